@@ -1,0 +1,143 @@
+//! The checked settings, one type a section.
+
+use crate::{
+    audit::{Mode, WhenFailed, WhenFull},
+    engine::ForbidErrors,
+};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// Everything that the process is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `server`
+    pub server: Server,
+    /// `policies`
+    pub policies: Policies,
+    /// `audit`
+    pub audit: Audit,
+    /// `engine`
+    pub engine: Engine,
+    /// `telemetry`
+    pub telemetry: Telemetry,
+    /// `shutdown`
+    pub shutdown: Shutdown,
+}
+
+/// `server`
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// `server.authorize`
+    pub authorize: AuthorizeServer,
+    /// `server.admin.listen`
+    pub admin_listen: SocketAddr,
+    /// `server.admin.auth`
+    pub admin_auth: AdminAuth,
+    /// `server.ops.listen`
+    pub ops_listen: SocketAddr,
+}
+
+/// `server.authorize`
+#[derive(Debug, Clone)]
+pub struct AuthorizeServer {
+    /// `server.authorize.listen`
+    pub listen: SocketAddr,
+    /// `server.authorize.workers`: threads that decide; each has a runtime of its own.
+    pub workers: usize,
+    /// `server.authorize.limits`
+    pub limits: Limits,
+}
+
+/// `server.authorize.limits`
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// `body_bytes`: longest body.
+    pub body_bytes: usize,
+    /// `header_bytes`: longest head of a request.
+    pub header_bytes: usize,
+    /// `header_timeout`: time to send a head; idle keep-alive connections are closed after it as well.
+    pub header_timeout: Duration,
+    /// `body_timeout`: time to send a body.
+    pub body_timeout: Duration,
+    /// `connections`: open connections, all workers together.
+    pub connections: usize,
+    /// `in_flight`: requests being answered, all workers together; beyond it `503`.
+    pub in_flight: usize,
+    /// `batch_items`: items of one AuthZEN batch.
+    pub batch_items: usize,
+}
+
+/// `server.admin.auth`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdminAuth {
+    /// Nobody is asked; only on a loopback address.
+    None,
+    /// Bearer tokens.
+    Tokens,
+}
+
+/// `policies`
+#[derive(Debug, Clone)]
+pub struct Policies {
+    /// `policies.directory`
+    pub directory: PathBuf,
+    /// `policies.watch`: react to file events; off leaves the poll.
+    pub watch: bool,
+    /// `policies.poll_interval`
+    pub poll_interval: Duration,
+    /// `policies.debounce`: how long files must rest before they are read.
+    pub debounce: Duration,
+    /// `policies.forbid_errors`
+    pub forbid_errors: ForbidErrors,
+    /// `policies.principal_type`
+    pub principal_type: String,
+}
+
+/// `audit`
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// `audit.directory`: the data directory (`--data`).
+    pub directory: PathBuf,
+    /// `audit.mode`
+    pub mode: Mode,
+    /// `audit.when_full`
+    pub when_full: WhenFull,
+    /// `audit.when_failed`
+    pub when_failed: WhenFailed,
+    /// `audit.ring_bytes`: size of one worker's ring.
+    pub ring_bytes: usize,
+}
+
+/// `engine`
+#[derive(Debug, Clone, Copy)]
+pub struct Engine {
+    /// `engine.verify_one_in`: one in so many decisions is compared with plain Cedar's; 0 turns it off.
+    pub verify_one_in: u64,
+}
+
+/// `telemetry`
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    /// `telemetry.log.format`
+    pub log_format: LogFormat,
+    /// `telemetry.log.level`: a tracing filter such as `info` or `sidegate=debug,info`.
+    pub log_level: String,
+}
+
+/// `telemetry.log.format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// For people at a terminal.
+    Pretty,
+}
+
+/// `shutdown`
+#[derive(Debug, Clone, Copy)]
+pub struct Shutdown {
+    /// `shutdown.delay`: how long to stay up, not ready, before listeners close.
+    pub delay: Duration,
+    /// `shutdown.deadline`: after which the end is forced.
+    pub deadline: Duration,
+}

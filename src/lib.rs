@@ -1,0 +1,31 @@
+//! Sidegate: a policy-decision sidecar for back-office applications.
+//!
+//! Policy files in, decisions out, every decision in the audit log. The layers, upper ones using lower ones only:
+//!
+//! ```text
+//! process    main → cli → app
+//! runtime    http   reload   directory   audit
+//! services   config   lifecycle   telemetry
+//! core       policy → engine → model        policy → document
+//! ```
+//!
+//! `docs/ARCHITECTURE.md` says why, and names the test that holds each invariant.
+
+pub mod model;
+
+pub mod engine;
+
+pub mod document;
+pub mod policy;
+
+pub mod config;
+pub mod lifecycle;
+pub mod telemetry;
+
+pub mod audit;
+pub mod directory;
+pub mod http;
+pub mod reload;
+
+pub mod app;
+pub mod cli;

@@ -1,0 +1,2 @@
+//! The process: parse, run, exit code.
+fn main() {}

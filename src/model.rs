@@ -1,0 +1,17 @@
+//! The words of the product: user, tenant, action, resource, decision, reason, revision.
+//!
+//! Plain types without serde and without IO. The boundary converts from and to its own wire shapes.
+
+mod decision;
+mod request;
+mod revision;
+mod time;
+mod user;
+mod value;
+
+pub use decision::{Decision, ReasonCode};
+pub use request::{Attributes, Request, Resource};
+pub use revision::Revision;
+pub use time::Timestamp;
+pub use user::{Assignment, AssignmentKind, Membership, Status, User};
+pub use value::Value;

@@ -1,0 +1,97 @@
+//! What was answered, and the stable code that says why.
+
+use std::fmt;
+
+/// The answer to one question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Decision {
+    /// The user may.
+    Allow,
+    /// The user may not. Also the answer to everything that went wrong.
+    Deny,
+}
+
+impl Decision {
+    /// `allow` or `deny`, as on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+
+    /// Whether this is [`Decision::Allow`].
+    #[must_use]
+    pub const fn is_allow(self) -> bool {
+        matches!(self, Self::Allow)
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+macro_rules! reason_codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// Why a decision is what it is. The text form is part of the wire contract.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ReasonCode { $($(#[$doc])* $name,)* }
+
+        impl ReasonCode {
+            /// Every code, in the order of the reference.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The code as on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+reason_codes! {
+    /// At least one policy permits and none forbids.
+    Granted = "granted",
+    /// No policy grants the action to the user.
+    NotGranted = "not_granted",
+    /// A policy forbids it.
+    Forbidden = "forbidden",
+    /// A grant exists, but its condition does not hold for this request.
+    ConditionNotMet = "condition_not_met",
+    /// The directory and the policy set know no such user.
+    UserUnknown = "user_unknown",
+    /// The user has not accepted the invitation yet.
+    UserInvited = "user_invited",
+    /// The user is suspended.
+    UserSuspended = "user_suspended",
+    /// The user, or every assignment of the user in the tenant, has run out.
+    UserExpired = "user_expired",
+    /// The user belongs to several tenants and the request names none.
+    TenantMissing = "tenant_missing",
+    /// No such tenant.
+    TenantUnknown = "tenant_unknown",
+    /// The resource belongs to another tenant than the request.
+    TenantMismatch = "tenant_mismatch",
+    /// The module sits behind a gate that is off for the user.
+    GateClosed = "gate_closed",
+    /// No such resource type or module.
+    ModuleUnknown = "module_unknown",
+    /// No such action.
+    ActionUnknown = "action_unknown",
+    /// A policy could not be evaluated, and what is left does not permit.
+    PolicyError = "policy_error",
+    /// The audit log cannot take the record.
+    AuditUnavailable = "audit_unavailable",
+    /// The policies are older than the operator allows.
+    PoliciesStale = "policies_stale",
+}
+
+impl fmt::Display for ReasonCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

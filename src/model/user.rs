@@ -1,0 +1,91 @@
+//! Users and what they were given.
+
+use super::{Timestamp, Value};
+
+/// Whether a user may act at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Status {
+    /// Invited, has not accepted yet. Never allowed anything.
+    Invited,
+    /// May do what was granted.
+    Active,
+    /// Suspended. Never allowed anything.
+    Suspended,
+}
+
+impl Status {
+    /// `invited`, `active` or `suspended`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invited => "invited",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
+/// A user of the directory or of the policy set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct User {
+    /// The id that requests name.
+    pub id: String,
+    /// The name to show.
+    pub name: Option<String>,
+    /// The mail address.
+    pub email: Option<String>,
+    /// Whether the user may act.
+    pub status: Status,
+    /// From when on the user is denied everything.
+    pub until: Option<Timestamp>,
+    /// Declared attributes, by name.
+    pub attributes: Vec<(String, Value<'static>)>,
+    /// What the user was given, per tenant. At most one entry a tenant, sorted by tenant; where the policy set has no
+    /// tenants there is at most one entry, with `tenant: None`.
+    pub memberships: Vec<Membership>,
+}
+
+/// What a user was given in one tenant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Membership {
+    /// The tenant's id; `None` in a policy set without tenants.
+    pub tenant: Option<String>,
+    /// Roles, grants and open gates.
+    pub assignments: Vec<Assignment>,
+}
+
+/// One thing that a user was given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assignment {
+    /// What sort of thing.
+    pub kind: AssignmentKind,
+    /// Its name: a role id, a grant such as `pricing/editor`, a gate id.
+    pub name: String,
+    /// From when on it no longer counts.
+    pub until: Option<Timestamp>,
+    /// Why it was given.
+    pub why: Option<String>,
+}
+
+/// The sorts of things that a user can be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AssignmentKind {
+    /// A role: Cedar's `Role::"<name>"`.
+    Role,
+    /// A direct grant of a level on a module: Cedar's `Grant::"<module>/<level>"`.
+    Grant,
+    /// An open gate: Cedar's `Gate::"<name>"`.
+    Gate,
+}
+
+impl AssignmentKind {
+    /// The Cedar entity type that stands for it.
+    #[must_use]
+    pub const fn entity_type(self) -> &'static str {
+        match self {
+            Self::Role => "Role",
+            Self::Grant => "Grant",
+            Self::Gate => "Gate",
+        }
+    }
+}
