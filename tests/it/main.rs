@@ -17,3 +17,12 @@
 
 /// Starts the real binary and speaks to it.
 mod support;
+
+/// Every cell of the smallest example over HTTP.
+mod demo;
+/// From the first start to the last record: decisions, records, metrics, reloads, stops and crashes.
+mod end_to_end;
+/// Every cell of the distributor back office over HTTP.
+mod matrix_8move;
+/// Holds the repository to its own rules.
+mod tidy;

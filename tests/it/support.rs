@@ -4,6 +4,8 @@
 //! Nothing here knows the product's own types: what is tested is what users see.
 
 mod client;
+pub mod facts;
+mod grid;
 mod paths;
 mod policies;
 mod process;
@@ -11,11 +13,11 @@ mod raw;
 mod sidecar;
 mod wait;
 
-pub use client::{Answer, Client};
+pub use grid::Grid;
 pub use paths::{repo, shared};
 pub use policies::PolicyDir;
-pub use process::{Exited, Process, run, sidegate};
+pub use process::sidegate;
 pub use raw::Raw;
 pub use rustix::process::Signal;
-pub use sidecar::{Builder, Sidecar};
+pub use sidecar::Sidecar;
 pub use wait::{wait_for, wait_until};

@@ -186,15 +186,15 @@ impl Sidecar {
         line.map_or(0.0, |value| value.trim().parse().expect("a number"))
     }
 
-    /// The sum of all series of one metric whose labels contain each of these texts, such as `decision="allow"`.
+    /// The sum of all series of a counter whose labels contain each of these texts, such as `decision="allow"`.
     #[track_caller]
-    pub fn metric_sum(&self, name: &str, labels: &[&str]) -> f64 {
+    pub fn count(&self, name: &str, labels: &[&str]) -> u64 {
         let metrics = self.ops_get("/metrics").body;
         let series = metrics.lines().filter(|line| {
             line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
                 && labels.iter().all(|label| line.contains(label))
         });
-        series.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        series.map(|line| line.rsplit(' ').next().and_then(|value| value.parse::<u64>().ok()).expect("a count")).sum()
     }
 
     /// A bare connection to the authorize listener.
