@@ -226,7 +226,7 @@ impl Desk {
             resource_id: question.resource.id,
             decision: Some(outcome.decision),
             reason: outcome.code.as_str(),
-            policies: &PolicyIds { program, indexes: reason_policies(outcome) },
+            policies: &PolicyIds { program, outcome },
             errors: &Errors { program, outcome },
             revision: current.snapshot.revision.short(),
             duration_ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
@@ -253,7 +253,7 @@ impl Ruling<'_> {
         out.push_str(r#"","message":"#);
         json::write::display(out, outcome.message(program));
         out.push_str(r#","policies":"#);
-        let policies = reason_policies(outcome).iter().filter_map(|&index| program.policy(index));
+        let policies = reason_policies(outcome).filter_map(|index| program.policy(index));
         json::write::texts(out, policies.map(|policy| &*policy.id));
         out.push('}');
     }
@@ -310,22 +310,25 @@ fn write_context<'s>(scratch: &'s mut String, program: &Program, context: &Attri
     scratch
 }
 
-/// The policies that a reason is about: those that determined it, or those that would have if their conditions had held.
-fn reason_policies<'o>(outcome: &'o Outcome<'_>) -> &'o [PolicyIndex] {
-    match outcome.code {
-        ReasonCode::ConditionNotMet if outcome.determining.is_empty() => &outcome.unmet,
-        _ => &outcome.determining,
-    }
+/// The policies that a reason is about: those that determined it, those that would have if their conditions had held, those
+/// that could not be evaluated.
+fn reason_policies<'o>(outcome: &'o Outcome<'_>) -> impl Iterator<Item = PolicyIndex> + 'o {
+    let unmet = if outcome.code == ReasonCode::ConditionNotMet { &outcome.unmet[..] } else { &[] };
+    let erring = if outcome.code == ReasonCode::PolicyError { &outcome.errors[..] } else { &[] };
+    let determining = outcome.determining.iter().copied();
+    determining.chain(unmet.iter().copied()).chain(erring.iter().map(|error| error.policy))
 }
 
-struct PolicyIds<'p> {
+struct PolicyIds<'p, 'o> {
     program: &'p Program,
-    indexes: &'p [PolicyIndex],
+    outcome: &'p Outcome<'o>,
 }
 
-impl Texts for PolicyIds<'_> {
+impl Texts for PolicyIds<'_, '_> {
     fn each(&self, take: &mut dyn FnMut(&str)) {
-        self.indexes.iter().filter_map(|&index| self.program.policy(index)).for_each(|policy| take(&policy.id));
+        for policy in reason_policies(self.outcome).filter_map(|index| self.program.policy(index)) {
+            take(&policy.id);
+        }
     }
 }
 

@@ -223,10 +223,24 @@ fn record<'a>(members: Vec<(Cow<'a, str>, Value<'a>)>) -> Value<'a> {
     };
     let value = match &*escape {
         "__entity" => two_texts(inner, "type", "id").map(|(ty, id)| Value::Entity { ty, id }),
-        "__extn" => two_texts(inner, "fn", "arg").map(|(function, argument)| Value::Extension { function, argument }),
+        "__extn" => call(inner).map(|(function, arguments)| Value::Extension { function, arguments }),
         _ => None,
     };
     value.unwrap_or(Value::Unrepresentable("an escape that is not Cedar's"))
+}
+
+/// The function and the arguments of an extension value: `arg` is the only one, `args` are several.
+fn call<'a>(members: Vec<(Cow<'a, str>, Value<'a>)>) -> Option<(Cow<'a, str>, Vec<Value<'a>>)> {
+    let (mut function, mut arguments) = (None, None);
+    for (name, value) in members {
+        match (&*name, value) {
+            ("fn", Value::String(name)) => function = Some(name),
+            ("arg", argument) if arguments.is_none() => arguments = Some(vec![argument]),
+            ("args", Value::Set(several)) if arguments.is_none() => arguments = Some(several),
+            _ => return None,
+        }
+    }
+    function.zip(arguments)
 }
 
 /// The texts of an object that has exactly these two members, and both are texts.

@@ -24,5 +24,7 @@ mod demo;
 mod end_to_end;
 /// Every cell of the distributor back office over HTTP.
 mod matrix_8move;
+/// The engine equals plain Cedar.
+mod plain_cedar;
 /// Holds the repository to its own rules.
 mod tidy;

@@ -43,18 +43,9 @@ pub(in crate::http) fn value(out: &mut String, value: &Value<'_>) {
         Value::Bool(false) => out.push_str("false"),
         Value::Long(number) => plain(out, format_args!("{number}")),
         Value::String(content) => text(out, content),
-        Value::Entity { ty, id } => escape(out, "__entity", ("type", ty), ("id", id)),
-        Value::Extension { function, argument } => escape(out, "__extn", ("fn", function), ("arg", argument)),
-        Value::Set(items) => {
-            out.push('[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                self::value(out, item);
-            }
-            out.push(']');
-        }
+        Value::Entity { ty, id } => entity(out, ty, id),
+        Value::Extension { function, arguments } => extension(out, function, arguments),
+        Value::Set(items) => values(out, items),
         Value::Record(fields) => members(out, fields.iter().map(|(name, value)| (&**name, value))),
         // The value itself is gone; that there was one is what the record must show.
         Value::Unrepresentable(what) => members(out, [("__unrepresentable", &Value::text(what))]),
@@ -75,17 +66,35 @@ pub(in crate::http) fn members<'m>(out: &mut String, members: impl IntoIterator<
     out.push('}');
 }
 
-fn escape(out: &mut String, name: &str, first: (&str, &str), second: (&str, &str)) {
-    out.push('{');
-    text(out, name);
-    out.push_str(":{");
-    text(out, first.0);
-    out.push(':');
-    text(out, first.1);
-    out.push(',');
-    text(out, second.0);
-    out.push(':');
-    text(out, second.1);
+fn values(out: &mut String, values: &[Value<'_>]) {
+    out.push('[');
+    for (index, item) in values.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        value(out, item);
+    }
+    out.push(']');
+}
+
+fn entity(out: &mut String, ty: &str, id: &str) {
+    out.push_str(r#"{"__entity":{"type":"#);
+    text(out, ty);
+    out.push_str(r#","id":"#);
+    text(out, id);
+    out.push_str("}}");
+}
+
+fn extension(out: &mut String, function: &str, arguments: &[Value<'_>]) {
+    out.push_str(r#"{"__extn":{"fn":"#);
+    text(out, function);
+    if let [argument] = arguments {
+        out.push_str(r#","arg":"#);
+        value(out, argument);
+    } else {
+        out.push_str(r#","args":"#);
+        values(out, arguments);
+    }
     out.push_str("}}");
 }
 
