@@ -47,7 +47,7 @@ impl Stop {
         let mut said = self.0.clone();
         async move {
             // An error means that the stopper is gone: that is a stop as well.
-            said.wait_for(|stopped| *stopped).await.map_or((), |_| ());
+            drop(said.wait_for(|stopped| *stopped).await);
         }
     }
 }
