@@ -45,7 +45,8 @@ fn authorize(settings: &mut Settings, given: &Given, problems: &mut Diagnostics)
         server.workers = thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
     }
     if !is_local(server.listen) && !server.allow_unauthenticated {
-        let message = format!("decisions would be served to anybody through {}, which is not a loopback address", server.listen);
+        let message =
+            format!("decisions would be served to anybody through {}, which is not a loopback address", server.listen);
         let problem = given.problem(&["server.authorize.listen"], "authorize-without-auth", message);
         problems.push(problem.with_help(
             "listen on `127.0.0.1`, or set `server.authorize.allow_unauthenticated: true` where the network is trusted".to_owned(),

@@ -29,11 +29,13 @@ impl Kind for Tokens {
 /// Reads the list of the file; problems are left with `reading`.
 pub(super) fn read_list(node: &Node, reading: &mut Reading<'_>) -> Option<Vec<AdminToken>> {
     let items = node.as_list()?;
-    let tokens: Vec<AdminToken> = items.iter().filter_map(|item| read_item(item, reading)).collect();
-    for (at, (token, node)) in tokens.iter().zip(items).enumerate() {
-        if tokens.iter().take(at).any(|earlier| earlier.name == token.name) {
-            reading.problem("duplicate-token", &node.span, format!("the token `{}` is listed twice", token.name), None);
+    let mut tokens: Vec<AdminToken> = Vec::new();
+    for item in items {
+        let Some(token) = read_item(item, reading) else { continue };
+        if tokens.iter().any(|earlier| earlier.name == token.name) {
+            reading.problem("duplicate-token", &item.span, format!("the token `{}` is listed twice", token.name), None);
         }
+        tokens.push(token);
     }
     Some(tokens)
 }

@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 /// Units of durations, in nanoseconds, the largest first.
-const DURATIONS: &[(&str, u64)] =
-    &[("d", 86_400_000_000_000), ("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000)];
+const DURATIONS: &[(&str, u64)] = &[
+    ("d", 86_400_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("m", 60_000_000_000),
+    ("s", 1_000_000_000),
+    ("ms", 1_000_000),
+];
 
 /// Units of sizes, in bytes, the largest first. Powers of 1000 are read, but never written.
 const SIZES: &[(&str, u64)] = &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
@@ -78,9 +83,12 @@ mod tests {
 
     #[test]
     fn sizes_need_a_unit_and_come_back_in_the_largest_whole_one() {
-        for (text, bytes, shown) in
-            [("64KiB", 65_536, "64KiB"), ("1024KiB", 1 << 20, "1MiB"), ("1MB", 1_000_000, "1000000B"), ("17B", 17, "17B")]
-        {
+        for (text, bytes, shown) in [
+            ("64KiB", 65_536, "64KiB"),
+            ("1024KiB", 1 << 20, "1MiB"),
+            ("1MB", 1_000_000, "1000000B"),
+            ("17B", 17, "17B"),
+        ] {
             assert_eq!(read_bytes(text), Some(bytes), "{text}");
             assert_eq!(show_bytes(bytes), shown, "{text}");
         }
