@@ -20,5 +20,7 @@ mod desk;
 mod error;
 mod json;
 
+#[cfg(test)]
+mod testing;
+
 pub use error::{ApiError, ErrorCode};
-pub use routes::patterns;

@@ -7,7 +7,10 @@
 mod accept;
 mod worker;
 
-use super::desk::Desk;
+use super::{
+    desk::{Desk, LISTENER},
+    routes,
+};
 use crate::{
     audit::Recorder,
     config::{AuthorizeServer, Limits},
@@ -104,6 +107,9 @@ pub async fn serve(
     recorders: Vec<Recorder>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    for (route, codes) in routes::labels() {
+        services.metrics.http_route(LISTENER, route, codes);
+    }
     let in_flight = Arc::new(AtomicUsize::new(0));
     let (stop, _) = watch::channel(false);
     let mut workers = Vec::with_capacity(recorders.len());

@@ -2,13 +2,14 @@
 //!
 //! A desk belongs to one worker thread. [`Desk::decide`] is synchronous: what it decided is in the audit ring when it returns.
 
-use super::{ApiError, ErrorCode, authorize_listener::Services, json};
+use super::{ApiError, ErrorCode, authorize_listener::Services, json, routes};
 use crate::{
     audit::{Entry, Kind, Origin, RecordError, Recorder, Texts, Ticket},
     config::Limits,
     engine::{self, Dialect, Outcome, PolicyIndex, Program, Subject},
     model::{Attributes, Decision, ReasonCode, Request, Resource, Revision, Timestamp},
     reload::Current,
+    telemetry::HttpSeries,
 };
 use arc_swap::Guard;
 use hyper::header::HeaderValue;
@@ -22,12 +23,17 @@ use std::{
 };
 use ulid::Ulid;
 
+/// The name of the listener in metrics and logs.
+pub(super) const LISTENER: &str = "authorize";
+
 /// What one worker needs to answer.
 #[derive(Debug)]
 pub(super) struct Desk {
     services: Services,
     recorder: Recorder,
     in_flight: Arc<AtomicUsize>,
+    /// Where answered questions are counted, by route.
+    answered: Vec<(&'static str, HttpSeries)>,
     scratch: RefCell<Scratch>,
     /// The revision that answered last, ready to be sent: it changes with a reload only.
     revision: RefCell<Option<(Revision, HeaderValue)>>,
@@ -99,7 +105,9 @@ pub(super) struct InFlight<'d>(&'d AtomicUsize);
 impl Desk {
     /// A desk for one worker; `in_flight` is shared by all.
     pub(super) fn new(services: Services, recorder: Recorder, in_flight: Arc<AtomicUsize>) -> Self {
-        Self { services, recorder, in_flight, scratch: RefCell::default(), revision: RefCell::default() }
+        let metrics = &services.metrics;
+        let answered = routes::labels().map(|(route, _)| (route, metrics.http_series(LISTENER, route, 200))).collect();
+        Self { services, recorder, in_flight, answered, scratch: RefCell::default(), revision: RefCell::default() }
     }
 
     /// Now.
@@ -126,7 +134,10 @@ impl Desk {
 
     /// Counts an answered request.
     pub(super) fn count(&self, route: &'static str, status: u16, took: Duration) {
-        self.services.metrics.http_request("authorize", route, status, took);
+        match self.answered.iter().find(|(path, _)| status == 200 && *path == route) {
+            Some((_, series)) => series.record(took),
+            None => self.services.metrics.http_request(LISTENER, route, status, took),
+        }
     }
 
     /// Takes a place among the requests in flight.
@@ -190,11 +201,15 @@ impl Desk {
         let started = Instant::now();
         let outcome = engine::decide(program, subject, &request);
         let took = started.elapsed();
+        let erring = outcome.errors.len();
         let recorded = self.record(current, question, asked, &outcome, id, took);
         let ruling = match recorded {
             Ok(ticket) => Ruling { id, outcome: Some(outcome), ticket: Some(ticket) },
             Err(RecordError::Failed | RecordError::Full) => Ruling { id, outcome: None, ticket: None },
         };
+        if erring > 0 {
+            self.services.metrics.policy_errors(erring);
+        }
         let module = ruling.outcome.as_ref().and_then(|outcome| outcome.module);
         current.counters.record(ruling.decision(), module, asked.origin, took);
         ruling

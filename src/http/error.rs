@@ -115,7 +115,16 @@ impl ApiError {
 /// A body that does not parse. The parser's text names the field, the line and the column.
 impl From<serde_json::Error> for ApiError {
     fn from(error: serde_json::Error) -> Self {
-        Self::malformed(error.to_string())
+        let message = error.to_string();
+        // The parser speaks of sequences and maps, JSON of arrays and objects.
+        for (parsers, jsons) in
+            [("invalid type: sequence,", "invalid type: array,"), ("invalid type: map,", "invalid type: object,")]
+        {
+            if let Some(rest) = message.strip_prefix(parsers) {
+                return Self::malformed(format!("{jsons}{rest}"));
+            }
+        }
+        Self::malformed(message)
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) fn unknown_field<E: Error>(name: &str, known: &[&str]) -> E {
         .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 2))
         .min();
     match nearest {
-        Some((_, nearest)) => E::custom(format_args!("unknown field `{name}`, did you mean `{nearest}`?")),
+        Some((_, nearest)) => E::custom(format_args!("unknown field `{name}`, the nearest is `{nearest}`")),
         None => E::custom(format_args!("unknown field `{name}`, the fields are `{}`", known.join("`, `"))),
     }
 }

@@ -51,11 +51,12 @@ static ROUTES: [Route; 3] = [
 ];
 
 /// Labels the metrics of requests for paths that do not exist.
-pub(super) const UNMATCHED: &str = "unmatched";
+const NO_ROUTE: &str = "other";
 
-/// The values of the label `route` on the authorize listener.
-pub fn patterns() -> impl Iterator<Item = &'static str> {
-    ROUTES.iter().map(|route| route.path).chain([UNMATCHED])
+/// The values of the label `route`, each with the codes that are to be expected.
+pub(super) fn labels() -> impl Iterator<Item = (&'static str, &'static [u16])> {
+    let routes = ROUTES.iter().map(|route| (route.path, &[200, 400, 405, 413, 500, 503][..]));
+    routes.chain([(NO_ROUTE, &[404][..])])
 }
 
 /// The route of a request, or the label and the error of one that has none.
@@ -65,7 +66,7 @@ pub(super) fn find(method: &Method, path: &str) -> Result<&'static Route, (&'sta
     }
     let allowed: Vec<&Route> = ROUTES.iter().filter(|route| route.path == path).collect();
     let Some(first) = allowed.first() else {
-        return Err((UNMATCHED, ApiError::new(ErrorCode::NotFound, "no such path")));
+        return Err((NO_ROUTE, ApiError::new(ErrorCode::NotFound, "no such path")));
     };
     let allow = allowed.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
     let message = format!("this path takes {allow} only");

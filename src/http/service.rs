@@ -2,10 +2,11 @@
 
 use super::{
     ApiError, ErrorCode, authorize, authzen, body,
-    desk::Desk,
+    desk::{Desk, LISTENER},
     request_id::{RequestId, X_REQUEST_ID},
     routes::{self, Access, Handler, Route},
 };
+use crate::telemetry::events;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
@@ -15,7 +16,6 @@ use hyper::{
     http::request,
 };
 use std::{
-    any::Any,
     convert::Infallible,
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -42,7 +42,10 @@ pub(super) async fn answer(desk: Rc<Desk>, request: Request<Incoming>) -> Result
     let (head, body) = request.into_parts();
     let request_id = RequestId::of(&head.headers, &desk);
     let (label, result) = match routes::find(&head.method, head.uri.path()) {
-        Ok(route) => (route.path, fence(handle(&desk, route, &head, body, request_id.text()), request_id.text()).await),
+        Ok(route) => {
+            let handled = handle(&desk, route, &head, body, request_id.text());
+            (route.path, fence(handled, route.path, request_id.text()).await)
+        }
         Err((label, error)) => (label, Err(error)),
     };
     let mut response = match result {
@@ -75,23 +78,20 @@ async fn handle(
 }
 
 /// Keeps a panic within its request: it becomes an answer, and the connection and the worker go on.
-async fn fence<F>(work: F, request_id: &str) -> Result<Answer, ApiError>
+async fn fence<F>(work: F, route: &'static str, request_id: &str) -> Result<Answer, ApiError>
 where
     F: Future<Output = Result<Answer, ApiError>>,
 {
     let mut work = pin!(work);
     poll_fn(|context| {
         // What a panic can leave half done is dropped with the request: the cells of a desk are whole between requests.
-        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(|panic| {
-            tracing::error!(event = "handler_panicked", request_id, message = panic_text(&*panic));
+        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(|_| {
+            // The panic's own text has gone where all panics go.
+            events::request_failed(LISTENER, route, request_id);
             Poll::Ready(Err(ApiError::new(ErrorCode::Internal, "internal error")))
         })
     })
     .await
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("")
 }
 
 impl Answer {

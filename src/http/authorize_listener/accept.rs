@@ -1,7 +1,10 @@
 //! The accept loop: connections in, handed to the workers in turn.
 
 use super::worker::Worker;
-use crate::http::{ApiError, ErrorCode};
+use crate::{
+    http::{ApiError, ErrorCode, desk::LISTENER},
+    telemetry::events,
+};
 use std::{
     io::{self, Write as _},
     net::Shutdown,
@@ -61,7 +64,7 @@ pub(super) async fn run(listener: TcpListener, connections: &Connections, worker
             Ok((stream, _)) => stream,
             Err(error) if is_the_clients(&error) => continue,
             Err(error) => {
-                tracing::warn!(event = "accept_failed", error = %error);
+                events::accept_failed(LISTENER, &error);
                 tokio::time::sleep(BACK_OFF).await;
                 continue;
             }

@@ -4,7 +4,13 @@ use super::{
     ServeError,
     accept::{Accepted, Place},
 };
-use crate::http::{desk::Desk, service};
+use crate::{
+    http::{
+        desk::{Desk, LISTENER},
+        service,
+    },
+    telemetry::events,
+};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{io, pin::pin, rc::Rc, thread};
@@ -83,7 +89,7 @@ async fn connection(desk: Rc<Desk>, accepted: Accepted, _place: Place, stop: wat
         Accepted::Tcp(stream) => match TcpStream::from_std(stream) {
             Ok(stream) => serve(desk, stream, stop).await,
             Err(error) => {
-                tracing::warn!(event = "connection_lost", error = %error);
+                events::accept_failed(LISTENER, &error);
                 return;
             }
         },

@@ -171,7 +171,7 @@ impl<'a> Body<'a> {
 /// left out of the message.
 fn read<'a, T: Deserialize<'a>>(text: &'a RawValue) -> Result<T, ApiError> {
     serde_json::from_str(text.get()).map_err(|error| {
-        let message = error.to_string();
+        let ApiError { message, .. } = error.into();
         let what = message.rsplit_once(" at line ").map_or(&*message, |(what, _)| what);
         ApiError::malformed(what.to_owned())
     })
