@@ -7,7 +7,7 @@ use std::fs;
 const EVALUATION: &str = "/access/v1/evaluation";
 const EVALUATIONS: &str = "/access/v1/evaluations";
 
-const TODO: &str = r#"
+const TASKS: &str = r#"
 permit (principal is user, action in [Action::"can_read_user", Action::"can_read_todos"], resource);
 permit (principal is user, action == Action::"can_create_todo", resource)
     when { principal has roles && principal.roles.containsAny(["admin", "editor"]) };
@@ -89,7 +89,7 @@ fn check_vectors(sidecar: &Sidecar, vectors: &Value) -> usize {
 #[test]
 fn the_todo_scenario_is_answered_as_its_vectors_say() {
     let Some(people) = people("user") else { return };
-    let dir = policy_set(TODO, people);
+    let dir = policy_set(TASKS, people);
     let sidecar = Sidecar::builder().policies(dir.path()).start();
     let files = ["01", "02"].map(|version| format!("authzen/todo/decisions-authorization-api-1_0-{version}.json"));
     let vectors = read(&files.each_ref().map(String::as_str)).expect("the users were there");
