@@ -92,7 +92,7 @@ impl<'v> Evaluator<'v> {
                 read(self.field(of, name)?.ok_or(Bail)?)?
             }
             Node::Has(of, path) => Val::Bool(self.has(of, path)?),
-            Node::Like(text, pattern) => Val::Bool(pattern.wildcard_match(self.text(text)?)),
+            Node::Like(text, pattern) => Val::Bool(pattern.fits(self.text(text)?)),
             Node::Is(of, ty) => Val::Bool(self.entity(of)?.ty == ty.as_ref()),
         })
     }
@@ -150,7 +150,7 @@ impl<'v> Evaluator<'v> {
             Node::Constants(_) | Node::Set(_) => self.is_in_any(uid, &self.elements(right)?),
             _ => match self.eval(right)? {
                 Val::Entity(target) => Ok(self.reaches(uid, target)),
-                Val::Set(items) => self.is_in_any(uid, &self.items(items)?),
+                Val::Set(items) => self.is_in_any(uid, &elements_of(items)?),
                 _ => Err(Bail),
             },
         }
@@ -221,19 +221,19 @@ impl<'v> Evaluator<'v> {
         match node {
             Node::Set(nodes) => nodes.iter().map(|node| self.eval(node)).collect(),
             _ => match self.eval(node)? {
-                Val::Set(items) => self.items(items),
+                Val::Set(items) => elements_of(items),
                 _ => Err(Bail),
             },
         }
     }
+}
 
-    fn items(self, items: Items<'v>) -> Result<Elements<'v>> {
-        items.values.iter().map(|value| read(Typed::given(value, items.ty))).collect()
-    }
+fn elements_of(items: Items<'_>) -> Result<Elements<'_>> {
+    items.values.iter().map(|value| read(Typed::given(value, items.ty))).collect()
 }
 
 /// A given or stored value, read as its declared type says.
-fn read<'v>(typed: Typed<'v>) -> Result<Val<'v>> {
+fn read(typed: Typed<'_>) -> Result<Val<'_>> {
     let value = match typed.value {
         TypedValue::Text(text) => return Ok(Val::Text(text)),
         TypedValue::Given(value) => value,

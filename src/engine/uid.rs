@@ -62,6 +62,11 @@ impl UidTable {
         self.types.get(uid.ty)?.ids.get(uid.id).copied()
     }
 
+    /// Whether some uid of this type occurs in the program.
+    pub(super) fn names_any(&self, ty: &str) -> bool {
+        self.types.get(ty).is_some_and(|entry| !entry.ids.is_empty())
+    }
+
     /// The number of an entity type, where it occurs in the program.
     pub(super) fn find_type(&self, ty: &str) -> Option<TypeIndex> {
         self.types.get(ty).map(|entry| entry.index)
