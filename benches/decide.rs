@@ -3,7 +3,12 @@
 //! Sizes take turns within each round, so that what disturbs the machine disturbs all of them; the figures are medians
 //! over rounds, the ratios are what counts. `cargo bench --bench decide`.
 #![allow(missing_docs, reason = "a program, not a library")]
-#![allow(clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints and stops where its set-up is wrong")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark prints and stops where its set-up is wrong"
+)]
 
 use cedar_policy::{Authorizer, Context, Entities, PolicySet, Request as CedarRequest};
 use sidegate::{
@@ -54,7 +59,7 @@ impl Set {
         let mut entities: Vec<_> = (0..roles).map(|role| named("Role", format!("r{role}"))).collect();
         entities.extend((0..modules).map(|module| named("Module", format!("m{module}"))));
         let entities = Entities::from_json_value(entities.into(), None).expect("valid entities");
-        let facts = policies.policies().map(|policy| facts(&policy.id().to_string())).collect();
+        let facts = policies.policies().map(|policy| facts(policy.id().as_ref())).collect();
         let source = Source {
             policies: policies.clone(),
             entities: entities.clone(),

@@ -132,7 +132,7 @@ impl<'a> Declared<'a> {
         setting.tenant = request.tenant;
         self.check_user(request)?;
         let target = target.ok_or(ReasonCode::ModuleUnknown)?;
-        let action_index = self.program.names().action(request.action).ok_or(ReasonCode::ActionUnknown)?;
+        let action_index = self.program.names().action(request.action)?;
         setting.tenant = self.tenant(request)?;
         let standing = self.user.standing(setting.tenant, request.time);
         setting.roles = &standing.roles;

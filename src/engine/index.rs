@@ -153,8 +153,9 @@ impl IndexBuilder {
         match &scope.actions {
             None => file(ANY_ACTION),
             Some(actions) => {
-                let distinct: FxHashSet<_> = actions.iter().collect();
-                distinct.into_iter().for_each(|action| file(action + 1));
+                for action in actions.iter().collect::<FxHashSet<_>>() {
+                    file(action + 1);
+                }
             }
         }
     }

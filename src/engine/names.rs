@@ -7,6 +7,7 @@ use super::{
     uid::{Uid, UidIndex},
     vocabulary::AttributeType,
 };
+use crate::model::ReasonCode;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::borrow::Cow;
 
@@ -67,9 +68,9 @@ impl Names {
         }
     }
 
-    /// The number of a declared action; `Some(None)` for one that no policy names.
-    pub(super) fn action(&self, action: &str) -> Option<Option<UidIndex>> {
-        self.actions.get(action).copied()
+    /// The number of a declared action, which is `None` where no policy names it; `Err` for one that is not declared.
+    pub(super) fn action(&self, action: &str) -> Result<Option<UidIndex>, ReasonCode> {
+        self.actions.get(action).copied().ok_or(ReasonCode::ActionUnknown)
     }
 
     pub(super) fn target(&self, ty: &str) -> Option<&Target> {
