@@ -9,6 +9,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::missing_panics_doc,
@@ -24,5 +25,7 @@ mod demo;
 mod end_to_end;
 /// Every cell of the distributor back office over HTTP.
 mod matrix_8move;
+/// The engine beside plain Cedar.
+mod plain_cedar;
 /// Holds the repository to its own rules.
 mod tidy;
