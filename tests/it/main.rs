@@ -27,5 +27,7 @@ mod end_to_end;
 mod matrix_8move;
 /// The engine beside plain Cedar.
 mod plain_cedar;
+/// Files that the code writes are what it would write now.
+mod references;
 /// Holds the repository to its own rules.
 mod tidy;
