@@ -11,7 +11,7 @@ mod subscriber;
 mod table;
 
 pub use decisions::DecisionCounters;
-pub use metrics::{AuditFigures, Metrics};
+pub use metrics::{AuditFigures, HttpSeries, Metrics};
 pub use reference::reference;
 pub use subscriber::{InstallError, install};
 pub use table::ReloadOutcome;

@@ -196,7 +196,12 @@ pub fn listener_failed(listener: &str, error: &(dyn Error + 'static)) {
     error!(event = "listener_failed", listener, error = %Chain(error), "a listener has failed");
 }
 
-/// A request of the admin or ops listener has failed inside.
+/// A connection could not be taken: the system lacks descriptors or memory. It is tried again.
+pub fn accept_failed(listener: &str, error: &(dyn Error + 'static)) {
+    warn!(event = "accept_failed", listener, error = %Chain(error), "a connection could not be accepted");
+}
+
+/// A request has failed inside.
 pub fn request_failed(listener: &str, route: &str, request_id: &str) {
     error!(event = "request_failed", listener, route, request_id, "a request has failed");
 }

@@ -64,6 +64,17 @@ pub struct AuditFigures {
     pub oldest: Option<Timestamp>,
 }
 
+/// The answers of one route with one code.
+#[derive(Debug, Clone)]
+pub struct HttpSeries(Histogram);
+
+impl HttpSeries {
+    /// Counts one answered HTTP request.
+    pub fn record(&self, took: Duration) {
+        self.0.observe(took.as_secs_f64());
+    }
+}
+
 impl Metrics {
     /// Registers everything; every series is present from the start, at zero.
     #[must_use]
@@ -129,6 +140,12 @@ impl Metrics {
     /// Counts one answered HTTP request. `route` is a route's pattern, never a path.
     pub fn http_request(&self, listener: &'static str, route: &'static str, code: u16, took: Duration) {
         self.http_child(listener, route, code).observe(took.as_secs_f64());
+    }
+
+    /// The series of one route and code, for those who count so often that looking it up would show.
+    #[must_use]
+    pub fn http_series(&self, listener: &'static str, route: &'static str, code: u16) -> HttpSeries {
+        HttpSeries(self.http_child(listener, route, code))
     }
 
     fn http_child(&self, listener: &str, route: &str, code: u16) -> Histogram {
