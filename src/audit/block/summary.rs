@@ -212,7 +212,10 @@ mod tests {
     fn the_hash_is_frozen() {
         assert_eq!(Needle::new("user", "sam"), Needle(mix(b"sam", mix(b"user", 0))));
         let hashes = [mix(b"", 0), mix(b"sam", 0), mix(b"a text longer than eight bytes", 7)];
-        assert_eq!(hashes.map(|hash| format!("{hash:016x}")), ["7c036b2d105059f5", "915446f8fc9fd4dc", "deda62f1fd8e8f39"]);
+        assert_eq!(
+            hashes.map(|hash| format!("{hash:016x}")),
+            ["7c036b2d105059f5", "915446f8fc9fd4dc", "deda62f1fd8e8f39"]
+        );
     }
 
     #[test]
