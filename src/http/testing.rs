@@ -2,7 +2,7 @@
 
 use super::authorize_listener::Services;
 use crate::{
-    audit::{Log, Recorder},
+    audit::{Log, Options, Recorder},
     config::Limits,
     directory::Subjects,
     engine::{AttributeType, Dialect, ForbidErrors, Module, PolicyFacts, PolicyKind, Program, ResourceType, Source},
@@ -13,7 +13,7 @@ use crate::{
     telemetry::Metrics,
 };
 use arc_swap::ArcSwap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Readers may view orders, and edit them where the action is a soft one.
 const POLICIES: &str = r#"
@@ -49,7 +49,10 @@ pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
 
 /// A producer of records.
 pub(super) fn recorder() -> Recorder {
-    Log::open(std::path::Path::new("unused")).unwrap().recorder().unwrap()
+    // One log for all tests of the process: closing it would leave their recorders without a writer.
+    static LOG: OnceLock<Log> = OnceLock::new();
+    let open = || Log::open(Options::new(tempfile::tempdir().unwrap().keep())).unwrap();
+    LOG.get_or_init(open).recorder().unwrap()
 }
 
 /// One module with one resource type, no tenants.
