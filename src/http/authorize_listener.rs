@@ -130,3 +130,6 @@ pub async fn serve(
     }
     failed.map_or(Ok(()), |number| Err(ServeError::Worker(number)))
 }
+
+#[cfg(test)]
+mod tests;
