@@ -180,7 +180,6 @@ impl Log {
                     return Err(RecordError::Failed);
                 }
                 let commits = shared.commits();
-                shared.wake_writer();
                 if lane.ring.consumed() < published {
                     shared.wait_for_commit(commits);
                 }

@@ -31,6 +31,7 @@ pub(super) const LISTENER: &str = "authorize";
 pub(super) struct Desk {
     services: Services,
     recorder: RefCell<Recorder>,
+    /// Waits for the recorder's ring without borrowing the recorder.
     waiter: Waiter,
     in_flight: Arc<AtomicUsize>,
     /// Where answered questions are counted, by route.

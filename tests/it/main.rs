@@ -19,6 +19,14 @@
 /// Starts the real binary and speaks to it.
 mod support;
 
+/// The audit log: every record once, whatever happens to rings, store and directory.
+mod audit;
+/// The audit commands.
+mod audit_cli;
+/// Queries and exports over HTTP and in process, against a naive model.
+mod audit_query;
+/// `kill -9` at random moments.
+mod audit_survives_kill;
 /// Every cell of the smallest example over HTTP.
 mod demo;
 /// From the first start to the last record: decisions, records, metrics, reloads, stops and crashes.
