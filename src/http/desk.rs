@@ -2,7 +2,12 @@
 //!
 //! A desk belongs to one worker thread. [`Desk::decide`] is synchronous: what it decided is in the audit ring when it returns.
 
-use super::{ApiError, ErrorCode, authorize_listener::Services, json, routes};
+use super::{
+    ApiError, ErrorCode,
+    authorize_listener::Services,
+    json, routes,
+    self_check::{Sampler, SelfCheck},
+};
 use crate::{
     audit::{Entry, Kind, Origin, RecordError, Recorder, Texts, Ticket, Waiter},
     config::Limits,
@@ -33,6 +38,7 @@ pub(super) struct Desk {
     recorder: RefCell<Recorder>,
     /// Waits for the recorder's ring without borrowing the recorder.
     waiter: Waiter,
+    sampler: Sampler,
     in_flight: Arc<AtomicUsize>,
     /// Where answered questions are counted, by route.
     answered: Vec<(&'static str, HttpSeries)>,
@@ -106,7 +112,12 @@ pub(super) struct InFlight<'d>(&'d AtomicUsize);
 
 impl Desk {
     /// A desk for one worker; `in_flight` is shared by all.
-    pub(super) fn new(services: Services, recorder: Recorder, in_flight: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(
+        services: Services,
+        recorder: Recorder,
+        check: Option<SelfCheck>,
+        in_flight: Arc<AtomicUsize>,
+    ) -> Self {
         let metrics = &services.metrics;
         let answered = routes::labels().map(|(route, _)| (route, metrics.http_series(LISTENER, route, 200))).collect();
         let waiter = recorder.waiter();
@@ -114,6 +125,7 @@ impl Desk {
             services,
             recorder: RefCell::new(recorder),
             waiter,
+            sampler: Sampler::new(check),
             in_flight,
             answered,
             scratch: RefCell::default(),
@@ -223,6 +235,7 @@ impl Desk {
         }
         let module = ruling.outcome.as_ref().and_then(|outcome| outcome.module);
         current.counters.record(ruling.decision(), module, asked.origin, took);
+        self.sampler.count(&self.services.reader, current, question, asked.time);
         ruling
     }
 
@@ -298,7 +311,7 @@ impl Drop for InFlight<'_> {
     }
 }
 
-fn subject<'a>(current: &'a Current, question: &Question<'a>) -> Subject<'a> {
+pub(super) fn subject<'a>(current: &'a Current, question: &Question<'a>) -> Subject<'a> {
     let id = question.subject;
     match current.snapshot.program.dialect() {
         Dialect::PlainCedar { principal_type } => {

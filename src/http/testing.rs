@@ -45,7 +45,8 @@ pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
     let snapshot =
         Snapshot { revision: Revision::new([0x3f; 32]), name: "test".to_owned(), program, users: Vec::new() };
     let current = Arc::new(ArcSwap::from_pointee(Current { snapshot, subjects, counters }));
-    Services { reader: Reader::new(current), metrics, now: || Timestamp::from_micros(1_800_000_000_000_000), limits }
+    let now = || Timestamp::from_micros(1_800_000_000_000_000);
+    Services { reader: Reader::new(current), metrics, now, limits, verify_one_in: 0 }
 }
 
 thread_local! {
