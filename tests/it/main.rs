@@ -1,1 +1,3 @@
 //! Integration tests.
+
+mod samples; // the policy sets that are shipped
