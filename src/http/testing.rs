@@ -42,8 +42,7 @@ pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
     .unwrap();
     let subjects = Subjects::bind(&program, &[sam()]);
     let counters = metrics.decision_counters(&["orders"]);
-    let snapshot =
-        Snapshot { revision: Revision::new([0x3f; 32]), name: "test".to_owned(), program, users: Vec::new() };
+    let snapshot = Snapshot::of_program(Revision::new([0x3f; 32]), program);
     let current = Arc::new(ArcSwap::from_pointee(Current { snapshot, subjects, counters }));
     let now = || Timestamp::from_micros(1_800_000_000_000_000);
     Services { reader: Reader::new(current), metrics, now, limits, verify_one_in: 0 }
