@@ -42,6 +42,10 @@ deny: ## Licences, sources, banned and unused crates
 .PHONY: check
 check: lint deny test ## Everything that CI checks
 
+.PHONY: reference
+reference: ## Write the generated references anew
+	SIDEGATE_WRITE_REFERENCES=1 cargo test --locked --test it generated_files_are_up_to_date
+
 .PHONY: bench
 bench: ## Measure; the figures of the README come from here
 	cargo bench --locked

@@ -4,7 +4,7 @@
 
 use super::{
     Dialect, ModuleIndex, Program, Subject, Tenancy, Vocabulary,
-    index::{KeySpace, Keys, Place},
+    index::{Key, KeySpace, Keys, Place},
     names::{Located, Target},
     question::{Fields, Party, Question, Tenant},
     subject::{BoundUser, USER_TYPE},
@@ -18,8 +18,8 @@ use std::borrow::Cow;
 #[derive(Debug)]
 pub(super) struct Bound<'a> {
     pub(super) question: Question<'a>,
-    pub(super) principal_keys: Cow<'a, [u32]>,
-    pub(super) resource_keys: Keys,
+    pub(super) principal_keys: Cow<'a, [Key]>,
+    pub(super) resource_keys: Cow<'a, [Key]>,
 }
 
 /// What is known about a request whether or not the policies are asked.
@@ -97,7 +97,8 @@ fn plain<'a>(program: &'a Program, principal: Uid<'a>, request: &Request<'a>) ->
     let (action, action_index) = program.names().plain_action(request.action, store);
     let context = Fields { given: request.context, ..Fields::EMPTY };
     let question = Question { principal, action, action_index, resource, context };
-    Ok(Bound { question, principal_keys: Cow::Owned(principal_keys.to_vec()), resource_keys })
+    let [principal_keys, resource_keys] = [principal_keys, resource_keys].map(|keys| Cow::Owned(keys.to_vec()));
+    Ok(Bound { question, principal_keys, resource_keys })
 }
 
 fn representable(given: &Attributes<'_>) -> Result<(), Refusal> {
@@ -131,9 +132,7 @@ impl<'a> Declared<'a> {
         setting.tenant = request.tenant;
         self.check_user(request)?;
         let target = target.ok_or(ReasonCode::ModuleUnknown)?;
-        if !self.program.names().knows_action(request.action) {
-            return Err(ReasonCode::ActionUnknown.into());
-        }
+        let action_index = self.program.names().action(request.action)?;
         setting.tenant = self.tenant(request)?;
         let standing = self.user.standing(setting.tenant, request.time);
         setting.roles = &standing.roles;
@@ -157,7 +156,7 @@ impl<'a> Declared<'a> {
         };
         let context = typed(request.context, &self.vocabulary.context, tenant);
         let action = Uid { ty: "Action", id: request.action };
-        let question = Question { principal, action, action_index: store.uids.find(action), resource, context };
+        let question = Question { principal, action, action_index, resource, context };
         Ok(Bound { question, principal_keys: Cow::Borrowed(&standing.keys), resource_keys })
     }
 
@@ -196,11 +195,9 @@ impl<'a> Declared<'a> {
         }
     }
 
-    fn resource(&self, target: &'a Target, request: &Request<'a>) -> Result<(Party<'a>, Keys), Refusal> {
-        let store = self.program.store();
-        let located: Located<'a> = target.locate(request.resource.ty, request.resource.id);
-        let index = store.uids.find(located.uid);
-        let keys = self.program.index().resources.keys_of(located.place(store, index));
+    fn resource(&self, target: &'a Target, request: &Request<'a>) -> Result<(Party<'a>, Cow<'a, [Key]>), Refusal> {
+        let Located { uid, index, ancestors, keys } =
+            target.locate(request.resource.ty, request.resource.id, self.program.store(), self.program.index());
         let overlay = match &target.attributes {
             Some(declared) => {
                 conform(request.resource.ty, request.resource.attributes, declared)?;
@@ -212,7 +209,7 @@ impl<'a> Declared<'a> {
             }
             None => Fields::EMPTY,
         };
-        Ok((Party { uid: located.uid, index, ancestors: located.ancestors, overlay, declared: true }, keys))
+        Ok((Party { uid, index, ancestors, overlay, declared: true }, keys))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     PolicyIndex,
     expression::{self, Node},
-    index::{Constraint, Index, Scope},
+    index::{Constraint, Entry, Index, IndexBuilder, Rule, Scope},
     store::Store,
     uid::UidIndex,
 };
@@ -11,15 +11,6 @@ use cedar_policy_core::ast::{
     self, ActionConstraint, Effect, EntityReference, Expr, ExprKind, Literal, PrincipalOrResourceConstraint, Var,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
-
-/// A policy, ready to be evaluated.
-#[derive(Debug)]
-pub(super) struct Compiled {
-    pub(super) forbids: bool,
-    pub(super) condition: Condition,
-    /// The policy in Cedar's form, for errors and for what the quick form does not cover.
-    pub(super) cedar: ast::Policy,
-}
 
 /// What remains to be asked once the scope fits.
 #[derive(Debug)]
@@ -51,7 +42,9 @@ impl ContextMembers {
 /// Everything that is made from the policies.
 #[derive(Debug)]
 pub(super) struct Output {
-    pub(super) compiled: Vec<Compiled>,
+    /// The policies in Cedar's form, for errors and for what the quick form does not cover.
+    pub(super) policies: Vec<ast::Policy>,
+    pub(super) conditions: Vec<Condition>,
     pub(super) index: Index,
     pub(super) literals: Vec<UidIndex>,
     pub(super) context_members: ContextMembers,
@@ -60,24 +53,60 @@ pub(super) struct Output {
 /// Compiles all policies, in order.
 pub(super) fn policies<'p>(policies: impl Iterator<Item = &'p ast::Policy>, store: &mut Store) -> Output {
     let groups = members_of_groups(store);
-    let mut index = Index::default();
-    let mut survey = Survey { literals: FxHashSet::default(), context: ContextMembers::Named(FxHashSet::default()) };
-    let mut compiled = Vec::new();
+    let mut index = IndexBuilder::default();
+    let mut conditions = Conditions::default();
+    let mut own = Vec::new();
     for (ordinal, policy) in (0..).zip(policies) {
         let ordinal: PolicyIndex = ordinal;
         let (scope, exact) = scope(policy, &groups, store);
-        index.insert(ordinal, &scope);
-        let condition = match policy.non_scope_constraints() {
-            _ if !exact => Condition::Cedar,
-            None => Condition::Holds,
-            Some(condition) => {
-                survey.visit(condition, store);
-                expression::compile(condition, store).map_or(Condition::Cedar, Condition::Quick)
-            }
-        };
-        compiled.push(Compiled { forbids: policy.effect() == Effect::Forbid, condition, cedar: policy.clone() });
+        let condition = if exact { conditions.place(policy.non_scope_constraints(), store) } else { CEDAR };
+        let rule = Rule { forbids: policy.effect() == Effect::Forbid, condition };
+        index.insert(Entry { policy: ordinal, rule }, &scope);
+        own.push(policy.clone());
     }
-    Output { compiled, index, literals: survey.literals.into_iter().collect(), context_members: survey.context }
+    Output {
+        policies: own,
+        conditions: conditions.compiled,
+        index: index.finish(),
+        literals: conditions.survey.literals.into_iter().collect(),
+        context_members: ContextMembers::from(conditions.survey.context),
+    }
+}
+
+/// The place of [`Condition::Holds`].
+const HOLDS: u32 = 0;
+/// The place of [`Condition::Cedar`].
+const CEDAR: u32 = 1;
+
+/// The conditions of all policies, each kept once: a thousand cells that say `when: own-clients` share one, which stays
+/// in the processor's cache.
+struct Conditions<'p> {
+    compiled: Vec<Condition>,
+    places: FxHashMap<&'p Expr, u32>,
+    survey: Survey,
+}
+
+impl Default for Conditions<'_> {
+    fn default() -> Self {
+        let compiled = vec![Condition::Holds, Condition::Cedar];
+        Self { compiled, places: FxHashMap::default(), survey: Survey::default() }
+    }
+}
+
+impl<'p> Conditions<'p> {
+    fn place(&mut self, condition: Option<&'p Expr>, store: &mut Store) -> u32 {
+        let Some(condition) = condition else { return HOLDS };
+        if let Some(&place) = self.places.get(condition) {
+            return place;
+        }
+        self.survey.visit(condition, store);
+        let place = expression::compile(condition, store).map_or(CEDAR, |node| {
+            self.compiled.push(Condition::Quick(node));
+            u32::try_from(self.compiled.len() - 1).unwrap_or(CEDAR)
+        });
+        self.places.insert(condition, place);
+        place
+    }
 }
 
 /// For every action group the actions in it.
@@ -134,10 +163,23 @@ fn reference(to: &EntityReference, store: &mut Store) -> Option<UidIndex> {
     }
 }
 
+impl From<Option<FxHashSet<String>>> for ContextMembers {
+    fn from(names: Option<FxHashSet<String>>) -> Self {
+        names.map_or(Self::All, Self::Named)
+    }
+}
+
 /// What the conditions of all policies refer to.
 struct Survey {
     literals: FxHashSet<UidIndex>,
-    context: ContextMembers,
+    // `None` once a policy looks at all of it.
+    context: Option<FxHashSet<String>>,
+}
+
+impl Default for Survey {
+    fn default() -> Self {
+        Self { literals: FxHashSet::default(), context: Some(FxHashSet::default()) }
+    }
 }
 
 impl Survey {
@@ -154,7 +196,7 @@ impl Survey {
                 ExprKind::ExtHasAttr { expr, attrs } => self.project(expr, attrs.first(), &mut projected),
                 // The context as a whole: whoever looks at all of it asks for all of it.
                 ExprKind::Var(Var::Context) if !projected.contains(&std::ptr::from_ref(part)) => {
-                    self.context = ContextMembers::All;
+                    self.context = None;
                 }
                 _ => {}
             }
@@ -164,7 +206,7 @@ impl Survey {
     fn project(&mut self, of: &Expr, member: &str, projected: &mut FxHashSet<*const Expr>) {
         if matches!(of.expr_kind(), ExprKind::Var(Var::Context)) {
             projected.insert(std::ptr::from_ref(of));
-            if let ContextMembers::Named(names) = &mut self.context {
+            if let Some(names) = &mut self.context {
                 names.insert(member.to_owned());
             }
         }

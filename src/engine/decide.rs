@@ -3,9 +3,10 @@
 use super::{
     ForbidErrors, ModuleIndex, PolicyIndex, PolicyKind, Program, Subject,
     bind::{Refusal, Setting, bind},
-    compile::{Compiled, Condition},
+    compile::Condition,
     evaluate::Evaluator,
     exact::{Exact, Fault},
+    index::Entry,
     question::Question,
 };
 use crate::model::{Decision, ReasonCode, Request};
@@ -161,11 +162,11 @@ impl<'j> Judge<'j> {
         Self { program, question, exact: None }
     }
 
-    fn judge(&mut self, candidates: &[PolicyIndex]) -> Result<Verdict, Fault> {
+    fn judge(&mut self, candidates: &[Entry]) -> Result<Verdict, Fault> {
         let mut verdict = Verdict::default();
-        for &policy in candidates {
-            let Some(compiled) = self.program.compiled(policy) else { continue };
-            match (self.find(compiled)?, compiled.forbids) {
+        for &entry in candidates {
+            let Entry { policy, rule } = entry;
+            match (self.find(entry)?, rule.forbids) {
                 (Finding::Satisfied, false) => verdict.permits.push(policy),
                 (Finding::Satisfied, true) => verdict.forbids.push(policy),
                 (Finding::Unmet, false) => verdict.unmet.push(policy),
@@ -180,17 +181,18 @@ impl<'j> Judge<'j> {
     }
 
     /// Evaluates a policy whose scope fits.
-    pub(super) fn find(&mut self, compiled: &'j Compiled) -> Result<Finding, Fault> {
-        let quick = match &compiled.condition {
-            Condition::Holds => return Ok(Finding::Satisfied),
-            Condition::Quick(node) => {
+    pub(super) fn find(&mut self, entry: Entry) -> Result<Finding, Fault> {
+        let quick = match self.program.condition(entry.rule.condition) {
+            Some(Condition::Holds) => return Ok(Finding::Satisfied),
+            Some(Condition::Quick(node)) => {
                 Evaluator { question: self.question, store: self.program.store() }.holds(node).ok()
             }
-            Condition::Cedar => None,
+            Some(Condition::Cedar) | None => None,
         };
-        let result = match quick {
-            Some(holds) => Ok(holds),
-            None => self.exact()?.evaluate(&compiled.cedar),
+        let result = match (quick, self.program.cedar(entry.policy)) {
+            (Some(holds), _) => Ok(holds),
+            (None, Some(policy)) => self.exact()?.evaluate(policy),
+            (None, None) => Err("the policy is not there".to_owned()),
         };
         Ok(match result {
             Ok(true) => Finding::Satisfied,

@@ -5,12 +5,12 @@
 
 use super::{
     expression::Node,
-    question::{Fields, Question, Tenant, Typed, TypedValue},
+    question::{Fields, Question, Typed, TypedValue},
     store::Store,
     uid::{Uid, UidIndex},
     vocabulary::AttributeType,
 };
-use crate::model::Value;
+use crate::model::{Attributes, Value};
 use cedar_policy_core::ast::BinaryOp;
 use smallvec::SmallVec;
 
@@ -28,7 +28,8 @@ enum Val<'v> {
     Text(&'v str),
     Entity(Uid<'v>),
     Set(Items<'v>),
-    Record(Fields<'v>),
+    Context,
+    Record(&'v Attributes<'v>, Option<&'v [(String, AttributeType)]>),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +68,7 @@ impl<'v> Evaluator<'v> {
             Node::Principal => Val::Entity(self.question.principal.uid),
             Node::Action => Val::Entity(self.question.action),
             Node::Resource => Val::Entity(self.question.resource.uid),
-            Node::Context => Val::Record(self.question.context),
+            Node::Context => Val::Context,
             Node::If(parts) => {
                 let [test, then, otherwise] = parts.as_ref();
                 self.eval(if self.holds(test)? { then } else { otherwise })?
@@ -92,7 +93,7 @@ impl<'v> Evaluator<'v> {
                 read(self.field(of, name)?.ok_or(Bail)?)?
             }
             Node::Has(of, path) => Val::Bool(self.has(of, path)?),
-            Node::Like(text, pattern) => Val::Bool(pattern.wildcard_match(self.text(text)?)),
+            Node::Like(text, pattern) => Val::Bool(pattern.fits(self.text(text)?)),
             Node::Is(of, ty) => Val::Bool(self.entity(of)?.ty == ty.as_ref()),
         })
     }
@@ -150,7 +151,7 @@ impl<'v> Evaluator<'v> {
             Node::Constants(_) | Node::Set(_) => self.is_in_any(uid, &self.elements(right)?),
             _ => match self.eval(right)? {
                 Val::Entity(target) => Ok(self.reaches(uid, target)),
-                Val::Set(items) => self.is_in_any(uid, &self.items(items)?),
+                Val::Set(items) => self.is_in_any(uid, &elements_of(items)?),
                 _ => Err(Bail),
             },
         }
@@ -191,7 +192,8 @@ impl<'v> Evaluator<'v> {
     fn field(self, of: Val<'v>, name: &str) -> Result<Option<Typed<'v>>> {
         match of {
             Val::Entity(uid) => Ok(self.question.attribute(self.store, uid, name)),
-            Val::Record(fields) => Ok(fields.get(name)),
+            Val::Context => Ok(self.question.context.get(name)),
+            Val::Record(given, declared) => Ok(Fields { given, declared, ..Fields::EMPTY }.get(name)),
             _ => Err(Bail),
         }
     }
@@ -221,19 +223,19 @@ impl<'v> Evaluator<'v> {
         match node {
             Node::Set(nodes) => nodes.iter().map(|node| self.eval(node)).collect(),
             _ => match self.eval(node)? {
-                Val::Set(items) => self.items(items),
+                Val::Set(items) => elements_of(items),
                 _ => Err(Bail),
             },
         }
     }
+}
 
-    fn items(self, items: Items<'v>) -> Result<Elements<'v>> {
-        items.values.iter().map(|value| read(Typed::given(value, items.ty))).collect()
-    }
+fn elements_of(items: Items<'_>) -> Result<Elements<'_>> {
+    items.values.iter().map(|value| read(Typed::given(value, items.ty))).collect()
 }
 
 /// A given or stored value, read as its declared type says.
-fn read<'v>(typed: Typed<'v>) -> Result<Val<'v>> {
+fn read(typed: Typed<'_>) -> Result<Val<'_>> {
     let value = match typed.value {
         TypedValue::Text(text) => return Ok(Val::Text(text)),
         TypedValue::Given(value) => value,
@@ -248,10 +250,8 @@ fn read<'v>(typed: Typed<'v>) -> Result<Val<'v>> {
         (Value::Entity { ty, id }, _) => Ok(Val::Entity(Uid { ty, id })),
         (Value::Set(values), Some(AttributeType::Set(ty))) => Ok(Val::Set(Items { values, ty: Some(ty) })),
         (Value::Set(values), _) => Ok(Val::Set(Items { values, ty: None })),
-        (Value::Record(given), Some(AttributeType::Record(declared))) => {
-            Ok(Val::Record(Fields { given, declared: Some(declared), tenant: Tenant::Ordinary }))
-        }
-        (Value::Record(given), _) => Ok(Val::Record(Fields { given, declared: None, tenant: Tenant::Ordinary })),
+        (Value::Record(given), Some(AttributeType::Record(declared))) => Ok(Val::Record(given, Some(declared))),
+        (Value::Record(given), _) => Ok(Val::Record(given, None)),
     }
 }
 
@@ -262,7 +262,9 @@ fn equal(left: Val<'_>, right: Val<'_>) -> Result<bool> {
         (Val::Text(a), Val::Text(b)) => a == b,
         (Val::Entity(a), Val::Entity(b)) => a == b,
         // Sets of sets and records are rare; Cedar compares them.
-        (Val::Set(_) | Val::Record(_), _) | (_, Val::Set(_) | Val::Record(_)) => return Err(Bail),
+        (Val::Set(_) | Val::Record(..) | Val::Context, _) | (_, Val::Set(_) | Val::Record(..) | Val::Context) => {
+            return Err(Bail);
+        }
         _ => false,
     })
 }

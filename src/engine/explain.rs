@@ -4,6 +4,7 @@ use super::{
     Outcome, PolicyIndex, Program, Subject,
     bind::{Setting, bind},
     decide::{Finding, Judge, decide},
+    index::Entry,
 };
 use crate::model::Request;
 
@@ -49,14 +50,13 @@ fn considered<'a>(program: &'a Program, subject: Subject<'a>, request: &Request<
     let keys = (&bound.principal_keys, &bound.resource_keys);
     let candidates = program.index().candidates(keys.0, bound.question.action_index, keys.1);
     let mut judge = Judge::new(program, &bound.question);
-    let mut consider = |policy: PolicyIndex| {
-        let compiled = program.compiled(policy)?;
-        let result = match judge.find(compiled).unwrap_or_else(|fault| Finding::Errored(fault.0)) {
+    let consider = |entry: Entry| {
+        let result = match judge.find(entry).unwrap_or_else(|fault| Finding::Errored(fault.0)) {
             Finding::Satisfied => ConditionResult::Satisfied,
             Finding::Unmet => ConditionResult::Unmet,
             Finding::Errored(message) => ConditionResult::Errored(message),
         };
-        Some(Considered { policy, forbids: compiled.forbids, result })
+        Considered { policy: entry.policy, forbids: entry.rule.forbids, result }
     };
-    candidates.into_iter().filter_map(&mut consider).collect()
+    candidates.into_iter().map(consider).collect()
 }

@@ -8,7 +8,7 @@ use super::{
     uid::{Uid, UidIndex},
 };
 use crate::model::Value;
-use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind, Literal, Pattern, UnaryOp, Var};
+use cedar_policy_core::ast::{BinaryOp, Expr, ExprKind, Literal, Pattern, PatternElem, UnaryOp, Var};
 
 /// A condition.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) enum Node {
     Binary(BinaryOp, Box<[Node; 2]>),
     Attribute(Box<Node>, Box<str>),
     Has(Box<Node>, Vec<Box<str>>),
-    Like(Box<Node>, Pattern),
+    Like(Box<Node>, Wildcards),
     Is(Box<Node>, Box<str>),
 }
 
@@ -49,6 +49,44 @@ pub(super) struct EntityLiteral {
 impl EntityLiteral {
     pub(super) fn uid(&self) -> Uid<'_> {
         Uid { ty: &self.ty, id: &self.id }
+    }
+}
+
+/// The pattern of a `like`: literal texts with a `*` between each two.
+#[derive(Debug)]
+pub(super) struct Wildcards {
+    first: Box<str>,
+    // After the first `*`; `None` where there is none.
+    rest: Option<(Vec<Box<str>>, Box<str>)>,
+}
+
+impl Wildcards {
+    fn new(pattern: &Pattern) -> Self {
+        let mut parts = vec![String::new()];
+        for element in pattern.iter() {
+            match (element, parts.last_mut()) {
+                (PatternElem::Char(c), Some(part)) => part.push(*c),
+                _ => parts.push(String::new()),
+            }
+        }
+        let mut parts = parts.into_iter().map(String::into_boxed_str);
+        let first = parts.next().unwrap_or_default();
+        let mut middle: Vec<_> = parts.collect();
+        let rest = middle.pop().map(|last| (middle, last));
+        Self { first, rest }
+    }
+
+    /// Whether the whole text fits. `*` stands for any text, so each literal may be taken where it first occurs.
+    pub(super) fn fits(&self, text: &str) -> bool {
+        let Some((middle, last)) = &self.rest else { return text == self.first.as_ref() };
+        let Some(mut text) = text.strip_prefix(self.first.as_ref()) else { return false };
+        for part in middle {
+            match text.split_once(part.as_ref()) {
+                Some((_, after)) => text = after,
+                None => return false,
+            }
+        }
+        text.ends_with(last.as_ref())
     }
 }
 
@@ -95,7 +133,7 @@ impl Compiler<'_> {
             ExprKind::ExtHasAttr { expr, attrs } => {
                 Node::Has(Box::new(child(expr)?), attrs.iter().map(|attr| attr.as_str().into()).collect())
             }
-            ExprKind::Like { expr, pattern } => Node::Like(Box::new(child(expr)?), pattern.clone()),
+            ExprKind::Like { expr, pattern } => Node::Like(Box::new(child(expr)?), Wildcards::new(pattern)),
             ExprKind::Is { expr, entity_type } => Node::Is(Box::new(child(expr)?), entity_type.to_string().into()),
             ExprKind::Set(items) => self.set(items, depth)?,
             _ => return None,

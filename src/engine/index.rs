@@ -27,7 +27,7 @@ pub(super) type Key = u32;
 /// The keys of one entity, sorted.
 pub(super) type Keys = SmallVec<[Key; 8]>;
 /// The candidates of one request, in policy order.
-pub(super) type Candidates = SmallVec<[PolicyIndex; 16]>;
+pub(super) type Candidates = SmallVec<[Entry; 8]>;
 
 /// An entity, as far as scopes look at it. What does not occur in the program has no number.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +75,7 @@ impl KeySpace {
     }
 }
 
-/// Where a policy is filed: slots of its actions, `None` for a policy that is about any action.
+/// Where a policy is filed: its actions, `None` for a policy that is about any action.
 #[derive(Debug)]
 pub(super) struct Scope {
     pub(super) principal: Constraint,
@@ -83,13 +83,38 @@ pub(super) struct Scope {
     pub(super) resource: Constraint,
 }
 
+/// A policy in the index, with all that a decision needs of it, so that the policy itself is not touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Entry {
+    pub(super) policy: PolicyIndex,
+    pub(super) rule: Rule,
+}
+
+/// Effect and condition of a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rule {
+    pub(super) forbids: bool,
+    /// The place of the condition among the program's; policies with the same condition share it.
+    pub(super) condition: u32,
+}
+
+/// The index of one program, while it is filled.
+#[derive(Debug, Default)]
+pub(super) struct IndexBuilder {
+    principals: KeySpace,
+    resources: KeySpace,
+    files: FxHashMap<File, Vec<Entry>>,
+}
+
 /// The index of one program.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pub(super) principals: KeySpace,
     pub(super) resources: KeySpace,
-    files: FxHashMap<File, Vec<PolicyIndex>>,
     drawers: FxHashMap<Drawer, Vec<Key>>,
+    files: FxHashMap<File, Filed>,
+    // What does not fit into `Filed`.
+    more: Vec<Entry>,
     has_any_action: bool,
 }
 
@@ -106,30 +131,54 @@ struct File {
     principal: Key,
 }
 
+/// The policies of one file. Mostly there is one, and it is found where the file is.
+#[derive(Debug, Clone, Copy)]
+struct Filed {
+    first: Entry,
+    start: u32,
+    count: u32,
+}
+
 const ANY_ACTION: u32 = 0;
 
-impl Index {
+impl IndexBuilder {
     /// Files a policy. Policies come in their order.
-    pub(super) fn insert(&mut self, policy: PolicyIndex, scope: &Scope) {
+    pub(super) fn insert(&mut self, entry: Entry, scope: &Scope) {
         let principal = self.principals.intern(scope.principal);
         let resource = self.resources.intern(scope.resource);
         let mut file = |action| {
             let drawer = Drawer { action, resource };
-            let policies = self.files.entry(File { drawer, principal }).or_default();
-            if policies.is_empty() {
-                self.drawers.entry(drawer).or_default().push(principal);
-            }
-            policies.push(policy);
+            self.files.entry(File { drawer, principal }).or_default().push(entry);
         };
         match &scope.actions {
-            None => {
-                file(ANY_ACTION);
-                self.has_any_action = true;
+            None => file(ANY_ACTION),
+            Some(actions) => {
+                for action in actions.iter().collect::<FxHashSet<_>>() {
+                    file(action + 1);
+                }
             }
-            Some(actions) => actions.iter().collect::<FxHashSet<_>>().into_iter().for_each(|action| file(action + 1)),
         }
     }
 
+    /// Lays everything out for reading.
+    pub(super) fn finish(self) -> Index {
+        let Self { principals, resources, files, .. } = self;
+        let mut index = Index { principals, resources, ..Index::default() };
+        index.files.reserve(files.len());
+        for (file, entries) in files {
+            let [first, rest @ ..] = entries.as_slice() else { continue };
+            let place = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+            let filed = Filed { first: *first, start: place(index.more.len()), count: place(rest.len()) };
+            index.more.extend_from_slice(rest);
+            index.files.insert(file, filed);
+            index.drawers.entry(file.drawer).or_default().push(file.principal);
+            index.has_any_action |= file.drawer.action == ANY_ACTION;
+        }
+        index
+    }
+}
+
+impl Index {
     /// The policies whose scope fits, in policy order.
     pub(super) fn candidates(&self, principal: &[Key], action: Option<UidIndex>, resource: &[Key]) -> Candidates {
         let mut found = Candidates::new();
@@ -139,15 +188,19 @@ impl Index {
                 self.collect(Drawer { action, resource }, principal, &mut found);
             }
         }
-        found.sort_unstable();
+        if found.len() > 1 {
+            found.sort_unstable();
+        }
         found
     }
 
     fn collect(&self, drawer: Drawer, principal: &[Key], found: &mut Candidates) {
         let Some(filed) = self.drawers.get(&drawer) else { return };
         let mut take = |principal| {
-            if let Some(policies) = self.files.get(&File { drawer, principal }) {
-                found.extend_from_slice(policies);
+            if let Some(filed) = self.files.get(&File { drawer, principal }) {
+                found.push(filed.first);
+                let (start, count) = (filed.start as usize, filed.count as usize);
+                found.extend_from_slice(self.more.get(start..start + count).unwrap_or_default());
             }
         };
         // The cost is that of the shorter side, however many roles a user has or a drawer knows.

@@ -2,18 +2,20 @@
 
 use super::{
     Dialect, ModuleIndex, Tenancy, Vocabulary,
-    index::Place,
+    index::{Index, Key, Keys, Place},
     store::Store,
     uid::{Uid, UidIndex},
     vocabulary::AttributeType,
 };
+use crate::model::ReasonCode;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::borrow::Cow;
 
 /// All names of a program.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     /// Declared actions. Plain Cedar sets have none: any action may be asked for.
-    actions: FxHashSet<String>,
+    actions: FxHashMap<String, Option<UidIndex>>,
     targets: FxHashMap<String, Target>,
     tenants: Option<FxHashSet<String>>,
     qualified_actions: FxHashMap<String, (String, String)>,
@@ -27,6 +29,8 @@ pub(super) struct Target {
     module_uid: Vec<UidIndex>,
     module_id: String,
     areas: FxHashMap<String, AreaTarget>,
+    /// The keys of every resource of this type that is in no area, where none of them is named by a policy.
+    keys: Option<Keys>,
     /// The attributes of a resource type; `None` where the name is a module's.
     pub(super) attributes: Option<Vec<(String, AttributeType)>>,
 }
@@ -38,28 +42,35 @@ struct AreaTarget {
     within: Vec<UidIndex>,
 }
 
-/// A resource's uid and the entities above it.
-#[derive(Debug, Clone, Copy)]
+/// A resource's uid, the entities above it and its keys.
+#[derive(Debug)]
 pub(super) struct Located<'a> {
     pub(super) uid: Uid<'a>,
+    pub(super) index: Option<UidIndex>,
     pub(super) ancestors: &'a [UidIndex],
+    pub(super) keys: Cow<'a, [Key]>,
 }
 
 impl Names {
-    pub(super) fn new(dialect: &Dialect, store: &Store) -> Self {
+    pub(super) fn new(dialect: &Dialect, store: &Store, index: &Index) -> Self {
         match dialect {
             Dialect::PlainCedar { .. } => Self { qualified_actions: qualified_actions(store), ..Self::default() },
             Dialect::Declared(vocabulary) => Self {
-                actions: vocabulary.actions.iter().cloned().collect(),
-                targets: targets(vocabulary, store),
+                actions: vocabulary
+                    .actions
+                    .iter()
+                    .map(|action| (action.clone(), store.uids.find(Uid { ty: "Action", id: action })))
+                    .collect(),
+                targets: targets(vocabulary, store, index),
                 tenants: tenants(vocabulary),
                 qualified_actions: FxHashMap::default(),
             },
         }
     }
 
-    pub(super) fn knows_action(&self, action: &str) -> bool {
-        self.actions.contains(action)
+    /// The number of a declared action, which is `None` where no policy names it; `Err` for one that is not declared.
+    pub(super) fn action(&self, action: &str) -> Result<Option<UidIndex>, ReasonCode> {
+        self.actions.get(action).copied().ok_or(ReasonCode::ActionUnknown)
     }
 
     pub(super) fn target(&self, ty: &str) -> Option<&Target> {
@@ -86,25 +97,24 @@ impl Names {
 impl Target {
     /// Where a resource of this type and id stands. A resource whose id is an area is in that area; a question about a
     /// module is about the module, or about the area that its id names.
-    pub(super) fn locate<'a>(&'a self, ty: &'a str, id: &'a str) -> Located<'a> {
+    pub(super) fn locate<'a>(&'a self, ty: &'a str, id: &'a str, store: &Store, index: &Index) -> Located<'a> {
+        if let Some(keys) = &self.keys {
+            let ancestors = &self.module_uid;
+            return Located { uid: Uid { ty, id }, index: None, ancestors, keys: Cow::Borrowed(keys) };
+        }
         let area = self.areas.get(id);
-        if self.attributes.is_some() {
-            return Located { uid: Uid { ty, id }, ancestors: area.map_or(&self.module_uid, |area| &area.within) };
-        }
-        match area {
-            Some(area) => Located { uid: Uid { ty: "Area", id: &area.id }, ancestors: &self.module_uid },
-            None => Located { uid: Uid { ty: "Module", id: &self.module_id }, ancestors: &[] },
-        }
+        let (uid, ancestors): (_, &[UidIndex]) = match (&self.attributes, area) {
+            (Some(_), area) => (Uid { ty, id }, area.map_or(&self.module_uid, |area| &area.within)),
+            (None, Some(area)) => (Uid { ty: "Area", id: &area.id }, &self.module_uid),
+            (None, None) => (Uid { ty: "Module", id: &self.module_id }, &[]),
+        };
+        let own = store.uids.find(uid);
+        let place = Place { ty: store.uids.find_type(uid.ty), own, ancestors };
+        Located { uid, index: own, ancestors, keys: Cow::Owned(index.resources.keys_of(place).to_vec()) }
     }
 }
 
-impl Located<'_> {
-    pub(super) fn place<'s>(&'s self, store: &Store, own: Option<UidIndex>) -> Place<'s> {
-        Place { ty: store.uids.find_type(self.uid.ty), own, ancestors: self.ancestors }
-    }
-}
-
-fn targets(vocabulary: &Vocabulary, store: &Store) -> FxHashMap<String, Target> {
+fn targets(vocabulary: &Vocabulary, store: &Store, index: &Index) -> FxHashMap<String, Target> {
     let mut targets = FxHashMap::default();
     let target = |module: ModuleIndex, attributes| {
         let declared = vocabulary.modules.get(module)?;
@@ -117,14 +127,27 @@ fn targets(vocabulary: &Vocabulary, store: &Store) -> FxHashMap<String, Target> 
             (area.clone(), AreaTarget { id, within })
         };
         let areas = declared.areas.iter().map(area).collect();
-        Some(Target { module, module_uid: module_uid.clone(), module_id: declared.id.clone(), areas, attributes })
+        Some(Target {
+            module,
+            module_uid: module_uid.clone(),
+            module_id: declared.id.clone(),
+            areas,
+            keys: None,
+            attributes,
+        })
     };
     for (index, module) in vocabulary.modules.iter().enumerate() {
         targets.extend(target(index, None).map(|target| (module.id.clone(), target)));
     }
     // A type shadows a module of the same name: it says more.
     for ty in &vocabulary.resource_types {
-        targets.extend(target(ty.module, Some(ty.attributes.clone())).map(|target| (ty.name.clone(), target)));
+        targets.extend(target(ty.module, Some(ty.attributes.clone())).map(|mut target| {
+            if target.areas.is_empty() && !store.uids.names_any(&ty.name) {
+                let place = Place { ty: store.uids.find_type(&ty.name), own: None, ancestors: &target.module_uid };
+                target.keys = Some(index.resources.keys_of(place));
+            }
+            (ty.name.clone(), target)
+        }));
     }
     targets
 }

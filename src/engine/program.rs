@@ -2,7 +2,7 @@
 
 use super::{
     Dialect, ModuleIndex,
-    compile::{self, Compiled},
+    compile::{self, Condition},
     index::Index,
     names::Names,
     store::Store,
@@ -107,9 +107,10 @@ pub enum BuildError {
 /// compiled, names are resolved. A decision borrows from it and allocates nothing on its usual way.
 #[derive(Debug)]
 pub struct Program {
-    // INVARIANT: `facts`, `compiled` and the policies of `reference` have the same order.
+    // INVARIANT: `facts`, `cedar` and the policies of `reference` have the same order.
     facts: Vec<PolicyFacts>,
-    compiled: Vec<Compiled>,
+    cedar: Vec<ast::Policy>,
+    conditions: Vec<Condition>,
     reference: ast::PolicySet,
     index: Index,
     store: Store,
@@ -131,10 +132,22 @@ impl Program {
         let mut store = Store::new(AsRef::<cedar_policy_core::entities::Entities>::as_ref(&entities).clone());
         drop(entities);
         let reference: ast::PolicySet = AsRef::<ast::PolicySet>::as_ref(&policies).clone();
-        let compile::Output { compiled, index, literals, context_members } =
+        let compile::Output { policies: cedar, conditions, index, literals, context_members } =
             compile::policies(reference.policies(), &mut store);
-        let names = Names::new(&dialect, &store);
-        Ok(Self { facts, compiled, reference, index, store, names, dialect, forbid_errors, literals, context_members })
+        let names = Names::new(&dialect, &store, &index);
+        Ok(Self {
+            facts,
+            cedar,
+            conditions,
+            reference,
+            index,
+            store,
+            names,
+            dialect,
+            forbid_errors,
+            literals,
+            context_members,
+        })
     }
 
     /// What is known about a policy.
@@ -170,8 +183,13 @@ impl Program {
         self.context_members.contains(name)
     }
 
-    pub(super) fn compiled(&self, index: PolicyIndex) -> Option<&Compiled> {
-        self.compiled.get(index as usize)
+    pub(super) fn condition(&self, place: u32) -> Option<&Condition> {
+        self.conditions.get(place as usize)
+    }
+
+    /// A policy in Cedar's form.
+    pub(super) fn cedar(&self, index: PolicyIndex) -> Option<&ast::Policy> {
+        self.cedar.get(index as usize)
     }
 
     pub(super) fn index(&self) -> &Index {
@@ -197,7 +215,7 @@ impl Program {
 
     /// The id under which Cedar knows a policy.
     pub(super) fn cedar_id(&self, index: PolicyIndex) -> String {
-        self.compiled(index).map(|compiled| compiled.cedar.id().to_string()).unwrap_or_default()
+        self.cedar(index).map(|policy| policy.id().to_string()).unwrap_or_default()
     }
 
     /// The policies for plain Cedar, against which decisions are checked.

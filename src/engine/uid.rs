@@ -4,10 +4,18 @@ use cedar_policy_core::ast;
 use rustc_hash::FxHashMap;
 
 /// A uid that borrows its texts. `ty` is in Cedar's normal form, `id` is unescaped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Uid<'a> {
     pub(super) ty: &'a str,
     pub(super) id: &'a str,
+}
+
+impl PartialEq for Uid<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        // Mostly a copy is compared with its original: the same texts at the same place.
+        let same = |a: &str, b: &str| std::ptr::eq(a, b) || a == b;
+        same(self.id, other.id) && same(self.ty, other.ty)
+    }
 }
 
 /// The number of a uid in its [`UidTable`].
@@ -60,6 +68,11 @@ impl UidTable {
     /// The number of a uid, where it occurs in the program.
     pub(super) fn find(&self, uid: Uid<'_>) -> Option<UidIndex> {
         self.types.get(uid.ty)?.ids.get(uid.id).copied()
+    }
+
+    /// Whether some uid of this type occurs in the program.
+    pub(super) fn names_any(&self, ty: &str) -> bool {
+        self.types.get(ty).is_some_and(|entry| !entry.ids.is_empty())
     }
 
     /// The number of an entity type, where it occurs in the program.

@@ -2,11 +2,16 @@
 //!
 //! A desk belongs to one worker thread. [`Desk::decide`] is synchronous: what it decided is in the audit ring when it returns.
 
-use super::{ApiError, ErrorCode, authorize_listener::Services, json, routes};
+use super::{
+    ApiError, ErrorCode,
+    authorize_listener::Services,
+    json, routes,
+    self_check::{Sampler, SelfCheck},
+};
 use crate::{
-    audit::{Entry, Kind, Origin, RecordError, Recorder, Texts, Ticket},
+    audit::{Entry, Kind, Origin, RecordError, Recorder, Texts, Ticket, Waiter},
     config::Limits,
-    engine::{self, Dialect, Outcome, PolicyIndex, Program, Subject},
+    engine::{self, Dialect, Outcome, Program, Subject},
     model::{Attributes, Decision, ReasonCode, Request, Resource, Revision, Timestamp},
     reload::Current,
     telemetry::HttpSeries,
@@ -30,7 +35,10 @@ pub(super) const LISTENER: &str = "authorize";
 #[derive(Debug)]
 pub(super) struct Desk {
     services: Services,
-    recorder: Recorder,
+    recorder: RefCell<Recorder>,
+    /// Waits for the recorder's ring without borrowing the recorder.
+    waiter: Waiter,
+    sampler: Sampler,
     in_flight: Arc<AtomicUsize>,
     /// Where answered questions are counted, by route.
     answered: Vec<(&'static str, HttpSeries)>,
@@ -104,10 +112,25 @@ pub(super) struct InFlight<'d>(&'d AtomicUsize);
 
 impl Desk {
     /// A desk for one worker; `in_flight` is shared by all.
-    pub(super) fn new(services: Services, recorder: Recorder, in_flight: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(
+        services: Services,
+        recorder: Recorder,
+        check: Option<SelfCheck>,
+        in_flight: Arc<AtomicUsize>,
+    ) -> Self {
         let metrics = &services.metrics;
         let answered = routes::labels().map(|(route, _)| (route, metrics.http_series(LISTENER, route, 200))).collect();
-        Self { services, recorder, in_flight, answered, scratch: RefCell::default(), revision: RefCell::default() }
+        let waiter = recorder.waiter();
+        Self {
+            services,
+            recorder: RefCell::new(recorder),
+            waiter,
+            sampler: Sampler::new(check),
+            in_flight,
+            answered,
+            scratch: RefCell::default(),
+            revision: RefCell::default(),
+        }
     }
 
     /// Now.
@@ -152,7 +175,7 @@ impl Desk {
 
     /// Waits until the audit log has room for one record, as far as it is set to wait.
     pub(super) async fn room(&self) -> Result<Room, ApiError> {
-        match self.recorder.room().await {
+        match self.waiter.room().await {
             Ok(()) => Ok(Room::Free),
             Err(RecordError::Failed) => Ok(Room::Failed),
             Err(RecordError::Full) => Err(ApiError::new(ErrorCode::AuditUnavailable, "the audit queue is full")),
@@ -162,7 +185,7 @@ impl Desk {
     /// Waits until a record is as durable as the audit mode demands; `false` where it will never be.
     pub(super) async fn committed(&self, ticket: Option<Ticket>) -> bool {
         match ticket {
-            Some(ticket) => self.recorder.committed(ticket).await.is_ok(),
+            Some(ticket) => self.waiter.committed(ticket).await.is_ok(),
             None => true,
         }
     }
@@ -212,6 +235,7 @@ impl Desk {
         }
         let module = ruling.outcome.as_ref().and_then(|outcome| outcome.module);
         current.counters.record(ruling.decision(), module, asked.origin, took);
+        self.sampler.count(&self.services.reader, current, question, asked.time);
         ruling
     }
 
@@ -227,7 +251,7 @@ impl Desk {
         let program = &current.snapshot.program;
         let scratch = &mut *self.scratch.borrow_mut();
         let context = write_context(&mut scratch.context, program, question.context);
-        self.recorder.record(&Entry {
+        self.recorder.borrow_mut().record(&Entry {
             time: asked.time,
             kind: Kind::Decision,
             id: id.to_bytes(),
@@ -268,7 +292,7 @@ impl Ruling<'_> {
         out.push_str(r#"","message":"#);
         json::write::display(out, outcome.message(program));
         out.push_str(r#","policies":"#);
-        let policies = reason_policies(outcome).filter_map(|index| program.policy(index));
+        let policies = outcome.determining.iter().filter_map(|&index| program.policy(index));
         json::write::texts(out, policies.map(|policy| &*policy.id));
         out.push('}');
     }
@@ -287,7 +311,7 @@ impl Drop for InFlight<'_> {
     }
 }
 
-fn subject<'a>(current: &'a Current, question: &Question<'a>) -> Subject<'a> {
+pub(super) fn subject<'a>(current: &'a Current, question: &Question<'a>) -> Subject<'a> {
     let id = question.subject;
     match current.snapshot.program.dialect() {
         Dialect::PlainCedar { principal_type } => {
@@ -325,15 +349,6 @@ fn write_context<'s>(scratch: &'s mut String, program: &Program, context: &Attri
     scratch
 }
 
-/// The policies that a reason is about: those that determined it, those that would have if their conditions had held, those
-/// that could not be evaluated.
-fn reason_policies<'o>(outcome: &'o Outcome<'_>) -> impl Iterator<Item = PolicyIndex> + 'o {
-    let unmet = if outcome.code == ReasonCode::ConditionNotMet { &outcome.unmet[..] } else { &[] };
-    let erring = if outcome.code == ReasonCode::PolicyError { &outcome.errors[..] } else { &[] };
-    let determining = outcome.determining.iter().copied();
-    determining.chain(unmet.iter().copied()).chain(erring.iter().map(|error| error.policy))
-}
-
 struct PolicyIds<'p, 'o> {
     program: &'p Program,
     outcome: &'p Outcome<'o>,
@@ -341,7 +356,7 @@ struct PolicyIds<'p, 'o> {
 
 impl Texts for PolicyIds<'_, '_> {
     fn each(&self, take: &mut dyn FnMut(&str)) {
-        for policy in reason_policies(self.outcome).filter_map(|index| self.program.policy(index)) {
+        for policy in self.outcome.determining.iter().filter_map(|&index| self.program.policy(index)) {
             take(&policy.id);
         }
     }

@@ -80,6 +80,7 @@ fn a_decision_is_answered_recorded_and_counted() {
     let answer = sidecar.post_text("/v1/authorize", &[("x-request-id", "e2e-1")], &asked.to_string());
     assert_eq!((answer.status, answer.header("x-request-id")), (200, "e2e-1"), "{answer:?}");
     assert_eq!(answer.header("content-type"), "application/json");
+    let header = answer.header("sidegate-revision").to_owned();
     let answer = answer.json();
     assert_eq!(answer["decision"], "allow", "{answer}");
     assert_eq!(answer["reason"]["code"], "granted");
@@ -87,6 +88,7 @@ fn a_decision_is_answered_recorded_and_counted() {
     assert!(answer["reason"]["message"].as_str().is_some_and(|message| message.contains("clerk")), "{answer}");
     let revision = answer["revision"].as_str().expect("a revision");
     assert!(revision.len() == 12 && revision.chars().all(|c| c.is_ascii_hexdigit()), "{revision}");
+    assert_eq!(header, revision);
     assert_eq!(answer["id"].as_str().map(str::len), Some(26), "a ULID: {answer}");
 
     let record = &wait_records(&sidecar, "&user=bob", 1)[0];

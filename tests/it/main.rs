@@ -9,6 +9,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::missing_panics_doc,
@@ -18,6 +19,14 @@
 /// Starts the real binary and speaks to it.
 mod support;
 
+/// The audit log: every record once, whatever happens to rings, store and directory.
+mod audit;
+/// The audit commands.
+mod audit_cli;
+/// Queries and exports over HTTP and in process, against a naive model.
+mod audit_query;
+/// `kill -9` at random moments.
+mod audit_survives_kill;
 /// `POST /v1/authorize`: forms of a question, reasons, revisions.
 mod authorize;
 /// AuthZEN: the interoperability scenarios, the certification fixture, batches.
@@ -30,7 +39,11 @@ mod end_to_end;
 mod http_limits;
 /// Every cell of the distributor back office over HTTP.
 mod matrix_8move;
-/// The engine equals plain Cedar.
+/// The engine beside plain Cedar.
 mod plain_cedar;
+/// Files that the code writes are what it would write now.
+mod references;
+/// The policy sets that are shipped.
+mod samples;
 /// Holds the repository to its own rules.
 mod tidy;

@@ -62,7 +62,7 @@ impl World {
         let (principal_type, resource_type) =
             (ask.principal.type_name().to_string(), ask.resource.type_name().to_string());
         let action = match ask.action.type_name().to_string().as_str() {
-            "Action" => ask.action.id().unescaped().to_string(),
+            "Action" => ask.action.id().unescaped().to_owned(),
             _ => ask.action.to_string(),
         };
         let context = fields(&ask.context);

@@ -79,7 +79,8 @@ fn tests(folder: &Path) -> Vec<PathBuf> {
     let mut tests: Vec<_> = fs::read_dir(folder.join("corpus-tests"))
         .expect("the corpus holds `corpus-tests`")
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.to_str().is_some_and(|path| path.ends_with(".json") && !path.ends_with(".entities.json")))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .filter(|path| path.file_stem().is_some_and(|stem| !stem.to_string_lossy().ends_with(".entities")))
         .collect();
     tests.sort();
     assert!(tests.len() > 1000, "the corpus is all there");

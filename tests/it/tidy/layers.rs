@@ -26,7 +26,7 @@ pub const MODULES: &[Module] = &[
     module("core", "policy", &["engine", "model", "document"]),
     module("core", "engine", &["model"]),
     module("core", "model", &[]),
-    module("core", "document", &[]),
+    module("core", "document", &["model"]),
 ];
 
 /// The layers, from top to bottom.
@@ -50,7 +50,7 @@ pub const OWNED: &[Owned] = &[
     owned("saphyr_parser", &["document"]),
     owned("notify", &["reload"]),
     owned("prometheus", &["telemetry"]),
-    owned("tracing_subscriber", &["telemetry"]),
+    owned("tracing_subscriber", &["telemetry", "config"]),
     owned("axum", &["http"]),
     owned("hyper", &["http", "cli::audit"]),
     owned("hyper_util", &["http", "cli::audit"]),
