@@ -118,13 +118,17 @@ impl Decoder<'_> {
     /// Names of actions where they are declared.
     fn actions(&mut self, node: Option<&Node>) -> Vec<Named> {
         let actions = Named::list(self.text, node);
-        actions.iter().for_each(|name| check_id("an action", name, self.problems));
+        for name in &actions {
+            check_id("an action", name, self.problems);
+        }
         actions
     }
 
     fn module(&mut self, node: &Node) -> Module {
         let areas = Named::list(self.text, node.get("areas"));
-        areas.iter().for_each(|name| check_id("an area", name, self.problems));
+        for name in &areas {
+            check_id("an area", name, self.problems);
+        }
         let only = node.get("only").map(|only| self.actions(Some(only)));
         if let (Some(_), Some(actions)) = (&only, node.get("actions")) {
             let at = Spot::of(self.text, &actions.span);

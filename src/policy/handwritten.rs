@@ -136,7 +136,9 @@ impl Handwritten {
                 problems.push(Spot::of(text, &root.span).error("bad-link", "must be a list of template links"));
                 continue;
             };
-            links.iter().for_each(|link| self.link_one(text, link, problems));
+            for link in links {
+                self.link_one(text, link, problems);
+            }
         }
     }
 
@@ -242,7 +244,9 @@ impl Handwritten {
             mentions.extend(values.map(|(_, uid)| (uid.into(), at.clone())));
         }
         let known = Known::of(resolved);
-        mentions.iter().for_each(|(uid, at)| known.check(uid, at, problems));
+        for (uid, at) in &mentions {
+            known.check(uid, at, problems);
+        }
         let role = |uid: &EntityUID| uid.entity_type().to_string() == "Role";
         let named: HashSet<String> = mentions
             .iter()

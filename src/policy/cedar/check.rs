@@ -32,8 +32,10 @@ pub(in crate::policy) fn check(
     for (index, variant) in variants.iter().enumerate() {
         let draft = drafts.get(variant.rule).and_then(Option::as_ref);
         let policy = draft.and_then(|draft| draft.for_type(&index.to_string(), variant.ty.clone()));
-        // Ids are numbers, so none is taken.
-        let _added = policy.map(|policy| policies.add(policy));
+        if let Some(policy) = policy {
+            // Ids are numbers, so none is taken.
+            let _added = policies.add(policy);
+        }
     }
     let result = Validator::new(schema).validate(&policies, ValidationMode::Strict);
     let reporter = Reporter { rules, variants: &variants, conditions };
@@ -53,7 +55,9 @@ pub(in crate::policy) fn check(
         }
     }
     let mut all: FxHashMap<usize, usize> = FxHashMap::default();
-    variants.iter().for_each(|variant| *all.entry(variant.rule).or_default() += 1);
+    for variant in &variants {
+        *all.entry(variant.rule).or_default() += 1;
+    }
     for (at, rule) in rules.iter().enumerate() {
         if impossible.get(&at).is_some_and(|count| all.get(&at) == Some(count)) && !failed.contains(&at) {
             reporter.never(rule, catalog, vocabulary, problems);
