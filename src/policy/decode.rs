@@ -108,6 +108,12 @@ impl Decoder<'_> {
 
     fn level(&mut self, node: &Node) -> Level {
         let actions = if node.as_list().is_some() { Some(node) } else { node.get("actions") };
+        let says = |key| node.get(key).is_some_and(|node| node.as_list().is_none_or(|list| !list.is_empty()));
+        let is_empty = node.as_list().is_some_and(<[Node]>::is_empty)
+            || node.as_map().is_some() && !["actions", "includes", "module_actions"].into_iter().any(says);
+        if is_empty {
+            self.problems.push(Spot::of(self.text, &node.span).error("empty-level", "a level without actions"));
+        }
         Level {
             includes: Named::list(self.text, node.get("includes")),
             actions: self.actions(actions),

@@ -205,9 +205,14 @@ impl Handwritten {
             }
             problems.push(problem.with_help(miette::Diagnostic::help(error).map(|help| help.to_string())));
         }
+        // Of a policy that never applies, Cedar says so in several ways; of one with an error it is no wonder.
+        let mut told: HashSet<&PolicyId> = result.validation_errors().map(ValidationError::policy_id).collect();
         for warning in result.validation_warnings() {
             let code = match warning {
                 ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_) => {
+                    if !told.insert(warning.policy_id()) {
+                        continue;
+                    }
                     "policy-never-applies"
                 }
                 _ => "confusable-text",

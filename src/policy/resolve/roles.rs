@@ -177,7 +177,7 @@ impl<'r> Resolver<'r> {
                 }
                 Granted { level: Some(level.name.clone()), actions }
             }
-            What::Actions(actions) => Granted { level: None, actions: self.actions(module, cell, actions) },
+            What::Actions(actions) => Granted { level: None, actions: self.actions(module, actions) },
         };
         if sound && !granted.actions.is_empty() {
             *number += 1;
@@ -186,11 +186,7 @@ impl<'r> Resolver<'r> {
         }
     }
 
-    fn actions(&mut self, module: &catalog::Module, cell: &Cell, actions: &[Named]) -> Vec<String> {
-        if actions.is_empty() {
-            let problem = cell.at.error("bad-cell", "a cell without actions grants nothing");
-            self.problems.push(problem.with_help("write `none`, or leave the module out".to_owned()));
-        }
+    fn actions(&mut self, module: &catalog::Module, actions: &[Named]) -> Vec<String> {
         let mut found = Vec::new();
         for action in actions {
             let message = || format!("the module `{}` has no action `{}`", module.id, action.name);
