@@ -39,5 +39,9 @@ mod plain_cedar;
 mod references;
 /// The policy sets that are shipped.
 mod samples;
+/// Broken policy sets give their exact diagnostics.
+mod compile;
+/// Generated JSON Schemas are up to date.
+mod schemas;
 /// Holds the repository to its own rules.
 mod tidy;
