@@ -27,10 +27,16 @@ mod audit_cli;
 mod audit_query;
 /// `kill -9` at random moments.
 mod audit_survives_kill;
+/// `POST /v1/authorize`: forms of a question, reasons, revisions.
+mod authorize;
+/// AuthZEN: the interoperability scenarios, the certification fixture, batches.
+mod authzen;
 /// Every cell of the smallest example over HTTP.
 mod demo;
 /// From the first start to the last record: decisions, records, metrics, reloads, stops and crashes.
 mod end_to_end;
+/// What no well-behaved client sends.
+mod http_limits;
 /// Every cell of the distributor back office over HTTP.
 mod matrix_8move;
 /// The engine beside plain Cedar.
