@@ -6,6 +6,7 @@
 
 pub mod authorize_listener;
 
+mod self_check;
 mod service;
 
 mod body;

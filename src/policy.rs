@@ -1,18 +1,147 @@
 //! Policy sets: a directory is read, parsed, checked as a whole and compiled into a [`Snapshot`].
+//!
+//! [`read`] takes one generation of the files; [`compile`] turns it into a snapshot or into every problem that it has, each with
+//! file, line, column and advice. A snapshot is complete or absent. What YAML says becomes Cedar and nothing else: the text that
+//! [`Snapshot::to_cedar`] gives decides the same as the files do.
+
+mod cases;
+mod catalog;
+mod cedar;
+mod compile;
+mod declared;
+mod decode;
+mod files;
+mod handwritten;
+mod names;
+mod plain;
+mod resolve;
+mod section;
+mod tables;
+mod types;
+
+pub use cases::{PolicyTest, TestReport, TestResult, run_tests};
+pub use catalog::{Catalog, Cell, Gate, Label, Level, MenuItem, Module, Preset, Role};
+pub use compile::compile;
+pub use files::{Files, ReadError, read};
+
 use crate::{
-    engine::Program,
+    document::{Diagnostic, Diagnostics},
+    engine::{ForbidErrors, Program},
     model::{Revision, User},
 };
+use std::path::Path;
+
+/// What compiling depends on beside the files.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What an error in a `forbid` means: `policies.forbid_errors`.
+    pub forbid_errors: ForbidErrors,
+    /// The type of `user` in a set of plain Cedar: `policies.principal_type`.
+    pub principal_type: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { forbid_errors: ForbidErrors::default(), principal_type: "User".to_owned() }
+    }
+}
 
 /// A policy set that is live or may become it: complete and immutable.
 #[derive(Debug)]
 pub struct Snapshot {
     /// Names the content.
     pub revision: Revision,
-    /// The set's name.
+    /// The set's name; that of its directory where it gives none.
     pub name: String,
+    /// What the set is for.
+    pub description: Option<String>,
+    /// How many files it has.
+    pub files: usize,
     /// The compiled policies.
     pub program: Program,
     /// Users declared in the files.
     pub users: Vec<User>,
+    /// Levels, modules, roles, gates, presets and menu, with every name looked up. Empty in a set of plain Cedar.
+    pub catalog: Catalog,
+    /// The set's own tests.
+    pub tests: Vec<PolicyTest>,
+    /// What is allowed but hardly meant.
+    pub warnings: Vec<Diagnostic>,
+    // The compiled set as text.
+    cedar: String,
+    entities: cedar_policy::Entities,
+}
+
+impl Snapshot {
+    /// A snapshot of nothing but a program, for tests of what stands on it.
+    #[cfg(test)]
+    pub(crate) fn of_program(revision: Revision, program: Program) -> Self {
+        Self {
+            revision,
+            name: "test".to_owned(),
+            description: None,
+            files: 0,
+            program,
+            users: Vec::new(),
+            catalog: Catalog::default(),
+            tests: Vec::new(),
+            warnings: Vec::new(),
+            cedar: String::new(),
+            entities: cedar_policy::Entities::empty(),
+        }
+    }
+
+    /// The whole set in Cedar, as `sidegate compile` prints it: the schema as a comment apart, then every policy with `@id` and
+    /// `@source`.
+    #[must_use]
+    pub fn to_cedar(&self) -> &str {
+        &self.cedar
+    }
+
+    /// The entities of the set in Cedar's JSON format.
+    #[must_use]
+    pub fn entities_json(&self) -> String {
+        cedar::entities_json(&self.entities)
+    }
+}
+
+/// Why a directory did not become a snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The files cannot be read.
+    #[error("the policy set cannot be read")]
+    Read(#[source] ReadError),
+    /// The files have errors.
+    #[error("the policy set has errors")]
+    Compile(#[source] Diagnostics),
+}
+
+impl From<LoadError> for Diagnostics {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Read(error) => error.into(),
+            LoadError::Compile(problems) => problems,
+        }
+    }
+}
+
+/// Reads and compiles a directory.
+///
+/// # Errors
+/// Fails where the files cannot be read or have errors.
+pub fn load(directory: &Path, options: &Options) -> Result<Snapshot, LoadError> {
+    let files = read(directory).map_err(LoadError::Read)?;
+    compile(&files, options).map_err(LoadError::Compile)
+}
+
+/// The JSON Schema of the YAML files of a policy set.
+#[must_use]
+pub fn set_schema() -> serde_json::Value {
+    crate::document::json_schema(&tables::SET, "https://sidegate.dev/schemas/policy-set.schema.json")
+}
+
+/// The JSON Schema of policy tests.
+#[must_use]
+pub fn tests_schema() -> serde_json::Value {
+    crate::document::json_schema(&tables::TESTS, "https://sidegate.dev/schemas/policy-tests.schema.json")
 }

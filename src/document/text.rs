@@ -75,6 +75,16 @@ impl Text {
         (count(line), count(before.chars().count() + 1))
     }
 
+    /// The offset of a line and a column in bytes, both from 1; the end of the text where there is no such place.
+    #[must_use]
+    pub fn offset(&self, line: usize, column: usize) -> usize {
+        let mut at = (self.line_start(line) + column.saturating_sub(1)).min(self.0.content.len());
+        while !self.0.content.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    }
+
     /// The offset of the first byte of a line, counted from 1; the end of the text for lines beyond it.
     pub(super) fn line_start(&self, line: usize) -> usize {
         self.0.lines.get(line.saturating_sub(1)).copied().unwrap_or(self.0.content.len())

@@ -10,6 +10,7 @@ mod worker;
 use super::{
     desk::{Desk, LISTENER},
     routes,
+    self_check::SelfCheck,
 };
 use crate::{
     audit::Recorder,
@@ -41,6 +42,8 @@ pub struct Services {
     pub now: fn() -> Timestamp,
     /// What requests may take.
     pub limits: Limits,
+    /// One in so many decisions is compared with plain Cedar's; 0 for none.
+    pub verify_one_in: u64,
 }
 
 /// A socket that listens, not served yet.
@@ -110,11 +113,12 @@ pub async fn serve(
     for (route, codes) in routes::labels() {
         services.metrics.http_route(LISTENER, route, codes);
     }
+    let check = SelfCheck::start(services.verify_one_in, Arc::clone(&services.metrics)).map_err(ServeError::Start)?;
     let in_flight = Arc::new(AtomicUsize::new(0));
     let (stop, _) = watch::channel(false);
     let mut workers = Vec::with_capacity(recorders.len());
     for (number, recorder) in recorders.into_iter().enumerate() {
-        let desk = Desk::new(services.clone(), recorder, Arc::clone(&in_flight));
+        let desk = Desk::new(services.clone(), recorder, check.clone(), Arc::clone(&in_flight));
         workers.push(worker::start(number, desk, stop.subscribe()).map_err(ServeError::Start)?);
     }
     let listener = tokio::net::TcpListener::from_std(bound.listener).map_err(ServeError::Start)?;

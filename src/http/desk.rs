@@ -2,11 +2,16 @@
 //!
 //! A desk belongs to one worker thread. [`Desk::decide`] is synchronous: what it decided is in the audit ring when it returns.
 
-use super::{ApiError, ErrorCode, authorize_listener::Services, json, routes};
+use super::{
+    ApiError, ErrorCode,
+    authorize_listener::Services,
+    json, routes,
+    self_check::{Sampler, SelfCheck},
+};
 use crate::{
     audit::{Entry, Kind, Origin, RecordError, Recorder, Texts, Ticket, Waiter},
     config::Limits,
-    engine::{self, Dialect, Outcome, PolicyIndex, Program, Subject},
+    engine::{self, Dialect, Outcome, Program, Subject},
     model::{Attributes, Decision, ReasonCode, Request, Resource, Revision, Timestamp},
     reload::Current,
     telemetry::HttpSeries,
@@ -33,6 +38,7 @@ pub(super) struct Desk {
     recorder: RefCell<Recorder>,
     /// Waits for the recorder's ring without borrowing the recorder.
     waiter: Waiter,
+    sampler: Sampler,
     in_flight: Arc<AtomicUsize>,
     /// Where answered questions are counted, by route.
     answered: Vec<(&'static str, HttpSeries)>,
@@ -106,7 +112,12 @@ pub(super) struct InFlight<'d>(&'d AtomicUsize);
 
 impl Desk {
     /// A desk for one worker; `in_flight` is shared by all.
-    pub(super) fn new(services: Services, recorder: Recorder, in_flight: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(
+        services: Services,
+        recorder: Recorder,
+        check: Option<SelfCheck>,
+        in_flight: Arc<AtomicUsize>,
+    ) -> Self {
         let metrics = &services.metrics;
         let answered = routes::labels().map(|(route, _)| (route, metrics.http_series(LISTENER, route, 200))).collect();
         let waiter = recorder.waiter();
@@ -114,6 +125,7 @@ impl Desk {
             services,
             recorder: RefCell::new(recorder),
             waiter,
+            sampler: Sampler::new(check),
             in_flight,
             answered,
             scratch: RefCell::default(),
@@ -223,6 +235,7 @@ impl Desk {
         }
         let module = ruling.outcome.as_ref().and_then(|outcome| outcome.module);
         current.counters.record(ruling.decision(), module, asked.origin, took);
+        self.sampler.count(&self.services.reader, current, question, asked.time);
         ruling
     }
 
@@ -279,7 +292,7 @@ impl Ruling<'_> {
         out.push_str(r#"","message":"#);
         json::write::display(out, outcome.message(program));
         out.push_str(r#","policies":"#);
-        let policies = reason_policies(outcome).filter_map(|index| program.policy(index));
+        let policies = outcome.determining.iter().filter_map(|&index| program.policy(index));
         json::write::texts(out, policies.map(|policy| &*policy.id));
         out.push('}');
     }
@@ -298,7 +311,7 @@ impl Drop for InFlight<'_> {
     }
 }
 
-fn subject<'a>(current: &'a Current, question: &Question<'a>) -> Subject<'a> {
+pub(super) fn subject<'a>(current: &'a Current, question: &Question<'a>) -> Subject<'a> {
     let id = question.subject;
     match current.snapshot.program.dialect() {
         Dialect::PlainCedar { principal_type } => {
@@ -336,15 +349,6 @@ fn write_context<'s>(scratch: &'s mut String, program: &Program, context: &Attri
     scratch
 }
 
-/// The policies that a reason is about: those that determined it, those that would have if their conditions had held, those
-/// that could not be evaluated.
-fn reason_policies<'o>(outcome: &'o Outcome<'_>) -> impl Iterator<Item = PolicyIndex> + 'o {
-    let unmet = if outcome.code == ReasonCode::ConditionNotMet { &outcome.unmet[..] } else { &[] };
-    let erring = if outcome.code == ReasonCode::PolicyError { &outcome.errors[..] } else { &[] };
-    let determining = outcome.determining.iter().copied();
-    determining.chain(unmet.iter().copied()).chain(erring.iter().map(|error| error.policy))
-}
-
 struct PolicyIds<'p, 'o> {
     program: &'p Program,
     outcome: &'p Outcome<'o>,
@@ -352,7 +356,7 @@ struct PolicyIds<'p, 'o> {
 
 impl Texts for PolicyIds<'_, '_> {
     fn each(&self, take: &mut dyn FnMut(&str)) {
-        for policy in reason_policies(self.outcome).filter_map(|index| self.program.policy(index)) {
+        for policy in self.outcome.determining.iter().filter_map(|&index| self.program.policy(index)) {
             take(&policy.id);
         }
     }

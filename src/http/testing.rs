@@ -13,7 +13,8 @@ use crate::{
     telemetry::Metrics,
 };
 use arc_swap::ArcSwap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use tempfile::TempDir;
 
 /// Readers may view orders, and edit them where the action is a soft one.
 const POLICIES: &str = r#"
@@ -41,18 +42,24 @@ pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
     .unwrap();
     let subjects = Subjects::bind(&program, &[sam()]);
     let counters = metrics.decision_counters(&["orders"]);
-    let snapshot =
-        Snapshot { revision: Revision::new([0x3f; 32]), name: "test".to_owned(), program, users: Vec::new() };
+    let snapshot = Snapshot::of_program(Revision::new([0x3f; 32]), program);
     let current = Arc::new(ArcSwap::from_pointee(Current { snapshot, subjects, counters }));
-    Services { reader: Reader::new(current), metrics, now: || Timestamp::from_micros(1_800_000_000_000_000), limits }
+    let now = || Timestamp::from_micros(1_800_000_000_000_000);
+    Services { reader: Reader::new(current), metrics, now, limits, verify_one_in: 0 }
+}
+
+thread_local! {
+    /// The audit log of one test. The log goes before its directory does.
+    static LOG: (Log, TempDir) = {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Options { ring_bytes: 256 * 1024, ..Options::new(directory.path()) };
+        (Log::open(options).unwrap(), directory)
+    };
 }
 
 /// A producer of records.
 pub(super) fn recorder() -> Recorder {
-    // One log for all tests of the process: closing it would leave their recorders without a writer.
-    static LOG: OnceLock<Log> = OnceLock::new();
-    let open = || Log::open(Options::new(tempfile::tempdir().unwrap().keep())).unwrap();
-    LOG.get_or_init(open).recorder().unwrap()
+    LOG.with(|(log, _)| log.recorder().unwrap())
 }
 
 /// One module with one resource type, no tenants.

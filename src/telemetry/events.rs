@@ -2,7 +2,10 @@
 //! has a metric, the same function counts it.
 
 use super::{Metrics, ReloadOutcome};
-use crate::model::{Revision, Timestamp};
+use crate::{
+    engine::Difference,
+    model::{Revision, Timestamp},
+};
 use std::{error::Error, fmt, net::SocketAddr, path::Path, time::Duration};
 use tracing::{error, info, warn};
 
@@ -25,6 +28,20 @@ pub fn listening(listener: &str, address: SocketAddr) {
 /// All parts run and the process answers.
 pub fn ready(took: Duration) {
     info!(event = "ready", took_ms = millis(took), "ready");
+}
+
+/// A decision was compared with plain Cedar's on the whole policy set.
+pub fn self_checked(metrics: &Metrics, revision: Revision, difference: Option<&Difference>) {
+    metrics.self_check(difference.is_none());
+    if let Some(difference) = difference {
+        error!(
+            event = "self_check_different",
+            revision = revision.short(),
+            engine = ?difference.engine,
+            cedar = ?difference.cedar,
+            "a decision differs from plain Cedar's: please report it with the policy set of this revision"
+        );
+    }
 }
 
 /// Administrators can do nothing until there is a token.

@@ -37,5 +37,7 @@ mod matrix_8move;
 mod plain_cedar;
 /// Files that the code writes are what it would write now.
 mod references;
+/// The policy sets that are shipped.
+mod samples;
 /// Holds the repository to its own rules.
 mod tidy;

@@ -7,7 +7,7 @@ use crate::{
 };
 
 fn ask(body: &str) -> Result<String, String> {
-    let desk = Desk::new(services(declared(), Limits::default()), recorder(), Default::default());
+    let desk = Desk::new(services(declared(), Limits::default()), recorder(), None, Default::default());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime
         .block_on(answer(&desk, body.as_bytes(), "r-1"))
@@ -98,7 +98,7 @@ fn what_is_wrong_with_a_body_is_said_with_its_place() {
 
 #[test]
 fn bytes_that_are_not_utf_8_are_refused() {
-    let desk = Desk::new(services(declared(), Limits::default()), recorder(), Default::default());
+    let desk = Desk::new(services(declared(), Limits::default()), recorder(), None, Default::default());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let body = b"{\"user\":\"s\xffm\",\"action\":\"view\",\"resource\":\"order\"}";
     let error = runtime.block_on(answer(&desk, body, "r-1")).unwrap_err();

@@ -1,0 +1,157 @@
+//! What the files of a policy set declare, with the place of every name, before names are looked up.
+
+use super::{
+    catalog::Label,
+    section::{Named, Section, Spot},
+};
+use crate::{
+    document::{Node, Text},
+    engine::{AttributeType, Tenancy},
+    model::{Status, Timestamp},
+};
+
+/// All YAML files of a set, put together.
+#[derive(Debug)]
+pub(super) struct Declared {
+    pub(super) name: Option<Named>,
+    pub(super) description: Option<Named>,
+    pub(super) tenancy: Option<(Tenancy, Spot)>,
+    /// The place of the first `tenants` section, where there is one: an empty list is a list.
+    pub(super) tenants_at: Option<Spot>,
+    pub(super) tenants: Section<()>,
+    pub(super) levels: Section<Level>,
+    pub(super) modules: Section<Module>,
+    pub(super) conditions: Section<Condition>,
+    pub(super) roles: Section<Role>,
+    pub(super) gates: Section<Label>,
+    pub(super) presets: Section<Preset>,
+    pub(super) menu: Section<MenuItem>,
+    pub(super) users: Section<User>,
+    pub(super) context: Section<Attribute>,
+    pub(super) user_attributes: Section<Attribute>,
+}
+
+impl Default for Declared {
+    fn default() -> Self {
+        Self {
+            name: None,
+            description: None,
+            tenancy: None,
+            tenants_at: None,
+            tenants: Section::new("tenant", "unknown-tenant"),
+            levels: Section::new("level", "unknown-level"),
+            modules: Section::new("module", "unknown-module"),
+            conditions: Section::new("condition", "unknown-condition"),
+            roles: Section::new("role", "unknown-role"),
+            gates: Section::new("gate", "unknown-gate"),
+            presets: Section::new("preset", "unknown-preset"),
+            menu: Section::new("menu item", "unknown-menu-item"),
+            users: Section::new("user", "unknown-user"),
+            context: Section::new("context attribute", "unknown-attribute"),
+            user_attributes: Section::new("user attribute", "unknown-attribute"),
+        }
+    }
+}
+
+impl Declared {
+    /// Whether the set knows tenants; `none` unless said otherwise.
+    pub(super) fn tenancy(&self) -> Tenancy {
+        self.tenancy.as_ref().map_or(Tenancy::None, |(tenancy, _)| *tenancy)
+    }
+}
+
+/// The declared type of an attribute; `None` where it has been reported.
+pub(super) type Attribute = Option<(AttributeType, Spot)>;
+
+#[derive(Debug)]
+pub(super) struct Level {
+    pub(super) includes: Vec<Named>,
+    pub(super) actions: Vec<Named>,
+    pub(super) module_actions: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Module {
+    pub(super) label: Label,
+    pub(super) resources: Vec<(Named, Vec<(Named, Attribute)>)>,
+    pub(super) actions: Vec<Named>,
+    pub(super) only: Option<Vec<Named>>,
+    pub(super) areas: Vec<Named>,
+    pub(super) gates: Vec<Named>,
+}
+
+/// The Cedar text is kept as the node, so that what Cedar says about it can be found in the file.
+#[derive(Debug)]
+pub(super) struct Condition {
+    pub(super) text: Text,
+    pub(super) cedar: Option<Node>,
+}
+
+#[derive(Debug)]
+pub(super) struct Role {
+    pub(super) label: Label,
+    pub(super) rank: Option<i64>,
+    pub(super) family: Option<String>,
+    pub(super) includes: Vec<Named>,
+    /// Module id, or `*`, with its cells.
+    pub(super) grants: Vec<(Named, Vec<Cell>)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Cell {
+    pub(super) at: Spot,
+    pub(super) what: What,
+    pub(super) when: Vec<Named>,
+    pub(super) areas: Vec<Named>,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    Level(Named),
+    Actions(Vec<Named>),
+}
+
+#[derive(Debug)]
+pub(super) struct Preset {
+    pub(super) label: Label,
+    pub(super) gates: Vec<Named>,
+    pub(super) modules: Vec<(Named, Named)>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct MenuItem {
+    pub(super) label: Label,
+    pub(super) gate: Option<Named>,
+    pub(super) modules: Vec<Named>,
+}
+
+#[derive(Debug)]
+pub(super) struct User {
+    pub(super) name: Option<String>,
+    pub(super) email: Option<Named>,
+    pub(super) status: Status,
+    pub(super) until: Option<Timestamp>,
+    pub(super) attributes: Vec<(Named, Node)>,
+    pub(super) roles: Assigned,
+    pub(super) grants: Assigned,
+    pub(super) gates: Assigned,
+}
+
+/// What a user was given of one kind.
+#[derive(Debug, Default)]
+pub(super) struct Assigned {
+    /// Without a tenant, with the place of the whole.
+    pub(super) plain: Option<(Spot, Vec<Assignment>)>,
+    /// By tenant.
+    pub(super) by_tenant: Vec<(Named, Vec<Assignment>)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Assignment {
+    /// A role, a gate, or the module of a grant.
+    pub(super) name: Named,
+    /// The level of a grant.
+    pub(super) level: Option<Named>,
+    pub(super) until: Option<Timestamp>,
+    pub(super) why: Option<String>,
+}

@@ -1,0 +1,203 @@
+//! From a YAML file to what it declares.
+//!
+//! The table of fields has checked keys and types first, and reported what is wrong; a value of the wrong type is left out here
+//! without a second report.
+
+mod roles;
+mod users;
+
+use super::{
+    catalog::Label,
+    declared::{Attribute, Condition, Declared, Level, MenuItem, Module, Preset},
+    names::{self, check_id, check_identifier, check_type},
+    section::{Named, Section, Spot},
+    tables, types,
+};
+use crate::{
+    document::{Diagnostics, Entry, Node, Reader, Text, yaml},
+    engine::Tenancy,
+};
+
+/// Reads one file into what the set declares.
+pub(super) fn file(text: &Text, declared: &mut Declared, problems: &mut Diagnostics) {
+    let root = match yaml::read(text) {
+        Ok(root) => root,
+        Err(found) => return problems.append(found),
+    };
+    Reader::new(text, problems).document(&root, &tables::SET);
+    Decoder { text, problems }.set(&root, declared);
+}
+
+/// Takes values out of one file.
+struct Decoder<'d> {
+    text: &'d Text,
+    problems: &'d mut Diagnostics,
+}
+
+impl Decoder<'_> {
+    fn set(&mut self, root: &Node, set: &mut Declared) {
+        self.head(root, set);
+        if let Some(node) = root.get("tenants") {
+            set.tenants_at.get_or_insert_with(|| Spot::of(self.text, &node.span));
+            self.tenants(node, &mut set.tenants);
+        }
+        self.section(root, "levels", "a level", &mut set.levels, Self::level);
+        self.section(root, "modules", "a module", &mut set.modules, Self::module);
+        self.section(root, "conditions", "a condition", &mut set.conditions, Self::condition);
+        self.section(root, "roles", "a role", &mut set.roles, Self::role);
+        self.section(root, "gates", "a gate", &mut set.gates, |_, node| label(node));
+        self.section(root, "presets", "a preset", &mut set.presets, Self::preset);
+        self.section(root, "menu", "", &mut set.menu, Self::menu_item);
+        self.section(root, "users", "", &mut set.users, Self::user);
+        self.attributes(root, "context", &mut set.context);
+        self.attributes(root, "user_attributes", &mut set.user_attributes);
+    }
+
+    /// What a set says once.
+    fn head(&mut self, root: &Node, set: &mut Declared) {
+        for (key, slot) in [("policy_set", &mut set.name), ("description", &mut set.description)] {
+            let Some(found) = root.get(key).and_then(|node| Named::value(self.text, node)) else { continue };
+            match slot {
+                Some(first) => self.twice(key, &found.at, &first.at.clone()),
+                None => *slot = Some(found),
+            }
+        }
+        if let Some(node) = root.get("tenancy") {
+            let tenancy = if node.as_text() == Some("required") { Tenancy::Required } else { Tenancy::None };
+            let at = Spot::of(self.text, &node.span);
+            match &set.tenancy {
+                Some((_, first)) => self.twice("tenancy", &at, &first.clone()),
+                None => set.tenancy = Some((tenancy, at)),
+            }
+        }
+    }
+
+    fn twice(&mut self, key: &str, at: &Spot, first: &Spot) {
+        let problem = at.error("duplicate-name", format!("`{key}` is said twice"));
+        self.problems.push(problem.with_related("first said", &first.text, first.span.clone()));
+    }
+
+    /// Takes a section of things with names. `noun` is empty where a name may be any visible text.
+    fn section<T>(
+        &mut self,
+        root: &Node,
+        key: &str,
+        noun: &str,
+        section: &mut Section<T>,
+        read: impl Fn(&mut Self, &Node) -> T,
+    ) {
+        for entry in root.get(key).and_then(Node::as_map).into_iter().flatten() {
+            let name = Named::key(self.text, entry);
+            if !noun.is_empty() {
+                check_id(noun, &name, self.problems);
+            }
+            let value = read(self, &entry.node);
+            section.add(name, value, self.problems);
+        }
+    }
+
+    fn tenants(&mut self, node: &Node, tenants: &mut Section<()>) {
+        let keys = node.as_map().into_iter().flatten().map(|entry| Named::key(self.text, entry));
+        for name in Named::list(self.text, Some(node)).into_iter().chain(keys) {
+            if !names::is_visible(&name.name) {
+                self.problems.push(name.at.error("bad-name", "this cannot be the id of a tenant"));
+            }
+            tenants.add(name, (), self.problems);
+        }
+    }
+
+    fn level(&mut self, node: &Node) -> Level {
+        let actions = if node.as_list().is_some() { Some(node) } else { node.get("actions") };
+        Level {
+            includes: Named::list(self.text, node.get("includes")),
+            actions: self.actions(actions),
+            module_actions: node.get("module_actions").and_then(Node::as_bool).unwrap_or(false),
+        }
+    }
+
+    /// Names of actions where they are declared.
+    fn actions(&mut self, node: Option<&Node>) -> Vec<Named> {
+        let actions = Named::list(self.text, node);
+        actions.iter().for_each(|name| check_id("an action", name, self.problems));
+        actions
+    }
+
+    fn module(&mut self, node: &Node) -> Module {
+        let areas = Named::list(self.text, node.get("areas"));
+        areas.iter().for_each(|name| check_id("an area", name, self.problems));
+        let only = node.get("only").map(|only| self.actions(Some(only)));
+        if let (Some(_), Some(actions)) = (&only, node.get("actions")) {
+            let at = Spot::of(self.text, &actions.span);
+            let problem = at.error("contradiction", "a module has either `actions` or `only`");
+            self.problems.push(problem.with_help("`only` lists all its actions".to_owned()));
+        }
+        Module {
+            label: label(node),
+            resources: self.resources(node.get("resources")),
+            actions: self.actions(node.get("actions")),
+            only,
+            areas,
+            gates: Named::list(self.text, node.get("gates")),
+        }
+    }
+
+    fn resources(&mut self, node: Option<&Node>) -> Vec<(Named, Vec<(Named, Attribute)>)> {
+        let mut resources = Vec::new();
+        for name in Named::list(self.text, node) {
+            if check_type(&name, self.problems) {
+                resources.push((name, Vec::new()));
+            }
+        }
+        for entry in node.and_then(Node::as_map).into_iter().flatten() {
+            let name = Named::key(self.text, entry);
+            let attributes = entry.node.as_map().into_iter().flatten().map(|entry| self.attribute(entry)).collect();
+            if check_type(&name, self.problems) {
+                resources.push((name, attributes));
+            }
+        }
+        resources
+    }
+
+    fn attribute(&mut self, entry: &Entry) -> (Named, Attribute) {
+        let name = Named::key(self.text, entry);
+        check_identifier("an attribute", &name, self.problems);
+        (name, types::read(self.text, &entry.node, self.problems))
+    }
+
+    fn attributes(&mut self, root: &Node, key: &str, section: &mut Section<Attribute>) {
+        for entry in root.get(key).and_then(Node::as_map).into_iter().flatten() {
+            let (name, attribute) = self.attribute(entry);
+            section.add(name, attribute, self.problems);
+        }
+    }
+
+    fn condition(&mut self, node: &Node) -> Condition {
+        let cedar = node.get("cedar").filter(|node| node.as_text().is_some()).cloned();
+        Condition { text: self.text.clone(), cedar }
+    }
+
+    fn preset(&mut self, node: &Node) -> Preset {
+        let modules = node.get("modules").and_then(Node::as_map).into_iter().flatten();
+        Preset {
+            label: label(node),
+            gates: Named::list(self.text, node.get("gates")),
+            modules: modules
+                .filter_map(|entry| Some((Named::key(self.text, entry), Named::value(self.text, &entry.node)?)))
+                .collect(),
+        }
+    }
+
+    fn menu_item(&mut self, node: &Node) -> MenuItem {
+        MenuItem {
+            label: label(node),
+            gate: node.get("gate").and_then(|gate| Named::value(self.text, gate)),
+            modules: Named::list(self.text, node.get("modules")),
+        }
+    }
+}
+
+/// What people are shown.
+fn label(node: &Node) -> Label {
+    let text = |key| node.get(key).and_then(Node::as_text).map(str::to_owned);
+    Label { name: text("name"), description: text("description") }
+}

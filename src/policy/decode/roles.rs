@@ -1,0 +1,75 @@
+//! Roles and their cells.
+
+use super::Decoder;
+use crate::{
+    document::{Node, Reader, Value},
+    policy::{
+        declared::{Cell, Role, What},
+        section::{Named, Spot},
+    },
+};
+
+impl Decoder<'_> {
+    pub(super) fn role(&mut self, node: &Node) -> Role {
+        let grants = node.get("grants").and_then(Node::as_map).into_iter().flatten();
+        Role {
+            label: super::label(node),
+            rank: node.get("rank").and_then(Node::as_int),
+            family: node.get("family").and_then(Node::as_text).map(str::to_owned),
+            includes: Named::list(self.text, node.get("includes")),
+            grants: grants.map(|entry| (Named::key(self.text, entry), self.cells(&entry.node))).collect(),
+        }
+    }
+
+    /// A level, a list of actions, a cell, or a list of cells.
+    fn cells(&mut self, node: &Node) -> Vec<Cell> {
+        let Some(items) = node.as_list() else {
+            return self.cell(node).into_iter().collect();
+        };
+        let actions = Named::list(self.text, Some(node));
+        if items.is_empty() || !actions.is_empty() && actions.len() < items.len() {
+            let (message, help) = if items.is_empty() {
+                ("an empty list grants nothing", "write `none`, or leave the module out")
+            } else {
+                ("a list holds either action names or cells, not both", "write `{ actions: [...] }`")
+            };
+            self.problems.push(Spot::of(self.text, &node.span).error("bad-cell", message).with_help(help.to_owned()));
+            return Vec::new();
+        }
+        if actions.is_empty() {
+            return items.iter().filter_map(|item| self.cell(item)).collect();
+        }
+        vec![Cell {
+            at: Spot::of(self.text, &node.span),
+            what: What::Actions(actions),
+            when: Vec::new(),
+            areas: Vec::new(),
+        }]
+    }
+
+    fn cell(&mut self, node: &Node) -> Option<Cell> {
+        let at = Spot::of(self.text, &node.span);
+        if let Some(level) = Named::value(self.text, node) {
+            return Some(Cell { at, what: What::Level(level), when: Vec::new(), areas: Vec::new() });
+        }
+        let map = node.as_map()?;
+        let level = node.get("level").and_then(|level| Named::value(self.text, level));
+        let what = match (level, node.get("actions")) {
+            (Some(level), None) => What::Level(level),
+            (None, Some(actions)) => What::Actions(Named::list(self.text, Some(actions))),
+            // Of a cell with neither, keys that are misspelt have been reported already; so has a level that is a number.
+            (None, None) if map.get("level").is_some() => return None,
+            _ => {
+                let message = "a cell needs either `level` or `actions`";
+                Reader::new(self.text, self.problems).error("bad-cell", node.span.clone(), message, None);
+                return None;
+            }
+        };
+        let when = match node.get("when") {
+            Some(Node { value: Value::List(_), .. }) => Named::list(self.text, node.get("when")),
+            Some(one) => Named::value(self.text, one).into_iter().collect(),
+            None => Vec::new(),
+        };
+        Some(Cell { at, what, when, areas: Named::list(self.text, node.get("areas")) })
+    }
+}

@@ -1,0 +1,279 @@
+//! The files of a policy set: read as a whole, in one order, with one digest.
+//!
+//! Links are followed, since a ConfigMap or git-sync serves its files through them; names that begin with a dot are left out, since
+//! that is where they keep their own. Nothing that could block or grow without bound is opened.
+
+use crate::{
+    document::{Diagnostic, Diagnostics, Text, yaml},
+    model::Revision,
+};
+use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// The most bytes of one Cedar or JSON file, and of all files of a set together.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// The most bytes of all YAML files of a set together.
+const MAX_YAML_BYTES: usize = 8 * 1024 * 1024;
+
+/// How deep directories may be nested.
+const MAX_DEPTH: usize = 16;
+
+/// What a file is for, which its path tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// Declares tenants, modules, roles, users ...
+    Yaml,
+    /// Policy tests: YAML under `tests/`.
+    Tests,
+    /// Policies in Cedar.
+    Cedar,
+    /// A schema in Cedar's own syntax.
+    Schema,
+    /// A schema in JSON.
+    SchemaJson,
+    /// Stored entities: `entities.json`, or anything under `entities/`.
+    Entities,
+    /// Links of templates: `links.json` or `linked.json`.
+    Links,
+}
+
+/// The policy-relevant files of a directory, sorted by path: one generation of a policy set.
+#[derive(Debug, Clone)]
+pub struct Files {
+    root: Arc<str>,
+    files: Vec<File>,
+}
+
+#[derive(Debug, Clone)]
+struct File {
+    sort: Sort,
+    path: String,
+    content: Arc<str>,
+}
+
+/// Why a directory cannot be read: everything that was found wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error("the policy set cannot be read: {problems}")]
+pub struct ReadError {
+    problems: Diagnostics,
+}
+
+impl From<ReadError> for Diagnostics {
+    fn from(error: ReadError) -> Self {
+        error.problems
+    }
+}
+
+/// Reads all policy-relevant files of a directory.
+///
+/// # Errors
+/// Fails where the directory or a policy-relevant file in it is missing, not readable, not a file, not UTF-8 or too large,
+/// or where links lead in a circle.
+pub fn read(directory: &Path) -> Result<Files, ReadError> {
+    let mut walk =
+        Walk { files: Vec::new(), problems: Diagnostics::default(), trail: Vec::new(), bytes: 0, yaml_bytes: 0 };
+    walk.directory(directory, "");
+    if walk.problems.is_empty() {
+        walk.files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Files { root: Arc::from(directory.display().to_string()), files: walk.files })
+    } else {
+        walk.problems.sort();
+        Err(ReadError { problems: walk.problems })
+    }
+}
+
+impl Files {
+    /// Names the content: SHA-256 over the sorted paths and contents, each with its length in front.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        let mut digest = Sha256::new();
+        for file in &self.files {
+            for part in [file.path.as_bytes(), file.content.as_bytes()] {
+                digest.update((part.len() as u64).to_be_bytes());
+                digest.update(part);
+            }
+        }
+        Revision::new(digest.finalize().into())
+    }
+
+    /// Whether there is no policy-relevant file.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// How many files there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The paths, relative to the directory, sorted.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| file.path.as_str())
+    }
+
+    /// The files of one sort.
+    pub(super) fn of(&self, sort: Sort) -> impl Iterator<Item = Text> {
+        let files = self.files.iter().filter(move |file| file.sort == sort);
+        files.map(|file| Text::new(file.path.as_str(), Arc::clone(&file.content)))
+    }
+
+    pub(super) fn has(&self, sort: Sort) -> bool {
+        self.files.iter().any(|file| file.sort == sort)
+    }
+
+    /// The directory, for problems that concern no single file.
+    pub(super) fn root(&self) -> Text {
+        Text::absent(Arc::clone(&self.root))
+    }
+}
+
+impl Sort {
+    /// What a path within a policy set is for; `None` where it has nothing to do with it.
+    fn of(path: &str) -> Option<Self> {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+        let top = folder.split('/').next().unwrap_or_default();
+        if ends(&[".yaml", ".yml"]) {
+            Some(if top == "tests" { Self::Tests } else { Self::Yaml })
+        } else if ends(&[".cedar"]) {
+            Some(Self::Cedar)
+        } else if ends(&[".cedarschema"]) {
+            Some(Self::Schema)
+        } else if ends(&[".cedarschema.json"]) {
+            Some(Self::SchemaJson)
+        } else if path == "links.json" || path == "linked.json" {
+            Some(Self::Links)
+        } else if ends(&[".json"]) && (path == "entities.json" || top == "entities" && !folder.is_empty()) {
+            Some(Self::Entities)
+        } else {
+            None
+        }
+    }
+
+    const fn is_yaml(self) -> bool {
+        matches!(self, Self::Yaml | Self::Tests)
+    }
+}
+
+struct Walk {
+    files: Vec<File>,
+    problems: Diagnostics,
+    // Where links lead to: the true paths of the directories that are open.
+    trail: Vec<PathBuf>,
+    bytes: usize,
+    yaml_bytes: usize,
+}
+
+impl Walk {
+    fn directory(&mut self, directory: &Path, prefix: &str) {
+        let shown = if prefix.is_empty() { directory.display().to_string() } else { prefix.to_owned() };
+        let real = match directory.canonicalize() {
+            Ok(real) => real,
+            Err(error) => return self.unreadable(&shown, "the directory cannot be read", &error),
+        };
+        if self.trail.contains(&real) {
+            return self.refuse("link-loop", &shown, "links lead in a circle".to_owned());
+        }
+        if self.trail.len() >= MAX_DEPTH {
+            return self.refuse("too-deep", &shown, format!("directories are nested deeper than {MAX_DEPTH} levels"));
+        }
+        let entries = fs::read_dir(&real).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => return self.unreadable(&shown, "the directory cannot be read", &error),
+        };
+        self.trail.push(real);
+        for entry in entries {
+            self.entry(&entry.path(), &entry.file_name().to_string_lossy(), prefix);
+        }
+        self.trail.pop();
+    }
+
+    fn entry(&mut self, path: &Path, name: &str, prefix: &str) {
+        if name.starts_with('.') {
+            return;
+        }
+        let relative = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+        let sort = Sort::of(&relative);
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => self.directory(path, &relative),
+            Ok(metadata) => {
+                if let Some(sort) = sort {
+                    if metadata.is_file() {
+                        self.file(path, relative, sort);
+                    } else {
+                        self.refuse("not-a-file", &relative, "not a regular file".to_owned());
+                    }
+                }
+            }
+            Err(error) if sort.is_some() || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+                self.unreadable(&relative, "the file cannot be read", &error);
+            }
+            // A dangling link that is none of a policy set's business.
+            Err(_) => {}
+        }
+    }
+
+    fn file(&mut self, path: &Path, relative: String, sort: Sort) {
+        let limit = if sort.is_yaml() { yaml::MAX_BYTES } else { MAX_BYTES };
+        let bytes = match read_bounded(path, limit) {
+            Ok(bytes) => bytes,
+            Err(error) => return self.unreadable(&relative, "the file cannot be read", &error),
+        };
+        if bytes.len() > limit {
+            let message = format!("the file is larger than {limit} bytes");
+            return self.refuse("too-large", &relative, message);
+        }
+        self.bytes += bytes.len();
+        self.yaml_bytes += if sort.is_yaml() { bytes.len() } else { 0 };
+        if self.bytes > MAX_BYTES || self.yaml_bytes > MAX_YAML_BYTES {
+            let limit = if self.bytes > MAX_BYTES { MAX_BYTES } else { MAX_YAML_BYTES };
+            return self.refuse("too-large", &relative, format!("with this file the set is larger than {limit} bytes"));
+        }
+        match String::from_utf8(bytes) {
+            Ok(content) => self.files.push(File { sort, path: relative, content: Arc::from(content) }),
+            Err(error) => self.not_utf8(relative, &error),
+        }
+    }
+
+    fn not_utf8(&mut self, relative: String, error: &std::string::FromUtf8Error) {
+        let at = error.utf8_error().valid_up_to();
+        let text = Text::new(relative, String::from_utf8_lossy(error.as_bytes()).as_ref());
+        let problem = Diagnostic::error("not-utf8", &text, at..at, "the file is not UTF-8 text");
+        self.problems.push(problem.with_help("save it as UTF-8".to_owned()));
+    }
+
+    fn unreadable(&mut self, path: &str, what: &str, error: &io::Error) {
+        self.refuse("unreadable", path, format!("{what}: {error}"));
+    }
+
+    fn refuse(&mut self, code: &'static str, path: &str, message: String) {
+        self.problems.push(Diagnostic::whole(code, &Text::absent(path), message));
+    }
+}
+
+/// Reads at most one byte more than the limit.
+fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    // A pipe may have taken the file's place since it was looked at: opening must not wait for a writer.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! Policy sets of plain Cedar: policies, and where they are given, a schema, stored entities and template links.
+
+use super::{
+    Catalog, Options, cedar,
+    compile::{Made, Policies, directory_name},
+    files::{Files, Sort},
+    handwritten::{self, Numbering},
+    section::Spot,
+};
+use crate::{
+    document::{Diagnostic, Diagnostics, Text},
+    engine::{Dialect, Source},
+};
+use cedar_policy::{Entities, Schema};
+use rustc_hash::FxHashMap;
+
+/// Compiles a set without YAML. Problems are reported; with an error there is nothing.
+pub(super) fn compile(files: &Files, options: &Options, problems: &mut Diagnostics) -> Option<Made> {
+    let policies: Vec<Text> = files.of(Sort::Cedar).collect();
+    let mut by_hand = handwritten::read(&policies, Numbering::Cedar, &FxHashMap::default(), problems);
+    by_hand.link(&files.of(Sort::Links).collect::<Vec<_>>(), problems);
+    if options.principal_type.parse::<cedar_policy::EntityTypeName>().is_err() {
+        let message = format!("`policies.principal_type` is `{}`, which is no entity type", options.principal_type);
+        problems.push(Diagnostic::whole("bad-principal-type", &files.root(), message));
+    }
+    let schemas: Vec<Text> = files.of(Sort::Schema).collect();
+    let schemas_json: Vec<Text> = files.of(Sort::SchemaJson).collect();
+    let schema = cedar::parse_schema(&schemas, &schemas_json, problems);
+    if let Some(schema) = &schema {
+        by_hand.check(schema.clone(), problems);
+    }
+    // A schema that could not be read would let every entity fail.
+    let readable = schema.is_some() || schemas.is_empty() && schemas_json.is_empty();
+    let entities = if readable { entities(files, schema.as_ref(), problems) } else { None };
+    let entities = entities.filter(|_| !problems.has_errors())?;
+    let mut made = Policies::new("");
+    made.by_hand(&by_hand);
+    let schema_text = schemas.iter().map(Text::content).collect::<Vec<_>>().join("\n");
+    let text = Policies::new(&schema_text).text + &made.text;
+    Some(Made {
+        name: directory_name(files),
+        description: None,
+        source: Source {
+            policies: made.policies,
+            entities,
+            facts: made.facts,
+            dialect: Dialect::PlainCedar { principal_type: options.principal_type.clone() },
+            forbid_errors: options.forbid_errors,
+        },
+        users: Vec::new(),
+        catalog: Catalog::default(),
+        cedar: text,
+    })
+}
+
+/// All stored entities, with the actions of the schema.
+fn entities(files: &Files, schema: Option<&Schema>, problems: &mut Diagnostics) -> Option<Entities> {
+    let mut all = Vec::new();
+    let texts: Vec<Text> = files.of(Sort::Entities).collect();
+    for text in &texts {
+        match serde_json::from_str::<serde_json::Value>(text.content()) {
+            Ok(serde_json::Value::Array(list)) => {
+                // Each file for itself first, so that a mistake is reported where it is.
+                if let Err(error) = Entities::from_json_value(serde_json::Value::Array(list.clone()), schema) {
+                    problems.push(Diagnostic::whole("entities-invalid", text, cedar::chain(&error)));
+                }
+                all.extend(list);
+            }
+            Ok(_) => problems.push(Diagnostic::whole("entities-invalid", text, "must be a list of entities")),
+            Err(error) => {
+                let at = text.offset(error.line(), error.column());
+                let message = format!("not valid JSON: {error}");
+                problems.push(Spot::of(text, &(at..at)).error("entities-syntax", message));
+            }
+        }
+    }
+    if problems.has_errors() {
+        return None;
+    }
+    match Entities::from_json_value(serde_json::Value::Array(all), schema) {
+        Ok(entities) => Some(entities),
+        Err(error) => {
+            let place = texts.last().cloned().unwrap_or_else(|| files.root());
+            problems.push(Diagnostic::whole("entities-invalid", &place, cedar::chain(&error)));
+            None
+        }
+    }
+}

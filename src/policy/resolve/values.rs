@@ -1,0 +1,107 @@
+//! Values of attributes, as YAML gives them.
+
+use crate::{
+    document::{Diagnostic, Diagnostics, Node, Text, Value as Written},
+    engine::AttributeType,
+    model::Value,
+};
+use std::borrow::Cow;
+
+/// A value of a declared type. What does not fit is reported and is none.
+pub(super) fn typed(
+    text: &Text,
+    node: &Node,
+    ty: &AttributeType,
+    problems: &mut Diagnostics,
+) -> Option<Value<'static>> {
+    let owned = |text: &String| Cow::Owned(text.clone());
+    match (ty, &node.value) {
+        (AttributeType::Bool, Written::Bool(value)) => Some(Value::Bool(*value)),
+        (AttributeType::Long, Written::Int(value)) => Some(Value::Long(*value)),
+        (AttributeType::String, Written::Text(value)) => Some(Value::String(owned(value))),
+        (AttributeType::Entity(entity), Written::Text(id)) => Some(Value::Entity { ty: owned(entity), id: owned(id) }),
+        (AttributeType::Extension(name), Written::Text(value)) => extension(text, node, name, value, problems),
+        (AttributeType::Set(inner), Written::List(items)) => {
+            let values: Vec<_> = items.iter().map(|item| typed(text, item, inner, problems)).collect();
+            values.into_iter().collect::<Option<_>>().map(Value::Set)
+        }
+        (AttributeType::Record(fields), Written::Map(map)) => {
+            let mut values = Vec::new();
+            for entry in map {
+                let Some((name, ty)) = fields.iter().find(|(name, _)| *name == entry.key) else {
+                    let message = format!("the record has no field `{}`", entry.key);
+                    let help = crate::document::hint(&entry.key, fields.iter().map(|(name, _)| name.as_str()));
+                    let problem = Diagnostic::error("unknown-attribute", text, entry.key_span.clone(), message);
+                    problems.push(problem.with_help(help));
+                    continue;
+                };
+                values.extend(typed(text, &entry.node, ty, problems).map(|value| (owned(name), value)));
+            }
+            Some(Value::Record(values))
+        }
+        _ => {
+            let message = format!("must be {}, found {}", describe(ty), node.kind());
+            problems.push(Diagnostic::error("wrong-type", text, node.span.clone(), message));
+            None
+        }
+    }
+}
+
+/// A text that one of Cedar's extension functions must take.
+fn extension(
+    text: &Text,
+    node: &Node,
+    name: &'static str,
+    value: &str,
+    problems: &mut Diagnostics,
+) -> Option<Value<'static>> {
+    let function = if name == "ipaddr" { "ip" } else { name };
+    if !crate::policy::cedar::is_extension_value(function, value) {
+        let message = format!("`{value}` is not a value of type {name}");
+        problems.push(Diagnostic::error("bad-value", text, node.span.clone(), message));
+        return None;
+    }
+    Some(Value::Extension {
+        function: Cow::Borrowed(function),
+        arguments: vec![Value::String(Cow::Owned(value.to_owned()))],
+    })
+}
+
+fn describe(ty: &AttributeType) -> String {
+    match ty {
+        AttributeType::Bool => "`true` or `false`".to_owned(),
+        AttributeType::Long => "an integer".to_owned(),
+        AttributeType::String => "a text".to_owned(),
+        AttributeType::Entity(name) => format!("the id of a {name}"),
+        AttributeType::Set(_) => "a list".to_owned(),
+        AttributeType::Record(_) => "a mapping".to_owned(),
+        AttributeType::Extension(name) => format!("a text of type {name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::yaml;
+
+    fn check(document: &str, ty: &AttributeType) -> Result<Value<'static>, String> {
+        let text = Text::new("a.yaml", document);
+        let node = yaml::read(&text).unwrap();
+        let mut problems = Diagnostics::default();
+        let value = typed(&text, &node, ty, &mut problems);
+        if problems.is_empty() { Ok(value.unwrap()) } else { Err(problems.to_string()) }
+    }
+
+    #[test]
+    fn values_take_the_declared_type_or_are_refused() {
+        let set = AttributeType::Set(Box::new(AttributeType::Entity("User".to_owned())));
+        let user = Value::Entity { ty: "User".into(), id: "ada".into() };
+        assert_eq!(check("[ada]", &set), Ok(Value::Set(vec![user])));
+        let ip = Value::Extension { function: "ip".into(), arguments: vec![Value::text("10.0.0.1")] };
+        assert_eq!(check("10.0.0.1", &AttributeType::Extension("ipaddr")), Ok(ip));
+        assert!(check("10.0.0", &AttributeType::Extension("ipaddr")).unwrap_err().contains("bad-value"));
+        assert!(check("x", &AttributeType::Long).unwrap_err().contains("must be an integer, found a text"));
+        let record = AttributeType::Record(vec![("city".to_owned(), AttributeType::String)]);
+        assert!(check("{ ciyt: x }", &record).unwrap_err().contains("did you mean `city`?"));
+    }
+}

@@ -1,0 +1,88 @@
+//! Types of attributes, as files write them: `String`, `User`, `Set<String>`, or a mapping for a record.
+
+use super::section::Spot;
+use crate::{
+    document::{Diagnostics, Node, Text, Value, hint},
+    engine::AttributeType,
+};
+
+/// The names of types that are not entity types, as Cedar has them.
+const PLAIN: [&str; 7] = ["Bool", "Long", "String", "ipaddr", "decimal", "datetime", "duration"];
+
+/// Reads a type. What cannot be a type is reported and is none.
+pub(super) fn read(text: &Text, node: &Node, problems: &mut Diagnostics) -> Option<(AttributeType, Spot)> {
+    let at = Spot::of(text, &node.span);
+    let found = match &node.value {
+        Value::Text(written) => {
+            let found = parse(written.trim());
+            if found.is_none() {
+                let message = format!("`{written}` is not a type");
+                let help =
+                    hint(written, PLAIN).unwrap_or_else(|| "write `String`, `User`, `Set<String>` ...".to_owned());
+                problems.push(at.error("bad-type", message).with_help(help));
+            }
+            found
+        }
+        Value::Map(map) => {
+            let fields = map.iter().map(|entry| {
+                let field = read(text, &entry.node, problems);
+                field.map(|(ty, _)| (entry.key.clone(), ty))
+            });
+            // All fields are read before one that is wrong makes the record wrong.
+            fields.collect::<Vec<_>>().into_iter().collect::<Option<_>>().map(AttributeType::Record)
+        }
+        _ => {
+            problems.push(at.error("wrong-type", format!("must be a type, found {}", node.kind())));
+            None
+        }
+    };
+    found.map(|ty| (ty, at))
+}
+
+fn parse(written: &str) -> Option<AttributeType> {
+    if let Some(inner) = written.strip_prefix("Set<").and_then(|rest| rest.strip_suffix('>')) {
+        return parse(inner.trim()).map(|ty| AttributeType::Set(Box::new(ty)));
+    }
+    Some(match written {
+        "Bool" | "Boolean" => AttributeType::Bool,
+        "Long" => AttributeType::Long,
+        "String" => AttributeType::String,
+        "ipaddr" => AttributeType::Extension("ipaddr"),
+        "decimal" => AttributeType::Extension("decimal"),
+        "datetime" => AttributeType::Extension("datetime"),
+        "duration" => AttributeType::Extension("duration"),
+        name if super::names::is_identifier(name) => AttributeType::Entity(name.to_owned()),
+        _ => return None,
+    })
+}
+
+/// The entity types that a type refers to.
+pub(super) fn entities(ty: &AttributeType, found: &mut Vec<String>) {
+    match ty {
+        AttributeType::Entity(name) => found.push(name.clone()),
+        AttributeType::Set(inner) => entities(inner, found),
+        AttributeType::Record(fields) => fields.iter().for_each(|(_, ty)| entities(ty, found)),
+        AttributeType::Bool | AttributeType::Long | AttributeType::String | AttributeType::Extension(_) => {}
+    }
+}
+
+/// The known names of types, for hints.
+pub(super) fn plain_names() -> impl Iterator<Item = &'static str> + Clone {
+    PLAIN.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_read_as_cedar_names_them() {
+        let set = |ty| AttributeType::Set(Box::new(ty));
+        assert_eq!(parse("Set<Set<Long>>"), Some(set(set(AttributeType::Long))));
+        assert_eq!(parse("Set< User >"), Some(set(AttributeType::Entity("User".to_owned()))));
+        assert_eq!(parse("ipaddr"), Some(AttributeType::Extension("ipaddr")));
+        for wrong in ["Set<", "Set<>", "a b", "", "Set<String", "9x"] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
+}
