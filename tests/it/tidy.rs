@@ -9,9 +9,9 @@ mod source;
 
 use source::SourceFile;
 
-/// Most lines of a file, its trailing test module not counted.
+/// Most lines of code of a file: comments, blank lines and the trailing test module are not counted.
 const MAX_LINES: usize = 400;
-/// Most lines of the binary's root.
+/// Most lines of code of the binary's root.
 const MAX_LINES_OF_MAIN: usize = 40;
 
 /// Files over [`MAX_LINES`], each with the reason. May only shrink.
