@@ -1,10 +1,7 @@
 //! The kinds of values: how each is read, what is said when it cannot be, and how it is written.
 
-use super::{AdminAuth, LogFormat, units};
-use crate::{
-    audit::{Mode, WhenFailed, WhenFull},
-    engine::ForbidErrors,
-};
+use super::{AdminAuth, LogFormat, Mode, WhenFailed, WhenFull, units};
+use crate::engine::ForbidErrors;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub(super) use super::tokens::Tokens;
