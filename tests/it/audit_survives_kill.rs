@@ -29,7 +29,7 @@ fn child_records_until_it_is_killed() {
     let log = Log::open(options).unwrap();
     thread::scope(|scope| {
         for number in 0..THREADS {
-            let mut recorder = log.recorder().unwrap();
+            let recorder = log.recorder().unwrap();
             let round = &round;
             scope.spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
