@@ -1,1 +1,28 @@
-//! http
+//! Listeners, routes, wire shapes, limits. The decision path is plain hyper.
+//!
+//! A request of the authorize listener comes in through [`authorize_listener`], is matched against `routes`, read by `body`,
+//! parsed by `authorize` or `authzen`, decided and recorded by `desk`, and answered by `service`. Between the parsed request
+//! and the answer nothing waits: a decision and its record cannot be separated by a client that hangs up.
+
+pub mod authorize_listener;
+
+pub mod admin;
+
+mod service;
+
+mod body;
+mod request_id;
+mod routes;
+
+mod authorize;
+mod authzen;
+
+mod desk;
+
+mod error;
+mod json;
+
+#[cfg(test)]
+mod testing;
+
+pub use error::{ApiError, ErrorCode};

@@ -22,6 +22,12 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// Reads from here.
+    #[must_use]
+    pub fn new(current: Arc<ArcSwap<Current>>) -> Self {
+        Self { current }
+    }
+
     /// The current snapshot. Load it once per request: answer, record and header must name the same revision.
     #[must_use]
     pub fn load(&self) -> arc_swap::Guard<Arc<Current>> {

@@ -6,7 +6,7 @@ use crate::{
 };
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-/// Everything that the process is told.
+/// Everything that the process is told. [`Settings::default`] holds the defaults.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `server`
@@ -32,6 +32,8 @@ pub struct Server {
     pub admin_listen: SocketAddr,
     /// `server.admin.auth`
     pub admin_auth: AdminAuth,
+    /// `server.admin.tokens`
+    pub admin_tokens: Vec<AdminToken>,
     /// `server.ops.listen`
     pub ops_listen: SocketAddr,
 }
@@ -41,6 +43,8 @@ pub struct Server {
 pub struct AuthorizeServer {
     /// `server.authorize.listen`
     pub listen: SocketAddr,
+    /// `server.authorize.allow_unauthenticated`: serve beyond this machine though callers are not authenticated.
+    pub allow_unauthenticated: bool,
     /// `server.authorize.workers`: threads that decide; each has a runtime of its own.
     pub workers: usize,
     /// `server.authorize.limits`
@@ -73,6 +77,15 @@ pub enum AdminAuth {
     None,
     /// Bearer tokens.
     Tokens,
+}
+
+/// One of `server.admin.tokens`. The token itself is never kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminToken {
+    /// Who it was given to.
+    pub name: String,
+    /// The SHA-256 of the token's text.
+    pub sha256: [u8; 32],
 }
 
 /// `policies`
@@ -140,4 +153,62 @@ pub struct Shutdown {
     pub delay: Duration,
     /// `shutdown.deadline`: after which the end is forced.
     pub deadline: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            server: Server::default(),
+            policies: Policies {
+                directory: PathBuf::from("policies"),
+                watch: true,
+                poll_interval: Duration::from_secs(5),
+                debounce: Duration::from_millis(150),
+                forbid_errors: ForbidErrors::Deny,
+                principal_type: "User".to_owned(),
+            },
+            audit: Audit {
+                directory: PathBuf::from("data"),
+                mode: Mode::Durable,
+                when_full: WhenFull::Block,
+                when_failed: WhenFailed::Deny,
+                ring_bytes: 4 << 20,
+            },
+            engine: Engine { verify_one_in: 0 },
+            telemetry: Telemetry { log_format: LogFormat::Json, log_level: "info".to_owned() },
+            shutdown: Shutdown { delay: Duration::ZERO, deadline: Duration::from_secs(10) },
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Self {
+            authorize: AuthorizeServer {
+                listen: local(8480),
+                allow_unauthenticated: false,
+                workers: 0,
+                limits: Limits::default(),
+            },
+            admin_listen: local(8481),
+            admin_auth: AdminAuth::Tokens,
+            admin_tokens: Vec::new(),
+            ops_listen: local(8482),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 64 << 10,
+            header_bytes: 16 << 10,
+            header_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(5),
+            connections: 4096,
+            in_flight: 1024,
+            batch_items: 256,
+        }
+    }
 }

@@ -178,9 +178,9 @@ fn records_of_the_largest_size_are_kept() {
         (0..100_000).map(letter).collect()
     };
     for _ in 0..20 {
-        let (long, other) = (noise(), noise());
+        let (first, second) = (noise(), noise());
         block_on(recorder.room()).unwrap();
-        recorder.record(&Entry { before: &other, after: &long, ..entry(&long, &other) }).unwrap();
+        recorder.record(&Entry { before: &second, after: &first, ..entry(&first, &second) }).unwrap();
     }
     log.settle().unwrap();
     assert_eq!(all(&log.reader()).len(), 20);

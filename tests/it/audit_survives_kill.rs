@@ -7,6 +7,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::Duration,
 };
@@ -63,12 +64,14 @@ fn round(data: &Path, mode: Mode, round: usize, life: Duration) -> HashMap<Strin
     }
     let mut child = command.spawn().unwrap();
     let stdout = child.stdout.take().unwrap();
+    let (ended, end) = mpsc::channel::<()>();
     let reading = thread::spawn(move || {
+        let _ended = ended;
         let mut last = HashMap::new();
-        for line in BufReader::new(stdout).split(b'\n') {
-            let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
+        for bytes in BufReader::new(stdout).split(b'\n') {
+            let text = String::from_utf8_lossy(&bytes.unwrap()).into_owned();
             // The harness may have begun the first line.
-            let Some((_, ack)) = line.split_once("ack ") else { continue };
+            let Some((_, ack)) = text.split_once("ack ") else { continue };
             let Some((thread, n)) = ack.split_once(' ') else { continue };
             if let Ok(n) = n.parse::<u64>() {
                 last.insert(thread.to_owned(), n);
@@ -76,7 +79,7 @@ fn round(data: &Path, mode: Mode, round: usize, life: Duration) -> HashMap<Strin
         }
         last
     });
-    thread::sleep(life);
+    assert_eq!(end.recv_timeout(life), Err(RecvTimeoutError::Timeout), "the child has ended by itself");
     child.kill().unwrap();
     child.wait().unwrap();
     reading.join().unwrap()

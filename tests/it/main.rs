@@ -1,13 +1,23 @@
-//! Integration tests.
+//! Integration tests: one binary, since it links once and its cases share their support code.
+//!
+//! Every test here goes through a door of the product: the real binary, its listeners, its files.
 #![allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::indexing_slicing,
+    clippy::print_stderr,
     clippy::print_stdout,
-    clippy::missing_docs_in_private_items,
-    reason = "test code"
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::missing_panics_doc,
+    reason = "the in-tests switches of clippy.toml cover test functions only, not the helpers beside them"
 )]
+
+/// Starts the real binary and speaks to it.
+mod support;
 
 /// The audit log: every record once, whatever happens to rings, store and directory.
 mod audit;
@@ -17,3 +27,15 @@ mod audit_cli;
 mod audit_query;
 /// `kill -9` at random moments.
 mod audit_survives_kill;
+/// Every cell of the smallest example over HTTP.
+mod demo;
+/// From the first start to the last record: decisions, records, metrics, reloads, stops and crashes.
+mod end_to_end;
+/// Every cell of the distributor back office over HTTP.
+mod matrix_8move;
+/// The engine beside plain Cedar.
+mod plain_cedar;
+/// Files that the code writes are what it would write now.
+mod references;
+/// Holds the repository to its own rules.
+mod tidy;

@@ -1,0 +1,41 @@
+//! YAML, read behind a guard.
+//!
+//! `serde_yaml` gives the values, but it takes quadratic time on nested input, lets the last of two equal keys win without a word and
+//! knows few positions. So one linear pass over the events of `saphyr-parser` comes first: it refuses what is too large, too
+//! deep, repeated, or indirect (anchors, aliases, tags, merge keys, several documents), and notes every position. Then both
+//! results are walked side by side; where they disagree about the shape, the file is refused rather than guessed at.
+
+mod guard;
+mod join;
+
+use super::{Diagnostic, Diagnostics, Node, Text};
+
+/// The largest text that is read, in bytes.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+/// How deep lists and mappings may be nested.
+pub const MAX_DEPTH: usize = 64;
+
+/// Reads a YAML text. An empty text, or one of comments alone, is [`super::Value::Null`].
+///
+/// # Errors
+/// Fails with every problem found where the text is not YAML, or is refused by the guard.
+pub fn read(text: &Text) -> Result<Node, Diagnostics> {
+    let size = text.content().len();
+    if size > MAX_BYTES {
+        let message = format!("the file has {size} bytes, a YAML file may have {MAX_BYTES}");
+        return Err(Diagnostic::whole("too-large", text, message).with_help("split it".to_owned()).into());
+    }
+    let outline = guard::outline(text)?;
+    let value = match serde_yaml::from_str::<serde_yaml::Value>(text.content()) {
+        Ok(value) => value,
+        Err(error) => {
+            let at = error.location().map_or(0, |location| location.index().min(size));
+            return Err(Diagnostic::error("yaml-syntax", text, at..at, format!("not valid YAML: {error}")).into());
+        }
+    };
+    join::join(text, outline, value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! A small policy set in memory, for the tests of this module.
+
+use super::authorize_listener::Services;
+use crate::{
+    audit::{Log, Options, Recorder},
+    config::Limits,
+    directory::Subjects,
+    engine::{AttributeType, Dialect, ForbidErrors, Module, PolicyFacts, PolicyKind, Program, ResourceType, Source},
+    engine::{Tenancy, Vocabulary},
+    model::{Assignment, AssignmentKind, Membership, Revision, Status, Timestamp, User},
+    policy::Snapshot,
+    reload::{Current, Reader},
+    telemetry::Metrics,
+};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+
+/// Readers may view orders, and edit them where the action is a soft one.
+const POLICIES: &str = r#"
+    permit (principal in Role::"reader", action == Action::"view", resource is order);
+    permit (principal in Role::"reader", action == Action::"edit", resource is order)
+        when { context has action_properties && context.action_properties has soft && context.action_properties.soft };
+"#;
+
+/// What decides in these tests, with a clock that stands still.
+pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
+    let metrics = Metrics::new();
+    let facts = ["role/reader/view", "role/reader/edit"].map(|id| PolicyFacts {
+        id: id.into(),
+        summary: "reader grants \"view\"".into(),
+        kind: PolicyKind::Ordinary,
+        location: None,
+    });
+    let program = Program::build(Source {
+        policies: POLICIES.parse().unwrap(),
+        entities: Default::default(),
+        facts: facts.into(),
+        dialect,
+        forbid_errors: ForbidErrors::Deny,
+    })
+    .unwrap();
+    let subjects = Subjects::bind(&program, &[sam()]);
+    let counters = metrics.decision_counters(&["orders"]);
+    let snapshot =
+        Snapshot { revision: Revision::new([0x3f; 32]), name: "test".to_owned(), program, users: Vec::new() };
+    let current = Arc::new(ArcSwap::from_pointee(Current { snapshot, subjects, counters }));
+    Services { reader: Reader::new(current), metrics, now: || Timestamp::from_micros(1_800_000_000_000_000), limits }
+}
+
+/// A producer of records.
+pub(super) fn recorder() -> Recorder {
+    let data = tempfile::tempdir().unwrap();
+    let log = Log::open(Options { ring_bytes: 0, ..Options::new(data.path()) }).unwrap();
+    let recorder = log.recorder().unwrap();
+    // A log closes when it is dropped; this one lives as long as the test. Its files need no names meanwhile.
+    std::mem::forget(log);
+    recorder
+}
+
+/// One module with one resource type, no tenants.
+pub(super) fn declared() -> Dialect {
+    Dialect::Declared(Vocabulary {
+        tenancy: Tenancy::None,
+        modules: vec![Module { id: "orders".to_owned(), areas: Vec::new() }],
+        resource_types: vec![ResourceType {
+            name: "order".to_owned(),
+            module: 0,
+            attributes: vec![("status".to_owned(), AttributeType::String)],
+        }],
+        actions: vec!["view".to_owned(), "edit".to_owned()],
+        context: vec![(
+            "action_properties".to_owned(),
+            AttributeType::Record(vec![("soft".to_owned(), AttributeType::Bool)]),
+        )],
+        ..Vocabulary::default()
+    })
+}
+
+fn sam() -> User {
+    let reader = Assignment { kind: AssignmentKind::Role, name: "reader".to_owned(), until: None, why: None };
+    User {
+        id: "sam".to_owned(),
+        name: None,
+        email: None,
+        status: Status::Active,
+        until: None,
+        attributes: Vec::new(),
+        memberships: vec![Membership { tenant: None, assignments: vec![reader] }],
+    }
+}
