@@ -13,7 +13,7 @@ use crate::{
     telemetry::Metrics,
 };
 use arc_swap::ArcSwap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Readers may view orders, and edit them where the action is a soft one.
 const POLICIES: &str = r#"
@@ -49,12 +49,14 @@ pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
 
 /// A producer of records.
 pub(super) fn recorder() -> Recorder {
-    let data = tempfile::tempdir().unwrap();
-    let log = Log::open(Options { ring_bytes: 0, ..Options::new(data.path()) }).unwrap();
-    let recorder = log.recorder().unwrap();
-    // A log closes when it is dropped; this one lives as long as the test. Its files need no names meanwhile.
-    std::mem::forget(log);
-    recorder
+    /// One for all tests, as long as these run, with more rings than they can have threads. Its files need no names once they
+    /// are open, so that nothing is left behind.
+    static LOG: OnceLock<Log> = OnceLock::new();
+    let log = LOG.get_or_init(|| {
+        let data = tempfile::tempdir().unwrap();
+        Log::open(Options { ring_bytes: 0, rings: 64, ..Options::new(data.path()) }).unwrap()
+    });
+    log.recorder().unwrap()
 }
 
 /// One module with one resource type, no tenants.
