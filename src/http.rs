@@ -4,6 +4,7 @@
 //! parsed by `authorize` or `authzen`, decided and recorded by `desk`, and answered by `service`. Between the parsed request
 //! and the answer nothing waits: a decision and its record cannot be separated by a client that hangs up.
 
+pub mod admin;
 pub mod authorize_listener;
 
 mod self_check;

@@ -1,0 +1,3 @@
+//! The admin listener's routes.
+
+pub mod audit;
