@@ -6,6 +6,8 @@
 
 pub mod admin;
 pub mod authorize_listener;
+pub mod management;
+pub mod ops;
 
 mod self_check;
 mod service;
@@ -21,8 +23,10 @@ mod desk;
 
 mod error;
 mod json;
+mod views;
 
 #[cfg(test)]
 mod testing;
 
+pub use authorize::{AuthorizeBody, read_authorize};
 pub use error::{ApiError, ErrorCode};

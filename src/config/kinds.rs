@@ -97,7 +97,7 @@ kinds! {
         |text| is_type_name(text).then(|| text.to_owned()), String::clone;
     /// A tracing filter.
     Filter: String, "a log filter such as `info` or `sidegate=debug,info`",
-        |text| is_filter(text).then(|| text.to_owned()), String::clone;
+        |text| (!text.is_empty()).then(|| text.to_owned()), String::clone;
 }
 
 choices! {
@@ -122,8 +122,4 @@ fn is_type_name(text: &str) -> bool {
         part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     })
-}
-
-fn is_filter(text: &str) -> bool {
-    !text.is_empty() && tracing_subscriber::EnvFilter::try_new(text).is_ok()
 }
