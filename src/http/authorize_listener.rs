@@ -5,6 +5,7 @@
 //! beside busy ones when an application keeps only a few connections open; in turn, the spread is even.
 
 mod accept;
+mod gather;
 mod worker;
 
 use super::{

@@ -27,10 +27,18 @@ mod audit_cli;
 mod audit_query;
 /// `kill -9` at random moments.
 mod audit_survives_kill;
+/// `POST /v1/authorize`: forms of a question, reasons, revisions.
+mod authorize;
+/// AuthZEN: the interoperability scenarios, the certification fixture, batches.
+mod authzen;
+/// Broken policy sets give their exact diagnostics.
+mod compile;
 /// Every cell of the smallest example over HTTP.
 mod demo;
 /// From the first start to the last record: decisions, records, metrics, reloads, stops and crashes.
 mod end_to_end;
+/// What no well-behaved client sends.
+mod http_limits;
 /// Every cell of the distributor back office over HTTP.
 mod matrix_8move;
 /// The engine beside plain Cedar.
@@ -39,5 +47,7 @@ mod plain_cedar;
 mod references;
 /// The policy sets that are shipped.
 mod samples;
+/// Generated JSON Schemas are up to date.
+mod schemas;
 /// Holds the repository to its own rules.
 mod tidy;

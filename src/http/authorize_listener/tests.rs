@@ -191,3 +191,19 @@ fn a_client_that_finished_sending_still_gets_its_answer() {
     assert!(client.answer().starts_with("HTTP/1.1 200"));
     assert!(client.is_closed());
 }
+
+#[test]
+fn a_client_that_does_not_take_its_answers_is_given_up() {
+    let limits = Limits { header_timeout: Duration::from_millis(500), connections: 1, ..Limits::default() };
+    let server = Server::start(limits, None);
+    let mut client = server.connect();
+    client.0.set_write_timeout(Some(PATIENCE)).unwrap();
+    let requests = format!("{}{QUESTION}", head("")).repeat(100);
+    // Writing stalls once all buffers on the way are full, and fails once the server has had enough.
+    let error = loop {
+        if let Err(error) = client.0.write_all(requests.as_bytes()) {
+            break error;
+        }
+    };
+    assert!(matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe), "{error}");
+}

@@ -3,6 +3,7 @@
 use super::{
     ServeError,
     accept::{Accepted, Place},
+    gather::gather,
 };
 use crate::{
     http::{
@@ -105,6 +106,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let limits = *desk.limits();
+    let (stream, outlet) = gather(stream);
     let service = service_fn(move |request| service::answer(Rc::clone(&desk), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -113,16 +115,18 @@ where
         .max_header_size(limits.header_bytes)
         // A client that has sent its last byte still waits for its answer.
         .half_close(true)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    tokio::select! {
-        biased;
-        served = connection.as_mut() => served,
-        // An error means that the sender is gone, which is a stop as well.
-        _ = stop.wait_for(|stopped| *stopped) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let until_stopped = async {
+        let mut connection = pin!(connection);
+        tokio::select! {
+            biased;
+            served = connection.as_mut() => served,
+            // An error means that the sender is gone, which is a stop as well.
+            _ = stop.wait_for(|stopped| *stopped) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         }
-    }
+    };
+    outlet.drive(until_stopped, limits.header_timeout).await
 }
