@@ -108,7 +108,8 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
     let schema = if resolved.types_are_sound { schema(&schema_text, files, problems) } else { None };
     if let Some(schema) = &schema {
         let Resolved { rules, catalog, vocabulary, .. } = &resolved;
-        cedar::check(schema.clone(), rules, &drafts, catalog, vocabulary, &conditions, problems);
+        let compiled = cedar::Compiled { rules, drafts: &drafts, catalog, vocabulary, conditions: &conditions };
+        cedar::check(compiled, problems);
         by_hand.check(schema.clone(), problems);
     }
     let schema = schema.filter(|_| !problems.has_errors())?;
