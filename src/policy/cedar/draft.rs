@@ -195,10 +195,16 @@ impl Draft {
         );
         for clause in &self.clauses {
             let word = if clause.is_when { "when" } else { "unless" };
-            let _written = write!(out, "\n{word} {{\n  {}\n}}", clause.source.trim());
+            let _written = write!(out, "\n{word} {{\n  {}\n}}", indented(clause.source.trim()));
         }
         out.push_str(";\n");
     }
+}
+
+/// A condition with its further lines moved in, unless a text in it might go over the end of a line.
+fn indented(source: &str) -> String {
+    let spans_lines = source.lines().any(|line| line.matches('"').count() % 2 != 0);
+    if spans_lines { source.to_owned() } else { source.replace('\n', "\n  ") }
 }
 
 /// A text as Cedar writes it.
