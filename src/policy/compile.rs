@@ -16,7 +16,7 @@ use crate::{
 };
 use cedar_policy::{PolicySet, Schema};
 use rustc_hash::FxHashMap;
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 /// Compiles a policy set.
 ///
@@ -90,7 +90,7 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
     unexpected(files, problems);
     let mut resolved = resolve::resolve(&declared, problems);
     let conditions = cedar::conditions(&declared, problems);
-    unused_conditions(&declared, &resolved, problems);
+    unused_conditions(&declared, problems);
     let drafts = cedar::drafts(&resolved.rules, &resolved.catalog, &conditions);
 
     let taken: FxHashMap<Arc<str>, Spot> =
@@ -126,7 +126,7 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
         name: declared.name.map_or_else(|| directory_name(files), |name| name.name),
         description: declared.description.map(|description| description.name),
         source: Source {
-            policies: made.policies,
+            policies: made.set,
             entities,
             facts: made.facts,
             dialect: Dialect::Declared(resolved.vocabulary),
@@ -162,10 +162,9 @@ fn unexpected(files: &Files, problems: &mut Diagnostics) {
     }
 }
 
-fn unused_conditions(declared: &Declared, resolved: &Resolved, problems: &mut Diagnostics) {
+fn unused_conditions(declared: &Declared, problems: &mut Diagnostics) {
     let used = declared.roles.iter().flat_map(|(_, role)| &role.grants).flat_map(|(_, cells)| cells);
     let used: rustc_hash::FxHashSet<&str> = used.flat_map(|cell| &cell.when).map(|name| name.name.as_str()).collect();
-    debug_assert!(resolved.rules.len() <= u32::MAX as usize, "the engine counts policies in 32 bits");
     for (name, _) in declared.conditions.iter().filter(|(name, _)| !used.contains(name.name.as_str())) {
         problems.push(name.at.warning("unused-condition", format!("no cell uses the condition `{}`", name.name)));
     }
@@ -173,7 +172,7 @@ fn unused_conditions(declared: &Declared, resolved: &Resolved, problems: &mut Di
 
 /// Policies in their order, what is known about them, and their text.
 pub(super) struct Policies {
-    pub(super) policies: PolicySet,
+    pub(super) set: PolicySet,
     pub(super) facts: Vec<crate::engine::PolicyFacts>,
     pub(super) text: String,
 }
@@ -181,12 +180,12 @@ pub(super) struct Policies {
 impl Policies {
     pub(super) fn new(schema: &str) -> Self {
         let text = schema.lines().map(|line| format!("// {line}").trim_end().to_owned() + "\n").collect();
-        Self { policies: PolicySet::new(), facts: Vec::new(), text }
+        Self { set: PolicySet::new(), facts: Vec::new(), text }
     }
 
     fn compiled(&mut self, draft: &cedar::Draft) {
         // Ids were checked to be unique; a policy that could not be added must not have facts either.
-        if draft.policy().is_some_and(|policy| self.policies.add(policy).is_ok()) {
+        if draft.policy().is_some_and(|policy| self.set.add(policy).is_ok()) {
             self.facts.push(draft.facts());
             self.text.push('\n');
             draft.write(&mut self.text);
@@ -195,12 +194,12 @@ impl Policies {
 
     pub(super) fn by_hand(&mut self, by_hand: &Handwritten) {
         for template in by_hand.policies.templates() {
-            let _added = self.policies.add_template(template.clone());
+            let _added = self.set.add_template(template.clone());
         }
         for (policy, (facts, text)) in by_hand.policies.policies().zip(&by_hand.facts) {
             let added = match (policy.template_id(), policy.template_links()) {
-                (Some(template), Some(slots)) => self.policies.link(template.clone(), policy.id().clone(), slots),
-                _ => self.policies.add(policy.clone()),
+                (Some(template), Some(slots)) => self.set.link(template.clone(), policy.id().clone(), slots),
+                _ => self.set.add(policy.clone()),
             };
             if added.is_ok() {
                 self.facts.push(facts.clone());
@@ -217,7 +216,8 @@ fn annotated(facts: &crate::engine::PolicyFacts, policy: &cedar_policy::Policy, 
     let source = facts.location.as_ref().map(ToString::to_string);
     for (key, value) in [("id", Some(facts.id.to_string())), ("source", source)] {
         if let (None, Some(value)) = (policy.annotation(key), value) {
-            lines.push_str(&format!("@{key}(\"{}\")\n", value.escape_debug()));
+            // Writing to a string cannot fail.
+            let _written = writeln!(lines, "@{key}(\"{}\")", value.escape_debug());
         }
     }
     format!("{lines}{}\n", text.trim())

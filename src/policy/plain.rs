@@ -41,7 +41,7 @@ pub(super) fn compile(files: &Files, options: &Options, problems: &mut Diagnosti
         name: directory_name(files),
         description: None,
         source: Source {
-            policies: made.policies,
+            policies: made.set,
             entities,
             facts: made.facts,
             dialect: Dialect::PlainCedar { principal_type: options.principal_type.clone() },

@@ -27,6 +27,8 @@ mod audit_cli;
 mod audit_query;
 /// `kill -9` at random moments.
 mod audit_survives_kill;
+/// Broken policy sets: exact diagnostics.
+mod compile;
 /// Every cell of the smallest example over HTTP.
 mod demo;
 /// From the first start to the last record: decisions, records, metrics, reloads, stops and crashes.
@@ -39,5 +41,7 @@ mod plain_cedar;
 mod references;
 /// The policy sets that are shipped.
 mod samples;
+/// Generated JSON Schemas are up to date.
+mod schemas;
 /// Holds the repository to its own rules.
 mod tidy;

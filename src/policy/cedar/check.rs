@@ -8,7 +8,7 @@ use crate::{
     document::{Diagnostics, hint},
     engine::Vocabulary,
     policy::{
-        catalog::{Catalog, Module},
+        catalog::Catalog,
         resolve::{Effect, Rule},
         section::Named,
     },
@@ -32,16 +32,22 @@ pub(in crate::policy) fn check(
     for (index, variant) in variants.iter().enumerate() {
         let draft = drafts.get(variant.rule).and_then(Option::as_ref);
         let policy = draft.and_then(|draft| draft.for_type(&index.to_string(), variant.ty.clone()));
-        // Ids are numbers, so none is taken.
-        let _added = policy.map(|policy| policies.add(policy));
+        if let Some(policy) = policy {
+            // Ids are numbers, so none is taken.
+            let _added = policies.add(policy);
+        }
     }
     let result = Validator::new(schema).validate(&policies, ValidationMode::Strict);
     let reporter = Reporter { rules, variants: &variants, conditions };
-    let mut failed = FxHashSet::default();
+    let mut errors: Vec<_> = result
+        .validation_errors()
+        .filter_map(|error| reporter.variant(error.policy_id()).map(|variant| (variant, error)))
+        .collect();
+    // What is wrong for the module as a whole is told only where nothing is for its resources.
+    errors.sort_by_key(|(variant, _)| (variant.is_whole, variant.rule));
+    let failed: FxHashSet<usize> = errors.iter().map(|(variant, _)| variant.rule).collect();
     let mut told = FxHashSet::default();
-    for error in result.validation_errors() {
-        let Some(variant) = reporter.variant(error.policy_id()) else { continue };
-        failed.insert(variant.rule);
+    for (variant, error) in errors {
         reporter.error(variant, error, &mut told, problems);
     }
     let mut impossible: FxHashMap<usize, usize> = FxHashMap::default();
@@ -53,7 +59,9 @@ pub(in crate::policy) fn check(
         }
     }
     let mut all: FxHashMap<usize, usize> = FxHashMap::default();
-    variants.iter().for_each(|variant| *all.entry(variant.rule).or_default() += 1);
+    for variant in &variants {
+        *all.entry(variant.rule).or_default() += 1;
+    }
     for (at, rule) in rules.iter().enumerate() {
         if impossible.get(&at).is_some_and(|count| all.get(&at) == Some(count)) && !failed.contains(&at) {
             reporter.never(rule, catalog, vocabulary, problems);
@@ -65,6 +73,8 @@ pub(in crate::policy) fn check(
 struct Variant {
     rule: usize,
     ty: EntityType,
+    /// Whether the type stands for the module or an area of it, and not for a resource.
+    is_whole: bool,
 }
 
 /// What makes the check of two rules the same.
@@ -80,17 +90,13 @@ fn variants(rules: &[Rule], drafts: &[Option<Draft>], catalog: &Catalog) -> Vec<
         let names = when.iter().map(|name| name.name.as_str()).collect();
         let Some(module) = catalog.modules.get(rule.module) else { continue };
         if seen.insert((rule.module, actions, areas, names)) {
-            let types = types(module).into_iter().filter_map(|ty| ty.parse().ok());
-            variants.extend(types.map(|ty| Variant { rule: at, ty }));
+            let own = module.resource_types.iter().map(|ty| (ty.as_str(), false));
+            let types = own.chain([("Module", true)]).chain((!module.areas.is_empty()).then_some(("Area", true)));
+            variants
+                .extend(types.filter_map(|(ty, is_whole)| Some(Variant { rule: at, ty: ty.parse().ok()?, is_whole })));
         }
     }
     variants
-}
-
-/// The types of what a module is asked about.
-fn types(module: &Module) -> Vec<&str> {
-    let own = module.resource_types.iter().map(String::as_str);
-    own.chain(["Module"]).chain((!module.areas.is_empty()).then_some("Area")).collect()
 }
 
 struct Reporter<'r> {
@@ -110,7 +116,7 @@ impl Reporter<'_> {
         &self,
         variant: &Variant,
         error: &ValidationError,
-        told: &mut FxHashSet<(String, usize, String)>,
+        told: &mut FxHashSet<(String, usize)>,
         problems: &mut Diagnostics,
     ) {
         let Some(rule) = self.rules.get(variant.rule) else { return };
@@ -125,7 +131,7 @@ impl Reporter<'_> {
         let (part, label) = report::part(error).unwrap_or_default();
         let condition = self.condition_of(rule, error);
         let at = condition.map_or_else(|| rule.at.clone(), |condition| condition.locate(&part));
-        if !told.insert((at.text.path().to_owned(), at.span.start, message.clone())) {
+        if !told.insert((at.text.path().to_owned(), at.span.start)) {
             return;
         }
         let mut problem = at.error(code, message);
@@ -135,7 +141,13 @@ impl Reporter<'_> {
         if condition.is_some() {
             problem = problem.with_related("used", &rule.at.text, rule.at.span.clone());
         }
-        problems.push(problem.with_help(miette::Diagnostic::help(error).map(|help| help.to_string())));
+        let help = match (code, at.text.slice(&at.span).rsplit_once('.')) {
+            ("optional-attribute", Some((of, name))) => {
+                Some(format!("it may be absent: write `{of} has {name} && ...`"))
+            }
+            _ => miette::Diagnostic::help(error).map(|help| help.to_string()),
+        };
+        problems.push(problem.with_help(help));
     }
 
     /// The condition that a message is about: the one whose text Cedar quotes.
