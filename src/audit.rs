@@ -19,6 +19,7 @@ mod shared;
 mod store;
 mod writer;
 
+pub use crate::config::{Mode, WhenFailed, WhenFull};
 pub use export::{ExportError, FIELDS, Format};
 pub use log::{Log, Options, Recovery, Stats};
 pub use open::OpenError;
@@ -27,38 +28,6 @@ pub use reader::{ReadError, Reader};
 pub use record::{Entry, Kind, List, Origin, Record, Texts};
 pub use recorder::{Recorder, Waiter};
 pub use shared::{Health, OnCommit};
-
-/// How a record must be kept before its answer leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// In the ring: survives the death of the process.
-    #[default]
-    Durable,
-    /// In the store, after `fdatasync`: survives power loss.
-    Synced,
-}
-
-/// What happens when a ring is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WhenFull {
-    /// The decision waits for room.
-    #[default]
-    Block,
-    /// The request is refused with `503`.
-    Refuse,
-    /// The record is left out and counted.
-    DropAndCount,
-}
-
-/// What happens to decisions while the store fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WhenFailed {
-    /// Every decision is a deny with `audit_unavailable`.
-    #[default]
-    Deny,
-    /// Decisions go on, lost records are counted.
-    AllowAndCount,
-}
 
 /// The place of a record in its ring; tells when it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -17,8 +17,8 @@ mod units;
 pub use load::{Error, Flag, Sources, environment, load};
 pub use reference::reference;
 pub use settings::{
-    AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Limits, LogFormat, Policies, Server, Settings, Shutdown,
-    Telemetry,
+    AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Limits, LogFormat, Mode, Policies, Server, Settings,
+    Shutdown, Telemetry, WhenFailed, WhenFull,
 };
 
 #[cfg(test)]

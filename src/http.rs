@@ -4,7 +4,10 @@
 //! parsed by `authorize` or `authzen`, decided and recorded by `desk`, and answered by `service`. Between the parsed request
 //! and the answer nothing waits: a decision and its record cannot be separated by a client that hangs up.
 
+pub mod admin;
 pub mod authorize_listener;
+pub mod management;
+pub mod ops;
 
 mod self_check;
 mod service;
@@ -20,8 +23,10 @@ mod desk;
 
 mod error;
 mod json;
+mod views;
 
 #[cfg(test)]
 mod testing;
 
+pub use authorize::{AuthorizeBody, read_authorize};
 pub use error::{ApiError, ErrorCode};

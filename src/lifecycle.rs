@@ -4,12 +4,14 @@
 
 mod clock;
 mod deadline;
+mod readiness;
 mod signals;
 mod stop;
 mod tasks;
 
 pub use clock::Clock;
 pub use deadline::{Deadline, Expired};
+pub use readiness::Readiness;
 pub use signals::{Signal, Signals};
 pub use stop::{Stop, Stopper};
 pub use tasks::Tasks;

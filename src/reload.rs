@@ -1,6 +1,27 @@
 //! The only writer of the current snapshot: causes in, outcomes out.
+//!
+//! Causes (file event, `SIGHUP`, an administrator, a slow timer) meet in one slot. Each look reads all files, compares their
+//! digest with what is live, compiles off the request threads, and swaps one pointer. Any failure keeps the last good
+//! snapshot. A refused set is reported once a digest; files that cannot be read are tried again at each look.
 
-use crate::{directory::Subjects, policy::Snapshot, telemetry::DecisionCounters};
+mod cause;
+mod load;
+mod places;
+mod status;
+mod watch;
+mod worker;
+
+pub use cause::Cause;
+pub use load::{FirstError, Source};
+pub use status::{Failure, Report, Status};
+pub use worker::{Handle, Observer, Settings, Stopped, Worker, start};
+
+use crate::{
+    directory::Subjects,
+    engine::Dialect,
+    policy::Snapshot,
+    telemetry::{DecisionCounters, Metrics},
+};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 
@@ -13,6 +34,20 @@ pub struct Current {
     pub subjects: Subjects,
     /// Its counters.
     pub counters: DecisionCounters,
+}
+
+impl Current {
+    /// Binds users and counters to a snapshot.
+    #[must_use]
+    pub fn new(snapshot: Snapshot, metrics: &Metrics) -> Self {
+        let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
+        let modules: Vec<&str> = match snapshot.program.dialect() {
+            Dialect::Declared(vocabulary) => vocabulary.modules.iter().map(|module| module.id.as_str()).collect(),
+            Dialect::PlainCedar { .. } => Vec::new(),
+        };
+        let counters = metrics.decision_counters(&modules);
+        Self { snapshot, subjects, counters }
+    }
 }
 
 /// Reads the current snapshot. Cheap to clone.
@@ -34,3 +69,6 @@ impl Reader {
         self.current.load()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -158,7 +158,7 @@ impl Log {
 
     /// Writes a record from any thread, off the decision path: waits for room, and blocks the thread meanwhile.
     pub fn append(&self, entry: &Entry<'_>) -> Result<Ticket, RecordError> {
-        let mut common = lock(&self.inner.common);
+        let common = lock(&self.inner.common);
         common.waiter().block_until(Shared::admits)?;
         common.record(entry)
     }

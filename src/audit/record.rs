@@ -11,6 +11,8 @@ pub(crate) use decode::{Malformed, time_of};
 pub(crate) use encode::{MAX_RECORD, encode};
 
 use crate::model::{Decision, Timestamp};
+
+pub use crate::model::Origin;
 use std::fmt;
 
 /// A closed list of words, each with its text on the wire and its byte in the store. Bytes are never given anew.
@@ -65,21 +67,21 @@ words! {
     }
 }
 
-words! {
-    /// Where a record came from (`source` on the wire).
-    Origin {
-        /// `POST /v1/authorize`
-        Native = 1, "native";
-        /// AuthZEN.
-        Authzen = 2, "authzen";
-        /// Envoy `ext_authz`.
-        Envoy = 3, "envoy";
-        /// nginx, Traefik, Caddy.
-        ForwardAuth = 4, "forward_auth";
-        /// The admin listener.
-        Admin = 5, "admin";
-        /// The command line, and the process itself.
-        Cli = 6, "cli";
+/// The byte of an origin in the store. Bytes are never given anew.
+impl Origin {
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Native => 1,
+            Self::Authzen => 2,
+            Self::Envoy => 3,
+            Self::ForwardAuth => 4,
+            Self::Admin => 5,
+            Self::Cli => 6,
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|origin| origin.code() == code)
     }
 }
 

@@ -7,13 +7,21 @@ use super::{
     shared::{Lane, Shared},
 };
 use std::{
+    cell::RefCell,
     fmt,
     sync::{Arc, atomic::Ordering},
 };
 
-/// The producer of one thread: it alone writes to its ring. When it is dropped, its ring is free for another thread.
+/// The producer of one thread: it alone writes to its ring. Shared by the tasks of its thread; when it is dropped, its ring is
+/// free for another thread.
 pub struct Recorder {
     waiter: Waiter,
+    // Borrowed within `record` only, which calls nothing that could come back here.
+    desk: RefCell<Desk>,
+}
+
+/// Where records are put together.
+struct Desk {
     producer: Producer<Mapping>,
     // One record at a time is put together here. Always has room for the largest, so recording does not allocate.
     scratch: Vec<u8>,
@@ -36,12 +44,13 @@ impl Recorder {
         let wake_every = (shared.ring_capacity() / 8).min(512 * 1024);
         let wake_at = producer.produced() + wake_every;
         let scratch = Vec::with_capacity(MAX_RECORD);
-        Self { waiter: Waiter { shared, lane }, producer, scratch, wake_at, wake_every }
+        let desk = RefCell::new(Desk { producer, scratch, wake_at, wake_every });
+        Self { waiter: Waiter { shared, lane }, desk }
     }
 
     /// Waits until one more record of any size fits (`Block`), or says at once that it does not.
     /// After `Ok`, the next [`Recorder::record`] of this thread cannot fail for want of room.
-    pub async fn room(&mut self) -> Result<(), RecordError> {
+    pub async fn room(&self) -> Result<(), RecordError> {
         self.waiter.room().await
     }
 
@@ -49,20 +58,22 @@ impl Recorder {
     ///
     /// In `DropAndCount`, and in `AllowAndCount` while the store fails, a record that finds no room is counted and the answer is
     /// `Ok`. While the store fails, records that do find room wait in the ring for the next start.
-    pub fn record(&mut self, entry: &Entry<'_>) -> Result<Ticket, RecordError> {
+    pub fn record(&self, entry: &Entry<'_>) -> Result<Ticket, RecordError> {
         let shared = &self.waiter.shared;
         let runs = shared.is_running();
         if !runs && shared.when_failed == WhenFailed::Deny {
             return Err(RecordError::Failed);
         }
-        encode(entry, &mut self.scratch);
-        let Some(position) = self.producer.push(&self.scratch) else {
+        let mut desk = self.desk.borrow_mut();
+        let desk = &mut *desk;
+        encode(entry, &mut desk.scratch);
+        let Some(position) = desk.producer.push(&desk.scratch) else {
             return self.no_room(runs);
         };
         if shared.mode == Mode::Synced {
             shared.wake_sleeping_writer();
-        } else if position >= self.wake_at {
-            self.wake_at = position + self.wake_every;
+        } else if position >= desk.wake_at {
+            desk.wake_at = position + desk.wake_every;
             shared.wake_writer();
         }
         Ok(Ticket(position))

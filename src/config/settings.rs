@@ -1,9 +1,6 @@
 //! The checked settings, one type a section.
 
-use crate::{
-    audit::{Mode, WhenFailed, WhenFull},
-    engine::ForbidErrors,
-};
+use crate::engine::ForbidErrors;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Everything that the process is told. [`Settings::default`] holds the defaults.
@@ -118,6 +115,38 @@ pub struct Audit {
     pub when_failed: WhenFailed,
     /// `audit.ring_bytes`: size of one worker's ring.
     pub ring_bytes: usize,
+}
+
+/// `audit.mode`: how a record must be kept before its answer leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// In the ring: survives the death of the process.
+    #[default]
+    Durable,
+    /// In the store, after `fdatasync`: survives power loss.
+    Synced,
+}
+
+/// `audit.when_full`: what happens when a ring is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFull {
+    /// The decision waits for room.
+    #[default]
+    Block,
+    /// The request is refused with `503`.
+    Refuse,
+    /// The record is left out and counted.
+    DropAndCount,
+}
+
+/// `audit.when_failed`: what happens to decisions while the store fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFailed {
+    /// Every decision is a deny with `audit_unavailable`.
+    #[default]
+    Deny,
+    /// Decisions go on, lost records are counted.
+    AllowAndCount,
 }
 
 /// `engine`

@@ -102,10 +102,6 @@ fn read_digest(text: &str) -> Option<[u8; 32]> {
 }
 
 fn hex(digest: &[u8]) -> String {
-    use std::fmt::Write as _;
-    digest.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a string cannot fail.
-        drop(write!(text, "{byte:02x}"));
-        text
-    })
+    let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles.filter_map(|nibble| char::from_digit(u32::from(nibble), 16)).collect()
 }

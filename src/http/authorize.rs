@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     audit::Origin,
-    model::{Decision, Resource, Revision},
+    model::{Decision, Request, Resource, Revision, Timestamp},
 };
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::{borrow::Cow, fmt};
@@ -21,7 +21,7 @@ const RESOURCE_FIELDS: &[&str] = &["type", "id", "attributes"];
 
 /// The body of a request.
 #[derive(Debug)]
-struct Body<'a> {
+pub struct AuthorizeBody<'a> {
     user: Cow<'a, str>,
     action: Cow<'a, str>,
     tenant: Option<Cow<'a, str>>,
@@ -36,13 +36,18 @@ struct ResourceBody<'a> {
     attributes: Members<'a>,
 }
 
+/// Reads the body of a request, for whoever asks in the same words without HTTP.
+pub fn read_authorize(body: &[u8]) -> Result<AuthorizeBody<'_>, ApiError> {
+    json::check(body)?;
+    Ok(serde_json::from_slice(body)?)
+}
+
 /// Answers.
 pub(super) async fn answer(desk: &Desk, body: &[u8], request_id: &str) -> Result<Answer, ApiError> {
     let room = desk.room().await?;
     // From here to the record nothing waits.
     let (text, revision, id, ticket) = {
-        json::check(body)?;
-        let body: Body<'_> = serde_json::from_slice(body)?;
+        let body = read_authorize(body)?;
         let asked = Asked { request_id, origin: Origin::Native, time: desk.now(), room };
         let current = desk.current();
         let question = body.question();
@@ -71,7 +76,20 @@ fn write(decision: Decision, revision: Revision, id: Ulid, reason: impl FnOnce(&
     out
 }
 
-impl Body<'_> {
+impl AuthorizeBody<'_> {
+    /// Who asks.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The question as the engine takes it, asked at `time`.
+    #[must_use]
+    pub fn request(&self, time: Timestamp) -> Request<'_> {
+        let Question { action, resource, tenant, context, subject_attributes, .. } = self.question();
+        Request { action, resource, tenant, context, subject_attributes, time }
+    }
+
     fn question(&self) -> Question<'_> {
         Question {
             subject_type: None,
@@ -89,17 +107,17 @@ impl Body<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for Body<'de> {
+impl<'de> Deserialize<'de> for AuthorizeBody<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reader;
         impl<'de> Visitor<'de> for Reader {
-            type Value = Body<'de>;
+            type Value = AuthorizeBody<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Body<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<AuthorizeBody<'de>, A::Error> {
                 let (mut user, mut action, mut tenant, mut resource, mut context) = (None, None, None, None, None);
                 while let Some(Text(name)) = map.next_key()? {
                     match &*name {
@@ -111,7 +129,7 @@ impl<'de> Deserialize<'de> for Body<'de> {
                         other => return Err(unknown_field(other, FIELDS)),
                     }
                 }
-                Ok(Body {
+                Ok(AuthorizeBody {
                     user: user.ok_or_else(|| A::Error::missing_field("user"))?,
                     action: action.ok_or_else(|| A::Error::missing_field("action"))?,
                     tenant: tenant.flatten().map(|Text(tenant)| tenant),

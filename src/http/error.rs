@@ -12,6 +12,10 @@ pub enum ErrorCode {
     UnsupportedContentType,
     /// The body did not arrive in time.
     RequestTimeout,
+    /// The admin listener wants a bearer token.
+    Unauthorized,
+    /// The admin listener refuses the request for where it comes from.
+    Forbidden,
     /// No such path.
     NotFound,
     /// The path exists, the method on it does not.
@@ -34,6 +38,8 @@ impl ErrorCode {
             Self::MalformedRequest => "malformed_request",
             Self::UnsupportedContentType => "unsupported_content_type",
             Self::RequestTimeout => "request_timeout",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BodyTooLarge => "body_too_large",
@@ -48,6 +54,8 @@ impl ErrorCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::MalformedRequest | Self::UnsupportedContentType | Self::RequestTimeout => 400,
+            Self::Unauthorized => 401,
+            Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::BodyTooLarge => 413,

@@ -16,7 +16,7 @@ use crate::{
 };
 use cedar_policy::{PolicySet, Schema};
 use rustc_hash::FxHashMap;
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 /// Compiles a policy set.
 ///
@@ -49,6 +49,7 @@ pub fn compile(files: &Files, options: &Options) -> Result<Snapshot, Diagnostics
         catalog: made.catalog,
         tests,
         warnings,
+        schema: made.schema,
         cedar: made.cedar,
         entities,
     })
@@ -70,6 +71,7 @@ pub(super) struct Made {
     pub(super) source: Source,
     pub(super) users: Vec<crate::model::User>,
     pub(super) catalog: super::Catalog,
+    pub(super) schema: String,
     pub(super) cedar: String,
 }
 
@@ -90,7 +92,7 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
     unexpected(files, problems);
     let mut resolved = resolve::resolve(&declared, problems);
     let conditions = cedar::conditions(&declared, problems);
-    unused_conditions(&declared, &resolved, problems);
+    unused_conditions(&declared, problems);
     let drafts = cedar::drafts(&resolved.rules, &resolved.catalog, &conditions);
 
     let taken: FxHashMap<Arc<str>, Spot> =
@@ -108,7 +110,8 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
     let schema = if resolved.types_are_sound { schema(&schema_text, files, problems) } else { None };
     if let Some(schema) = &schema {
         let Resolved { rules, catalog, vocabulary, .. } = &resolved;
-        cedar::check(schema.clone(), rules, &drafts, catalog, vocabulary, &conditions, problems);
+        let compiled = cedar::Compiled { rules, drafts: &drafts, catalog, vocabulary, conditions: &conditions };
+        cedar::check(compiled, problems);
         by_hand.check(schema.clone(), problems);
     }
     let schema = schema.filter(|_| !problems.has_errors())?;
@@ -119,14 +122,14 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
             return None;
         }
     };
-    let mut made = Policies::new(&schema_text);
+    let mut made = Policies::new();
     drafts.iter().flatten().for_each(|draft| made.compiled(draft));
     made.by_hand(&by_hand);
     Some(Made {
         name: declared.name.map_or_else(|| directory_name(files), |name| name.name),
         description: declared.description.map(|description| description.name),
         source: Source {
-            policies: made.policies,
+            policies: made.set,
             entities,
             facts: made.facts,
             dialect: Dialect::Declared(resolved.vocabulary),
@@ -134,6 +137,7 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
         },
         users: resolved.users,
         catalog: resolved.catalog,
+        schema: schema_text,
         cedar: made.text,
     })
 }
@@ -162,10 +166,9 @@ fn unexpected(files: &Files, problems: &mut Diagnostics) {
     }
 }
 
-fn unused_conditions(declared: &Declared, resolved: &Resolved, problems: &mut Diagnostics) {
+fn unused_conditions(declared: &Declared, problems: &mut Diagnostics) {
     let used = declared.roles.iter().flat_map(|(_, role)| &role.grants).flat_map(|(_, cells)| cells);
     let used: rustc_hash::FxHashSet<&str> = used.flat_map(|cell| &cell.when).map(|name| name.name.as_str()).collect();
-    debug_assert!(resolved.rules.len() <= u32::MAX as usize, "the engine counts policies in 32 bits");
     for (name, _) in declared.conditions.iter().filter(|(name, _)| !used.contains(name.name.as_str())) {
         problems.push(name.at.warning("unused-condition", format!("no cell uses the condition `{}`", name.name)));
     }
@@ -173,20 +176,19 @@ fn unused_conditions(declared: &Declared, resolved: &Resolved, problems: &mut Di
 
 /// Policies in their order, what is known about them, and their text.
 pub(super) struct Policies {
-    pub(super) policies: PolicySet,
+    pub(super) set: PolicySet,
     pub(super) facts: Vec<crate::engine::PolicyFacts>,
     pub(super) text: String,
 }
 
 impl Policies {
-    pub(super) fn new(schema: &str) -> Self {
-        let text = schema.lines().map(|line| format!("// {line}").trim_end().to_owned() + "\n").collect();
-        Self { policies: PolicySet::new(), facts: Vec::new(), text }
+    pub(super) fn new() -> Self {
+        Self { set: PolicySet::new(), facts: Vec::new(), text: String::new() }
     }
 
     fn compiled(&mut self, draft: &cedar::Draft) {
         // Ids were checked to be unique; a policy that could not be added must not have facts either.
-        if draft.policy().is_some_and(|policy| self.policies.add(policy).is_ok()) {
+        if draft.policy().is_some_and(|policy| self.set.add(policy).is_ok()) {
             self.facts.push(draft.facts());
             self.text.push('\n');
             draft.write(&mut self.text);
@@ -195,12 +197,12 @@ impl Policies {
 
     pub(super) fn by_hand(&mut self, by_hand: &Handwritten) {
         for template in by_hand.policies.templates() {
-            let _added = self.policies.add_template(template.clone());
+            let _added = self.set.add_template(template.clone());
         }
         for (policy, (facts, text)) in by_hand.policies.policies().zip(&by_hand.facts) {
             let added = match (policy.template_id(), policy.template_links()) {
-                (Some(template), Some(slots)) => self.policies.link(template.clone(), policy.id().clone(), slots),
-                _ => self.policies.add(policy.clone()),
+                (Some(template), Some(slots)) => self.set.link(template.clone(), policy.id().clone(), slots),
+                _ => self.set.add(policy.clone()),
             };
             if added.is_ok() {
                 self.facts.push(facts.clone());
@@ -216,9 +218,48 @@ fn annotated(facts: &crate::engine::PolicyFacts, policy: &cedar_policy::Policy, 
     let mut lines = String::new();
     let source = facts.location.as_ref().map(ToString::to_string);
     for (key, value) in [("id", Some(facts.id.to_string())), ("source", source)] {
-        if let (None, Some(value)) = (policy.annotation(key), value) {
-            lines.push_str(&format!("@{key}(\"{}\")\n", value.escape_debug()));
+        let given = policy.annotation(key).filter(|_| policy.is_static() || key != "id");
+        if let (None, Some(value)) = (given, value) {
+            // Writing to a string cannot fail.
+            let _written = writeln!(lines, "@{key}(\"{}\")", value.escape_debug());
         }
     }
     format!("{lines}{}\n", text.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::files;
+    use std::path::Path;
+
+    /// The policies of a set as they were built, and as its printed text says them.
+    #[track_caller]
+    fn check(directory: &str) {
+        let files = files::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)).unwrap();
+        let mut problems = Diagnostics::default();
+        let made = declared(&files, &Options::default(), &mut problems).unwrap();
+        let printed: PolicySet = made.cedar.parse().unwrap();
+        let built: Vec<_> = made.source.policies.policies().filter(|policy| policy.is_static()).collect();
+        let printed: Vec<_> = printed.policies().collect();
+        assert!(built.len() > 5 && printed.len() >= built.len());
+        for (built, printed) in built.into_iter().zip(printed) {
+            let (built, printed) = (built.as_ref(), printed.as_ref());
+            assert_eq!(built.effect(), printed.effect(), "{}", built.id());
+            assert_eq!(built.principal_constraint(), printed.principal_constraint(), "{}", built.id());
+            assert_eq!(built.action_constraint(), printed.action_constraint(), "{}", built.id());
+            assert_eq!(built.resource_constraint(), printed.resource_constraint(), "{}", built.id());
+            match (built.non_scope_constraints(), printed.non_scope_constraints()) {
+                (Some(built), Some(printed)) => assert!(built.eq_shape(printed), "{built} is not {printed}"),
+                (built, printed) => assert_eq!(built.is_none(), printed.is_none(), "{built:?} is not {printed:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_printed_text_says_what_the_built_policies_say() {
+        check("tests/cases/printed/rich");
+        check("policies/demo");
+        check("policies/8move");
+    }
 }

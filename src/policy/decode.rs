@@ -108,6 +108,12 @@ impl Decoder<'_> {
 
     fn level(&mut self, node: &Node) -> Level {
         let actions = if node.as_list().is_some() { Some(node) } else { node.get("actions") };
+        let says = |key| node.get(key).is_some_and(|node| node.as_list().is_none_or(|list| !list.is_empty()));
+        let is_empty = node.as_list().is_some_and(<[Node]>::is_empty)
+            || node.as_map().is_some() && !["actions", "includes", "module_actions"].into_iter().any(says);
+        if is_empty {
+            self.problems.push(Spot::of(self.text, &node.span).error("empty-level", "a level without actions"));
+        }
         Level {
             includes: Named::list(self.text, node.get("includes")),
             actions: self.actions(actions),
@@ -118,13 +124,17 @@ impl Decoder<'_> {
     /// Names of actions where they are declared.
     fn actions(&mut self, node: Option<&Node>) -> Vec<Named> {
         let actions = Named::list(self.text, node);
-        actions.iter().for_each(|name| check_id("an action", name, self.problems));
+        for name in &actions {
+            check_id("an action", name, self.problems);
+        }
         actions
     }
 
     fn module(&mut self, node: &Node) -> Module {
         let areas = Named::list(self.text, node.get("areas"));
-        areas.iter().for_each(|name| check_id("an area", name, self.problems));
+        for name in &areas {
+            check_id("an area", name, self.problems);
+        }
         let only = node.get("only").map(|only| self.actions(Some(only)));
         if let (Some(_), Some(actions)) = (&only, node.get("actions")) {
             let at = Spot::of(self.text, &actions.span);

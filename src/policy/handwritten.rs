@@ -136,7 +136,9 @@ impl Handwritten {
                 problems.push(Spot::of(text, &root.span).error("bad-link", "must be a list of template links"));
                 continue;
             };
-            links.iter().for_each(|link| self.link_one(text, link, problems));
+            for link in links {
+                self.link_one(text, link, problems);
+            }
         }
     }
 
@@ -181,7 +183,10 @@ impl Handwritten {
         } else if let Err(error) = self.policies.link(from, to.clone(), slots) {
             problems.push(id.at.error("bad-link", cedar::chain(&error)));
         } else if let Some(policy) = self.policies.policy(&to) {
-            self.facts.push((facts(&id.name, policy, &id.at), policy.to_string()));
+            // The template's own id would stand there.
+            let text = policy.to_string();
+            let lines: Vec<_> = text.lines().filter(|line| !line.starts_with("@id(")).collect();
+            self.facts.push((facts(&id.name, policy, &id.at), lines.join("\n")));
             self.places.insert(id.name, id.at);
         }
     }
@@ -203,9 +208,14 @@ impl Handwritten {
             }
             problems.push(problem.with_help(miette::Diagnostic::help(error).map(|help| help.to_string())));
         }
+        // Of a policy that never applies, Cedar says so in several ways; of one with an error it is no wonder.
+        let mut told: HashSet<&PolicyId> = result.validation_errors().map(ValidationError::policy_id).collect();
         for warning in result.validation_warnings() {
             let code = match warning {
                 ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_) => {
+                    if !told.insert(warning.policy_id()) {
+                        continue;
+                    }
                     "policy-never-applies"
                 }
                 _ => "confusable-text",
@@ -242,7 +252,9 @@ impl Handwritten {
             mentions.extend(values.map(|(_, uid)| (uid.into(), at.clone())));
         }
         let known = Known::of(resolved);
-        mentions.iter().for_each(|(uid, at)| known.check(uid, at, problems));
+        for (uid, at) in &mentions {
+            known.check(uid, at, problems);
+        }
         let role = |uid: &EntityUID| uid.entity_type().to_string() == "Role";
         let named: HashSet<String> = mentions
             .iter()

@@ -122,8 +122,4 @@ impl<T> Section<T> {
     pub(super) fn len(&self) -> usize {
         self.items.len()
     }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
 }

@@ -1,7 +1,7 @@
 //! The fields of policy files and policy tests: one table for the check of keys and types, and for the JSON Schemas.
 
 use crate::{
-    document::{Field, Shape, Table},
+    document::{Field, Map, Shape, Table},
     model::ReasonCode,
 };
 
@@ -218,6 +218,11 @@ static CELL: Table = Table {
         Field::new("areas", AREAS, "The areas that it is limited to."),
     ],
 };
+
+/// Whether a mapping has no key that a cell has not.
+pub(super) fn is_cell(map: &Map) -> bool {
+    map.iter().all(|entry| CELL.fields.iter().any(|field| field.name == entry.key))
+}
 
 static GATE: Table =
     Table { name: "gate", noun: "a gate", meaning: "A switch that modules sit behind.", fields: &[NAME, DESCRIPTION] };

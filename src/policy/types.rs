@@ -25,18 +25,25 @@ pub(super) fn read(text: &Text, node: &Node, problems: &mut Diagnostics) -> Opti
         }
         Value::Map(map) => {
             let fields = map.iter().map(|entry| {
-                let field = read(text, &entry.node, problems);
+                let field = field(text, &entry.node, problems);
                 field.map(|(ty, _)| (entry.key.clone(), ty))
             });
             // All fields are read before one that is wrong makes the record wrong.
             fields.collect::<Vec<_>>().into_iter().collect::<Option<_>>().map(AttributeType::Record)
         }
-        _ => {
-            problems.push(at.error("wrong-type", format!("must be a type, found {}", node.kind())));
-            None
-        }
+        // Reported by the table of fields.
+        _ => None,
     };
     found.map(|ty| (ty, at))
+}
+
+/// The type of a record's field, which no table of fields has looked at.
+fn field(text: &Text, node: &Node, problems: &mut Diagnostics) -> Option<(AttributeType, Spot)> {
+    if !matches!(node.value, Value::Text(_) | Value::Map(_)) {
+        let message = format!("must be a type, found {}", node.kind());
+        problems.push(Spot::of(text, &node.span).error("wrong-type", message));
+    }
+    read(text, node, problems)
 }
 
 fn parse(written: &str) -> Option<AttributeType> {

@@ -1,7 +1,7 @@
 //! Counters of decisions, resolved once a snapshot.
 
 use super::table;
-use crate::{audit::Origin, model::Decision};
+use crate::model::{Decision, Origin};
 use prometheus::{Histogram, IntCounter, IntCounterVec};
 use std::{
     collections::BTreeSet,
@@ -56,7 +56,7 @@ impl DecisionCounters {
 impl ModuleCounters {
     fn resolve(counters: &IntCounterVec, module: &str) -> Self {
         Self(DECISIONS.map(|decision| {
-            ORIGINS.map(|origin| counters.with_label_values(&[decision.as_str(), module, label(origin)]))
+            ORIGINS.map(|origin| counters.with_label_values(&[decision.as_str(), module, origin.as_str()]))
         }))
     }
 
@@ -75,17 +75,6 @@ impl ModuleCounters {
             Origin::Admin => admin,
             Origin::Cli => cli,
         }
-    }
-}
-
-const fn label(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Native => "native",
-        Origin::Authzen => "authzen",
-        Origin::Envoy => "envoy",
-        Origin::ForwardAuth => "forward_auth",
-        Origin::Admin => "admin",
-        Origin::Cli => "cli",
     }
 }
 

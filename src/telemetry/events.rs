@@ -4,7 +4,7 @@
 use super::{Metrics, ReloadOutcome};
 use crate::{
     engine::Difference,
-    model::{Revision, Timestamp},
+    model::{Revision, Timestamp, User},
 };
 use std::{error::Error, fmt, net::SocketAddr, path::Path, time::Duration};
 use tracing::{error, info, warn};
@@ -54,12 +54,24 @@ pub fn admin_has_no_tokens() {
     );
 }
 
+/// The first snapshot decides. It takes the place of none, so it is no reload.
+pub fn policy_loaded(metrics: &Metrics, load: &PolicySwap<'_>) {
+    live(metrics, load);
+    info!(
+        event = "policy_loaded",
+        revision = load.to.short(),
+        policy_set = load.policy_set,
+        policies = load.policies,
+        took_ms = millis(load.took),
+        "the policy set decides"
+    );
+}
+
 /// A new snapshot decides.
 pub fn policy_swapped(metrics: &Metrics, swap: &PolicySwap<'_>) {
     metrics.reload(ReloadOutcome::Swapped);
     metrics.reload_took(swap.took);
-    metrics.policy_live(swap.to, swap.policy_set, swap.policies);
-    metrics.policy_health(0, swap.now);
+    live(metrics, swap);
     info!(
         event = "policy_swapped",
         cause = swap.cause,
@@ -72,7 +84,13 @@ pub fn policy_swapped(metrics: &Metrics, swap: &PolicySwap<'_>) {
     );
 }
 
-/// What [`policy_swapped`] tells.
+fn live(metrics: &Metrics, swap: &PolicySwap<'_>) {
+    metrics.policy_live(swap.to, swap.policy_set, swap.policies);
+    metrics.policy_health(0, swap.now);
+    metrics.directory_users(swap.users.iter().map(|user| user.status));
+}
+
+/// What [`policy_loaded`] and [`policy_swapped`] tell.
 #[derive(Debug)]
 pub struct PolicySwap<'a> {
     /// Why the files were read.
@@ -85,6 +103,8 @@ pub struct PolicySwap<'a> {
     pub policy_set: &'a str,
     /// How many policies it holds.
     pub policies: usize,
+    /// The users that it declares.
+    pub users: &'a [User],
     /// How long it took.
     pub took: Duration,
     /// When.
@@ -148,21 +168,13 @@ pub fn policy_diagnostic(severity: &str, code: &str, place: &dyn fmt::Display, m
 }
 
 /// The files could not be read; the last good set decides on. The same failure is told once, and counted each time.
-pub fn policy_read_error(
-    metrics: &Metrics,
-    cause: &str,
-    problem: &dyn fmt::Display,
-    failures: u64,
-    told: bool,
-    now: Timestamp,
-) {
+pub fn policy_read_error(metrics: &Metrics, cause: &str, failures: u64, told: bool, now: Timestamp) {
     metrics.reload(ReloadOutcome::ReadError);
     metrics.policy_health(failures, now);
     if !told {
         error!(
             event = "policy_read_error",
             cause,
-            error = %problem,
             consecutive_failures = failures,
             "the policy files cannot be read; the last good policies decide on"
         );
@@ -206,6 +218,11 @@ pub fn stopped(took: Duration) {
 /// The end was forced.
 pub fn stop_forced(why: &str, tasks: &[String]) {
     error!(event = "stop_forced", why, tasks = tasks.join(", "), "the stop was forced");
+}
+
+/// The audit log could not be brought to its end.
+pub fn audit_close_failed(error: &(dyn Error + 'static)) {
+    error!(event = "audit_close_failed", error = %Chain(error), "the audit log could not be closed in order");
 }
 
 /// A listener has ended by itself.

@@ -81,7 +81,7 @@ fn what_is_recorded_is_found_once_in_order_and_again_after_a_restart() {
         // Small and large numbers: hot commits only, blocks only, and both.
         for count in [1, 5, 127, 1, 300, 2] {
             let log = Log::open(Options { mode, ..Options::new(data.path()) }).unwrap();
-            let mut recorder = log.recorder().unwrap();
+            let recorder = log.recorder().unwrap();
             for user in users(count) {
                 assert_eq!(now(recorder.room()), Poll::Ready(Ok(())));
                 let ticket = recorder.record(&entry(&user, "")).unwrap();
@@ -103,7 +103,7 @@ fn what_is_recorded_is_found_once_in_order_and_again_after_a_restart() {
 fn a_record_that_is_committed_in_synced_mode_is_in_a_query_at_once() {
     let data = tempfile::tempdir().unwrap();
     let log = Log::open(Options { mode: Mode::Synced, ..Options::new(data.path()) }).unwrap();
-    let mut recorder = log.recorder().unwrap();
+    let recorder = log.recorder().unwrap();
     for count in 1..=20 {
         let ticket = recorder.record(&entry("sam", "")).unwrap();
         block_on(recorder.committed(ticket)).unwrap();
@@ -118,13 +118,13 @@ fn a_record_that_is_committed_in_synced_mode_is_in_a_query_at_once() {
 #[test]
 fn records_of_many_threads_keep_each_threads_order_and_have_no_gap() {
     let data = tempfile::tempdir().unwrap();
-    let options = Options { rings: 2, ring_bytes: 1 << 18, segment_bytes: 600_000, ..Options::new(data.path()) };
+    let options = Options { rings: 2, ring_bytes: 1 << 18, segment_bytes: 1, ..Options::new(data.path()) };
     let log = Log::open(options).unwrap();
     let (threads, each) = (4, 5_000);
     std::thread::scope(|scope| {
         for thread in 0..threads {
             // Two of the four rings are made while the log runs.
-            let mut recorder = log.recorder().unwrap();
+            let recorder = log.recorder().unwrap();
             scope.spawn(move || {
                 for n in 0..each {
                     block_on(recorder.room()).unwrap();
@@ -167,7 +167,7 @@ fn records_of_many_threads_keep_each_threads_order_and_have_no_gap() {
 fn records_of_the_largest_size_are_kept() {
     let data = tempfile::tempdir().unwrap();
     let log = Log::open(Options { ring_bytes: 0, ..Options::new(data.path()) }).unwrap();
-    let mut recorder = log.recorder().unwrap();
+    let recorder = log.recorder().unwrap();
     // Nothing that zstd could make small: a block of it spans many values.
     let mut state = 1u64;
     let mut noise = || -> String {
@@ -178,9 +178,9 @@ fn records_of_the_largest_size_are_kept() {
         (0..100_000).map(letter).collect()
     };
     for _ in 0..20 {
-        let (long, other) = (noise(), noise());
+        let (first, second) = (noise(), noise());
         block_on(recorder.room()).unwrap();
-        recorder.record(&Entry { before: &other, after: &long, ..entry(&long, &other) }).unwrap();
+        recorder.record(&Entry { before: &second, after: &first, ..entry(&first, &second) }).unwrap();
     }
     log.settle().unwrap();
     assert_eq!(all(&log.reader()).len(), 20);
@@ -200,7 +200,7 @@ fn stopped_writer(data: &Path, when_full: WhenFull) -> (Log, Recorder, mpsc::Sen
     let options =
         Options { when_full, ring_bytes: 1 << 18, on_commit: Some(Arc::new(on_commit)), ..Options::new(data) };
     let log = Log::open(options).unwrap();
-    let mut recorder = log.recorder().unwrap();
+    let recorder = log.recorder().unwrap();
     recorder.record(&entry("user-1", "")).unwrap();
     begins.recv().unwrap();
     (log, recorder, release)
@@ -209,7 +209,7 @@ fn stopped_writer(data: &Path, when_full: WhenFull) -> (Log, Recorder, mpsc::Sen
 #[test]
 fn a_full_ring_makes_decisions_wait_where_it_is_to_block() {
     let data = tempfile::tempdir().unwrap();
-    let (log, mut recorder, release) = stopped_writer(data.path(), WhenFull::Block);
+    let (log, recorder, release) = stopped_writer(data.path(), WhenFull::Block);
     let mut count = 1;
     while now(recorder.room()) == Poll::Ready(Ok(())) {
         count += 1;
@@ -229,7 +229,7 @@ fn a_full_ring_makes_decisions_wait_where_it_is_to_block() {
 #[test]
 fn a_full_ring_refuses_where_it_is_to_refuse() {
     let data = tempfile::tempdir().unwrap();
-    let (log, mut recorder, release) = stopped_writer(data.path(), WhenFull::Refuse);
+    let (log, recorder, release) = stopped_writer(data.path(), WhenFull::Refuse);
     let mut count = 1;
     while now(recorder.room()) == Poll::Ready(Ok(())) {
         count += 1;
@@ -245,7 +245,7 @@ fn a_full_ring_refuses_where_it_is_to_refuse() {
 #[test]
 fn a_full_ring_drops_and_counts_where_it_is_to() {
     let data = tempfile::tempdir().unwrap();
-    let (log, mut recorder, release) = stopped_writer(data.path(), WhenFull::DropAndCount);
+    let (log, recorder, release) = stopped_writer(data.path(), WhenFull::DropAndCount);
     for n in 2..=5_000 {
         assert_eq!(now(recorder.room()), Poll::Ready(Ok(())));
         recorder.record(&entry(&format!("user-{n}"), "")).unwrap();

@@ -7,6 +7,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::Duration,
 };
@@ -29,7 +30,7 @@ fn child_records_until_it_is_killed() {
     let log = Log::open(options).unwrap();
     thread::scope(|scope| {
         for number in 0..THREADS {
-            let mut recorder = log.recorder().unwrap();
+            let recorder = log.recorder().unwrap();
             let round = &round;
             scope.spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -63,12 +64,14 @@ fn round(data: &Path, mode: Mode, round: usize, life: Duration) -> HashMap<Strin
     }
     let mut child = command.spawn().unwrap();
     let stdout = child.stdout.take().unwrap();
+    let (ended, end) = mpsc::channel::<()>();
     let reading = thread::spawn(move || {
+        let _ended = ended;
         let mut last = HashMap::new();
-        for line in BufReader::new(stdout).split(b'\n') {
-            let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
+        for bytes in BufReader::new(stdout).split(b'\n') {
+            let text = String::from_utf8_lossy(&bytes.unwrap()).into_owned();
             // The harness may have begun the first line.
-            let Some((_, ack)) = line.split_once("ack ") else { continue };
+            let Some((_, ack)) = text.split_once("ack ") else { continue };
             let Some((thread, n)) = ack.split_once(' ') else { continue };
             if let Ok(n) = n.parse::<u64>() {
                 last.insert(thread.to_owned(), n);
@@ -76,7 +79,7 @@ fn round(data: &Path, mode: Mode, round: usize, life: Duration) -> HashMap<Strin
         }
         last
     });
-    thread::sleep(life);
+    assert_eq!(end.recv_timeout(life), Err(RecvTimeoutError::Timeout), "the child has ended by itself");
     child.kill().unwrap();
     child.wait().unwrap();
     reading.join().unwrap()

@@ -31,6 +31,8 @@ mod audit_survives_kill;
 mod authorize;
 /// AuthZEN: the interoperability scenarios, the certification fixture, batches.
 mod authzen;
+/// Broken policy sets give their exact diagnostics.
+mod compile;
 /// Every cell of the smallest example over HTTP.
 mod demo;
 /// From the first start to the last record: decisions, records, metrics, reloads, stops and crashes.
@@ -45,5 +47,7 @@ mod plain_cedar;
 mod references;
 /// The policy sets that are shipped.
 mod samples;
+/// Generated JSON Schemas are up to date.
+mod schemas;
 /// Holds the repository to its own rules.
 mod tidy;

@@ -189,7 +189,7 @@ fn a_new_role_is_live_after_one_file_changes() {
 
     policies.write(
         "stock-auditor.yaml",
-        "roles:\n  stock-auditor:\n    name: Stock auditor\n    grants:\n      catalog: view\n      orders: { actions: [view, update_status] }\n\
+        "roles:\n  stock-auditor:\n    name: Stock auditor\n    grants:\n      catalog: view\n      orders: [view, update_status]\n\
          users:\n  nina:\n    name: Nina Auer\n    email: nina@8move.example\n    roles:\n      north: [stock-auditor]\n",
     );
     wait_for("the new role decides", RELOAD_DEADLINE, || {

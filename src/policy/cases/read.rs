@@ -170,18 +170,22 @@ impl Case<'_> {
         if reason != Some(ReasonCode::UserUnknown) {
             let mut all: Vec<_> = known.users.iter().copied().collect();
             all.sort_unstable();
-            users.iter().for_each(|user| self.one_of("user", "unknown-user", user, &all));
+            for user in users {
+                self.one_of("user", "unknown-user", user, &all);
+            }
         }
         if reason != Some(ReasonCode::ActionUnknown) {
             let all: Vec<_> = vocabulary.actions.iter().map(String::as_str).collect();
-            actions.iter().for_each(|action| self.one_of("action", "unknown-action", action, &all));
+            for action in actions {
+                self.one_of("action", "unknown-action", action, &all);
+            }
         }
         if reason != Some(ReasonCode::ModuleUnknown) {
             let types = vocabulary.resource_types.iter().map(|ty| ty.name.as_str());
             let all: Vec<_> = types.chain(vocabulary.modules.iter().map(|module| module.id.as_str())).collect();
-            resources.iter().for_each(|resource| {
+            for resource in resources {
                 self.one_of("resource type or module", "unknown-type", &resource.ty, &all);
-            });
+            }
         }
         if let (Some(tenant), Some(tenants)) = (tenant, &vocabulary.tenants)
             && reason != Some(ReasonCode::TenantUnknown)

@@ -6,6 +6,7 @@ use crate::{
     policy::{
         declared::{Cell, Role, What},
         section::{Named, Spot},
+        tables,
     },
 };
 
@@ -27,13 +28,14 @@ impl Decoder<'_> {
             return self.cell(node).into_iter().collect();
         };
         let actions = Named::list(self.text, Some(node));
-        if items.is_empty() || !actions.is_empty() && actions.len() < items.len() {
-            let (message, help) = if items.is_empty() {
-                ("an empty list grants nothing", "write `none`, or leave the module out")
-            } else {
-                ("a list holds either action names or cells, not both", "write `{ actions: [...] }`")
-            };
-            self.problems.push(Spot::of(self.text, &node.span).error("bad-cell", message).with_help(help.to_owned()));
+        if items.is_empty() {
+            self.grants_nothing(node);
+            return Vec::new();
+        }
+        if !actions.is_empty() && actions.len() < items.len() {
+            let message = "a list holds either action names or cells, not both";
+            let help = "write `{ actions: [...] }`".to_owned();
+            self.problems.push(Spot::of(self.text, &node.span).error("bad-cell", message).with_help(help));
             return Vec::new();
         }
         if actions.is_empty() {
@@ -47,6 +49,23 @@ impl Decoder<'_> {
         }]
     }
 
+    /// A limit that limits nothing would grant more than its author sees.
+    fn limits(&mut self, node: &Node) {
+        for key in ["when", "areas"] {
+            let empty = node.get(key).filter(|list| list.as_list().is_some_and(<[Node]>::is_empty));
+            if let Some(list) = empty {
+                let problem =
+                    Spot::of(self.text, &list.span).error("empty-limit", format!("an empty `{key}` limits nothing"));
+                self.problems.push(problem.with_help(format!("leave `{key}` out to grant without it")));
+            }
+        }
+    }
+
+    fn grants_nothing(&mut self, node: &Node) {
+        let problem = Spot::of(self.text, &node.span).error("empty-cell", "an empty list grants nothing");
+        self.problems.push(problem.with_help("write `none`, or leave the module out".to_owned()));
+    }
+
     fn cell(&mut self, node: &Node) -> Option<Cell> {
         let at = Spot::of(self.text, &node.span);
         if let Some(level) = Named::value(self.text, node) {
@@ -56,15 +75,21 @@ impl Decoder<'_> {
         let level = node.get("level").and_then(|level| Named::value(self.text, level));
         let what = match (level, node.get("actions")) {
             (Some(level), None) => What::Level(level),
-            (None, Some(actions)) => What::Actions(Named::list(self.text, Some(actions))),
-            // Of a cell with neither, keys that are misspelt have been reported already; so has a level that is a number.
-            (None, None) if map.get("level").is_some() => return None,
+            (None, Some(actions)) => {
+                if actions.as_list().is_some_and(<[Node]>::is_empty) {
+                    self.grants_nothing(actions);
+                }
+                What::Actions(Named::list(self.text, Some(actions)))
+            }
+            // A level that is a number has been reported already; so have keys that are misspelt.
+            (None, None) if map.get("level").is_some() || !tables::is_cell(map) => return None,
             _ => {
                 let message = "a cell needs either `level` or `actions`";
                 Reader::new(self.text, self.problems).error("bad-cell", node.span.clone(), message, None);
                 return None;
             }
         };
+        self.limits(node);
         let when = match node.get("when") {
             Some(Node { value: Value::List(_), .. }) => Named::list(self.text, node.get("when")),
             Some(one) => Named::value(self.text, one).into_iter().collect(),

@@ -16,9 +16,6 @@ pub(super) fn resolve(section: &Section<Level>, problems: &mut Diagnostics) -> V
         for include in &level.includes {
             let _found = section.find(include, problems);
         }
-        if level.actions.is_empty() && level.includes.is_empty() && !level.module_actions {
-            problems.push(name.at.error("empty-level", format!("the level `{}` has no action", name.name)));
-        }
     }
     let order = inclusion_order(section, "level", |level| &level.includes, problems);
     let items: Vec<_> = section.iter().collect();

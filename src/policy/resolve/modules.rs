@@ -24,7 +24,9 @@ pub(super) fn resolve(
 ) -> (Vec<catalog::Module>, Vocabulary) {
     let types = type_names(declared, problems);
     let mut level_actions = Vec::new();
-    levels.iter().for_each(|level| add(&mut level_actions, level.actions.iter().map(String::as_str)));
+    for level in levels {
+        add(&mut level_actions, level.actions.iter().map(String::as_str));
+    }
     let mut reader = Reader { types: &types, tenancy: declared.tenancy(), problems };
     let mut vocabulary = Vocabulary {
         tenancy: declared.tenancy(),
@@ -117,13 +119,11 @@ impl Reader<'_> {
         declared: &Declared,
     ) -> catalog::Module {
         let mut actions = Vec::new();
-        match &module.only {
-            Some(only) => add(&mut actions, only.iter().map(|action| action.name.as_str())),
-            None => {
-                add(&mut actions, level_actions.iter().map(String::as_str));
-                add(&mut actions, module.actions.iter().map(|action| action.name.as_str()));
-            }
+        if module.only.is_none() {
+            add(&mut actions, level_actions.iter().map(String::as_str));
         }
+        let own = module.only.as_ref().unwrap_or(&module.actions);
+        add(&mut actions, own.iter().map(|action| action.name.as_str()));
         if actions.is_empty() {
             let problem = id.at.error("module-without-action", format!("the module `{}` has no action", id.name));
             self.problems.push(problem.with_help("name its `actions`, or declare levels".to_owned()));
@@ -142,7 +142,9 @@ impl Reader<'_> {
 
     fn areas(&mut self, areas: &[Named]) -> Vec<String> {
         let mut section = Section::new("area", "unknown-area");
-        areas.iter().for_each(|area| section.add(area.clone(), (), self.problems));
+        for area in areas {
+            section.add(area.clone(), (), self.problems);
+        }
         section.names().map(str::to_owned).collect()
     }
 

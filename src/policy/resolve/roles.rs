@@ -18,7 +18,7 @@ pub(super) fn resolve(
     catalog: &mut Catalog,
     problems: &mut Diagnostics,
 ) -> (Vec<Rule>, Vec<Named>) {
-    let mut resolver = Resolver {
+    let mut cells = Resolver {
         declared,
         levels: catalog.levels.iter().map(|level| (level.name.as_str(), level)).collect(),
         modules: catalog.modules.iter().enumerate().map(|(at, module)| (module.id.as_str(), at)).collect(),
@@ -26,11 +26,11 @@ pub(super) fn resolve(
         problems,
         rules: Vec::new(),
     };
-    let roles: Vec<_> = declared.roles.iter().map(|(name, role)| resolver.role(name, role)).collect();
-    let rules = resolver.rules;
+    let roles: Vec<_> = declared.roles.iter().map(|(name, role)| cells.role(name, role)).collect();
+    let made = cells.rules;
     let idle = idle(declared, &roles, problems);
     catalog.roles = roles;
-    (rules, idle)
+    (made, idle)
 }
 
 /// Roles that grant nothing, neither by themselves nor by what they include. A role with a cell that is wrong meant to.
@@ -110,22 +110,25 @@ impl<'r> Resolver<'r> {
             self.uses(cell);
         }
         let named: FxHashSet<&str> = role.grants.iter().map(|(module, _)| module.name.as_str()).collect();
-        for (at, module) in self.catalog.modules.iter().enumerate() {
+        let catalog: &'r Catalog = self.catalog;
+        for (at, module) in catalog.modules.iter().enumerate().filter(|(_, module)| !named.contains(module.id.as_str()))
+        {
             let mut number = 0;
-            for cell in declared.iter().filter(|_| !named.contains(module.id.as_str())) {
-                let (level, actions) = match &cell.what {
+            for cell in declared {
+                let granted = match &cell.what {
                     What::Level(level) => {
                         let Some(found) = self.levels.get(level.name.as_str()) else { continue };
-                        (Some(&level.name), module.actions_of(found))
+                        Granted { level: Some(level.name.clone()), actions: module.actions_of(found) }
                     }
                     What::Actions(actions) => {
-                        let known = actions.iter().filter(|action| module.actions.contains(&action.name));
-                        (None, known.map(|action| action.name.clone()).collect())
+                        let wanted = actions.iter().map(|action| action.name.clone());
+                        Granted { level: None, actions: wanted.filter(|name| module.actions.contains(name)).collect() }
                     }
                 };
-                if !actions.is_empty() {
+                if !granted.actions.is_empty() {
                     number += 1;
-                    self.rule(name, at, cell, number, level, actions, false, cells);
+                    let place = Place { role: name, module: at, number, named: false };
+                    cells.extend(self.rule(&place, cell, granted));
                 }
             }
         }
@@ -163,7 +166,7 @@ impl<'r> Resolver<'r> {
         if grants_none(cell) {
             return;
         }
-        let (level, actions) = match &cell.what {
+        let granted = match &cell.what {
             What::Level(level) => {
                 let Some(found) = self.levels.get(level.name.as_str()) else { return };
                 let actions = module.actions_of(found);
@@ -172,21 +175,18 @@ impl<'r> Resolver<'r> {
                     let help = hint("", module.actions.iter().map(String::as_str));
                     self.problems.push(level.at.error("level-without-effect", message).with_help(help));
                 }
-                (Some(&level.name), actions)
+                Granted { level: Some(level.name.clone()), actions }
             }
-            What::Actions(actions) => (None, self.actions(module, cell, actions)),
+            What::Actions(actions) => Granted { level: None, actions: self.actions(module, actions) },
         };
-        if sound && !actions.is_empty() {
+        if sound && !granted.actions.is_empty() {
             *number += 1;
-            self.rule(role, at, cell, *number, level, actions, true, cells);
+            let place = Place { role, module: at, number: *number, named: true };
+            cells.extend(self.rule(&place, cell, granted));
         }
     }
 
-    fn actions(&mut self, module: &catalog::Module, cell: &Cell, actions: &[Named]) -> Vec<String> {
-        if actions.is_empty() {
-            let problem = cell.at.error("bad-cell", "a cell without actions grants nothing");
-            self.problems.push(problem.with_help("write `none`, or leave the module out".to_owned()));
-        }
+    fn actions(&mut self, module: &catalog::Module, actions: &[Named]) -> Vec<String> {
         let mut found = Vec::new();
         for action in actions {
             let message = || format!("the module `{}` has no action `{}`", module.id, action.name);
@@ -212,53 +212,48 @@ impl<'r> Resolver<'r> {
         sound
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call each from the two ways to name a module")]
-    fn rule(
-        &mut self,
-        role: &Named,
-        at: usize,
-        cell: &Cell,
-        number: usize,
-        level: Option<&String>,
-        actions: Vec<String>,
-        named: bool,
-        cells: &mut Vec<catalog::Cell>,
-    ) {
-        let Some(module) = self.catalog.modules.get(at) else { return };
-        let suffix = if number > 1 { format!("/{number}") } else { String::new() };
-        let id = format!("role/{}/{}{suffix}", role.name, module.id);
-        let names = |list: &[Named]| list.iter().map(|named| named.name.clone()).collect::<Vec<_>>();
+    /// Makes the rule of a cell; tells how the catalogue shows it.
+    fn rule(&mut self, place: &Place<'_>, cell: &Cell, granted: Granted) -> Option<catalog::Cell> {
+        let module = self.catalog.modules.get(place.module)?;
+        let role = &place.role.name;
+        let suffix = if place.number > 1 { format!("/{}", place.number) } else { String::new() };
+        let id = format!("role/{role}/{}{suffix}", module.id);
         let mut areas = Vec::new();
         add(&mut areas, cell.areas.iter().map(|area| area.name.as_str()));
-        let what = level.cloned().unwrap_or_else(|| actions.join(", "));
-        let mut summary = format!("{} grants {what} on {}", role.name, module.id);
-        if !areas.is_empty() {
-            summary.push_str(&format!(" ({})", areas.join(", ")));
-        }
-        let when = names(&cell.when);
-        if !when.is_empty() {
-            summary.push_str(&format!(" when {}", when.join(" and ")));
-        }
-        cells.push(catalog::Cell {
-            module: module.id.clone(),
-            level: level.cloned(),
-            actions: actions.clone(),
-            when,
-            areas: areas.clone(),
-            policy: id.clone(),
-        });
+        let when: Vec<String> = cell.when.iter().map(|condition| condition.name.clone()).collect();
+        let what = granted.level.clone().unwrap_or_else(|| granted.actions.join(", "));
+        let limit = if areas.is_empty() { String::new() } else { format!(" ({})", areas.join(", ")) };
+        let only = if when.is_empty() { String::new() } else { format!(" when {}", when.join(" and ")) };
         self.rules.push(Rule {
-            id: id.into(),
-            summary: summary.into(),
+            id: id.as_str().into(),
+            summary: format!("{role} grants {what} on {}{limit}{only}", module.id).into(),
             at: cell.at.clone(),
-            module: at,
+            module: place.module,
             effect: Effect::Permit {
-                holder: ("Role", role.name.clone()),
-                actions,
-                areas,
+                holder: ("Role", role.clone()),
+                actions: granted.actions.clone(),
+                areas: areas.clone(),
                 when: cell.when.clone(),
-                named,
+                named: place.named,
             },
         });
+        let Granted { level, actions } = granted;
+        Some(catalog::Cell { module: module.id.clone(), level, actions, when, areas, policy: id })
     }
+}
+
+/// Which cell of which role.
+struct Place<'p> {
+    role: &'p Named,
+    module: usize,
+    /// From 1; a module may have several cells.
+    number: usize,
+    /// Whether the module was named, and not meant by a wildcard.
+    named: bool,
+}
+
+/// What a cell grants.
+struct Granted {
+    level: Option<String>,
+    actions: Vec<String>,
 }

@@ -45,7 +45,7 @@ fn preset(
     let mut levels = Vec::new();
     let named: FxHashSet<&str> = preset.modules.iter().map(|(module, _)| module.name.as_str()).collect();
     for (module, level) in &preset.modules {
-        if level.name != NO_LEVEL && declared.levels.find(level, problems).is_none() || level.name == NO_LEVEL {
+        if level.name == NO_LEVEL || declared.levels.find(level, problems).is_none() {
             continue;
         }
         if module.name == EVERY_MODULE {

@@ -77,9 +77,10 @@ impl SourceFile {
         self.path.starts_with("tests/") || self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
     }
 
-    /// Lines up to the trailing test module.
+    /// Lines up to the trailing test module, without those that are blank or hold only a comment.
     pub fn lines_of_code(&self) -> usize {
-        self.test_module().map_or(&*self.code, |start| &self.code[..start]).lines().count()
+        let code = self.test_module().map_or(&*self.code, |start| &self.code[..start]);
+        code.lines().filter(|line| !line.trim().is_empty()).count()
     }
 
     /// The part of the code that is tests.
