@@ -3,55 +3,31 @@
 //! A decider writes its record into the memory-mapped ring of its thread ([`Recorder`]); one writer thread takes the rings'
 //! records, numbers and chains them, packs them into compressed blocks and stores these with sled.
 
+mod block;
+mod chain;
+mod events;
+mod export;
+mod files;
+mod log;
+mod open;
+mod query;
+mod reader;
 mod record;
+mod recorder;
+mod ring;
+mod shared;
+mod store;
+mod writer;
 
-pub use record::{Entry, Kind, Origin};
-
-use std::path::Path;
-
-/// How a record must be kept before its answer leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// In the ring: survives the death of the process.
-    #[default]
-    Durable,
-    /// In the store, after `fdatasync`: survives power loss.
-    Synced,
-}
-
-/// What happens when a ring is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WhenFull {
-    /// The decision waits for room.
-    #[default]
-    Block,
-    /// The request is refused with `503`.
-    Refuse,
-    /// The record is left out and counted.
-    DropAndCount,
-}
-
-/// What happens to decisions while the store fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WhenFailed {
-    /// Every decision is a deny with `audit_unavailable`.
-    #[default]
-    Deny,
-    /// Decisions go on, lost records are counted.
-    AllowAndCount,
-}
-
-/// A running audit log. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Log;
-
-/// Why the log cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {}
-
-/// The producer of one thread: it alone writes to its ring.
-#[derive(Debug)]
-pub struct Recorder;
+pub use crate::config::{Mode, WhenFailed, WhenFull};
+pub use export::{ExportError, FIELDS, Format};
+pub use log::{Log, Options, Recovery, Stats};
+pub use open::OpenError;
+pub use query::{DEFAULT_LIMIT, MAX_LIMIT, Order, PARAMETERS, Query, QueryError};
+pub use reader::{ReadError, Reader};
+pub use record::{Entry, Kind, List, Origin, Record, Texts};
+pub use recorder::{Recorder, Waiter};
+pub use shared::{Health, OnCommit};
 
 /// The place of a record in its ring; tells when it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,39 +42,4 @@ pub enum RecordError {
     /// The store has failed and the log denies in that case.
     #[error("the audit store has failed")]
     Failed,
-}
-
-impl Log {
-    /// Opens the log in a data directory; takes over what rings of a dead process hold.
-    pub fn open(_data: &Path) -> Result<Self, OpenError> {
-        Ok(Self)
-    }
-
-    /// A producer for one more thread.
-    pub fn recorder(&self) -> Result<Recorder, OpenError> {
-        Ok(Recorder)
-    }
-
-    /// Writes a record from any thread, off the decision path: waits for room.
-    pub fn append(&self, _entry: &Entry<'_>) -> Result<Ticket, RecordError> {
-        Ok(Ticket(0))
-    }
-}
-
-impl Recorder {
-    /// Waits until one more record of any size fits (`Block`), or says at once that it does not.
-    /// After `Ok`, the next [`Recorder::record`] of this thread cannot fail for want of room.
-    pub async fn room(&mut self) -> Result<(), RecordError> {
-        Ok(())
-    }
-
-    /// Publishes a record. Synchronous and without allocation: to be called in the same poll as the decision.
-    pub fn record(&mut self, _entry: &Entry<'_>) -> Result<Ticket, RecordError> {
-        Ok(Ticket(0))
-    }
-
-    /// Resolves once the record is as durable as the mode demands: at once in `durable`, after `fdatasync` in `synced`.
-    pub async fn committed(&self, _ticket: Ticket) -> Result<(), RecordError> {
-        Ok(())
-    }
 }

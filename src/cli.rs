@@ -1,1 +1,73 @@
-//! cli
+//! The command line: one file a subcommand, exit codes, output formats.
+//!
+//! Data goes to standard output, everything that is said about it to standard error.
+
+mod authorize;
+mod check;
+mod compile;
+mod completions;
+mod exit;
+mod explain;
+mod output;
+mod question;
+mod reference;
+mod schema;
+mod serve;
+mod set;
+
+pub use exit::{ExitCode, reference as exit_code_reference};
+pub use reference::reference;
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+use std::ffi::OsString;
+
+/// Decides beside your application: policies from git, decisions over HTTP, an audit log that can be proven.
+#[derive(Debug, Parser)]
+#[command(name = "sidegate", version, max_term_width = 100, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::ServeArgs),
+    Check(check::CheckArgs),
+    Compile(compile::CompileArgs),
+    Authorize(authorize::AuthorizeArgs),
+    Explain(explain::ExplainArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// Runs the command that the arguments name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match Arguments::try_parse_from(arguments) {
+        Ok(Arguments { command }) => command.run(),
+        Err(error) => {
+            // clap knows which of its texts are help and belong to standard output.
+            let printed = error.print();
+            match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match printed {
+                    Err(failure) if failure.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::Failed,
+                    _ => ExitCode::Done,
+                },
+                _ => ExitCode::Usage,
+            }
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> ExitCode {
+        match self {
+            Self::Serve(args) => serve::run(args),
+            Self::Check(args) => check::run(&args),
+            Self::Compile(args) => compile::run(&args),
+            Self::Authorize(args) => authorize::run(&args),
+            Self::Explain(args) => explain::run(&args),
+            Self::Schema(args) => schema::run(&args),
+            Self::Completions(args) => completions::run(&args),
+        }
+    }
+}

@@ -1,9 +1,25 @@
 //! Settings: file, environment and flags, checked as a whole.
 //!
-//! One table of keys ([`keys`]) drives reading, unknown-key hints, environment names and `config/reference.yaml`.
+//! One table of keys ([`keys`]) drives reading, unknown-key hints, environment names and `config/reference.yaml`. A flag
+//! wins over the environment, the environment over the file, the file over the default. Every problem is reported at
+//! once, with its place; a security setting that cannot be honoured is a problem. Only this module reads the environment.
 
+mod check;
+mod file;
+mod keys;
+mod kinds;
+mod load;
+mod reference;
 mod settings;
+mod tokens;
+mod units;
 
+pub use load::{Error, Flag, Sources, environment, load};
+pub use reference::reference;
 pub use settings::{
-    AdminAuth, Audit, AuthorizeServer, Engine, Limits, LogFormat, Policies, Server, Settings, Shutdown, Telemetry,
+    AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Limits, LogFormat, Mode, Policies, Server, Settings,
+    Shutdown, Telemetry, WhenFailed, WhenFull,
 };
+
+#[cfg(test)]
+mod tests;

@@ -3,12 +3,30 @@
 //! Nothing here does IO, reads a clock, or panics on a request. A decision is a pure function of (program, subject, request),
 //! equal to plain Cedar's on the whole policy set.
 
-mod decide;
 mod program;
-mod subject;
 mod vocabulary;
 
+mod bind;
+mod names;
+mod question;
+mod subject;
+
+mod compile;
+mod expression;
+mod index;
+mod store;
+mod uid;
+
+mod decide;
+mod evaluate;
+mod exact;
+mod explain;
+mod message;
+mod verify;
+
 pub use decide::{EvaluationError, Outcome, decide};
+pub use explain::{ConditionResult, Considered, Explanation, explain};
 pub use program::{BuildError, ForbidErrors, Location, PolicyFacts, PolicyIndex, PolicyKind, Program, Source};
 pub use subject::{BoundMembership, BoundUser, Subject};
+pub use verify::{Difference, Summary, verify};
 pub use vocabulary::{AttributeType, Dialect, Module, ModuleIndex, ResourceType, Tenancy, Vocabulary};

@@ -1,1 +1,32 @@
-//! http
+//! Listeners, routes, wire shapes, limits. The decision path is plain hyper.
+//!
+//! A request of the authorize listener comes in through [`authorize_listener`], is matched against `routes`, read by `body`,
+//! parsed by `authorize` or `authzen`, decided and recorded by `desk`, and answered by `service`. Between the parsed request
+//! and the answer nothing waits: a decision and its record cannot be separated by a client that hangs up.
+
+pub mod admin;
+pub mod authorize_listener;
+pub mod management;
+pub mod ops;
+
+mod self_check;
+mod service;
+
+mod body;
+mod request_id;
+mod routes;
+
+mod authorize;
+mod authzen;
+
+mod desk;
+
+mod error;
+mod json;
+mod views;
+
+#[cfg(test)]
+mod testing;
+
+pub use authorize::{AuthorizeBody, read_authorize};
+pub use error::{ApiError, ErrorCode};

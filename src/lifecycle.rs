@@ -1,1 +1,17 @@
-//! lifecycle
+//! The process's life: the one clock, named tasks, signals, and the deadline that a stop is held to.
+//!
+//! Knows nothing of what it starts and stops, and logs nothing: `app` gives the parts their order and their words.
+
+mod clock;
+mod deadline;
+mod readiness;
+mod signals;
+mod stop;
+mod tasks;
+
+pub use clock::Clock;
+pub use deadline::{Deadline, Expired};
+pub use readiness::Readiness;
+pub use signals::{Signal, Signals};
+pub use stop::{Stop, Stopper};
+pub use tasks::Tasks;

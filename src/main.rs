@@ -1,2 +1,7 @@
 //! The process: parse, run, exit code.
-fn main() {}
+
+use sidegate::cli::{self, ExitCode};
+
+fn main() -> ExitCode {
+    cli::run(std::env::args_os())
+}

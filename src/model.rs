@@ -3,6 +3,7 @@
 //! Plain types without serde and without IO. The boundary converts from and to its own wire shapes.
 
 mod decision;
+mod origin;
 mod request;
 mod revision;
 mod time;
@@ -10,6 +11,7 @@ mod user;
 mod value;
 
 pub use decision::{Decision, ReasonCode};
+pub use origin::Origin;
 pub use request::{Attributes, Request, Resource};
 pub use revision::Revision;
 pub use time::Timestamp;

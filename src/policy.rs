@@ -74,6 +74,25 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// A snapshot of nothing but a program, for tests of what stands on it.
+    #[cfg(test)]
+    pub(crate) fn of_program(revision: Revision, program: Program) -> Self {
+        Self {
+            revision,
+            name: "test".to_owned(),
+            description: None,
+            files: 0,
+            program,
+            users: Vec::new(),
+            catalog: Catalog::default(),
+            tests: Vec::new(),
+            warnings: Vec::new(),
+            cedar: String::new(),
+            schema: String::new(),
+            entities: cedar_policy::Entities::empty(),
+        }
+    }
+
     /// The whole set in Cedar, as `sidegate compile` prints it: the schema in comments, then every policy with `@id` and
     /// `@source`. The text is Cedar as it stands and decides as the set does.
     #[must_use]

@@ -1,40 +1,88 @@
-//! What a record says.
+//! What a record says: [`Entry`] as a decider hands it over, its bytes in the ring and in the store (`encode`), and
+//! [`Record`] as queries read it (`decode`).
+
+mod decode;
+mod encode;
+#[cfg(test)]
+mod tests;
+
+pub use decode::{List, Record};
+pub(crate) use decode::{Malformed, time_of};
+pub(crate) use encode::{MAX_RECORD, encode};
 
 use crate::model::{Decision, Timestamp};
+
+pub use crate::model::Origin;
 use std::fmt;
 
-/// The sorts of records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// A decision that was answered.
-    Decision,
-    /// Something that an application reported.
-    Activity,
-    /// A change of the directory.
-    Directory,
-    /// A login or logout.
-    Session,
-    /// A policy set was loaded or refused.
-    Policy,
-    /// Start, stop, gaps, retention.
-    System,
+/// A closed list of words, each with its text on the wire and its byte in the store. Bytes are never given anew.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident = $code:literal, $text:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$word_doc])* $word,)* }
+
+        impl $name {
+            /// Every word, in the order of the contract.
+            pub const ALL: &[Self] = &[$(Self::$word,)*];
+
+            /// The word as on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$word => $text,)* }
+            }
+
+            /// Reads the word of the wire.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|word| word.as_str() == text)
+            }
+
+            pub(crate) const fn code(self) -> u8 {
+                match self { $(Self::$word => $code,)* }
+            }
+
+            pub(crate) const fn from_code(code: u8) -> Option<Self> {
+                match code { $($code => Some(Self::$word),)* _ => None }
+            }
+        }
+    };
 }
 
-/// Where a record came from (`source` on the wire).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Origin {
-    /// `POST /v1/authorize`
-    Native,
-    /// AuthZEN.
-    Authzen,
-    /// Envoy `ext_authz`.
-    Envoy,
-    /// nginx, Traefik, Caddy.
-    ForwardAuth,
-    /// The admin listener.
-    Admin,
-    /// The command line, and the process itself.
-    Cli,
+words! {
+    /// The sorts of records.
+    Kind {
+        /// A decision that was answered.
+        Decision = 1, "decision";
+        /// Something that an application reported.
+        Activity = 2, "activity";
+        /// A change of the directory.
+        Directory = 3, "directory";
+        /// A login or logout.
+        Session = 4, "session";
+        /// A policy set was loaded or refused.
+        Policy = 5, "policy";
+        /// Start, stop, gaps, retention.
+        System = 6, "system";
+    }
+}
+
+/// The byte of an origin in the store. Bytes are never given anew.
+impl Origin {
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Native => 1,
+            Self::Authzen => 2,
+            Self::Envoy => 3,
+            Self::ForwardAuth => 4,
+            Self::Admin => 5,
+            Self::Cli => 6,
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|origin| origin.code() == code)
+    }
 }
 
 /// A record as a decider hands it over: it borrows everything. The writer adds sequence number and hashes.
@@ -94,7 +142,9 @@ pub trait Texts {
 
 impl Texts for [&str] {
     fn each(&self, take: &mut dyn FnMut(&str)) {
-        self.iter().for_each(|text| take(text));
+        for text in self {
+            take(text);
+        }
     }
 }
 

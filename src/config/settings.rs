@@ -1,12 +1,9 @@
 //! The checked settings, one type a section.
 
-use crate::{
-    audit::{Mode, WhenFailed, WhenFull},
-    engine::ForbidErrors,
-};
+use crate::engine::ForbidErrors;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-/// Everything that the process is told.
+/// Everything that the process is told. [`Settings::default`] holds the defaults.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `server`
@@ -32,6 +29,8 @@ pub struct Server {
     pub admin_listen: SocketAddr,
     /// `server.admin.auth`
     pub admin_auth: AdminAuth,
+    /// `server.admin.tokens`
+    pub admin_tokens: Vec<AdminToken>,
     /// `server.ops.listen`
     pub ops_listen: SocketAddr,
 }
@@ -41,6 +40,8 @@ pub struct Server {
 pub struct AuthorizeServer {
     /// `server.authorize.listen`
     pub listen: SocketAddr,
+    /// `server.authorize.allow_unauthenticated`: serve beyond this machine though callers are not authenticated.
+    pub allow_unauthenticated: bool,
     /// `server.authorize.workers`: threads that decide; each has a runtime of its own.
     pub workers: usize,
     /// `server.authorize.limits`
@@ -75,6 +76,15 @@ pub enum AdminAuth {
     Tokens,
 }
 
+/// One of `server.admin.tokens`. The token itself is never kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminToken {
+    /// Who it was given to.
+    pub name: String,
+    /// The SHA-256 of the token's text.
+    pub sha256: [u8; 32],
+}
+
 /// `policies`
 #[derive(Debug, Clone)]
 pub struct Policies {
@@ -105,6 +115,38 @@ pub struct Audit {
     pub when_failed: WhenFailed,
     /// `audit.ring_bytes`: size of one worker's ring.
     pub ring_bytes: usize,
+}
+
+/// `audit.mode`: how a record must be kept before its answer leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// In the ring: survives the death of the process.
+    #[default]
+    Durable,
+    /// In the store, after `fdatasync`: survives power loss.
+    Synced,
+}
+
+/// `audit.when_full`: what happens when a ring is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFull {
+    /// The decision waits for room.
+    #[default]
+    Block,
+    /// The request is refused with `503`.
+    Refuse,
+    /// The record is left out and counted.
+    DropAndCount,
+}
+
+/// `audit.when_failed`: what happens to decisions while the store fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFailed {
+    /// Every decision is a deny with `audit_unavailable`.
+    #[default]
+    Deny,
+    /// Decisions go on, lost records are counted.
+    AllowAndCount,
 }
 
 /// `engine`
@@ -140,4 +182,62 @@ pub struct Shutdown {
     pub delay: Duration,
     /// `shutdown.deadline`: after which the end is forced.
     pub deadline: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            server: Server::default(),
+            policies: Policies {
+                directory: PathBuf::from("policies"),
+                watch: true,
+                poll_interval: Duration::from_secs(5),
+                debounce: Duration::from_millis(150),
+                forbid_errors: ForbidErrors::Deny,
+                principal_type: "User".to_owned(),
+            },
+            audit: Audit {
+                directory: PathBuf::from("data"),
+                mode: Mode::Durable,
+                when_full: WhenFull::Block,
+                when_failed: WhenFailed::Deny,
+                ring_bytes: 4 << 20,
+            },
+            engine: Engine { verify_one_in: 0 },
+            telemetry: Telemetry { log_format: LogFormat::Json, log_level: "info".to_owned() },
+            shutdown: Shutdown { delay: Duration::ZERO, deadline: Duration::from_secs(10) },
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Self {
+            authorize: AuthorizeServer {
+                listen: local(8480),
+                allow_unauthenticated: false,
+                workers: 0,
+                limits: Limits::default(),
+            },
+            admin_listen: local(8481),
+            admin_auth: AdminAuth::Tokens,
+            admin_tokens: Vec::new(),
+            ops_listen: local(8482),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 64 << 10,
+            header_bytes: 16 << 10,
+            header_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(5),
+            connections: 4096,
+            in_flight: 1024,
+            batch_items: 256,
+        }
+    }
 }

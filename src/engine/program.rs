@@ -1,7 +1,15 @@
 //! The compiled form of a policy set.
 
-use super::{Dialect, ModuleIndex};
+use super::{
+    Dialect, ModuleIndex,
+    compile::{self, Condition},
+    index::Index,
+    names::Names,
+    store::Store,
+    uid::UidIndex,
+};
 use cedar_policy::{Entities, PolicySet};
+use cedar_policy_core::ast;
 use std::{fmt, sync::Arc};
 
 /// The place of a policy in the order of its set.
@@ -94,10 +102,23 @@ pub enum BuildError {
 }
 
 /// A compiled policy set: immutable, shared by all deciders.
+///
+/// Everything that a decision needs was worked out when it was built: scopes are filed in an index, conditions are
+/// compiled, names are resolved. A decision borrows from it and allocates nothing on its usual way.
 #[derive(Debug)]
 pub struct Program {
+    // INVARIANT: `facts`, `cedar` and the policies of `reference` have the same order.
     facts: Vec<PolicyFacts>,
+    cedar: Vec<ast::Policy>,
+    conditions: Vec<Condition>,
+    reference: ast::PolicySet,
+    index: Index,
+    store: Store,
+    names: Names,
     dialect: Dialect,
+    forbid_errors: ForbidErrors,
+    literals: Vec<UidIndex>,
+    context_members: compile::ContextMembers,
 }
 
 impl Program {
@@ -106,7 +127,27 @@ impl Program {
     /// # Errors
     /// Fails where the parts of `source` do not fit together.
     pub fn build(source: Source) -> Result<Self, BuildError> {
-        Ok(Self { facts: source.facts, dialect: source.dialect })
+        let Source { policies, entities, facts, dialect, forbid_errors } = source;
+        let facts = order_facts(&policies, facts)?;
+        let mut store = Store::new(AsRef::<cedar_policy_core::entities::Entities>::as_ref(&entities).clone());
+        drop(entities);
+        let reference: ast::PolicySet = AsRef::<ast::PolicySet>::as_ref(&policies).clone();
+        let compile::Output { policies: cedar, conditions, index, literals, context_members } =
+            compile::policies(reference.policies(), &mut store);
+        let names = Names::new(&dialect, &store, &index);
+        Ok(Self {
+            facts,
+            cedar,
+            conditions,
+            reference,
+            index,
+            store,
+            names,
+            dialect,
+            forbid_errors,
+            literals,
+            context_members,
+        })
     }
 
     /// What is known about a policy.
@@ -138,7 +179,65 @@ impl Program {
 
     /// Whether the audit record keeps this member of the request's context: only what the policies ask for is kept.
     #[must_use]
-    pub fn records_context(&self, _name: &str) -> bool {
-        true
+    pub fn records_context(&self, name: &str) -> bool {
+        self.context_members.contains(name)
     }
+
+    pub(super) fn condition(&self, place: u32) -> Option<&Condition> {
+        self.conditions.get(place as usize)
+    }
+
+    /// A policy in Cedar's form.
+    pub(super) fn cedar(&self, index: PolicyIndex) -> Option<&ast::Policy> {
+        self.cedar.get(index as usize)
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(super) fn forbid_errors(&self) -> ForbidErrors {
+        self.forbid_errors
+    }
+
+    /// Stored entities that conditions name: they can be reached by any request.
+    pub(super) fn literals(&self) -> &[UidIndex] {
+        &self.literals
+    }
+
+    /// The id under which Cedar knows a policy.
+    pub(super) fn cedar_id(&self, index: PolicyIndex) -> String {
+        self.cedar(index).map(|policy| policy.id().to_string()).unwrap_or_default()
+    }
+
+    /// The policies for plain Cedar, against which decisions are checked.
+    pub(super) fn reference(&self) -> &ast::PolicySet {
+        &self.reference
+    }
+}
+
+/// Brings the facts into the order in which Cedar's authorizer sees the policies.
+fn order_facts(policies: &PolicySet, facts: Vec<PolicyFacts>) -> Result<Vec<PolicyFacts>, BuildError> {
+    let found = policies.policies().count();
+    // Ordinals take 32 bits.
+    let max = PolicyIndex::MAX as usize;
+    if found > max {
+        return Err(BuildError::TooManyPolicies { found, max });
+    }
+    let mismatch = BuildError::FactsMismatch { facts: facts.len(), policies: found };
+    if found != facts.len() {
+        return Err(mismatch);
+    }
+    let mut by_id: rustc_hash::FxHashMap<String, PolicyFacts> =
+        policies.policies().map(|policy| policy.id().to_string()).zip(facts).collect();
+    let in_order = AsRef::<ast::PolicySet>::as_ref(policies).policies();
+    in_order.map(|policy| by_id.remove(&policy.id().to_string())).collect::<Option<_>>().ok_or(mismatch)
 }

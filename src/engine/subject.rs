@@ -1,7 +1,12 @@
 //! Who asks.
 
-use super::Program;
-use crate::model::{Status, Timestamp, User};
+use super::{
+    Program,
+    index::{Keys, Place},
+    uid::{Uid, UidIndex},
+};
+use crate::model::{Assignment, AssignmentKind, Membership, Status, Timestamp, User, Value};
+use std::borrow::Cow;
 
 /// Who asks, as far as the directory knows.
 #[derive(Debug, Clone, Copy)]
@@ -22,35 +27,59 @@ pub enum Subject<'a> {
     },
 }
 
+/// The Cedar type of the users of a policy set with declared roles.
+pub(super) const USER_TYPE: &str = "User";
+
 /// A user made ready for one program: assignments are resolved to the keys of its index.
 #[derive(Debug)]
 pub struct BoundUser {
     pub(super) id: String,
     pub(super) status: Status,
     pub(super) until: Option<Timestamp>,
+    pub(super) attributes: Vec<(Cow<'static, str>, Value<'static>)>,
     pub(super) memberships: Vec<BoundMembership>,
+    /// What the user has where nothing was assigned.
+    pub(super) bare: Standing,
 }
 
 /// What a bound user has in one tenant.
 #[derive(Debug)]
 pub struct BoundMembership {
     pub(super) tenant: Option<String>,
+    // INVARIANT: not empty; each counts until its `until`, the last one for good.
+    periods: Vec<Period>,
+}
+
+/// What counts up to a point in time. Assignments that run out make a new period each.
+#[derive(Debug)]
+struct Period {
+    until: Option<Timestamp>,
+    standing: Standing,
+}
+
+/// What the index asks of a principal.
+#[derive(Debug)]
+pub(super) struct Standing {
     pub(super) roles: Vec<String>,
+    /// Roles, grants and gates with what lies above them, sorted.
+    pub(super) ancestors: Vec<UidIndex>,
+    pub(super) keys: Keys,
+    /// There were assignments, and all have run out.
+    pub(super) expired: bool,
 }
 
 impl BoundUser {
     /// Binds a user to a program. Call it again for every new program.
     #[must_use]
-    pub fn new(_program: &Program, user: &User) -> Self {
+    pub fn new(program: &Program, user: &User) -> Self {
+        let bind = Binder { program, user };
         Self {
             id: user.id.clone(),
             status: user.status,
             until: user.until,
-            memberships: user
-                .memberships
-                .iter()
-                .map(|m| BoundMembership { tenant: m.tenant.clone(), roles: Vec::new() })
-                .collect(),
+            attributes: user.attributes.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.clone())).collect(),
+            memberships: user.memberships.iter().map(|membership| bind.membership(membership)).collect(),
+            bare: bind.standing([].into_iter()),
         }
     }
 
@@ -58,5 +87,60 @@ impl BoundUser {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What the user was given in a tenant, as it counts at a time.
+    pub(super) fn standing(&self, tenant: Option<&str>, time: Timestamp) -> &Standing {
+        let membership = self.memberships.iter().find(|membership| membership.tenant.as_deref() == tenant);
+        let period = membership.and_then(|membership| {
+            membership.periods.iter().find(|period| period.until.is_none_or(|until| time < until))
+        });
+        period.map_or(&self.bare, |period| &period.standing)
+    }
+}
+
+struct Binder<'b> {
+    program: &'b Program,
+    user: &'b User,
+}
+
+impl Binder<'_> {
+    fn membership(&self, membership: &Membership) -> BoundMembership {
+        let mut ends: Vec<_> = membership.assignments.iter().filter_map(|assignment| assignment.until).collect();
+        ends.sort_unstable();
+        ends.dedup();
+        let period = |until: Option<Timestamp>| {
+            let counts = |assignment: &&Assignment| match (assignment.until, until) {
+                (None, _) => true,
+                (Some(end), Some(until)) => end >= until,
+                (Some(_), None) => false,
+            };
+            let mut standing = self.standing(membership.assignments.iter().filter(counts));
+            standing.expired = !membership.assignments.is_empty() && !membership.assignments.iter().any(|a| counts(&a));
+            Period { until, standing }
+        };
+        let periods = ends.into_iter().map(Some).chain([None]).map(period).collect();
+        BoundMembership { tenant: membership.tenant.clone(), periods }
+    }
+
+    fn standing<'a>(&self, assignments: impl Iterator<Item = &'a Assignment>) -> Standing {
+        let store = self.program.store();
+        let (mut roles, mut ancestors) = (Vec::new(), Vec::new());
+        for Assignment { kind, name, .. } in assignments {
+            if *kind == AssignmentKind::Role {
+                roles.push(name.clone());
+            }
+            // What the program does not know, no policy can ask for.
+            if let Some(index) = store.uids.find(Uid { ty: kind.entity_type(), id: name }) {
+                ancestors.push(index);
+                ancestors.extend(store.at(index).into_iter().flat_map(|stored| stored.ancestors.iter().copied()));
+            }
+        }
+        ancestors.sort_unstable();
+        ancestors.dedup();
+        let own = store.uids.find(Uid { ty: USER_TYPE, id: &self.user.id });
+        let place = Place { ty: store.uids.find_type(USER_TYPE), own, ancestors: &ancestors };
+        let keys = self.program.index().principals.keys_of(place);
+        Standing { roles, ancestors, keys, expired: false }
     }
 }

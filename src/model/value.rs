@@ -22,12 +22,12 @@ pub enum Value<'a> {
     Set(Vec<Value<'a>>),
     /// A record. Keys are unique; the reader of the wire form has refused repeats.
     Record(Vec<(Cow<'a, str>, Value<'a>)>),
-    /// A call of an extension function with one text, such as `ip("10.0.0.1")`.
+    /// A call of an extension function, such as `ip("10.0.0.1")`.
     Extension {
-        /// The function: `ip`, `decimal`, `datetime`, `duration`.
+        /// The function: `ip`, `decimal`, `datetime`, `duration`, or one that makes a value of such ones.
         function: Cow<'a, str>,
-        /// Its argument.
-        argument: Cow<'a, str>,
+        /// Its arguments.
+        arguments: Vec<Value<'a>>,
     },
     /// Something that policies have no value for: a fraction, an integer beyond 64 bits, a null inside a set. A decision
     /// that meets one is a deny, since leaving it out could disarm a `forbid`.
@@ -54,9 +54,10 @@ impl<'a> Value<'a> {
             Self::Record(fields) => {
                 Value::Record(fields.into_iter().map(|(key, value)| (owned(key), value.into_owned())).collect())
             }
-            Self::Extension { function, argument } => {
-                Value::Extension { function: owned(function), argument: owned(argument) }
-            }
+            Self::Extension { function, arguments } => Value::Extension {
+                function: owned(function),
+                arguments: arguments.into_iter().map(Value::into_owned).collect(),
+            },
             Self::Unrepresentable(what) => Value::Unrepresentable(what),
         }
     }

@@ -1,5 +1,53 @@
-//! Integration tests.
+//! Integration tests: one binary, since it links once and its cases share their support code.
+//!
+//! Every test here goes through a door of the product: the real binary, its listeners, its files.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::missing_panics_doc,
+    reason = "the in-tests switches of clippy.toml cover test functions only, not the helpers beside them"
+)]
 
-mod compile; // broken policy sets: exact diagnostics
-mod samples; // the policy sets that are shipped
-mod schemas; // generated JSON Schemas are up to date
+/// Starts the real binary and speaks to it.
+mod support;
+
+/// The audit log: every record once, whatever happens to rings, store and directory.
+mod audit;
+/// The audit commands.
+mod audit_cli;
+/// Queries and exports over HTTP and in process, against a naive model.
+mod audit_query;
+/// `kill -9` at random moments.
+mod audit_survives_kill;
+/// `POST /v1/authorize`: forms of a question, reasons, revisions.
+mod authorize;
+/// AuthZEN: the interoperability scenarios, the certification fixture, batches.
+mod authzen;
+/// Broken policy sets give their exact diagnostics.
+mod compile;
+/// Every cell of the smallest example over HTTP.
+mod demo;
+/// From the first start to the last record: decisions, records, metrics, reloads, stops and crashes.
+mod end_to_end;
+/// What no well-behaved client sends.
+mod http_limits;
+/// Every cell of the distributor back office over HTTP.
+mod matrix_8move;
+/// The engine beside plain Cedar.
+mod plain_cedar;
+/// Files that the code writes are what it would write now.
+mod references;
+/// The policy sets that are shipped.
+mod samples;
+/// Generated JSON Schemas are up to date.
+mod schemas;
+/// Holds the repository to its own rules.
+mod tidy;

@@ -61,7 +61,10 @@ fn extension(
         problems.push(Diagnostic::error("bad-value", text, node.span.clone(), message));
         return None;
     }
-    Some(Value::Extension { function: Cow::Borrowed(function), argument: Cow::Owned(value.to_owned()) })
+    Some(Value::Extension {
+        function: Cow::Borrowed(function),
+        arguments: vec![Value::String(Cow::Owned(value.to_owned()))],
+    })
 }
 
 fn describe(ty: &AttributeType) -> String {
@@ -94,7 +97,7 @@ mod tests {
         let set = AttributeType::Set(Box::new(AttributeType::Entity("User".to_owned())));
         let user = Value::Entity { ty: "User".into(), id: "ada".into() };
         assert_eq!(check("[ada]", &set), Ok(Value::Set(vec![user])));
-        let ip = Value::Extension { function: "ip".into(), argument: "10.0.0.1".into() };
+        let ip = Value::Extension { function: "ip".into(), arguments: vec![Value::text("10.0.0.1")] };
         assert_eq!(check("10.0.0.1", &AttributeType::Extension("ipaddr")), Ok(ip));
         assert!(check("10.0.0", &AttributeType::Extension("ipaddr")).unwrap_err().contains("bad-value"));
         assert!(check("x", &AttributeType::Long).unwrap_err().contains("must be an integer, found a text"));

@@ -1,0 +1,51 @@
+# What people and CI run. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+POLICIES ?= policies/demo
+CONFIG ?= config/sidegate.yaml
+DATA ?= ./data
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: build
+build: ## Build the release binary
+	cargo build --release --locked
+
+.PHONY: run
+run: build ## Build, and run the sidecar on the demo policies (POLICIES=, CONFIG=, DATA=)
+	@scripts/run target/release/sidegate serve --config $(CONFIG) --policies $(POLICIES) --data $(DATA)
+
+.PHONY: test
+test: ## Install what the tests need, and run them all
+	scripts/install-test-tools
+	cargo test --locked
+
+.PHONY: fmt
+fmt: ## Format the code
+	cargo fmt
+
+.PHONY: lint
+lint: ## Formatting, lints, documentation, warnings are errors
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+.PHONY: deny
+deny: ## Licences, sources, banned and unused crates
+	scripts/deny
+
+.PHONY: check
+check: lint deny test ## Everything that CI checks
+
+.PHONY: reference
+reference: ## Write the generated references anew
+	SIDEGATE_WRITE_REFERENCES=1 cargo test --locked --test it generated_files_are_up_to_date
+
+.PHONY: bench
+bench: ## Measure; the figures of the README come from here
+	cargo bench --locked

@@ -1,0 +1,274 @@
+//! The running log: opened, handed to recorders and readers, closed.
+
+use super::{
+    Entry, Health, Mode, OnCommit, OpenError, Reader, RecordError, Recorder, Ticket, WhenFailed, WhenFull,
+    block::Positions,
+    events,
+    open::{DirectoryLock, open, remove_rings_from},
+    record::MAX_RECORD,
+    shared::{Lane, Manner, RingFiles, Shared},
+    writer,
+};
+use crate::model::Timestamp;
+use std::{
+    collections::hash_map::RandomState,
+    fmt,
+    hash::{BuildHasher, Hasher},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+/// The smallest ring: room for two of the largest records, wherever they fall.
+const MIN_RING: usize = 4 * (MAX_RECORD + 1).next_power_of_two();
+
+/// How a log is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// The data directory.
+    pub directory: PathBuf,
+    /// How a record must be kept before its answer leaves.
+    pub mode: Mode,
+    /// What happens when a ring is full.
+    pub when_full: WhenFull,
+    /// What happens to decisions while the store fails.
+    pub when_failed: WhenFailed,
+    /// Bytes of one ring; rounded up to a power of two, at least 256 KiB.
+    pub ring_bytes: usize,
+    /// How many recorders there will be: so many rings are allocated at once, so that a full disk shows before the start.
+    pub rings: usize,
+    /// A segment that has reached so many bytes is followed by a new one.
+    pub segment_bytes: u64,
+    /// Told how long each commit took, on the writer's thread.
+    pub on_commit: Option<OnCommit>,
+}
+
+impl Options {
+    /// The defaults, for a data directory.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            mode: Mode::default(),
+            when_full: WhenFull::default(),
+            when_failed: WhenFailed::default(),
+            ring_bytes: 8 * 1024 * 1024,
+            rings: 1,
+            segment_bytes: 128 * 1024 * 1024,
+            on_commit: None,
+        }
+    }
+}
+
+/// What opening has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recovery {
+    /// Records that a dead process had published and not stored; they are in the log now.
+    pub taken_over: u64,
+    /// Bytes of rings that were published and cannot be read. Only power loss leaves such.
+    pub torn_bytes: u64,
+    /// How many records the log is shorter than its anchor says. Only power loss in `durable`, or a change of the files, leaves such.
+    pub missing: u64,
+    /// Whether the record that the anchor names has another hash. Only a change of the files leaves such.
+    pub head_differs: bool,
+}
+
+/// Figures of a running log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Bytes in the rings that the store does not have yet, all rings together.
+    pub queue_depth: u64,
+    /// Bytes that the rings hold.
+    pub queue_capacity: u64,
+    /// Records written to the store since the start.
+    pub written: u64,
+    /// Records left out because a ring was full.
+    pub dropped: u64,
+    /// Records left out because the store had failed.
+    pub failed: u64,
+    /// How long the last commit took.
+    pub last_commit: Duration,
+    /// Bytes of the store on disk.
+    pub store_bytes: u64,
+    /// The time of the oldest record held.
+    pub oldest_record: Option<Timestamp>,
+    /// Records published that the store does not have yet.
+    pub lag_records: u64,
+    /// For how long the store has not held all that was published.
+    pub lag: Duration,
+    /// The number of the last record that is in the store: queries see the log up to it.
+    pub durable_seq: u64,
+}
+
+/// A running audit log. Cheap to clone. When the last clone is dropped, what was published is stored and the log is closed.
+#[derive(Clone)]
+pub struct Log {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    // For every thread that has no recorder of its own.
+    common: Mutex<Recorder>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    recovery: Recovery,
+}
+
+impl Log {
+    /// Opens the log in a data directory; takes over what rings of a dead process hold.
+    pub fn open(options: Options) -> Result<Self, OpenError> {
+        let lock = Arc::new(DirectoryLock::create(&options.directory)?);
+        let opened = open(&lock, options.segment_bytes)?;
+        let mut writer = opened.writer;
+        events::opened(&lock.audit, writer.end().seq, &opened.recovery);
+
+        let rings = RingFiles {
+            directory: lock.rings(),
+            capacity: options.ring_bytes.max(MIN_RING).next_power_of_two() as u64,
+            generation: random_generation(),
+        };
+        writer.begin(Positions { generation: rings.generation, by_ring: Vec::new() });
+        // One for each recorder, one for all other threads.
+        let lanes = options.rings + 1;
+        remove_rings_from(&rings.directory, lanes)?;
+        let manner = Manner {
+            mode: options.mode,
+            when_full: options.when_full,
+            when_failed: options.when_failed,
+            on_commit: options.on_commit,
+        };
+        let shared = Arc::new(Shared::new(manner, rings, lanes, opened.store, lock)?);
+        shared.durable.set(writer.end().seq);
+        let common = Recorder::new(Arc::clone(&shared), shared.take_lane()?);
+        let thread = thread::Builder::new()
+            .name("audit-writer".to_owned())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                move || writer::run(&shared, writer)
+            })
+            .map_err(|source| OpenError::Io { path: options.directory, source })?;
+        let thread = Mutex::new(Some(thread));
+        Ok(Self { inner: Arc::new(Inner { shared, common: Mutex::new(common), thread, recovery: opened.recovery }) })
+    }
+
+    /// A producer for one more thread.
+    pub fn recorder(&self) -> Result<Recorder, OpenError> {
+        Ok(Recorder::new(Arc::clone(&self.inner.shared), self.inner.shared.take_lane()?))
+    }
+
+    /// Writes a record from any thread, off the decision path: waits for room, and blocks the thread meanwhile.
+    pub fn append(&self, entry: &Entry<'_>) -> Result<Ticket, RecordError> {
+        let common = lock(&self.inner.common);
+        common.waiter().block_until(Shared::admits)?;
+        common.record(entry)
+    }
+
+    /// Resolves once an appended record is as durable as the mode demands.
+    pub async fn committed(&self, ticket: Ticket) -> Result<(), RecordError> {
+        let waiter = lock(&self.inner.common).waiter();
+        waiter.committed(ticket).await
+    }
+
+    /// Blocks until the store holds all records that were published before the call, whatever the mode. For tests and for the
+    /// end of commands.
+    pub fn settle(&self) -> Result<(), RecordError> {
+        let shared = &self.inner.shared;
+        for lane in shared.lanes().iter() {
+            let published = lane.ring.produced();
+            while lane.ring.consumed() < published {
+                if !shared.is_running() {
+                    return Err(RecordError::Failed);
+                }
+                let commits = shared.commits();
+                if lane.ring.consumed() < published {
+                    shared.wait_for_commit(commits);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Queries over this log while it runs.
+    pub fn reader(&self) -> Reader {
+        let shared = &self.inner.shared;
+        Reader::new(Arc::clone(&shared.store), Arc::clone(&shared.durable), Arc::clone(&shared.lock))
+    }
+
+    /// What opening has found.
+    pub fn recovery(&self) -> Recovery {
+        self.inner.recovery
+    }
+
+    /// Whether the log takes records.
+    pub fn health(&self) -> Health {
+        self.inner.shared.health()
+    }
+
+    /// The figures of this moment. Asks the file system for sizes: not for the decision path.
+    pub fn stats(&self) -> Stats {
+        let shared = &self.inner.shared;
+        let lanes = shared.lanes();
+        let sum = |of: fn(&Lane) -> u64| lanes.iter().map(|lane| of(lane)).sum::<u64>();
+        let lag_records = sum(Lane::waiting);
+        Stats {
+            queue_depth: sum(|lane| lane.ring.produced().saturating_sub(lane.ring.consumed())),
+            queue_capacity: sum(|lane| lane.ring.capacity()),
+            written: shared.written.load(Ordering::Relaxed),
+            dropped: shared.dropped.load(Ordering::Relaxed),
+            failed: shared.failed.load(Ordering::Relaxed),
+            last_commit: shared.last_commit(),
+            store_bytes: shared.store.bytes(),
+            oldest_record: self.reader().oldest(),
+            lag_records,
+            lag: if lag_records == 0 { Duration::ZERO } else { shared.behind() },
+            durable_seq: shared.durable.get(),
+        }
+    }
+
+    /// Stores all that was published, hands it to the disk, and takes no more records. Blocks until that is done.
+    pub fn close(&self) -> Result<(), RecordError> {
+        self.inner.close();
+        match self.health() {
+            Health::Failed(_) => Err(RecordError::Failed),
+            Health::Running | Health::Closed => Ok(()),
+        }
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        self.shared.stop();
+        if let Some(thread) = lock(&self.thread).take() {
+            // The thread catches its own panics, so there is nothing to learn from how it ended.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("shared", &self.inner.shared).finish()
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("directory", &self.directory).field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
+/// Random to everyone outside of the process: the standard library's hasher is keyed by the operating system.
+fn random_generation() -> u64 {
+    RandomState::new().build_hasher().finish().max(1)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // A recorder is whole after every call.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

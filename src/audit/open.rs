@@ -1,0 +1,333 @@
+//! The way to a log: directory, version, lock, store, and the rings that a dead process has left.
+
+use super::{
+    block::{Block, Positions},
+    chain, files,
+    log::Recovery,
+    ring::{Mapping, Ring},
+    store::{Store, StoreError},
+    writer::{WriteError, Writer, with_causes},
+};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// The form of the data directory. One that a newer version has written is left alone.
+const FORMAT: u32 = 1;
+
+/// Why the log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Something else has the name.
+    #[error("`{}` is not a directory; name another one with `--data`", path.display())]
+    NotADirectory {
+        /// The data directory, or what stands in its way.
+        path: PathBuf,
+    },
+    /// The process may not write there.
+    #[error("`{}` cannot be written to; give this user access, or name another data directory with `--data`", path.display())]
+    NotWritable {
+        /// What cannot be written.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Another process has it open.
+    #[error("the data directory `{}` is in use by another process; stop that process, or name another directory with `--data`", path.display())]
+    InUse {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// A newer version has written it.
+    #[error(
+        "the data directory `{}` has format {found}, and this version knows formats up to {known}; run the newer version of sidegate, or \
+         name another directory with `--data`",
+        path.display()
+    )]
+    Newer {
+        /// The data directory.
+        path: PathBuf,
+        /// The format found.
+        found: u64,
+        /// The format known.
+        known: u32,
+    },
+    /// The file that says the format says something else.
+    #[error("`{}` does not hold a format number; restore it, or name another data directory with `--data`", path.display())]
+    Unversioned {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no log to read.
+    #[error("there is no audit log in `{}`", path.display())]
+    Missing {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// The rings' space cannot be allocated.
+    #[error("no space for the {bytes} bytes of `{}`; make room, or set a smaller `audit.ring_bytes`", path.display())]
+    NoSpace {
+        /// The ring's file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A ring cannot have this size.
+    #[error("a ring cannot have {capacity} bytes")]
+    RingSize {
+        /// The size.
+        capacity: u64,
+    },
+    /// The store's files cannot be read.
+    #[error("the audit log in `{}` cannot be opened: {why}; restore its files, or move them aside to begin a new log", path.display())]
+    Damaged {
+        /// The log's directory.
+        path: PathBuf,
+        /// What was found.
+        why: String,
+    },
+    /// Anything else that the file system says.
+    #[error("`{}` cannot be used", path.display())]
+    Io {
+        /// What was used.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl OpenError {
+    /// Sorts what the system says.
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => Self::NotADirectory { path },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::NotWritable { path, source },
+            _ => Self::Io { path, source },
+        }
+    }
+
+    fn store(directory: &Path, error: StoreError) -> Self {
+        match error {
+            StoreError::Io { path, source } => Self::io(&path, source),
+            error => Self::Damaged { path: directory.to_owned(), why: with_causes(&error) },
+        }
+    }
+
+    fn write(directory: &Path, error: WriteError) -> Self {
+        match error {
+            WriteError::Store(error) => Self::store(directory, error),
+            error => Self::Damaged { path: directory.to_owned(), why: with_causes(&error) },
+        }
+    }
+}
+
+/// The log's part of a data directory, locked for this process as long as it lives.
+#[derive(Debug)]
+pub(crate) struct DirectoryLock {
+    /// `<data>/audit`
+    pub(crate) audit: PathBuf,
+    // The lock goes with the open file.
+    _file: File,
+}
+
+impl DirectoryLock {
+    /// Makes the directory where it is not there yet, and locks it.
+    pub(crate) fn create(data: &Path) -> Result<Self, OpenError> {
+        check_format(data)?;
+        files::create_directory(data).map_err(|source| OpenError::io(data, source))?;
+        let audit = data.join("audit");
+        files::create_directory(&audit.join("rings")).map_err(|source| OpenError::io(&audit, source))?;
+        let lock = Self::lock(data, audit)?;
+        write_format(data)?;
+        Ok(lock)
+    }
+
+    /// Locks a directory that holds a log.
+    pub(crate) fn existing(data: &Path) -> Result<Self, OpenError> {
+        check_format(data)?;
+        let audit = data.join("audit");
+        if !audit.join("LOCK").exists() {
+            return Err(OpenError::Missing { path: data.to_owned() });
+        }
+        Self::lock(data, audit)
+    }
+
+    pub(crate) fn rings(&self) -> PathBuf {
+        self.audit.join("rings")
+    }
+
+    fn lock(data: &Path, audit: PathBuf) -> Result<Self, OpenError> {
+        let path = audit.join("LOCK");
+        let file = files::create_file(&path).map_err(|source| OpenError::io(&path, source))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { audit, _file: file }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: data.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(OpenError::io(&path, source)),
+        }
+    }
+}
+
+fn check_format(data: &Path) -> Result<(), OpenError> {
+    match fs::metadata(data) {
+        Ok(metadata) if !metadata.is_dir() => return Err(OpenError::NotADirectory { path: data.to_owned() }),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(OpenError::io(data, error)),
+    }
+    let path = data.join("VERSION");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(OpenError::Unversioned { path }),
+        Err(error) => return Err(OpenError::io(&path, error)),
+    };
+    match text.trim().parse::<u64>() {
+        Ok(found) if found > u64::from(FORMAT) => Err(OpenError::Newer { path: data.to_owned(), found, known: FORMAT }),
+        Ok(1..) => Ok(()),
+        // An empty file is what a power loss leaves of one that was never synced; it is written again.
+        Err(_) if text.is_empty() => Ok(()),
+        Ok(0) | Err(_) => Err(OpenError::Unversioned { path }),
+    }
+}
+
+fn write_format(data: &Path) -> Result<(), OpenError> {
+    let path = data.join("VERSION");
+    let failed = |source| OpenError::io(&path, source);
+    if fs::read(&path).is_ok_and(|text| !text.is_empty()) {
+        return Ok(());
+    }
+    let file = files::create_file(&path).map_err(failed)?;
+    io::Write::write_all(&mut &file, format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
+    file.sync_all().map_err(failed)?;
+    files::sync_directory(data).map_err(failed)
+}
+
+/// A store whose log holds all that the process before has published, and the end to go on at.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) store: Arc<Store>,
+    pub(crate) writer: Writer<Store, Mapping>,
+    pub(crate) recovery: Recovery,
+}
+
+/// Opens the store and takes over the rings.
+pub(crate) fn open(lock: &DirectoryLock, segment_bytes: u64) -> Result<Opened, OpenError> {
+    let failed = |error| OpenError::store(&lock.audit, error);
+    let store = Arc::new(Store::open(&lock.audit, segment_bytes).map_err(failed)?);
+    let tail = store.tail().map_err(failed)?;
+    let mut writer = Writer::new(Arc::clone(&store), tail);
+    let anchor = store.anchored();
+    let mut recovery = Recovery::default();
+    let held = store.first_seq()..=writer.end().seq;
+    if let Some(anchor) = anchor.filter(|anchor| held.contains(&anchor.seq)) {
+        recovery.head_differs = hash_at(&store, anchor.seq).map_err(failed)? != Some(anchor.hash);
+    }
+    let before = writer.end().seq;
+    take_over(&mut writer, &lock.rings(), &mut recovery)?;
+    recovery.taken_over = writer.end().seq - before;
+    recovery.missing = anchor.map_or(0, |anchor| anchor.seq.saturating_sub(writer.end().seq));
+    Ok(Opened { store, writer, recovery })
+}
+
+type NumberedRing = (usize, Arc<Ring<Mapping>>);
+
+/// Puts into the log what the rings of a dead process hold and the log does not.
+///
+/// Rings of several generations lie side by side when a process died while it made its rings; the ones of the generation that the log
+/// knows are told apart from the others, which begin where they say.
+fn take_over(writer: &mut Writer<Store, Mapping>, rings: &Path, recovery: &mut Recovery) -> Result<(), OpenError> {
+    let failed = |error| OpenError::write(rings, error);
+    let mut generations: BTreeMap<u64, Vec<NumberedRing>> = BTreeMap::new();
+    for (number, path) in ring_files(rings)? {
+        let mapping = Mapping::open(&path).map_err(|source| OpenError::io(&path, source))?;
+        if let Some(ring) = Ring::attach(mapping) {
+            generations.entry(ring.generation()).or_default().push((number, Arc::new(ring)));
+        }
+    }
+    let known = writer.stored().generation;
+    let mut groups: Vec<_> = generations.into_iter().collect();
+    groups.sort_by_key(|(generation, _)| *generation != known);
+    for (generation, rings) in groups {
+        if generation != writer.stored().generation {
+            let mut positions = Positions { generation, by_ring: Vec::new() };
+            for (number, ring) in &rings {
+                positions.set(*number, ring.consumed());
+            }
+            writer.begin(positions);
+        }
+        for (index, (number, ring)) in rings.iter().enumerate() {
+            // In `durable`, power loss may take back more of the log than of the ring's head: what lies before the head may still be
+            // readable, and what lies behind it must not be missed when it is not.
+            writer.attach(*number, Arc::clone(ring));
+            drain(writer, index).map_err(failed)?;
+            if writer.taken(index) < ring.consumed() {
+                writer.skip_to(index, ring.consumed());
+                drain(writer, index).map_err(failed)?;
+            }
+            recovery.torn_bytes += ring.produced().saturating_sub(writer.taken(index));
+        }
+        writer.store_rest().map_err(failed)?;
+        if writer.commit(true).map_err(failed)? {
+            for (number, ring) in &rings {
+                ring.advance(writer.stored().of(*number));
+            }
+        }
+        writer.rotate_if_full(true).map_err(failed)?;
+        writer.detach();
+    }
+    Ok(())
+}
+
+/// Takes all that a ring holds. A torn entry is its end: nothing behind it can be told from what was there before.
+fn drain(writer: &mut Writer<Store, Mapping>, index: usize) -> Result<(), WriteError> {
+    loop {
+        match writer.take_from(index) {
+            Ok(true) => {}
+            Ok(false) | Err(WriteError::Ring { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn ring_files(rings: &Path) -> Result<Vec<(usize, PathBuf)>, OpenError> {
+    let failed = |source| OpenError::io(rings, source);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(rings).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix("ring-"));
+        if let Some(number) = name.and_then(|number| number.parse().ok()) {
+            found.push((number, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Removes the files of rings from this number on.
+pub(crate) fn remove_rings_from(rings: &Path, first: usize) -> Result<(), OpenError> {
+    for (_, path) in ring_files(rings)?.into_iter().filter(|(number, _)| *number >= first) {
+        fs::remove_file(&path).map_err(|source| OpenError::io(&path, source))?;
+    }
+    Ok(())
+}
+
+/// The hash of a record that is in the store, calculated anew from its block or commit.
+fn hash_at(store: &Store, seq: u64) -> Result<Option<chain::Hash>, StoreError> {
+    if seq < store.first_seq() {
+        return Ok(None);
+    }
+    let Some(segment) = store.segment_of(seq)? else { return Ok(None) };
+    let block = segment.summaries_back_from(seq, 1)?.first().map(|summary| segment.block(summary.first_seq));
+    let candidates = [block.transpose()?.flatten(), segment.hot_at(seq)?];
+    let mut blocks = candidates.into_iter().flatten().filter_map(|bytes| Block::decode(&bytes).ok());
+    let block = blocks.find(|block| (block.header.first_seq..=block.header.last_seq()).contains(&seq));
+    Ok(block.map(|block| {
+        let records = (block.header.first_seq..=seq).zip(block.bytes());
+        records.fold(block.header.before, |hash, (seq, bytes)| chain::link(&hash, seq, bytes))
+    }))
+}

@@ -1,0 +1,239 @@
+//! Queries over a log that runs, or over one whose process has stopped.
+//!
+//! A reader sees the log up to the record that was durable when it began, and never waits for the writer. Where a record lies changes
+//! under it only one way: a block replaces hot commits, and is stored before these are removed. So it looks for a
+//! commit first and for a block then, and finds the record in one of the two.
+
+use super::{
+    OpenError, Record,
+    block::Block,
+    events,
+    open::{DirectoryLock, open},
+    query::{Order, Query},
+    record::Malformed,
+    shared::Durable,
+    store::{Segment, Store, StoreError},
+    writer::with_causes,
+};
+use crate::model::Timestamp;
+use std::{ops::ControlFlow, path::Path, sync::Arc};
+
+/// Summaries that are read at a time: bounds what a query keeps in memory.
+const SUMMARIES: usize = 256;
+/// Segments do not change their size once another has begun; this one is never begun by a reader.
+const NO_ROTATION: u64 = u64::MAX;
+
+/// Reads a log. Cheap to clone. Blocks its thread while it reads.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    store: Arc<Store>,
+    durable: Arc<Durable>,
+    // While a reader lives, no other process writes.
+    _lock: Arc<DirectoryLock>,
+}
+
+/// Why a log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The store's files.
+    #[error("the audit log cannot be read: {why}")]
+    Store {
+        /// What happened.
+        why: String,
+    },
+    /// A record, or all from it on, cannot be read.
+    #[error("the audit log is damaged at record {seq}")]
+    Damaged {
+        /// Its number.
+        seq: u64,
+    },
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self::Store { why: with_causes(&error) }
+    }
+}
+
+impl Reader {
+    pub(crate) const fn new(store: Arc<Store>, durable: Arc<Durable>, lock: Arc<DirectoryLock>) -> Self {
+        Self { store, durable, _lock: lock }
+    }
+
+    /// Opens the log of an instance that has stopped, whichever way it did: what its rings still hold is stored first.
+    pub fn open(data: &Path) -> Result<Self, OpenError> {
+        let lock = Arc::new(DirectoryLock::existing(data)?);
+        let opened = open(&lock, NO_ROTATION)?;
+        events::opened(&lock.audit, opened.writer.end().seq, &opened.recovery);
+        let durable = Arc::new(Durable::default());
+        durable.set(opened.writer.end().seq);
+        Ok(Self::new(opened.store, durable, lock))
+    }
+
+    /// The time of the oldest record held.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        let mut oldest = None;
+        if let Ok(Some(summary)) = self.store.first_summary() {
+            return Some(summary.min_time);
+        }
+        let query = Query::all(Order::Ascending);
+        let look = self.for_each(&query, |record| {
+            oldest = Some(record.time);
+            ControlFlow::Break(())
+        });
+        look.ok().and(oldest)
+    }
+
+    /// Calls `visit` with each record that the query asks for, in its order, until it breaks off. Follows the query's cursor;
+    /// its limit is the caller's business.
+    pub fn for_each(
+        &self,
+        query: &Query,
+        mut visit: impl FnMut(&Record<'_>) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        let (first, last) = (self.store.first_seq(), self.durable.get());
+        let range = match (query.order, query.cursor) {
+            (_, None) => first..=last,
+            (Order::Ascending, Some(cursor)) => first.max(cursor.saturating_add(1))..=last,
+            (Order::Descending, Some(cursor)) => first..=last.min(cursor.saturating_sub(1)),
+        };
+        if range.is_empty() {
+            return Ok(());
+        }
+        let (first, last) = (*range.start(), *range.end());
+        let mut scan = Scan { store: &self.store, query, first, last };
+        let done = match query.order {
+            Order::Ascending => scan.up(&mut visit),
+            Order::Descending => scan.down(&mut visit),
+        };
+        match done {
+            Ok(()) | Err(Stop::Enough) => Ok(()),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+}
+
+/// Why a scan ends early.
+enum Stop {
+    Enough,
+    Failed(ReadError),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+type Visit<'v> = dyn FnMut(&Record<'_>) -> ControlFlow<()> + 'v;
+
+/// One pass over the records from `first` to `last`.
+struct Scan<'s> {
+    store: &'s Store,
+    query: &'s Query,
+    first: u64,
+    last: u64,
+}
+
+impl Scan<'_> {
+    fn up(&mut self, visit: &mut Visit<'_>) -> Result<(), Stop> {
+        let sieve = self.query.sieve();
+        let mut next = self.first;
+        while next <= self.last {
+            let segment = self.segment(next)?;
+            // A commit first: if a block replaces it now, the block is found below.
+            if let Some(block) = hot_with(&segment, next)? {
+                self.visit_up(&block, next, visit)?;
+                next = block.header.last_seq() + 1;
+                continue;
+            }
+            let begun_at = next;
+            for summary in segment.summaries_from(next, SUMMARIES)? {
+                if next > self.last || summary.first_seq > next {
+                    break;
+                }
+                if sieve.passes(&summary) {
+                    self.visit_up(&block_of(&segment, summary.first_seq)?, next, visit)?;
+                }
+                next = summary.last_seq() + 1;
+            }
+            if next == begun_at {
+                return Err(Stop::Failed(ReadError::Damaged { seq: next }));
+            }
+        }
+        Ok(())
+    }
+
+    fn down(&mut self, visit: &mut Visit<'_>) -> Result<(), Stop> {
+        let sieve = self.query.sieve();
+        let mut next = self.last;
+        while next >= self.first {
+            let segment = self.segment(next)?;
+            if let Some(block) = hot_with(&segment, next)? {
+                self.visit_down(&block, next, visit)?;
+                next = block.header.first_seq - 1;
+                continue;
+            }
+            let begun_at = next;
+            for summary in segment.summaries_back_from(next, SUMMARIES)? {
+                if next < self.first || summary.last_seq() < next {
+                    break;
+                }
+                if sieve.passes(&summary) {
+                    self.visit_down(&block_of(&segment, summary.first_seq)?, next, visit)?;
+                }
+                next = summary.first_seq - 1;
+            }
+            if next == begun_at {
+                return Err(Stop::Failed(ReadError::Damaged { seq: next }));
+            }
+        }
+        Ok(())
+    }
+
+    fn segment(&self, seq: u64) -> Result<Arc<Segment>, Stop> {
+        self.store.segment_of(seq)?.ok_or(Stop::Failed(ReadError::Damaged { seq }))
+    }
+
+    fn visit_up(&self, block: &Block, from: u64, visit: &mut Visit<'_>) -> Result<(), Stop> {
+        for (seq, record) in (block.header.first_seq..).zip(block.records()) {
+            if seq >= from && seq <= self.last {
+                self.visit(seq, &record, visit)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_down(&self, block: &Block, from: u64, visit: &mut Visit<'_>) -> Result<(), Stop> {
+        let bytes: Vec<&[u8]> = block.bytes().collect();
+        for (seq, bytes) in (block.header.first_seq..=block.header.last_seq()).rev().zip(bytes.into_iter().rev()) {
+            if seq <= from && seq >= self.first {
+                self.visit(seq, &Record::decode(seq, bytes), visit)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit(&self, seq: u64, record: &Result<Record<'_>, Malformed>, visit: &mut Visit<'_>) -> Result<(), Stop> {
+        let Ok(record) = record else {
+            return Err(Stop::Failed(ReadError::Damaged { seq }));
+        };
+        if self.query.matches(record) && visit(record).is_break() {
+            return Err(Stop::Enough);
+        }
+        Ok(())
+    }
+}
+
+/// The hot commit that holds this record.
+fn hot_with(segment: &Segment, seq: u64) -> Result<Option<Block>, Stop> {
+    let Some(bytes) = segment.hot_at(seq)? else { return Ok(None) };
+    let damaged = |_| Stop::Failed(ReadError::Damaged { seq });
+    Ok(Some(Block::decode(&bytes).map_err(damaged)?).filter(|block| block.header.last_seq() >= seq))
+}
+
+fn block_of(segment: &Segment, first_seq: u64) -> Result<Block, Stop> {
+    let damaged = || Stop::Failed(ReadError::Damaged { seq: first_seq });
+    let bytes = segment.block(first_seq)?.ok_or_else(damaged)?;
+    Block::decode(&bytes).map_err(|_| damaged())
+}

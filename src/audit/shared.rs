@@ -1,0 +1,357 @@
+//! What recorders, the writer and the handle share: the lanes, the state, the counters.
+
+use super::{
+    Mode, RecordError, Ticket, WhenFailed, WhenFull, files,
+    open::{DirectoryLock, OpenError},
+    record::MAX_RECORD,
+    ring::{Mapping, MappingError, Ring, bytes_for},
+    store::Store,
+};
+use arc_swap::ArcSwap;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Condvar, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence},
+    },
+    thread::Thread,
+    time::{Duration, Instant},
+};
+use tokio::sync::Notify;
+
+/// A ring with all that belongs to it.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// The number in the file's name and in the stored positions.
+    pub(crate) number: usize,
+    pub(crate) ring: Arc<Ring<Mapping>>,
+    /// Told after each commit.
+    pub(crate) changed: Notify,
+    /// How many of its records are in the store.
+    pub(crate) stored: AtomicU64,
+}
+
+impl Lane {
+    /// Makes the ring's file in the directory of the rings.
+    pub(crate) fn create(directory: &Path, number: usize, capacity: u64, generation: u64) -> Result<Self, OpenError> {
+        let path = ring_path(directory, number);
+        let bytes = bytes_for(capacity);
+        let mapping = Mapping::create(&path, bytes).map_err(|error| match error {
+            MappingError::NoSpace => OpenError::NoSpace { path: path.clone(), bytes },
+            MappingError::Io(source) => OpenError::io(&path, source),
+        })?;
+        let ring = Ring::create(mapping, capacity, generation).ok_or(OpenError::RingSize { capacity })?;
+        Ok(Self { number, ring: Arc::new(ring), changed: Notify::new(), stored: AtomicU64::new(0) })
+    }
+
+    /// Published records that are not in the store yet.
+    pub(crate) fn waiting(&self) -> u64 {
+        let stored = self.stored.load(Ordering::Acquire);
+        self.ring.count().saturating_sub(stored)
+    }
+}
+
+pub(crate) fn ring_path(directory: &Path, number: usize) -> PathBuf {
+    directory.join(format!("ring-{number}"))
+}
+
+/// Whether the log takes records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Running,
+    /// The store has failed, and why.
+    Failed(String),
+    /// It was closed.
+    Closed,
+}
+
+const RUNNING: u8 = 0;
+const FAILED: u8 = 1;
+const CLOSED: u8 = 2;
+
+/// Told how long each commit took.
+pub type OnCommit = Arc<dyn Fn(Duration) + Send + Sync>;
+
+pub(crate) struct Shared {
+    pub(crate) mode: Mode,
+    pub(crate) when_full: WhenFull,
+    pub(crate) when_failed: WhenFailed,
+    pub(crate) store: Arc<Store>,
+    pub(crate) durable: Arc<Durable>,
+    pub(crate) written: AtomicU64,
+    pub(crate) dropped: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) on_commit: Option<OnCommit>,
+    pub(crate) lock: Arc<DirectoryLock>,
+    rings: RingFiles,
+    lanes: ArcSwap<Vec<Arc<Lane>>>,
+    free: Mutex<Vec<Arc<Lane>>>,
+    state: AtomicU8,
+    failure: Mutex<String>,
+    writer: OnceLock<Thread>,
+    writer_sleeps: AtomicBool,
+    stop: AtomicBool,
+    started: Instant,
+    // When, in microseconds after `started`, the store last held all that had been published.
+    caught_up: AtomicU64,
+    last_commit_nanos: AtomicU64,
+    commits: Mutex<u64>,
+    committed: Condvar,
+}
+
+/// Up to where the log can be read.
+#[derive(Debug, Default)]
+pub(crate) struct Durable {
+    seq: AtomicU64,
+}
+
+impl Durable {
+    pub(crate) fn get(&self) -> u64 {
+        self.seq.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set(&self, seq: u64) {
+        self.seq.store(seq, Ordering::Release);
+    }
+}
+
+/// Where rings are made and how.
+#[derive(Debug)]
+pub(crate) struct RingFiles {
+    pub(crate) directory: PathBuf,
+    pub(crate) capacity: u64,
+    pub(crate) generation: u64,
+}
+
+/// How the log treats records, as the options say.
+pub(crate) struct Manner {
+    pub(crate) mode: Mode,
+    pub(crate) when_full: WhenFull,
+    pub(crate) when_failed: WhenFailed,
+    pub(crate) on_commit: Option<OnCommit>,
+}
+
+impl Shared {
+    /// With so many lanes, all of them free.
+    pub(crate) fn new(
+        manner: Manner,
+        rings: RingFiles,
+        lanes: usize,
+        store: Arc<Store>,
+        lock: Arc<DirectoryLock>,
+    ) -> Result<Self, OpenError> {
+        let lanes = (0..lanes)
+            .map(|number| Lane::create(&rings.directory, number, rings.capacity, rings.generation).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()?;
+        files::sync_directory(&rings.directory).map_err(|source| OpenError::io(&rings.directory, source))?;
+        let free = lanes.iter().rev().map(Arc::clone).collect();
+        Ok(Self {
+            mode: manner.mode,
+            when_full: manner.when_full,
+            when_failed: manner.when_failed,
+            on_commit: manner.on_commit,
+            store,
+            durable: Arc::default(),
+            written: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            lock,
+            rings,
+            lanes: ArcSwap::from_pointee(lanes),
+            free: Mutex::new(free),
+            state: AtomicU8::new(RUNNING),
+            failure: Mutex::new(String::new()),
+            writer: OnceLock::new(),
+            writer_sleeps: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            started: Instant::now(),
+            caught_up: AtomicU64::new(0),
+            last_commit_nanos: AtomicU64::new(0),
+            commits: Mutex::new(0),
+            committed: Condvar::new(),
+        })
+    }
+
+    /// A lane that no recorder has; a new one where all are taken.
+    pub(crate) fn take_lane(&self) -> Result<Arc<Lane>, OpenError> {
+        let mut free = lock(&self.free);
+        if let Some(lane) = free.pop() {
+            return Ok(lane);
+        }
+        // Still under the lock, so that two threads do not make the same file.
+        let number = self.lanes.load().len();
+        let lane = Lane::create(&self.rings.directory, number, self.rings.capacity, self.rings.generation)?;
+        let lane = Arc::new(lane);
+        let mut lanes = Vec::clone(&self.lanes.load());
+        lanes.push(Arc::clone(&lane));
+        self.lanes.store(Arc::new(lanes));
+        Ok(lane)
+    }
+
+    pub(crate) fn give_lane_back(&self, lane: Arc<Lane>) {
+        lock(&self.free).push(lane);
+    }
+
+    pub(crate) fn lanes(&self) -> Arc<Vec<Arc<Lane>>> {
+        self.lanes.load_full()
+    }
+
+    pub(crate) const fn ring_capacity(&self) -> u64 {
+        self.rings.capacity
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        match self.state.load(Ordering::Acquire) {
+            RUNNING => Health::Running,
+            FAILED => Health::Failed(lock(&self.failure).clone()),
+            _ => Health::Closed,
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.state.load(Ordering::Acquire) == RUNNING
+    }
+
+    /// Whether one more record may be taken. `None`: not yet.
+    pub(crate) fn admits(&self, lane: &Lane) -> Option<Result<(), RecordError>> {
+        if !self.is_running() {
+            return Some(match self.when_failed {
+                WhenFailed::Deny => Err(RecordError::Failed),
+                WhenFailed::AllowAndCount => Ok(()),
+            });
+        }
+        if self.when_full == WhenFull::DropAndCount || lane.ring.fits(MAX_RECORD) {
+            return Some(Ok(()));
+        }
+        self.wake_writer();
+        (self.when_full == WhenFull::Refuse).then_some(Err(RecordError::Full))
+    }
+
+    /// Whether the record is as durable as the mode demands. `None`: not yet.
+    pub(crate) fn is_committed(&self, lane: &Lane, ticket: Ticket) -> Option<Result<(), RecordError>> {
+        if self.mode == Mode::Durable || lane.ring.consumed() >= ticket.0 {
+            return Some(Ok(()));
+        }
+        if self.is_running() {
+            return None;
+        }
+        Some(match self.when_failed {
+            WhenFailed::Deny => Err(RecordError::Failed),
+            WhenFailed::AllowAndCount => Ok(()),
+        })
+    }
+
+    /// Waits until the writer has stored something or stopped, at most a little while; `before` is what
+    /// [`Shared::commits`] said earlier.
+    pub(crate) fn wait_for_commit(&self, before: u64) {
+        let commits = lock(&self.commits);
+        let long = Duration::from_millis(100);
+        drop(self.committed.wait_timeout_while(commits, long, |commits| *commits == before));
+    }
+
+    pub(crate) fn commits(&self) -> u64 {
+        *lock(&self.commits)
+    }
+}
+
+/// The writer's side.
+impl Shared {
+    /// The calling thread is the writer.
+    pub(crate) fn enter_writer(&self) {
+        // There is one writer; a second call changes nothing.
+        drop(self.writer.set(std::thread::current()));
+    }
+
+    /// Wakes the writer, whatever it does.
+    pub(crate) fn wake_writer(&self) {
+        if let Some(writer) = self.writer.get() {
+            writer.unpark();
+        }
+    }
+
+    /// Wakes the writer if it sleeps. To be called after publishing.
+    pub(crate) fn wake_sleeping_writer(&self) {
+        // Pairs with the fence in `sleep`: either the writer sees the record, or this sees that it sleeps.
+        fence(Ordering::SeqCst);
+        if self.writer_sleeps.load(Ordering::Relaxed) {
+            self.wake_writer();
+        }
+    }
+
+    /// The writer sleeps until it is woken, the time has passed, or `awake` says that there is work.
+    pub(crate) fn sleep(&self, at_most: Duration, awake: impl Fn() -> bool) {
+        self.writer_sleeps.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if !awake() {
+            std::thread::park_timeout(at_most);
+        }
+        self.writer_sleeps.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.wake_writer();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Tells everyone who waits that something has been stored.
+    pub(crate) fn tell_commit(&self, took: Duration) {
+        self.last_commit_nanos.store(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        if let Some(on_commit) = &self.on_commit {
+            on_commit(took);
+        }
+        self.tell_all();
+    }
+
+    /// No more records are taken.
+    pub(crate) fn fail(&self, why: String) {
+        *lock(&self.failure) = why;
+        self.state.store(FAILED, Ordering::Release);
+        self.tell_all();
+    }
+
+    pub(crate) fn close(&self) {
+        // A failure stays one.
+        if self.is_running() {
+            self.state.store(CLOSED, Ordering::Release);
+        }
+        self.tell_all();
+    }
+
+    fn tell_all(&self) {
+        *lock(&self.commits) += 1;
+        self.committed.notify_all();
+        self.lanes.load().iter().for_each(|lane| lane.changed.notify_waiters());
+    }
+
+    /// All that was published before this moment is in the store.
+    pub(crate) fn caught_up(&self, at: Instant) {
+        let since = at.saturating_duration_since(self.started);
+        self.caught_up.store(u64::try_from(since.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn last_commit(&self) -> Duration {
+        Duration::from_nanos(self.last_commit_nanos.load(Ordering::Relaxed))
+    }
+
+    /// How long ago the store last held all that had been published.
+    pub(crate) fn behind(&self) -> Duration {
+        self.started.elapsed().saturating_sub(Duration::from_micros(self.caught_up.load(Ordering::Relaxed)))
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("mode", &self.mode).field("health", &self.health()).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // What these guard is whole after every statement.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

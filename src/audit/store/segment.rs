@@ -1,0 +1,306 @@
+//! One segment: a sled directory that holds a run of the log.
+//!
+//! ```text
+//! o              where the segment begins
+//! b seq n        part n of the block that begins with seq (big-endian); part 0 has the length of the whole in front
+//! s seq          the block's summary; stored after the block, so that a block with a summary is whole
+//! h seq          a commit that no block has replaced yet
+//! ```
+//!
+//! No value is longer than [`PART_BYTES`]: sled splits its pages by the number of values, and puts a page of more than 128 KiB (16 values)
+//! into a file of its own that it never syncs.
+
+use super::StoreError;
+use crate::audit::{
+    block::{Positions, Summary},
+    chain::{GENESIS, Hash},
+    files,
+};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The longest value.
+pub(crate) const PART_BYTES: usize = 8 * 1024 - 64;
+
+const ORIGIN: &[u8] = b"o";
+const BLOCK: u8 = b'b';
+const SUMMARY: u8 = b's';
+const HOT: u8 = b'h';
+
+/// sled gives up its lock a little after it was closed.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+/// Pages that sled keeps in memory.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+/// How often sled flushes by itself; also the beat of its clean-up.
+const FLUSH_EVERY_MS: u64 = 500;
+
+/// Where a segment begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The number of its first record.
+    pub(crate) first_seq: u64,
+    /// The hash of the record before.
+    pub(crate) before: Hash,
+    /// Up to where the rings are contained in the segments before.
+    pub(crate) positions: Positions,
+}
+
+/// An open segment.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    path: PathBuf,
+    origin: Origin,
+    db: sled::Db,
+    // sled's file, opened a second time: sled never hands what it has written to the disk.
+    file: File,
+}
+
+impl Segment {
+    /// Begins a segment. When this returns, it survives power loss.
+    pub(crate) fn create(path: &Path, origin: &Origin) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::Io { path: path.to_owned(), source };
+        files::create_directory(path).map_err(failed)?;
+        let db = open_db(path)?;
+        let file = File::open(path.join("db")).map_err(failed)?;
+        let segment = Self { path: path.to_owned(), origin: origin.clone(), db, file };
+        segment.insert(ORIGIN, &origin.encode())?;
+        segment.flush()?;
+        segment.sync()?;
+        files::restrict(path).map_err(failed)?;
+        files::sync_directory(path).map_err(failed)?;
+        path.parent().map_or(Ok(()), files::sync_directory).map_err(failed)?;
+        Ok(segment)
+    }
+
+    /// Opens a segment. `None` where it was never finished being made.
+    pub(crate) fn open(path: &Path) -> Result<Option<Self>, StoreError> {
+        let db = open_db(path)?;
+        let failed = |source| StoreError::Io { path: path.to_owned(), source };
+        let origin = db.get(ORIGIN).map_err(|source| StoreError::Segment { path: path.to_owned(), source })?;
+        let Some(origin) = origin else {
+            return if db.is_empty() {
+                Ok(None)
+            } else {
+                Err(StoreError::Damaged { path: path.to_owned(), what: "it does not say where it begins" })
+            };
+        };
+        let origin = Origin::decode(&origin)
+            .ok_or_else(|| StoreError::Damaged { path: path.to_owned(), what: "where it begins is malformed" })?;
+        files::restrict(path).map_err(failed)?;
+        let file = File::open(path.join("db")).map_err(failed)?;
+        Ok(Some(Self { path: path.to_owned(), origin, db, file }))
+    }
+
+    pub(crate) const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Bytes of its main file.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.file.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    pub(crate) fn put_hot(&self, first_seq: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        self.insert(&key(HOT, first_seq), bytes)
+    }
+
+    pub(crate) fn put_block(&self, first_seq: u64, bytes: &[u8], summary: &[u8]) -> Result<(), StoreError> {
+        let length = u32::try_from(bytes.len()).map_err(|_| self.damaged("a block is too large"))?;
+        let (first, rest) = bytes.split_at_checked(PART_BYTES - 4).unwrap_or((bytes, &[]));
+        let first: Vec<u8> = length.to_le_bytes().iter().chain(first).copied().collect();
+        self.insert(&part_key(first_seq, 0), &first)?;
+        for (part, number) in rest.chunks(PART_BYTES).zip(1..=u8::MAX) {
+            self.insert(&part_key(first_seq, number), part)?;
+        }
+        self.insert(&key(SUMMARY, first_seq), summary)
+    }
+
+    pub(crate) fn remove_hot(&self, first_seq: u64) -> Result<(), StoreError> {
+        self.db.remove(key(HOT, first_seq)).map(drop).map_err(|source| self.failed(source))
+    }
+
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush().map(drop).map_err(|source| self.failed(source))
+    }
+
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync_data().map_err(|source| StoreError::Io { path: self.path.join("db"), source })
+    }
+
+    /// The first number of the last block.
+    pub(crate) fn last_block(&self) -> Result<Option<u64>, StoreError> {
+        let last = self.db.range(key(SUMMARY, 0)..=key(SUMMARY, u64::MAX)).next_back();
+        last.map(|entry| entry.map_err(|source| self.failed(source)).and_then(|(key, _)| self.seq(&key))).transpose()
+    }
+
+    /// The bytes of the block that begins with this number.
+    pub(crate) fn block(&self, first_seq: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut parts = self.db.range(part_key(first_seq, 0)..=part_key(first_seq, u8::MAX));
+        let Some(first) = parts.next() else {
+            return Ok(None);
+        };
+        let (_, first) = first.map_err(|source| self.failed(source))?;
+        let Some((length, first)) = first.split_first_chunk() else {
+            return Err(self.damaged("a block is malformed"));
+        };
+        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        let mut bytes = first.to_vec();
+        while bytes.len() < length {
+            let part = parts.next().ok_or_else(|| self.damaged("a part of a block is missing"))?;
+            bytes.extend_from_slice(&part.map_err(|source| self.failed(source))?.1);
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Summaries of blocks from the one that holds this number on, at most so many, in order.
+    pub(crate) fn summaries_from(&self, seq: u64, limit: usize) -> Result<Vec<Summary>, StoreError> {
+        // The block may begin before the number.
+        let before = self.db.range(key(SUMMARY, 0)..=key(SUMMARY, seq)).next_back();
+        let after = self.db.range(key(SUMMARY, seq.saturating_add(1))..=key(SUMMARY, u64::MAX));
+        let mut found = Vec::new();
+        for entry in before.into_iter().chain(after) {
+            let summary = self.summary(&entry.map_err(|source| self.failed(source))?.1)?;
+            if summary.last_seq() >= seq {
+                found.push(summary);
+            }
+            if found.len() >= limit {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Summaries of blocks from the one that holds this number backwards, at most so many.
+    pub(crate) fn summaries_back_from(&self, seq: u64, limit: usize) -> Result<Vec<Summary>, StoreError> {
+        let entries = self.db.range(key(SUMMARY, 0)..=key(SUMMARY, seq)).rev().take(limit);
+        entries.map(|entry| self.summary(&entry.map_err(|source| self.failed(source))?.1)).collect()
+    }
+
+    /// The hot commit that begins with this number, or the last one before it.
+    pub(crate) fn hot_at(&self, seq: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let entry = self.db.range(key(HOT, 0)..=key(HOT, seq)).next_back();
+        entry.map(|entry| entry.map(|(_, value)| value.to_vec()).map_err(|source| self.failed(source))).transpose()
+    }
+
+    /// All hot commits with the numbers they begin with, in order.
+    pub(crate) fn hot_commits(&self) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        let entries = self.db.range(key(HOT, 0)..=key(HOT, u64::MAX));
+        entries
+            .map(|entry| {
+                let (key, value) = entry.map_err(|source| self.failed(source))?;
+                Ok((self.seq(&key)?, value.to_vec()))
+            })
+            .collect()
+    }
+
+    pub(crate) fn damaged(&self, what: &'static str) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), what }
+    }
+
+    fn summary(&self, bytes: &[u8]) -> Result<Summary, StoreError> {
+        Summary::decode(bytes).ok_or_else(|| self.damaged("a summary is malformed"))
+    }
+
+    fn seq(&self, key: &[u8]) -> Result<u64, StoreError> {
+        let seq = key.get(1..).and_then(|rest| rest.first_chunk());
+        seq.map(|bytes| u64::from_be_bytes(*bytes)).ok_or_else(|| self.damaged("a key is malformed"))
+    }
+
+    fn insert(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.db.insert(key, value).map(drop).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: sled::Error) -> StoreError {
+        StoreError::Segment { path: self.path.clone(), source }
+    }
+}
+
+impl Origin {
+    /// Of the first segment of a log.
+    pub(crate) fn first() -> Self {
+        Self { first_seq: 1, before: GENESIS, positions: Positions::default() }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut out = vec![1];
+        out.extend_from_slice(&self.first_seq.to_le_bytes());
+        out.extend_from_slice(&self.before);
+        out.extend_from_slice(&self.positions.generation.to_le_bytes());
+        self.positions.by_ring.iter().for_each(|position| out.extend_from_slice(&position.to_le_bytes()));
+        out.extend_from_slice(&crc32fast::hash(&out).to_le_bytes());
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (body, checksum) = bytes.split_last_chunk()?;
+        let (&[1], rest) = body.split_first_chunk()? else { return None };
+        let (first_seq, rest) = rest.split_first_chunk()?;
+        let (before, rest) = rest.split_first_chunk()?;
+        let (generation, rest) = rest.split_first_chunk()?;
+        let (positions, []) = rest.as_chunks::<8>() else { return None };
+        (crc32fast::hash(body) == u32::from_le_bytes(*checksum)).then(|| Self {
+            first_seq: u64::from_le_bytes(*first_seq),
+            before: *before,
+            positions: Positions {
+                generation: u64::from_le_bytes(*generation),
+                by_ring: positions.iter().map(|position| u64::from_le_bytes(*position)).collect(),
+            },
+        })
+    }
+}
+
+fn key(kind: u8, seq: u64) -> [u8; 9] {
+    let mut key = [kind; 9];
+    key.iter_mut().skip(1).zip(seq.to_be_bytes()).for_each(|(to, from)| *to = from);
+    key
+}
+
+fn part_key(seq: u64, part: u8) -> [u8; 10] {
+    let mut part_key = [part; 10];
+    part_key.iter_mut().zip(key(BLOCK, seq)).for_each(|(to, from)| *to = from);
+    part_key
+}
+
+/// Opens sled's files, on a thread of its own: on some damaged files it panics.
+fn open_db(path: &Path) -> Result<sled::Db, StoreError> {
+    let failed = |source| StoreError::Io { path: path.to_owned(), source };
+    remove_unfinished_snapshots(path).map_err(failed)?;
+    let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
+    let give_up = Instant::now() + LOCK_PATIENCE;
+    loop {
+        let config = config.clone();
+        let opener =
+            thread::Builder::new().name("audit-open".to_owned()).spawn(move || config.open()).map_err(failed)?;
+        match opener.join() {
+            Ok(Ok(db)) => return Ok(db),
+            Ok(Err(error)) if is_locked(&error) && Instant::now() < give_up => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            Ok(Err(source)) => return Err(StoreError::Segment { path: path.to_owned(), source }),
+            Err(_) => return Err(StoreError::Panicked { path: path.to_owned() }),
+        }
+    }
+}
+
+/// The text is all that sled gives.
+fn is_locked(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
+}
+
+/// A snapshot that was being written when the process died would be taken for the newest one, and sled would find it corrupt at
+/// every start from then on.
+fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with("snap.") && name.ends_with(".generating")) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}

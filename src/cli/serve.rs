@@ -1,0 +1,80 @@
+//! `sidegate serve`
+
+use super::{ExitCode, output, set};
+use crate::{
+    app::{self, Ended, StartError},
+    config::{self, Flag, LogFormat, Settings, Sources},
+    telemetry,
+};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Run the sidecar.
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", env = "SIDEGATE_CONFIG")]
+    config: Option<PathBuf>,
+    /// The directory of the policy set (`policies.directory`)
+    #[arg(long, value_name = "DIR")]
+    policies: Option<String>,
+    /// The data directory (`audit.directory`)
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// Where applications ask (`server.authorize.listen`)
+    #[arg(long, value_name = "ADDRESS")]
+    authorize_listen: Option<String>,
+    /// Where administrators are served (`server.admin.listen`)
+    #[arg(long, value_name = "ADDRESS")]
+    admin_listen: Option<String>,
+    /// Where metrics and probes are (`server.ops.listen`)
+    #[arg(long, value_name = "ADDRESS")]
+    ops_listen: Option<String>,
+    /// Check the configuration and end
+    #[arg(long)]
+    check_config: bool,
+}
+
+pub(super) fn run(args: ServeArgs) -> ExitCode {
+    let settings = match load(&args) {
+        Ok(settings) => settings,
+        Err(error) => return refuse(&error),
+    };
+    if args.check_config {
+        return output::finish("the configuration is good\n", ExitCode::Done);
+    }
+    let log = &settings.telemetry;
+    if let Err(error) = telemetry::install(log.log_format == LogFormat::Pretty, &log.log_level) {
+        return output::fail(ExitCode::Usage, &error);
+    }
+    match app::run(settings) {
+        Ok(Ended::InOrder) => ExitCode::Done,
+        Ok(Ended::Forced) => ExitCode::Forced,
+        Ok(Ended::Broken) => ExitCode::Internal,
+        Err(StartError::Policies(error)) => {
+            set::show(error.diagnostics());
+            output::fail(ExitCode::PolicyErrors, &error)
+        }
+        Err(error) => output::fail(ExitCode::Failed, &error),
+    }
+}
+
+fn load(args: &ServeArgs) -> Result<Settings, config::Error> {
+    let flags = [
+        ("--policies", &args.policies),
+        ("--data", &args.data),
+        ("--authorize-listen", &args.authorize_listen),
+        ("--admin-listen", &args.admin_listen),
+        ("--ops-listen", &args.ops_listen),
+    ];
+    let given = flags.into_iter().filter_map(|(name, value)| Some(Flag { name, value: value.clone()? }));
+    let sources = Sources { file: args.config.as_deref(), environment: config::environment(), flags: given.collect() };
+    config::load(&sources)
+}
+
+fn refuse(error: &config::Error) -> ExitCode {
+    if let config::Error::Invalid(diagnostics) = error {
+        set::show(diagnostics);
+    }
+    output::fail(ExitCode::Usage, error)
+}

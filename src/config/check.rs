@@ -1,0 +1,63 @@
+//! What must hold between settings. A security setting that cannot be honoured is an error.
+
+use super::{AdminAuth, Settings, load::Given};
+use crate::document::Diagnostics;
+use std::{net::SocketAddr, thread};
+
+/// Workers at most, where the number is left to the machine: a sidecar shares its node with many others.
+const MOST_WORKERS: usize = 8;
+
+/// hyper refuses to read a head into less.
+const LEAST_HEADER_BYTES: usize = 8 * 1024;
+
+/// Checks, and puts in what depends on the machine.
+pub(super) fn check(settings: &mut Settings, given: &Given, problems: &mut Diagnostics) {
+    admin(settings, given, problems);
+    authorize(settings, given, problems);
+    if settings.shutdown.deadline <= settings.shutdown.delay {
+        let message = "`shutdown.deadline` leaves no time after `shutdown.delay`".to_owned();
+        problems.push(given.problem(&["shutdown.deadline", "shutdown.delay"], "deadline-too-short", message));
+    }
+}
+
+fn admin(settings: &Settings, given: &Given, problems: &mut Diagnostics) {
+    let server = &settings.server;
+    if server.admin_auth == AdminAuth::Tokens {
+        return;
+    }
+    if !is_local(server.admin_listen) {
+        let message = format!(
+            "`server.admin.auth: none` would let anybody administer through {}, which is not a loopback address",
+            server.admin_listen
+        );
+        let problem = given.problem(&["server.admin.auth", "server.admin.listen"], "admin-without-auth", message);
+        problems.push(problem.with_help("use `server.admin.auth: tokens`, or listen on `127.0.0.1`".to_owned()));
+    }
+    if !server.admin_tokens.is_empty() {
+        let message = "`server.admin.tokens` has no effect with `server.admin.auth: none`".to_owned();
+        problems.push(given.problem(&["server.admin.tokens"], "tokens-without-effect", message));
+    }
+}
+
+fn authorize(settings: &mut Settings, given: &Given, problems: &mut Diagnostics) {
+    let server = &mut settings.server.authorize;
+    if server.workers == 0 {
+        server.workers = thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+    }
+    if !is_local(server.listen) && !server.allow_unauthenticated {
+        let message =
+            format!("decisions would be served to anybody through {}, which is not a loopback address", server.listen);
+        let problem = given.problem(&["server.authorize.listen"], "authorize-without-auth", message);
+        problems.push(problem.with_help(
+            "listen on `127.0.0.1`, or set `server.authorize.allow_unauthenticated: true` where the network is trusted".to_owned(),
+        ));
+    }
+    if server.limits.header_bytes < LEAST_HEADER_BYTES {
+        let message = "`server.authorize.limits.header_bytes` is at least `8KiB`".to_owned();
+        problems.push(given.problem(&["server.authorize.limits.header_bytes"], "invalid-value", message));
+    }
+}
+
+const fn is_local(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}

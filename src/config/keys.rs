@@ -1,0 +1,134 @@
+//! The table of keys.
+
+use super::{
+    Settings,
+    kinds::{self, Kind},
+};
+
+/// One setting.
+pub(super) struct Key {
+    /// Its place in the file, `server.authorize.listen`.
+    pub(super) path: &'static str,
+    /// What it wants, as a message says it.
+    pub(super) wanted: &'static str,
+    /// What it does, in a sentence or two.
+    pub(super) meaning: &'static str,
+    /// The flag of `serve` that sets it.
+    pub(super) flag: Option<&'static str>,
+    /// Reads a value into the settings; `false` where it cannot be read.
+    pub(super) set: fn(&mut Settings, &str) -> bool,
+    /// Writes the value that the settings hold.
+    pub(super) show: fn(&Settings) -> String,
+}
+
+macro_rules! keys {
+    ($($path:literal: $kind:ident $(($flag:literal))?, $($place:ident).+, $meaning:literal;)*) => {
+        /// Every key, in the order of the reference.
+        pub(super) const KEYS: &[Key] = &[$(Key {
+            path: $path,
+            wanted: kinds::$kind::WANTED,
+            meaning: $meaning,
+            flag: keys!(@flag $($flag)?),
+            set: |settings, text| kinds::$kind::read(text).map(|value| settings.$($place).+ = value).is_some(),
+            show: |settings| kinds::$kind::show(&settings.$($place).+),
+        },)*];
+    };
+    (@flag) => { None };
+    (@flag $flag:literal) => { Some($flag) };
+}
+
+keys! {
+    "server.authorize.listen": Address("--authorize-listen"), server.authorize.listen,
+        "Where applications ask. An address beyond this machine needs `server.authorize.allow_unauthenticated`.";
+    "server.authorize.allow_unauthenticated": Switch, server.authorize.allow_unauthenticated,
+        "Serve decisions on an address beyond this machine although callers are not authenticated. Whoever reaches the port \
+         can ask what anybody may do.";
+    "server.authorize.workers": CountOrZero, server.authorize.workers,
+        "Threads that decide; each has a runtime of its own. 0: one a core, at most 8.";
+    "server.authorize.limits.body_bytes": Bytes, server.authorize.limits.body_bytes,
+        "Longest body of a request; a longer one is answered with 413.";
+    "server.authorize.limits.header_bytes": Bytes, server.authorize.limits.header_bytes,
+        "Longest head of a request; a longer one is answered with 431. At least 8KiB.";
+    "server.authorize.limits.header_timeout": Span, server.authorize.limits.header_timeout,
+        "Time to send a head. Idle keep-alive connections are closed after it as well, so it should be longer than the \
+         idle time of the clients' connection pools.";
+    "server.authorize.limits.body_timeout": Span, server.authorize.limits.body_timeout,
+        "Time to send a body.";
+    "server.authorize.limits.connections": Count, server.authorize.limits.connections,
+        "Open connections, all workers together.";
+    "server.authorize.limits.in_flight": Count, server.authorize.limits.in_flight,
+        "Requests being answered, all workers together; beyond it the answer is 503.";
+    "server.authorize.limits.batch_items": Count, server.authorize.limits.batch_items,
+        "Items of one AuthZEN batch.";
+    "server.admin.listen": Address("--admin-listen"), server.admin_listen,
+        "Where administrators are served.";
+    "server.admin.auth": AdminAuthKind, server.admin_auth,
+        "`tokens`: every request needs a bearer token of `server.admin.tokens`. `none`: nobody is asked, which is refused on an \
+         address beyond this machine.";
+    "server.admin.tokens": Tokens, server.admin_tokens,
+        "Bearer tokens, each as `{ name: ops, sha256: <64 hexadecimal digits> }`; the digest is that of the token's text. In the \
+         environment: `ops=<digest>,ci=<digest>`.";
+    "server.ops.listen": Address("--ops-listen"), server.ops_listen,
+        "Where metrics and probes are: /metrics, /healthz, /readyz, /status.";
+    "policies.directory": Folder("--policies"), policies.directory,
+        "The policy set. Relative paths begin at the working directory.";
+    "policies.watch": Switch, policies.watch,
+        "React to file events. Off leaves the poll, for file systems without events.";
+    "policies.poll_interval": Span, policies.poll_interval,
+        "How often the files are looked at even without an event.";
+    "policies.debounce": Span, policies.debounce,
+        "How long files must rest before they are read.";
+    "policies.forbid_errors": ForbidErrorsKind, policies.forbid_errors,
+        "What an evaluation error in a `forbid` means. `deny`: the decision is a deny. `skip`: the policy is left out, as Cedar has it.";
+    "policies.principal_type": TypeName, policies.principal_type,
+        "The Cedar type of `user` in a policy set of plain Cedar.";
+    "audit.directory": Folder("--data"), audit.directory,
+        "The data directory. One process at a time may use it.";
+    "audit.mode": AuditMode, audit.mode,
+        "`durable`: answers leave once the record survives the end of the process. `synced`: once it survives power loss.";
+    "audit.when_full": AuditWhenFull, audit.when_full,
+        "What happens when the queue is full. `block`: decisions wait. `refuse`: 503. `drop_and_count`: the record is left out and counted.";
+    "audit.when_failed": AuditWhenFailed, audit.when_failed,
+        "What happens while the store fails. `deny`: every decision is a deny. `allow_and_count`: decisions go on, lost records are counted.";
+    "audit.ring_bytes": Bytes, audit.ring_bytes,
+        "Size of the queue of one worker.";
+    "engine.verify_one_in": OneIn, engine.verify_one_in,
+        "One in so many decisions is made again by plain Cedar and compared. 0: none.";
+    "telemetry.log.format": Format, telemetry.log_format,
+        "`json`: one object a line. `pretty`: for people at a terminal.";
+    "telemetry.log.level": Filter, telemetry.log_level,
+        "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `sidegate=debug,info`.";
+    "shutdown.delay": SpanOrZero, shutdown.delay,
+        "How long to stay up, not ready, before the listeners close, so that load balancers notice.";
+    "shutdown.deadline": Span, shutdown.deadline,
+        "After which the end is forced, the delay included.";
+}
+
+/// The key at a path.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// The names that may follow a section's path, without repeats, in the order of the table. The root is the empty path.
+pub(super) fn children(section: &str) -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = Vec::new();
+    for key in KEYS {
+        let below = match section {
+            "" => Some(key.path),
+            _ => key.path.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')),
+        };
+        if let Some(name) = below.and_then(|rest| rest.split('.').next())
+            && !names.contains(&name)
+        {
+            names.push(name);
+        }
+    }
+    names
+}
+
+impl Key {
+    /// The name in the environment: `SIDEGATE_SERVER__AUTHORIZE__LISTEN`.
+    pub(super) fn environment_name(&self) -> String {
+        format!("SIDEGATE_{}", self.path.replace('.', "__").to_uppercase())
+    }
+}

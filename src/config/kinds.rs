@@ -1,0 +1,125 @@
+//! The kinds of values: how each is read, what is said when it cannot be, and how it is written.
+
+use super::{AdminAuth, LogFormat, Mode, WhenFailed, WhenFull, units};
+use crate::engine::ForbidErrors;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+pub(super) use super::tokens::Tokens;
+
+/// A kind of value.
+pub(super) trait Kind {
+    /// What is kept in the settings.
+    type Value;
+
+    /// What is wanted, for a message: `an address such as ...`.
+    const WANTED: &'static str;
+
+    /// Reads the value.
+    fn read(text: &str) -> Option<Self::Value>;
+
+    /// Writes it so that [`Kind::read`] reads it.
+    fn show(value: &Self::Value) -> String;
+}
+
+/// Declares kinds that need nothing but two functions.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident: $value:ty, $wanted:literal, $read:expr, $show:expr;)*) => {$(
+        $(#[$doc])*
+        pub(super) struct $name;
+
+        impl Kind for $name {
+            type Value = $value;
+            const WANTED: &'static str = $wanted;
+
+            fn read(text: &str) -> Option<Self::Value> {
+                let read: fn(&str) -> Option<$value> = $read;
+                read(text)
+            }
+
+            fn show(value: &Self::Value) -> String {
+                let show: fn(&$value) -> String = $show;
+                show(value)
+            }
+        }
+    )*};
+}
+
+/// Declares kinds that are one word out of several.
+macro_rules! choices {
+    ($($(#[$doc:meta])* $name:ident: $value:ty, $wanted:literal, { $($word:literal => $variant:path),* };)*) => {$(
+        $(#[$doc])*
+        pub(super) struct $name;
+
+        impl Kind for $name {
+            type Value = $value;
+            const WANTED: &'static str = $wanted;
+
+            fn read(text: &str) -> Option<Self::Value> {
+                match text {
+                    $($word => Some($variant),)*
+                    _ => None,
+                }
+            }
+
+            fn show(value: &Self::Value) -> String {
+                match value {
+                    $($variant => $word.to_owned(),)*
+                }
+            }
+        }
+    )*};
+}
+
+kinds! {
+    /// Where to listen.
+    Address: SocketAddr, "an IP address with a port, such as `127.0.0.1:8480`", |text| text.parse().ok(), ToString::to_string;
+    /// Yes or no.
+    Switch: bool, "`true` or `false`", |text| text.parse().ok(), ToString::to_string;
+    /// How many, at least one.
+    Count: usize, "a whole number from 1", |text| text.parse().ok().filter(|count| *count > 0), ToString::to_string;
+    /// How many, or zero for a meaning of its own.
+    CountOrZero: usize, "a whole number from 0", |text| text.parse().ok(), ToString::to_string;
+    /// One in so many, or zero for never.
+    OneIn: u64, "a whole number from 0", |text| text.parse().ok(), ToString::to_string;
+    /// How large, at least a byte.
+    Bytes: usize, "a size such as `64KiB` or `8MiB`",
+        |text| units::read_bytes(text).filter(|size| *size > 0).and_then(|size| usize::try_from(size).ok()),
+        |size| units::show_bytes(*size as u64);
+    /// How long, or zero.
+    SpanOrZero: Duration, "a duration such as `250ms`, `5s` or `1h`", units::read_duration, |span| units::show_duration(*span);
+    /// How long.
+    Span: Duration, "a duration longer than nothing, such as `250ms`, `5s` or `1h`",
+        |text| units::read_duration(text).filter(|span| !span.is_zero()), |span| units::show_duration(*span);
+    /// A directory.
+    Folder: PathBuf, "a path", |text| (!text.is_empty()).then(|| PathBuf::from(text)), |path| path.display().to_string();
+    /// The name of a Cedar type.
+    TypeName: String, "a Cedar type such as `User` or `App::User`",
+        |text| is_type_name(text).then(|| text.to_owned()), String::clone;
+    /// A tracing filter.
+    Filter: String, "a log filter such as `info` or `sidegate=debug,info`",
+        |text| (!text.is_empty()).then(|| text.to_owned()), String::clone;
+}
+
+choices! {
+    /// `server.admin.auth`
+    AdminAuthKind: AdminAuth, "`none` or `tokens`", { "none" => AdminAuth::None, "tokens" => AdminAuth::Tokens };
+    /// `policies.forbid_errors`
+    ForbidErrorsKind: ForbidErrors, "`deny` or `skip`", { "deny" => ForbidErrors::Deny, "skip" => ForbidErrors::Skip };
+    /// `audit.mode`
+    AuditMode: Mode, "`durable` or `synced`", { "durable" => Mode::Durable, "synced" => Mode::Synced };
+    /// `audit.when_full`
+    AuditWhenFull: WhenFull, "`block`, `refuse` or `drop_and_count`",
+        { "block" => WhenFull::Block, "refuse" => WhenFull::Refuse, "drop_and_count" => WhenFull::DropAndCount };
+    /// `audit.when_failed`
+    AuditWhenFailed: WhenFailed, "`deny` or `allow_and_count`",
+        { "deny" => WhenFailed::Deny, "allow_and_count" => WhenFailed::AllowAndCount };
+    /// `telemetry.log.format`
+    Format: LogFormat, "`json` or `pretty`", { "json" => LogFormat::Json, "pretty" => LogFormat::Pretty };
+}
+
+fn is_type_name(text: &str) -> bool {
+    text.split("::").all(|part| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    })
+}

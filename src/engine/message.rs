@@ -1,0 +1,53 @@
+//! Reasons in plain words.
+
+use super::{Outcome, PolicyIndex, Program};
+use crate::model::ReasonCode;
+use std::fmt;
+
+impl Outcome<'_> {
+    /// The reason in plain words, as answers and the console show it.
+    pub fn message<'m>(&'m self, program: &'m Program) -> impl fmt::Display + 'm {
+        fmt::from_fn(move |f| self.write_message(program, f))
+    }
+
+    fn write_message(&self, program: &Program, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let summary = |policies: &[PolicyIndex]| {
+            policies.first().and_then(|&index| program.policy(index)).map_or("", |facts| &facts.summary)
+        };
+        let (user, action, ty) = (self.asked.user, self.asked.action, self.asked.resource_type);
+        let tenant = self.tenant.unwrap_or_default();
+        match self.code {
+            ReasonCode::Granted | ReasonCode::Forbidden => f.write_str(summary(&self.determining)),
+            ReasonCode::GateClosed => {
+                write!(f, "every gate of `{}` is closed for `{user}`", program.module_id(self.module))
+            }
+            ReasonCode::ConditionNotMet => write!(f, "the condition is not met: {}", summary(&self.unmet)),
+            ReasonCode::NotGranted => write!(f, "nothing grants `{action}` on `{ty}` to `{user}`"),
+            ReasonCode::UserUnknown => write!(f, "there is no user `{user}`"),
+            ReasonCode::UserInvited => write!(f, "`{user}` has not accepted the invitation yet"),
+            ReasonCode::UserSuspended => write!(f, "`{user}` is suspended"),
+            ReasonCode::UserExpired => write!(f, "the access of `{user}` has run out"),
+            ReasonCode::TenantMissing => {
+                write!(f, "`{user}` belongs to more than one tenant and the request names none")
+            }
+            ReasonCode::TenantUnknown => write!(f, "there is no tenant `{tenant}`"),
+            ReasonCode::TenantMismatch => write!(f, "the resource belongs to another tenant than `{tenant}`"),
+            ReasonCode::ModuleUnknown => write!(f, "there is no resource type or module `{ty}`"),
+            ReasonCode::ActionUnknown => write!(f, "there is no action `{action}`"),
+            ReasonCode::PolicyError => self.write_error(program, f),
+            ReasonCode::AuditUnavailable => f.write_str("the audit log cannot take the record"),
+            ReasonCode::PoliciesStale => f.write_str("the policies are older than allowed"),
+        }
+    }
+
+    fn write_error(&self, program: &Program, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.fault, self.errors.first()) {
+            (Some(fault), _) => f.write_str(fault),
+            (None, Some(error)) => {
+                let id = program.policy(error.policy).map_or("", |facts| &facts.id);
+                write!(f, "policy `{id}` could not be evaluated: {}", error.message)
+            }
+            (None, None) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! `POST /v1/authorize`: the product's own way of asking.
+//!
+//! A field that does not exist is an error here, with the nearest one that does: a misspelt `context` must not decide.
+
+use super::{
+    ApiError,
+    desk::{self, Asked, Desk, Question},
+    json::{self, Members, Text, once, unknown_field},
+    service::Answer,
+};
+use crate::{
+    audit::Origin,
+    model::{Decision, Request, Resource, Revision, Timestamp},
+};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use std::{borrow::Cow, fmt};
+use ulid::Ulid;
+
+const FIELDS: &[&str] = &["user", "action", "tenant", "resource", "context"];
+const RESOURCE_FIELDS: &[&str] = &["type", "id", "attributes"];
+
+/// The body of a request.
+#[derive(Debug)]
+pub struct AuthorizeBody<'a> {
+    user: Cow<'a, str>,
+    action: Cow<'a, str>,
+    tenant: Option<Cow<'a, str>>,
+    resource: ResourceBody<'a>,
+    context: Members<'a>,
+}
+
+#[derive(Debug)]
+struct ResourceBody<'a> {
+    ty: Cow<'a, str>,
+    id: Cow<'a, str>,
+    attributes: Members<'a>,
+}
+
+/// Reads the body of a request, for whoever asks in the same words without HTTP.
+pub fn read_authorize(body: &[u8]) -> Result<AuthorizeBody<'_>, ApiError> {
+    json::check(body)?;
+    Ok(serde_json::from_slice(body)?)
+}
+
+/// Answers.
+pub(super) async fn answer(desk: &Desk, body: &[u8], request_id: &str) -> Result<Answer, ApiError> {
+    let room = desk.room().await?;
+    // From here to the record nothing waits.
+    let (text, revision, id, ticket) = {
+        let body = read_authorize(body)?;
+        let asked = Asked { request_id, origin: Origin::Native, time: desk.now(), room };
+        let current = desk.current();
+        let question = body.question();
+        let ruling = desk.decide(&current, &question, &asked);
+        let revision = current.snapshot.revision;
+        let text =
+            write(ruling.decision(), revision, ruling.id, |out| ruling.write_reason(out, &current.snapshot.program));
+        (text, revision, ruling.id, ruling.ticket)
+    };
+    let body =
+        if desk.committed(ticket).await { text } else { write(Decision::Deny, revision, id, desk::write_unavailable) };
+    Ok(Answer { body, revision: desk.revision_header(revision) })
+}
+
+fn write(decision: Decision, revision: Revision, id: Ulid, reason: impl FnOnce(&mut String)) -> String {
+    let mut out = String::with_capacity(256);
+    out.push_str(r#"{"decision":""#);
+    out.push_str(decision.as_str());
+    out.push_str(r#"","reason":"#);
+    reason(&mut out);
+    out.push_str(r#","revision":""#);
+    out.push_str(revision.short());
+    out.push_str(r#"","id":""#);
+    out.push_str(id.array_to_str(&mut [0; ulid::ULID_LEN]));
+    out.push_str(r#""}"#);
+    out
+}
+
+impl AuthorizeBody<'_> {
+    /// Who asks.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The question as the engine takes it, asked at `time`.
+    #[must_use]
+    pub fn request(&self, time: Timestamp) -> Request<'_> {
+        let Question { action, resource, tenant, context, subject_attributes, .. } = self.question();
+        Request { action, resource, tenant, context, subject_attributes, time }
+    }
+
+    fn question(&self) -> Question<'_> {
+        Question {
+            subject_type: None,
+            subject: &self.user,
+            subject_attributes: &[],
+            action: &self.action,
+            resource: Resource {
+                ty: &self.resource.ty,
+                id: &self.resource.id,
+                attributes: &self.resource.attributes.0,
+            },
+            tenant: self.tenant.as_deref(),
+            context: &self.context.0,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for AuthorizeBody<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = AuthorizeBody<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<AuthorizeBody<'de>, A::Error> {
+                let (mut user, mut action, mut tenant, mut resource, mut context) = (None, None, None, None, None);
+                while let Some(Text(name)) = map.next_key()? {
+                    match &*name {
+                        "user" => once(&mut user, "user", map.next_value::<Text<'_>>()?.0)?,
+                        "action" => once(&mut action, "action", map.next_value::<Text<'_>>()?.0)?,
+                        "tenant" => once(&mut tenant, "tenant", map.next_value::<Option<Text<'_>>>()?)?,
+                        "resource" => once(&mut resource, "resource", map.next_value()?)?,
+                        "context" => once(&mut context, "context", map.next_value::<Option<Members<'_>>>()?)?,
+                        other => return Err(unknown_field(other, FIELDS)),
+                    }
+                }
+                Ok(AuthorizeBody {
+                    user: user.ok_or_else(|| A::Error::missing_field("user"))?,
+                    action: action.ok_or_else(|| A::Error::missing_field("action"))?,
+                    tenant: tenant.flatten().map(|Text(tenant)| tenant),
+                    resource: resource.ok_or_else(|| A::Error::missing_field("resource"))?,
+                    context: context.flatten().unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+impl<'de> Deserialize<'de> for ResourceBody<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = ResourceBody<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object or a string")
+            }
+
+            fn visit_borrowed_str<E>(self, short: &'de str) -> Result<ResourceBody<'de>, E> {
+                let (ty, id) = short.split_once(':').unwrap_or((short, ""));
+                Ok(ResourceBody { ty: Cow::Borrowed(ty), id: Cow::Borrowed(id), attributes: Members::default() })
+            }
+
+            fn visit_str<E>(self, short: &str) -> Result<ResourceBody<'de>, E> {
+                let (ty, id) = short.split_once(':').unwrap_or((short, ""));
+                let (ty, id) = (Cow::Owned(ty.to_owned()), Cow::Owned(id.to_owned()));
+                Ok(ResourceBody { ty, id, attributes: Members::default() })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ResourceBody<'de>, A::Error> {
+                let (mut ty, mut id, mut attributes) = (None, None, None);
+                while let Some(Text(name)) = map.next_key()? {
+                    match &*name {
+                        "type" => once(&mut ty, "type", map.next_value::<Text<'_>>()?.0)?,
+                        "id" => once(&mut id, "id", map.next_value::<Option<Text<'_>>>()?)?,
+                        "attributes" => once(&mut attributes, "attributes", map.next_value::<Option<Members<'_>>>()?)?,
+                        other => return Err(unknown_field(other, RESOURCE_FIELDS)),
+                    }
+                }
+                Ok(ResourceBody {
+                    ty: ty.ok_or_else(|| A::Error::missing_field("type"))?,
+                    id: id.flatten().map_or(Cow::Borrowed(""), |Text(id)| id),
+                    attributes: attributes.flatten().unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+#[cfg(test)]
+mod tests;

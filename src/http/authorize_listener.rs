@@ -1,0 +1,140 @@
+//! The listener that applications ask: sockets in, worker threads that answer, an orderly end.
+//!
+//! One loop accepts connections and hands them to the workers in turn. Each worker is a thread with a runtime of its own, so a
+//! request never changes threads. With `SO_REUSEPORT` the kernel would spread connections by a hash, which leaves workers idle
+//! beside busy ones when an application keeps only a few connections open; in turn, the spread is even.
+
+mod accept;
+mod gather;
+mod worker;
+
+use super::{
+    desk::{Desk, LISTENER},
+    routes,
+    self_check::SelfCheck,
+};
+use crate::{
+    audit::Recorder,
+    config::{AuthorizeServer, Limits},
+    model::Timestamp,
+    reload::Reader,
+    telemetry::Metrics,
+};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::{
+    future::Future,
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, atomic::AtomicUsize},
+};
+use tokio::sync::watch;
+
+/// Connections that the kernel keeps for us while we are busy.
+const BACKLOG: i32 = 1024;
+
+/// What the workers answer with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// The current snapshot.
+    pub reader: Reader,
+    /// Where requests and decisions are counted.
+    pub metrics: Arc<Metrics>,
+    /// Tells the time.
+    pub now: fn() -> Timestamp,
+    /// What requests may take.
+    pub limits: Limits,
+    /// One in so many decisions is compared with plain Cedar's; 0 for none.
+    pub verify_one_in: u64,
+}
+
+/// A socket that listens, not served yet.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// Why the listener could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on `{address}`")]
+pub struct BindError {
+    /// The address that was asked for.
+    pub address: SocketAddr,
+    /// What the system says.
+    #[source]
+    pub source: io::Error,
+}
+
+/// Why the listener could not be served, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// No thread, no runtime, or no event queue for the socket.
+    #[error("cannot start the workers of the authorize listener")]
+    Start(#[source] io::Error),
+    /// A worker ended before it was told to.
+    #[error("worker {0} of the authorize listener has failed")]
+    Worker(usize),
+}
+
+impl Bound {
+    /// The address, with the port that the system chose where none was asked for.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Binds the listener.
+pub fn bind(server: &AuthorizeServer) -> Result<Bound, BindError> {
+    listen(server.listen).map_err(|source| BindError { address: server.listen, source })
+}
+
+fn listen(address: SocketAddr) -> io::Result<Bound> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for connections of the last run to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    let listener = TcpListener::from(socket);
+    let address = listener.local_addr()?;
+    Ok(Bound { listener, address })
+}
+
+/// Serves with one worker for each recorder, until `shutdown` resolves and every connection has ended after it.
+///
+/// Connections that idle end at once, others with the answer to their request. How long to wait for them is the caller's to
+/// say: dropping the future leaves them to the end of the process.
+pub async fn serve(
+    bound: Bound,
+    services: Services,
+    recorders: Vec<Recorder>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    for (route, codes) in routes::labels() {
+        services.metrics.http_route(LISTENER, route, codes);
+    }
+    let check = SelfCheck::start(services.verify_one_in, Arc::clone(&services.metrics)).map_err(ServeError::Start)?;
+    let in_flight = Arc::new(AtomicUsize::new(0));
+    let (stop, _) = watch::channel(false);
+    let mut workers = Vec::with_capacity(recorders.len());
+    for (number, recorder) in recorders.into_iter().enumerate() {
+        let desk = Desk::new(services.clone(), recorder, check.clone(), Arc::clone(&in_flight));
+        workers.push(worker::start(number, desk, stop.subscribe()).map_err(ServeError::Start)?);
+    }
+    let listener = tokio::net::TcpListener::from_std(bound.listener).map_err(ServeError::Start)?;
+    let connections = accept::Connections::up_to(services.limits.connections);
+    let failed = tokio::select! {
+        failed = accept::run(listener, &connections, &workers) => Some(failed),
+        () = shutdown => None,
+    };
+    // The listener is closed. Workers that get no more connections end with their last one.
+    stop.send_replace(true);
+    for worker in workers {
+        worker.ended().await?;
+    }
+    failed.map_or(Ok(()), |number| Err(ServeError::Worker(number)))
+}
+
+#[cfg(test)]
+mod tests;

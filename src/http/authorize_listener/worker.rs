@@ -1,0 +1,132 @@
+//! A worker: a thread with a runtime of its own, on which its connections live and die.
+
+use super::{
+    ServeError,
+    accept::{Accepted, Place},
+    gather::gather,
+};
+use crate::{
+    http::{
+        desk::{Desk, LISTENER},
+        service,
+    },
+    telemetry::events,
+};
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{io, pin::pin, rc::Rc, thread};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::{mpsc, oneshot, watch},
+    task::{JoinSet, LocalSet},
+};
+
+/// hyper keeps no smaller buffers.
+const SMALLEST_BUFFER: usize = 8192;
+
+/// The handle of a worker.
+#[derive(Debug)]
+pub(super) struct Worker {
+    number: usize,
+    connections: mpsc::UnboundedSender<(Accepted, Place)>,
+    ended: oneshot::Receiver<()>,
+    thread: thread::JoinHandle<()>,
+}
+
+/// The worker is gone.
+#[derive(Debug)]
+pub(super) struct Gone;
+
+/// Starts a worker.
+pub(super) fn start(number: usize, desk: Desk, stop: watch::Receiver<bool>) -> io::Result<Worker> {
+    // Connections are bounded where they are accepted.
+    let (connections, accepted) = mpsc::unbounded_channel();
+    let (end, ended) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let thread = thread::Builder::new().name(format!("decide-{number}")).spawn(move || {
+        LocalSet::new().block_on(&runtime, run(Rc::new(desk), accepted, stop));
+        // Nobody listens any more if the end was not waited for.
+        end.send(()).ok();
+    })?;
+    Ok(Worker { number, connections, ended, thread })
+}
+
+impl Worker {
+    /// Gives the worker a connection.
+    pub(super) fn take(&self, accepted: Accepted, place: Place) -> Result<(), Gone> {
+        self.connections.send((accepted, place)).map_err(|_| Gone)
+    }
+
+    /// Resolves when the last connection of the worker has ended and its thread is gone. No more are given to it.
+    pub(super) async fn ended(self) -> Result<(), ServeError> {
+        drop(self.connections);
+        let orderly = self.ended.await.is_ok();
+        // The thread has nothing left to do but to end.
+        match self.thread.join() {
+            Ok(()) if orderly => Ok(()),
+            _ => Err(ServeError::Worker(self.number)),
+        }
+    }
+}
+
+async fn run(desk: Rc<Desk>, mut accepted: mpsc::UnboundedReceiver<(Accepted, Place)>, stop: watch::Receiver<bool>) {
+    let mut open = JoinSet::new();
+    loop {
+        tokio::select! {
+            next = accepted.recv() => {
+                let Some((accepted, place)) = next else { break };
+                open.spawn_local(connection(Rc::clone(&desk), accepted, place, stop.clone()));
+            }
+            // Ended connections are taken off the set; what went wrong on them is said where it happened.
+            Some(_) = open.join_next() => {}
+        }
+    }
+    while open.join_next().await.is_some() {}
+}
+
+async fn connection(desk: Rc<Desk>, accepted: Accepted, _place: Place, stop: watch::Receiver<bool>) {
+    let served = match accepted {
+        Accepted::Tcp(stream) => match TcpStream::from_std(stream) {
+            Ok(stream) => serve(desk, stream, stop).await,
+            Err(error) => {
+                events::accept_failed(LISTENER, &error);
+                return;
+            }
+        },
+    };
+    if let Err(error) = served {
+        // Clients hang up, send garbage and fall silent: nothing of it is news to an operator.
+        tracing::debug!(event = "connection_failed", error = %error);
+    }
+}
+
+async fn serve<S>(desk: Rc<Desk>, stream: S, mut stop: watch::Receiver<bool>) -> hyper::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let limits = *desk.limits();
+    let (stream, outlet) = gather(stream);
+    let service = service_fn(move |request| service::answer(Rc::clone(&desk), request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(limits.header_bytes.max(SMALLEST_BUFFER))
+        .max_header_size(limits.header_bytes)
+        // A client that has sent its last byte still waits for its answer.
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let until_stopped = async {
+        let mut connection = pin!(connection);
+        tokio::select! {
+            biased;
+            served = connection.as_mut() => served,
+            // An error means that the sender is gone, which is a stop as well.
+            _ = stop.wait_for(|stopped| *stopped) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    };
+    outlet.drive(until_stopped, limits.header_timeout).await
+}

@@ -1,0 +1,69 @@
+//! AuthZEN 1.0: Access Evaluation and Access Evaluations.
+//!
+//! Members that the specification does not name are ignored wherever they stand. A fault of a whole body is an error; a fault of
+//! one item of a batch makes that item `false` and leaves the others alone. The answer to a batch is the same whenever it is
+//! asked of the same policies, so it carries neither times nor ids.
+
+mod batch;
+mod evaluation;
+
+#[cfg(test)]
+mod tests;
+
+pub(super) use batch::evaluations;
+
+use self::evaluation::Evaluation;
+use super::{
+    ApiError,
+    desk::{self, Asked, Desk, Room},
+    json,
+    service::Answer,
+};
+use crate::{
+    audit::Origin,
+    model::{Decision, Revision},
+};
+use ulid::Ulid;
+
+/// Answers `POST /access/v1/evaluation`.
+///
+/// The answer's context holds the reason, the revision and the id under which the decision stands in the audit log; the id
+/// makes two answers to one question differ, the decision does not.
+pub(super) async fn evaluation(desk: &Desk, body: &[u8], request_id: &str) -> Result<Answer, ApiError> {
+    let room = desk.room().await?;
+    json::check(body)?;
+    evaluate(desk, body, request_id, room).await
+}
+
+/// Answers one question, once there is room for its record.
+async fn evaluate(desk: &Desk, body: &[u8], request_id: &str, room: Room) -> Result<Answer, ApiError> {
+    // From here to the record nothing waits.
+    let (text, revision, id, ticket) = {
+        let evaluation = Evaluation::read_whole(body)?;
+        let current = desk.current();
+        let program = &current.snapshot.program;
+        let parts = evaluation.parts()?;
+        let asked = Asked { request_id, origin: Origin::Authzen, time: desk.now(), room };
+        let question = parts.question(program.dialect())?;
+        let ruling = desk.decide(&current, &question, &asked);
+        let revision = current.snapshot.revision;
+        let text = write(ruling.decision(), revision, ruling.id, |out| ruling.write_reason(out, program));
+        (text, revision, ruling.id, ruling.ticket)
+    };
+    let body =
+        if desk.committed(ticket).await { text } else { write(Decision::Deny, revision, id, desk::write_unavailable) };
+    Ok(Answer { body, revision: desk.revision_header(revision) })
+}
+
+fn write(decision: Decision, revision: Revision, id: Ulid, reason: impl FnOnce(&mut String)) -> String {
+    let mut out = String::with_capacity(256);
+    out.push_str(if decision.is_allow() { r#"{"decision":true"# } else { r#"{"decision":false"# });
+    out.push_str(r#","context":{"reason":"#);
+    reason(&mut out);
+    out.push_str(r#","revision":""#);
+    out.push_str(revision.short());
+    out.push_str(r#"","id":""#);
+    out.push_str(id.array_to_str(&mut [0; ulid::ULID_LEN]));
+    out.push_str(r#""}}"#);
+    out
+}

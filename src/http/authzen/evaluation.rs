@@ -1,0 +1,246 @@
+//! Subject, action, resource and context as AuthZEN writes them.
+
+use crate::{
+    engine::Dialect,
+    http::{
+        ApiError,
+        desk::Question,
+        json::{Members, Text, once},
+    },
+    model::{Attributes, Resource, Value},
+};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use std::{borrow::Cow, fmt};
+
+/// Where policies find the properties of the action. What a caller's context says under this name is left out, so that it cannot
+/// pass for them.
+const ACTION_PROPERTIES: &str = "action_properties";
+
+/// A subject or a resource.
+#[derive(Debug)]
+pub(super) struct Entity<'a> {
+    ty: Cow<'a, str>,
+    id: Cow<'a, str>,
+    properties: Members<'a>,
+}
+
+/// An action.
+#[derive(Debug)]
+pub(super) struct Action<'a> {
+    name: Cow<'a, str>,
+    properties: Members<'a>,
+}
+
+/// A request, or one item of a batch. A member that is `null` is absent.
+#[derive(Debug, Default)]
+pub(super) struct Evaluation<'a> {
+    pub(super) subject: Option<Entity<'a>>,
+    pub(super) action: Option<Action<'a>>,
+    pub(super) resource: Option<Entity<'a>>,
+    pub(super) context: Option<Members<'a>>,
+}
+
+/// A question with all that it needs, wherever it came from.
+#[derive(Debug)]
+pub(super) struct Parts<'p> {
+    subject: &'p Entity<'p>,
+    action: &'p Action<'p>,
+    resource: &'p Entity<'p>,
+    // Borrowed, unless something had to be put into it or taken out.
+    context: Cow<'p, Attributes<'p>>,
+}
+
+impl<'a> Evaluation<'a> {
+    /// Reads a request, in which nothing may be missing.
+    pub(super) fn read_whole(body: &'a [u8]) -> Result<Self, ApiError> {
+        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        let evaluation = Reader { whole: true }.deserialize(&mut deserializer)?;
+        deserializer.end()?;
+        Ok(evaluation)
+    }
+
+    /// The parts of a request that was read whole.
+    pub(super) fn parts(&self) -> Result<Parts<'_>, ApiError> {
+        let context = self.context.as_ref().map_or(&[][..], |Members(members)| members);
+        Parts::new(self.subject.as_ref(), self.action.as_ref(), self.resource.as_ref(), context)
+    }
+}
+
+impl<'p> Parts<'p> {
+    /// Puts a question together.
+    pub(super) fn new(
+        subject: Option<&'p Entity<'p>>,
+        action: Option<&'p Action<'p>>,
+        resource: Option<&'p Entity<'p>>,
+        context: &'p Attributes<'p>,
+    ) -> Result<Self, ApiError> {
+        let missing = |field: &str| ApiError::malformed(format!("missing field `{field}`"));
+        let action = action.ok_or_else(|| missing("action"))?;
+        Ok(Self {
+            subject: subject.ok_or_else(|| missing("subject"))?,
+            action,
+            resource: resource.ok_or_else(|| missing("resource"))?,
+            context: with_action_properties(context, action),
+        })
+    }
+
+    /// The question.
+    pub(super) fn question(&self, dialect: &Dialect) -> Result<Question<'_>, ApiError> {
+        Ok(Question {
+            subject_type: Some(&self.subject.ty),
+            subject: &self.subject.id,
+            subject_attributes: &self.subject.properties.0,
+            action: &self.action.name,
+            resource: Resource {
+                ty: &self.resource.ty,
+                id: &self.resource.id,
+                attributes: &self.resource.properties.0,
+            },
+            tenant: self.tenant(dialect)?,
+            context: &self.context,
+        })
+    }
+
+    /// `context.tenant`, or else `subject.properties.tenant`.
+    fn tenant(&self, dialect: &Dialect) -> Result<Option<&str>, ApiError> {
+        let properties = &self.subject.properties.0;
+        match (tenant_of(&self.context).or_else(|| tenant_of(properties)), dialect) {
+            (Some(Value::String(tenant)), _) => Ok(Some(tenant)),
+            // To plain Cedar the name means nothing. To others a tenant that cannot be read is not the same as none.
+            (None, _) | (Some(_), Dialect::PlainCedar { .. }) => Ok(None),
+            (Some(_), Dialect::Declared(_)) => Err(ApiError::malformed("`tenant` must be a string")),
+        }
+    }
+}
+
+fn tenant_of<'m>(members: &'m Attributes<'_>) -> Option<&'m Value<'m>> {
+    members.iter().find(|(name, _)| name == "tenant").map(|(_, value)| value)
+}
+
+fn with_action_properties<'p>(context: &'p Attributes<'p>, action: &'p Action<'p>) -> Cow<'p, Attributes<'p>> {
+    let properties = &action.properties.0;
+    let reserved = |(name, _): &(Cow<'p, str>, Value<'p>)| name == ACTION_PROPERTIES;
+    if properties.is_empty() && !context.iter().any(reserved) {
+        return Cow::Borrowed(context);
+    }
+    let mut members: Vec<_> = context.iter().filter(|member| !reserved(member)).cloned().collect();
+    if !properties.is_empty() {
+        members.push((Cow::Borrowed(ACTION_PROPERTIES), Value::Record(properties.clone())));
+    }
+    Cow::Owned(members)
+}
+
+/// Reads an [`Evaluation`]; `whole` where nothing may be missing.
+struct Reader {
+    whole: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Reader {
+    type Value = Evaluation<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Evaluation<'de>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Evaluation<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Reader { whole: false }.deserialize(deserializer)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Evaluation<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Evaluation<'de>, A::Error> {
+        let (mut subject, mut action, mut resource, mut context) = (None, None, None, None);
+        while let Some(Text(name)) = map.next_key()? {
+            match &*name {
+                "subject" => once(&mut subject, "subject", map.next_value()?)?,
+                "action" => once(&mut action, "action", map.next_value()?)?,
+                "resource" => once(&mut resource, "resource", map.next_value()?)?,
+                "context" => once(&mut context, "context", map.next_value()?)?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        let evaluation = Evaluation {
+            subject: subject.flatten(),
+            action: action.flatten(),
+            resource: resource.flatten(),
+            context: context.flatten(),
+        };
+        let missing = [
+            ("subject", evaluation.subject.is_none()),
+            ("action", evaluation.action.is_none()),
+            ("resource", evaluation.resource.is_none()),
+        ];
+        match missing.into_iter().find(|(_, missing)| self.whole && *missing) {
+            Some((field, _)) => Err(A::Error::missing_field(field)),
+            None => Ok(evaluation),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Entity<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Entity<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entity<'de>, A::Error> {
+                let (mut ty, mut id, mut properties) = (None, None, None);
+                while let Some(Text(name)) = map.next_key()? {
+                    match &*name {
+                        "type" => once(&mut ty, "type", map.next_value::<Text<'_>>()?.0)?,
+                        "id" => once(&mut id, "id", map.next_value::<Text<'_>>()?.0)?,
+                        "properties" => once(&mut properties, "properties", map.next_value::<Option<Members<'_>>>()?)?,
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(Entity {
+                    ty: ty.ok_or_else(|| A::Error::missing_field("type"))?,
+                    id: id.ok_or_else(|| A::Error::missing_field("id"))?,
+                    properties: properties.flatten().unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+impl<'de> Deserialize<'de> for Action<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Action<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Action<'de>, A::Error> {
+                let (mut action, mut properties) = (None, None);
+                while let Some(Text(name)) = map.next_key()? {
+                    match &*name {
+                        "name" => once(&mut action, "name", map.next_value::<Text<'_>>()?.0)?,
+                        "properties" => once(&mut properties, "properties", map.next_value::<Option<Members<'_>>>()?)?,
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(Action {
+                    name: action.ok_or_else(|| A::Error::missing_field("name"))?,
+                    properties: properties.flatten().unwrap_or_default(),
+                })
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
+}

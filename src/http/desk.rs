@@ -1,0 +1,377 @@
+//! The step that every way of asking shares: find the subject, decide, record, count.
+//!
+//! A desk belongs to one worker thread. [`Desk::decide`] is synchronous: what it decided is in the audit ring when it returns.
+
+use super::{
+    ApiError, ErrorCode,
+    authorize_listener::Services,
+    json, routes,
+    self_check::{Sampler, SelfCheck},
+};
+use crate::{
+    audit::{Entry, Kind, Origin, RecordError, Recorder, Texts, Ticket, Waiter},
+    config::Limits,
+    engine::{self, Dialect, Outcome, Program, Subject},
+    model::{Attributes, Decision, ReasonCode, Request, Resource, Revision, Timestamp},
+    reload::Current,
+    telemetry::HttpSeries,
+};
+use arc_swap::Guard;
+use hyper::header::HeaderValue;
+use std::{
+    cell::RefCell,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use ulid::Ulid;
+
+/// The name of the listener in metrics and logs.
+pub(super) const LISTENER: &str = "authorize";
+
+/// What one worker needs to answer.
+#[derive(Debug)]
+pub(super) struct Desk {
+    services: Services,
+    recorder: RefCell<Recorder>,
+    /// Waits for the recorder's ring without borrowing the recorder.
+    waiter: Waiter,
+    sampler: Sampler,
+    in_flight: Arc<AtomicUsize>,
+    /// Where answered questions are counted, by route.
+    answered: Vec<(&'static str, HttpSeries)>,
+    scratch: RefCell<Scratch>,
+    /// The revision that answered last, ready to be sent: it changes with a reload only.
+    revision: RefCell<Option<(Revision, HeaderValue)>>,
+}
+
+/// Texts of a record that have to be put together. Kept, so that they are not allocated anew.
+#[derive(Debug, Default)]
+struct Scratch {
+    user: String,
+    context: String,
+}
+
+/// One question, in the words of the caller.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question<'a> {
+    /// The type of the subject; `None` where the way of asking knows users only.
+    pub(super) subject_type: Option<&'a str>,
+    /// The id of the subject.
+    pub(super) subject: &'a str,
+    /// What the caller says about the subject.
+    pub(super) subject_attributes: &'a Attributes<'a>,
+    /// The action.
+    pub(super) action: &'a str,
+    /// What it is done to.
+    pub(super) resource: Resource<'a>,
+    /// The tenant.
+    pub(super) tenant: Option<&'a str>,
+    /// The context.
+    pub(super) context: &'a Attributes<'a>,
+}
+
+/// The request that a question came with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// Its id.
+    pub(super) request_id: &'a str,
+    /// The way of asking.
+    pub(super) origin: Origin,
+    /// When.
+    pub(super) time: Timestamp,
+    /// What [`Desk::room`] said just before.
+    pub(super) room: Room,
+}
+
+/// Whether the audit log takes records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// The next record finds room.
+    Free,
+    /// The store has failed: decisions are denied, since nobody would know of them.
+    Failed,
+}
+
+/// What was decided, and the place of its record.
+#[derive(Debug)]
+pub(super) struct Ruling<'a> {
+    /// Names the decision.
+    pub(super) id: Ulid,
+    /// What the engine said; `None` where it could not be recorded, which is a deny.
+    outcome: Option<Outcome<'a>>,
+    /// The place of the record.
+    pub(super) ticket: Option<Ticket>,
+}
+
+/// A request that is being answered; counts as such until it is dropped.
+#[derive(Debug)]
+pub(super) struct InFlight<'d>(&'d AtomicUsize);
+
+impl Desk {
+    /// A desk for one worker; `in_flight` is shared by all.
+    pub(super) fn new(
+        services: Services,
+        recorder: Recorder,
+        check: Option<SelfCheck>,
+        in_flight: Arc<AtomicUsize>,
+    ) -> Self {
+        let metrics = &services.metrics;
+        let answered = routes::labels().map(|(route, _)| (route, metrics.http_series(LISTENER, route, 200))).collect();
+        let waiter = recorder.waiter();
+        Self {
+            services,
+            recorder: RefCell::new(recorder),
+            waiter,
+            sampler: Sampler::new(check),
+            in_flight,
+            answered,
+            scratch: RefCell::default(),
+            revision: RefCell::default(),
+        }
+    }
+
+    /// Now.
+    pub(super) fn now(&self) -> Timestamp {
+        (self.services.now)()
+    }
+
+    /// A new id.
+    #[expect(clippy::unused_self, reason = "ids come from the desk, whatever they are made of")]
+    pub(super) fn new_id(&self, now: Timestamp) -> Ulid {
+        let milliseconds = u64::try_from(now.as_micros() / 1000).unwrap_or_default();
+        Ulid::from_parts(milliseconds, fastrand::u128(..))
+    }
+
+    /// The limits of requests.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.services.limits
+    }
+
+    /// The current snapshot. To be loaded once per request.
+    pub(super) fn current(&self) -> Guard<Arc<Current>> {
+        self.services.reader.load()
+    }
+
+    /// Counts an answered request.
+    pub(super) fn count(&self, route: &'static str, status: u16, took: Duration) {
+        match self.answered.iter().find(|(path, _)| status == 200 && *path == route) {
+            Some((_, series)) => series.record(took),
+            None => self.services.metrics.http_request(LISTENER, route, status, took),
+        }
+    }
+
+    /// Takes a place among the requests in flight.
+    pub(super) fn enter(&self) -> Result<InFlight<'_>, ApiError> {
+        let place = InFlight(&self.in_flight);
+        // Relaxed: the count guards nothing but itself.
+        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.services.limits.in_flight {
+            return Err(ApiError::new(ErrorCode::Overloaded, "too many requests at once"));
+        }
+        Ok(place)
+    }
+
+    /// Waits until the audit log has room for one record, as far as it is set to wait.
+    pub(super) async fn room(&self) -> Result<Room, ApiError> {
+        match self.waiter.room().await {
+            Ok(()) => Ok(Room::Free),
+            Err(RecordError::Failed) => Ok(Room::Failed),
+            Err(RecordError::Full) => Err(ApiError::new(ErrorCode::AuditUnavailable, "the audit queue is full")),
+        }
+    }
+
+    /// Waits until a record is as durable as the audit mode demands; `false` where it will never be.
+    pub(super) async fn committed(&self, ticket: Option<Ticket>) -> bool {
+        match ticket {
+            Some(ticket) => self.waiter.committed(ticket).await.is_ok(),
+            None => true,
+        }
+    }
+
+    /// The revision as a header.
+    pub(super) fn revision_header(&self, revision: Revision) -> HeaderValue {
+        let mut last = self.revision.borrow_mut();
+        if let Some((known, header)) = &*last
+            && *known == revision
+        {
+            return header.clone();
+        }
+        // Twelve hexadecimal digits.
+        let header = HeaderValue::from_str(revision.short()).unwrap_or_else(|_| HeaderValue::from_static(""));
+        *last = Some((revision, header.clone()));
+        header
+    }
+
+    /// Decides one question, records the decision and counts it.
+    pub(super) fn decide<'a>(&self, current: &'a Current, question: &Question<'a>, asked: &Asked<'_>) -> Ruling<'a> {
+        let program = &current.snapshot.program;
+        let id = self.new_id(asked.time);
+        if asked.room == Room::Failed {
+            current.counters.record(Decision::Deny, None, asked.origin, Duration::ZERO);
+            return Ruling { id, outcome: None, ticket: None };
+        }
+        let request = Request {
+            action: question.action,
+            resource: question.resource,
+            tenant: question.tenant,
+            context: question.context,
+            subject_attributes: question.subject_attributes,
+            time: asked.time,
+        };
+        let subject = subject(current, question);
+        let started = Instant::now();
+        let outcome = engine::decide(program, subject, &request);
+        let took = started.elapsed();
+        let erring = outcome.errors.len();
+        let recorded = self.record(current, question, asked, &outcome, id, took);
+        let ruling = match recorded {
+            Ok(ticket) => Ruling { id, outcome: Some(outcome), ticket: Some(ticket) },
+            Err(RecordError::Failed | RecordError::Full) => Ruling { id, outcome: None, ticket: None },
+        };
+        if erring > 0 {
+            self.services.metrics.policy_errors(erring);
+        }
+        let module = ruling.outcome.as_ref().and_then(|outcome| outcome.module);
+        current.counters.record(ruling.decision(), module, asked.origin, took);
+        self.sampler.count(&self.services.reader, current, question, asked.time);
+        ruling
+    }
+
+    fn record(
+        &self,
+        current: &Current,
+        question: &Question<'_>,
+        asked: &Asked<'_>,
+        outcome: &Outcome<'_>,
+        id: Ulid,
+        took: Duration,
+    ) -> Result<Ticket, RecordError> {
+        let program = &current.snapshot.program;
+        let scratch = &mut *self.scratch.borrow_mut();
+        let context = write_context(&mut scratch.context, program, question.context);
+        self.recorder.borrow_mut().record(&Entry {
+            time: asked.time,
+            kind: Kind::Decision,
+            id: id.to_bytes(),
+            request_id: asked.request_id,
+            tenant: outcome.tenant.or(question.tenant).unwrap_or_default(),
+            user: write_user(&mut scratch.user, program.dialect(), question),
+            roles: outcome.roles,
+            action: question.action,
+            module: program.module_id(outcome.module),
+            resource_type: question.resource.ty,
+            resource_id: question.resource.id,
+            decision: Some(outcome.decision),
+            reason: outcome.code.as_str(),
+            policies: &PolicyIds { program, outcome },
+            errors: &Errors { program, outcome },
+            revision: current.snapshot.revision.short(),
+            duration_ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+            origin: asked.origin,
+            actor: "",
+            before: "",
+            after: "",
+            context,
+        })
+    }
+}
+
+impl Ruling<'_> {
+    /// The answer.
+    pub(super) fn decision(&self) -> Decision {
+        self.outcome.as_ref().map_or(Decision::Deny, |outcome| outcome.decision)
+    }
+
+    /// Writes the reason: its code, its message and its policies.
+    pub(super) fn write_reason(&self, out: &mut String, program: &Program) {
+        let Some(outcome) = &self.outcome else { return write_unavailable(out) };
+        out.push_str(r#"{"code":""#);
+        out.push_str(outcome.code.as_str());
+        out.push_str(r#"","message":"#);
+        json::write::display(out, outcome.message(program));
+        out.push_str(r#","policies":"#);
+        let policies = outcome.determining.iter().filter_map(|&index| program.policy(index));
+        json::write::texts(out, policies.map(|policy| &*policy.id));
+        out.push('}');
+    }
+}
+
+/// Writes the reason of a decision that could not be recorded.
+pub(super) fn write_unavailable(out: &mut String) {
+    out.push_str(r#"{"code":""#);
+    out.push_str(ReasonCode::AuditUnavailable.as_str());
+    out.push_str(r#"","message":"the audit log cannot take the record","policies":[]}"#);
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+pub(super) fn subject<'a>(current: &'a Current, question: &Question<'a>) -> Subject<'a> {
+    let id = question.subject;
+    match current.snapshot.program.dialect() {
+        Dialect::PlainCedar { principal_type } => {
+            Subject::Entity { ty: question.subject_type.unwrap_or(principal_type), id }
+        }
+        Dialect::Declared(_) if is_user(question) => {
+            current.subjects.find(id).map_or(Subject::Unknown { id }, Subject::User)
+        }
+        Dialect::Declared(_) => Subject::Unknown { id },
+    }
+}
+
+/// Whether the subject of a question to a declared policy set is a user. AuthZEN's examples write the type in lower case.
+fn is_user(question: &Question<'_>) -> bool {
+    question.subject_type.is_none_or(|ty| ty.eq_ignore_ascii_case("User"))
+}
+
+fn write_user<'s>(scratch: &'s mut String, dialect: &Dialect, question: &Question<'s>) -> &'s str {
+    let ty = match (dialect, question.subject_type) {
+        (Dialect::PlainCedar { principal_type }, None) => principal_type,
+        (Dialect::Declared(_), _) if is_user(question) => return question.subject,
+        (_, ty) => ty.unwrap_or_default(),
+    };
+    scratch.clear();
+    json::write::plain(scratch, format_args!("{ty}::\"{}\"", question.subject.escape_debug()));
+    scratch
+}
+
+fn write_context<'s>(scratch: &'s mut String, program: &Program, context: &Attributes<'_>) -> &'s str {
+    scratch.clear();
+    let mut kept = context.iter().filter(|(name, _)| program.records_context(name)).peekable();
+    if kept.peek().is_some() {
+        json::write::members(scratch, kept.map(|(name, value)| (&**name, value)));
+    }
+    scratch
+}
+
+struct PolicyIds<'p, 'o> {
+    program: &'p Program,
+    outcome: &'p Outcome<'o>,
+}
+
+impl Texts for PolicyIds<'_, '_> {
+    fn each(&self, take: &mut dyn FnMut(&str)) {
+        for policy in self.outcome.determining.iter().filter_map(|&index| self.program.policy(index)) {
+            take(&policy.id);
+        }
+    }
+}
+
+struct Errors<'p, 'o> {
+    program: &'p Program,
+    outcome: &'p Outcome<'o>,
+}
+
+impl Texts for Errors<'_, '_> {
+    fn each(&self, take: &mut dyn FnMut(&str)) {
+        for error in &self.outcome.errors {
+            let id = self.program.policy(error.policy).map_or("", |policy| &*policy.id);
+            take(&format!("{id}: {}", error.message));
+        }
+    }
+}

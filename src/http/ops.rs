@@ -1,0 +1,149 @@
+//! The ops listener: metrics, probes, and what is going on.
+//!
+//! `/healthz` says that the process lives, `/readyz` whether requests should be sent here. A load that failed does not make it
+//! unready: the last good policies decide on.
+
+use super::{
+    management::framed,
+    views::{self, AuditView, FailureView},
+};
+use crate::{
+    audit::{self, Health},
+    lifecycle::{Clock, Readiness},
+    model::Timestamp,
+    reload::Handle,
+    telemetry::Metrics,
+};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// The name in logs and metrics.
+pub const LISTENER: &str = "ops";
+
+/// What the listener tells of.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// All metrics.
+    pub metrics: Arc<Metrics>,
+    /// What keeps the process from being ready.
+    pub readiness: Readiness,
+    /// What is live.
+    pub reload: Handle,
+    /// The audit log.
+    pub log: audit::Log,
+    /// Tells the time.
+    pub clock: Clock,
+    /// When the process started.
+    pub started: Timestamp,
+}
+
+/// All routes.
+pub fn router(services: Services) -> Router {
+    let metrics = Arc::clone(&services.metrics);
+    let router = Router::new()
+        .route("/metrics", get(exposition))
+        .route("/healthz", get(async || Json(Word { status: "ok" })))
+        .route("/readyz", get(readiness))
+        .route("/status", get(status))
+        .with_state(services);
+    let routes: [(&str, &[u16]); 4] =
+        [("/metrics", &[200]), ("/healthz", &[200]), ("/readyz", &[200, 503]), ("/status", &[200])];
+    framed(router, LISTENER, &metrics, &routes)
+}
+
+#[derive(Debug, Serialize)]
+struct Word {
+    status: &'static str,
+}
+
+/// Why requests should not be sent here.
+#[derive(Debug, Serialize)]
+struct NotReady {
+    status: &'static str,
+    reasons: Vec<Reason>,
+}
+
+#[derive(Debug, Serialize)]
+struct Reason {
+    name: &'static str,
+    message: String,
+}
+
+async fn exposition(State(services): State<Services>) -> Response {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], services.metrics.render()).into_response()
+}
+
+async fn readiness(State(services): State<Services>) -> Response {
+    let held = services.readiness.reasons().into_iter().map(|(name, message)| Reason { name, message });
+    let failed = match services.log.health() {
+        Health::Running => None,
+        Health::Failed(why) => Some(Reason { name: "audit", message: format!("the audit store has failed: {why}") }),
+        Health::Closed => Some(Reason { name: "audit", message: "the audit log is closed".to_owned() }),
+    };
+    let reasons: Vec<Reason> = held.chain(failed).collect();
+    if reasons.is_empty() {
+        Json(Word { status: "ready" }).into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, Json(NotReady { status: "not_ready", reasons })).into_response()
+    }
+}
+
+/// What is going on.
+#[derive(Debug, Serialize)]
+struct StatusView {
+    version: &'static str,
+    started_at: String,
+    uptime_seconds: i64,
+    ready: bool,
+    policies: PoliciesView,
+    audit: AuditView,
+}
+
+#[derive(Debug, Serialize)]
+struct PoliciesView {
+    policy_set: Arc<str>,
+    revision: String,
+    policies: usize,
+    loaded_at: String,
+    watching: bool,
+    last_look: LookView,
+    consecutive_failures: u64,
+    last_failure: Option<FailureView>,
+}
+
+#[derive(Debug, Serialize)]
+struct LookView {
+    at: String,
+    cause: &'static str,
+    outcome: &'static str,
+}
+
+async fn status(State(services): State<Services>) -> Json<StatusView> {
+    let live = services.reload.status();
+    let (at, cause, outcome) = live.last_look;
+    let up = services.clock.now().as_micros().saturating_sub(services.started.as_micros());
+    Json(StatusView {
+        version: env!("CARGO_PKG_VERSION"),
+        started_at: services.started.to_string(),
+        uptime_seconds: up / 1_000_000,
+        ready: services.readiness.reasons().is_empty() && services.log.health() == Health::Running,
+        policies: PoliciesView {
+            policy_set: Arc::clone(&live.policy_set),
+            revision: live.revision.to_string(),
+            policies: live.policies,
+            loaded_at: live.loaded_at.to_string(),
+            watching: live.watching,
+            last_look: LookView { at: at.to_string(), cause: cause.as_str(), outcome: outcome.as_str() },
+            consecutive_failures: live.consecutive_failures,
+            last_failure: live.last_failure.as_ref().map(FailureView::from),
+        },
+        audit: views::audit(&services.log),
+    })
+}

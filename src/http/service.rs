@@ -1,0 +1,122 @@
+//! One request from head to answer: route, limits, handler, fence, headers, metrics.
+
+use super::{
+    ApiError, ErrorCode, authorize, authzen, body,
+    desk::{Desk, LISTENER},
+    request_id::{RequestId, X_REQUEST_ID},
+    routes::{self, Access, Handler, Route},
+};
+use crate::telemetry::events;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
+    http::request,
+};
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    rc::Rc,
+    task::Poll,
+    time::Instant,
+};
+
+static SIDEGATE_REVISION: HeaderName = HeaderName::from_static("sidegate-revision");
+
+/// What a handler has to say.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// JSON.
+    pub(super) body: String,
+    /// The revision that decided.
+    pub(super) revision: HeaderValue,
+}
+
+/// Answers one request. Every answer carries the request's id; every answer is counted.
+pub(super) async fn answer(desk: Rc<Desk>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let started = Instant::now();
+    let (head, body) = request.into_parts();
+    let request_id = RequestId::of(&head.headers, &desk);
+    let (label, result) = match routes::find(&head.method, head.uri.path()) {
+        Ok(route) => {
+            let handled = handle(&desk, route, &head, body, request_id.text());
+            (route.path, fence(handled, route.path, request_id.text()).await)
+        }
+        Err((label, error)) => (label, Err(error)),
+    };
+    let mut response = match result {
+        Ok(answer) => answer.into_response(),
+        Err(error) => error_response(&error, request_id.text()),
+    };
+    response.headers_mut().insert(&X_REQUEST_ID, request_id.into_header());
+    desk.count(label, response.status().as_u16(), started.elapsed());
+    Ok(response)
+}
+
+async fn handle(
+    desk: &Desk,
+    route: &Route,
+    head: &request::Parts,
+    body: Incoming,
+    request_id: &str,
+) -> Result<Answer, ApiError> {
+    match route.access {
+        Access::Application => {}
+    }
+    let _in_flight = desk.enter()?;
+    body::require_json(&head.headers)?;
+    let body = body::read(&head.headers, body, desk.limits()).await?;
+    match route.handler {
+        Handler::Authorize => authorize::answer(desk, &body, request_id).await,
+        Handler::Evaluation => authzen::evaluation(desk, &body, request_id).await,
+        Handler::Evaluations => authzen::evaluations(desk, &body, request_id).await,
+    }
+}
+
+/// Keeps a panic within its request: it becomes an answer, and the connection and the worker go on.
+async fn fence<F>(work: F, route: &'static str, request_id: &str) -> Result<Answer, ApiError>
+where
+    F: Future<Output = Result<Answer, ApiError>>,
+{
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        // What a panic can leave half done is dropped with the request: the cells of a desk are whole between requests.
+        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(|_| {
+            // The panic's own text has gone where all panics go.
+            events::request_failed(LISTENER, route, request_id);
+            Poll::Ready(Err(ApiError::new(ErrorCode::Internal, "internal error")))
+        })
+    })
+    .await
+}
+
+impl Answer {
+    fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(Bytes::from(self.body)));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(&SIDEGATE_REVISION, self.revision);
+        response
+    }
+}
+
+fn error_response(error: &ApiError, request_id: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(error.body(request_id))));
+    *response.status_mut() = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(allow) = error.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
+        headers.insert(ALLOW, allow);
+    }
+    if let Some(seconds) = error.code.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if error.code.closes() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}

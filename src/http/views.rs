@@ -1,0 +1,97 @@
+//! Wire shapes that more than one listener shows.
+
+use crate::{
+    audit::{self, Health},
+    document::Diagnostic,
+    reload::Failure,
+};
+use serde::Serialize;
+
+/// One thing that is wrong with the policy files.
+#[derive(Debug, Serialize)]
+pub(super) struct DiagnosticView {
+    severity: &'static str,
+    code: &'static str,
+    message: String,
+    file: String,
+    line: Option<u32>,
+    column: Option<u32>,
+    help: Option<String>,
+}
+
+impl From<&Diagnostic> for DiagnosticView {
+    fn from(item: &Diagnostic) -> Self {
+        Self {
+            severity: item.severity().as_str(),
+            code: item.code(),
+            message: item.message().to_owned(),
+            file: item.path().to_owned(),
+            line: item.line(),
+            column: item.column(),
+            help: item.help().map(str::to_owned),
+        }
+    }
+}
+
+/// A look at the policy files that failed.
+#[derive(Debug, Serialize)]
+pub(super) struct FailureView {
+    at: String,
+    outcome: &'static str,
+    revision: Option<String>,
+    diagnostics: Vec<DiagnosticView>,
+}
+
+impl From<&Failure> for FailureView {
+    fn from(failure: &Failure) -> Self {
+        Self {
+            at: failure.at.to_string(),
+            outcome: failure.outcome.as_str(),
+            revision: failure.seen.map(|revision| revision.to_string()),
+            diagnostics: failure.problem.iter().map(DiagnosticView::from).collect(),
+        }
+    }
+}
+
+/// How the audit log is doing.
+#[derive(Debug, Serialize)]
+pub(super) struct AuditView {
+    health: &'static str,
+    problem: Option<String>,
+    records_written: u64,
+    records_dropped: u64,
+    records_failed: u64,
+    lag_records: u64,
+    lag_seconds: f64,
+    queue_depth_bytes: u64,
+    queue_capacity_bytes: u64,
+    last_commit_seconds: f64,
+    store_bytes: u64,
+    oldest_record: Option<String>,
+    durable_seq: u64,
+}
+
+/// Looks at the audit log.
+pub(super) fn audit(log: &audit::Log) -> AuditView {
+    let (health, problem) = match log.health() {
+        Health::Running => ("running", None),
+        Health::Failed(why) => ("failed", Some(why)),
+        Health::Closed => ("closed", None),
+    };
+    let stats = log.stats();
+    AuditView {
+        health,
+        problem,
+        records_written: stats.written,
+        records_dropped: stats.dropped,
+        records_failed: stats.failed,
+        lag_records: stats.lag_records,
+        lag_seconds: stats.lag.as_secs_f64(),
+        queue_depth_bytes: stats.queue_depth,
+        queue_capacity_bytes: stats.queue_capacity,
+        last_commit_seconds: stats.last_commit.as_secs_f64(),
+        store_bytes: stats.store_bytes,
+        oldest_record: stats.oldest_record.map(|time| time.to_string()),
+        durable_seq: stats.durable_seq,
+    }
+}

@@ -1,0 +1,67 @@
+//! What is live, and what came of the looks at the files.
+
+use super::Cause;
+use crate::{
+    document::Diagnostics,
+    model::{Revision, Timestamp},
+    telemetry::ReloadOutcome,
+};
+use std::{sync::Arc, time::Duration};
+
+/// What came of one look at the files.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Why they were looked at.
+    pub cause: Cause,
+    /// What came of it.
+    pub outcome: ReloadOutcome,
+    /// The revision that decides after it.
+    pub revision: Revision,
+    /// The name of the set that decides after it.
+    pub policy_set: Arc<str>,
+    /// The revision of the files, where they could be read.
+    pub seen: Option<Revision>,
+    /// What is wrong, where something is.
+    pub problem: Option<Arc<Diagnostics>>,
+    /// When.
+    pub at: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether it says something that was not said before: a swap, the first refusal of a digest, a new reason why files
+    /// cannot be read, files that are good again.
+    pub is_news: bool,
+}
+
+/// What is live, and how the last looks went. Published as a whole.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// The revision that decides.
+    pub revision: Revision,
+    /// The set's name.
+    pub policy_set: Arc<str>,
+    /// How many policies it holds.
+    pub policies: usize,
+    /// Since when it decides.
+    pub loaded_at: Timestamp,
+    /// When the files were last looked at, why, and what came of it.
+    pub last_look: (Timestamp, Cause, ReloadOutcome),
+    /// The last failure, also after it was overcome.
+    pub last_failure: Option<Failure>,
+    /// Failures since the files were last seen to be what is live.
+    pub consecutive_failures: u64,
+    /// Whether file events are heard.
+    pub watching: bool,
+}
+
+/// A look that failed.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// When.
+    pub at: Timestamp,
+    /// In which way.
+    pub outcome: ReloadOutcome,
+    /// The revision of the files, where they could be read.
+    pub seen: Option<Revision>,
+    /// What is wrong.
+    pub problem: Arc<Diagnostics>,
+}

@@ -1,0 +1,374 @@
+//! The registry and its typed handles.
+
+use super::{
+    decisions::{self, DecisionCounters, KnownModules},
+    table::{self, Kind, Metric, ReloadOutcome},
+};
+use crate::model::{Revision, Status, Timestamp};
+use arc_swap::ArcSwapOption;
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
+};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// All metrics of the process. Shared.
+pub struct Metrics {
+    registry: Registry,
+    decisions: IntCounterVec,
+    decision_duration: Histogram,
+    known_modules: KnownModules,
+    http_duration: HistogramVec,
+    reloads: IntCounterVec,
+    reload_duration: Histogram,
+    last_success: Gauge,
+    consecutive_failures: IntGauge,
+    policy_info: IntGaugeVec,
+    policies_loaded: IntGauge,
+    policy_errors: IntCounter,
+    self_checks: IntCounterVec,
+    audit: AuditMetrics,
+    directory_users: IntGaugeVec,
+    audit_source: ArcSwapOption<AuditSource>,
+}
+
+struct AuditMetrics {
+    written: IntCounter,
+    dropped: IntCounter,
+    failed: IntCounter,
+    queue_depth: IntGauge,
+    queue_capacity: IntGauge,
+    commit_duration: Histogram,
+    store_bytes: IntGauge,
+    oldest: Gauge,
+}
+
+type AuditSource = Box<dyn Fn() -> AuditFigures + Send + Sync>;
+
+/// What the audit log tells about itself when metrics are scraped.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AuditFigures {
+    /// Records in the store since the start.
+    pub written: u64,
+    /// Records left out because the queue was full.
+    pub dropped: u64,
+    /// Records lost because the store failed.
+    pub failed: u64,
+    /// Bytes that wait in the queue.
+    pub queue_depth: u64,
+    /// Bytes that the queue holds.
+    pub queue_capacity: u64,
+    /// Bytes on disk.
+    pub store_bytes: u64,
+    /// The oldest record.
+    pub oldest: Option<Timestamp>,
+}
+
+/// The answers of one route with one code.
+#[derive(Debug, Clone)]
+pub struct HttpSeries(Histogram);
+
+impl HttpSeries {
+    /// Counts one answered HTTP request.
+    pub fn record(&self, took: Duration) {
+        self.0.observe(took.as_secs_f64());
+    }
+}
+
+impl Metrics {
+    /// Registers everything; every series is present from the start, at zero.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        let registry = Registry::new();
+        let records = counters(&registry, &table::AUDIT_RECORDS);
+        let audit = AuditMetrics {
+            written: records.with_label_values(&["written"]),
+            dropped: records.with_label_values(&["dropped"]),
+            failed: records.with_label_values(&["failed"]),
+            queue_depth: integer(&registry, &table::AUDIT_QUEUE_DEPTH),
+            queue_capacity: integer(&registry, &table::AUDIT_QUEUE_CAPACITY),
+            commit_duration: histogram(&registry, &table::AUDIT_COMMIT_DURATION),
+            store_bytes: integer(&registry, &table::AUDIT_STORE_BYTES),
+            oldest: gauge(&registry, &table::AUDIT_OLDEST),
+        };
+        let metrics = Self {
+            decisions: counters(&registry, decisions::METRIC),
+            decision_duration: histogram(&registry, &table::DECISION_DURATION),
+            known_modules: KnownModules::default(),
+            http_duration: histograms(&registry, &table::HTTP_DURATION),
+            reloads: counters(&registry, &table::POLICY_RELOADS),
+            reload_duration: histogram(&registry, &table::POLICY_RELOAD_DURATION),
+            last_success: gauge(&registry, &table::POLICY_LAST_SUCCESS),
+            consecutive_failures: integer(&registry, &table::POLICY_FAILURES),
+            policy_info: integers(&registry, &table::POLICY_INFO),
+            policies_loaded: integer(&registry, &table::POLICIES_LOADED),
+            policy_errors: counter(&registry, &table::POLICY_ERRORS),
+            self_checks: counters(&registry, &table::SELF_CHECKS),
+            audit,
+            directory_users: integers(&registry, &table::DIRECTORY_USERS),
+            audit_source: ArcSwapOption::empty(),
+            registry,
+        };
+        metrics.begin_at_zero();
+        Arc::new(metrics)
+    }
+
+    fn begin_at_zero(&self) {
+        ReloadOutcome::ALL.iter().for_each(|outcome| self.reloads.with_label_values(&[outcome.as_str()]).inc_by(0));
+        ["same", "different"].iter().for_each(|outcome| self.self_checks.with_label_values(&[outcome]).inc_by(0));
+        self.directory_users([]);
+        let commit = option_env!("SIDEGATE_COMMIT").unwrap_or("unknown");
+        integers(&self.registry, &table::BUILD_INFO).with_label_values(&[env!("CARGO_PKG_VERSION"), commit]).set(1);
+        register(&self.registry, ProcessCollector::for_self());
+        // Without modules, so that the series are there before the first snapshot is.
+        drop(self.decision_counters(&[]));
+    }
+
+    /// Resolves the counters for these modules, in the order of the vocabulary (bounded; what is beyond counts as `other`).
+    #[must_use]
+    pub fn decision_counters(&self, modules: &[&str]) -> DecisionCounters {
+        DecisionCounters::new(&self.decisions, self.decision_duration.clone(), &self.known_modules, modules)
+    }
+
+    /// Makes the series of a route, so that they are there before the first request is.
+    pub fn http_route(&self, listener: &'static str, route: &'static str, codes: &[u16]) {
+        for &code in codes {
+            drop(self.http_child(listener, route, code));
+        }
+    }
+
+    /// Counts one answered HTTP request. `route` is a route's pattern, never a path.
+    pub fn http_request(&self, listener: &'static str, route: &'static str, code: u16, took: Duration) {
+        self.http_child(listener, route, code).observe(took.as_secs_f64());
+    }
+
+    /// The series of one route and code, for those who count so often that looking it up would show.
+    #[must_use]
+    pub fn http_series(&self, listener: &'static str, route: &'static str, code: u16) -> HttpSeries {
+        HttpSeries(self.http_child(listener, route, code))
+    }
+
+    fn http_child(&self, listener: &str, route: &str, code: u16) -> Histogram {
+        let mut digits = [0; 3];
+        self.http_duration.with_label_values(&[listener, route, code_text(code, &mut digits)])
+    }
+
+    /// Counts policies that could not be evaluated in one decision.
+    pub fn policy_errors(&self, count: usize) {
+        self.policy_errors.inc_by(count as u64);
+    }
+
+    /// Counts one comparison with plain Cedar.
+    pub fn self_check(&self, same: bool) {
+        self.self_checks.with_label_values(&[if same { "same" } else { "different" }]).inc();
+    }
+
+    /// Counts one look at the policy directory.
+    pub fn reload(&self, outcome: ReloadOutcome) {
+        self.reloads.with_label_values(&[outcome.as_str()]).inc();
+    }
+
+    /// Observes how long a changed set took to be swapped in or refused.
+    pub fn reload_took(&self, took: Duration) {
+        self.reload_duration.observe(took.as_secs_f64());
+    }
+
+    /// Says how many loads have failed since the files were last what is live; at zero they are, as of `now`.
+    pub fn policy_health(&self, consecutive_failures: u64, now: Timestamp) {
+        self.consecutive_failures.set(saturating(consecutive_failures));
+        if consecutive_failures == 0 {
+            self.last_success.set(seconds(now));
+        }
+    }
+
+    /// Names the snapshot that decides; the one before loses its series.
+    pub fn policy_live(&self, revision: Revision, policy_set: &str, policies: usize) {
+        self.policy_info.reset();
+        self.policy_info.with_label_values(&[revision.short(), policy_set]).set(1);
+        self.policies_loaded.set(saturating(policies as u64));
+    }
+
+    /// Counts the users that deciders know.
+    pub fn directory_users(&self, statuses: impl IntoIterator<Item = Status>) {
+        let mut counts = [(Status::Invited, 0), (Status::Active, 0), (Status::Suspended, 0)];
+        for status in statuses {
+            counts.iter_mut().filter(|(of, _)| *of == status).for_each(|(_, count)| *count += 1);
+        }
+        for (status, count) in counts {
+            self.directory_users.with_label_values(&[status.as_str()]).set(count);
+        }
+    }
+
+    /// Observes one group commit of the audit store.
+    pub fn audit_commit(&self, took: Duration) {
+        self.audit.commit_duration.observe(took.as_secs_f64());
+    }
+
+    /// Says where the audit log's figures come from. They are asked for at each scrape.
+    pub fn watch_audit(&self, source: impl Fn() -> AuditFigures + Send + Sync + 'static) {
+        self.audit_source.store(Some(Arc::new(Box::new(source))));
+    }
+
+    /// The text exposition.
+    #[must_use]
+    pub fn render(&self) -> String {
+        if let Some(source) = &*self.audit_source.load() {
+            self.audit.refresh(&source());
+        }
+        let mut text = Vec::with_capacity(64 * 1024);
+        match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            Ok(()) => String::from_utf8(text).unwrap_or_default(),
+            // Writing into memory cannot fail, and families without series are left out by the registry.
+            Err(_) => String::new(),
+        }
+    }
+}
+
+impl AuditMetrics {
+    fn refresh(&self, figures: &AuditFigures) {
+        // The log counts by itself; two scrapes at once may see its figures in either order, and counters never go back.
+        let advance = |counter: &IntCounter, to: u64| counter.inc_by(to.saturating_sub(counter.get()));
+        advance(&self.written, figures.written);
+        advance(&self.dropped, figures.dropped);
+        advance(&self.failed, figures.failed);
+        self.queue_depth.set(saturating(figures.queue_depth));
+        self.queue_capacity.set(saturating(figures.queue_capacity));
+        self.store_bytes.set(saturating(figures.store_bytes));
+        self.oldest.set(figures.oldest.map_or(0.0, seconds));
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a double holds microseconds exactly until the year 2255")]
+fn seconds(time: Timestamp) -> f64 {
+    time.as_micros() as f64 / 1e6
+}
+
+fn saturating(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// The three digits of a status code, without a text on the heap.
+fn code_text(code: u16, digits: &mut [u8; 3]) -> &str {
+    for (digit, divisor) in digits.iter_mut().zip([100, 10, 1]) {
+        *digit = b'0' + u8::try_from(code / divisor % 10).unwrap_or_default();
+    }
+    str::from_utf8(digits).unwrap_or_default()
+}
+
+fn counter(registry: &Registry, metric: &Metric) -> IntCounter {
+    add(registry, built(metric, IntCounter::with_opts(options(metric))))
+}
+
+fn counters(registry: &Registry, metric: &Metric) -> IntCounterVec {
+    add(registry, built(metric, IntCounterVec::new(options(metric), &labels(metric))))
+}
+
+fn gauge(registry: &Registry, metric: &Metric) -> Gauge {
+    add(registry, built(metric, Gauge::with_opts(options(metric))))
+}
+
+fn integer(registry: &Registry, metric: &Metric) -> IntGauge {
+    add(registry, built(metric, IntGauge::with_opts(options(metric))))
+}
+
+fn integers(registry: &Registry, metric: &Metric) -> IntGaugeVec {
+    add(registry, built(metric, IntGaugeVec::new(options(metric), &labels(metric))))
+}
+
+fn histogram(registry: &Registry, metric: &Metric) -> Histogram {
+    add(registry, built(metric, Histogram::with_opts(histogram_options(metric))))
+}
+
+fn histograms(registry: &Registry, metric: &Metric) -> HistogramVec {
+    add(registry, built(metric, HistogramVec::new(histogram_options(metric), &labels(metric))))
+}
+
+fn options(metric: &Metric) -> Opts {
+    Opts::new(metric.name, metric.help)
+}
+
+fn histogram_options(metric: &Metric) -> HistogramOpts {
+    let options = HistogramOpts::new(metric.name, metric.help);
+    match metric.kind {
+        Kind::Histogram(buckets) => options.buckets(buckets.to_vec()),
+        Kind::Counter | Kind::Gauge => options,
+    }
+}
+
+fn labels(metric: &Metric) -> Vec<&'static str> {
+    metric.labels.iter().map(|(label, _)| *label).collect()
+}
+
+#[expect(clippy::expect_used, reason = "the table is constant and a test registers all of it")]
+fn built<C>(metric: &Metric, collector: prometheus::Result<C>) -> C {
+    collector.expect(metric.name)
+}
+
+fn add<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> C {
+    register(registry, collector.clone());
+    collector
+}
+
+#[expect(clippy::expect_used, reason = "the table is constant and a test registers all of it")]
+fn register(registry: &Registry, collector: impl Collector + 'static) {
+    registry.register(Box::new(collector)).expect("a metric stands in the table twice");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_metric_of_the_table_is_there_from_the_start_and_no_other() {
+        let metrics = Metrics::new();
+        metrics.policy_live(Revision::new([7; 32]), "demo", 3);
+        metrics.http_route("ops", "/metrics", &[200]);
+        let there: BTreeSet<String> = metrics.registry.gather().iter().map(|family| family.name().to_owned()).collect();
+        let table: BTreeSet<String> = table::TABLE.iter().map(|metric| metric.name.to_owned()).collect();
+        let process: BTreeSet<String> = there.iter().filter(|name| name.starts_with("process_")).cloned().collect();
+        assert_eq!(there.difference(&process).cloned().collect::<BTreeSet<_>>(), table);
+        assert!(process.contains("process_resident_memory_bytes"));
+    }
+
+    #[test]
+    fn a_swap_removes_the_series_of_the_revision_before() {
+        let metrics = Metrics::new();
+        metrics.policy_live(Revision::new([0xaa; 32]), "demo", 3);
+        metrics.policy_live(Revision::new([0xbb; 32]), "demo", 4);
+        let text = metrics.render();
+        assert!(text.contains(r#"sidegate_policy_info{policy_set="demo",revision="bbbbbbbbbbbb"} 1"#), "{text}");
+        assert!(!text.contains("aaaaaaaaaaaa"));
+        assert!(text.contains("sidegate_policies_loaded 4"));
+    }
+
+    #[test]
+    fn audit_figures_are_asked_for_at_each_scrape() {
+        let metrics = Metrics::new();
+        assert!(metrics.render().contains(r#"sidegate_audit_records_total{outcome="written"} 0"#));
+        metrics.watch_audit(|| AuditFigures {
+            written: 12,
+            oldest: Some(Timestamp::from_micros(1_500_000)),
+            ..AuditFigures::default()
+        });
+        for _ in 0..2 {
+            let text = metrics.render();
+            assert!(text.contains(r#"sidegate_audit_records_total{outcome="written"} 12"#), "{text}");
+            assert!(text.contains("sidegate_audit_oldest_record_timestamp_seconds 1.5"), "{text}");
+        }
+    }
+
+    #[test]
+    fn requests_are_counted_by_status_code() {
+        let metrics = Metrics::new();
+        metrics.http_request("ops", "/metrics", 404, Duration::from_millis(2));
+        let line = r#"sidegate_http_request_duration_seconds_count{code="404",listener="ops",route="/metrics"} 1"#;
+        assert!(metrics.render().contains(line));
+    }
+}

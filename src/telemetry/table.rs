@@ -1,0 +1,154 @@
+//! The table of metrics: what there is, in which unit, with which labels.
+
+/// A metric as it is registered and documented.
+#[derive(Debug)]
+pub(super) struct Metric {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// What it counts or measures.
+    pub(super) kind: Kind,
+    /// Its labels with their values, as far as these are fixed.
+    pub(super) labels: &'static [(&'static str, &'static str)],
+    /// What it says, in one sentence.
+    pub(super) help: &'static str,
+}
+
+/// The sorts of metrics.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Observations in buckets with these upper bounds.
+    Histogram(&'static [f64]),
+}
+
+impl Kind {
+    /// The word of the exposition format.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram(_) => "histogram",
+        }
+    }
+}
+
+/// For what takes microseconds: one evaluation.
+const FINE: &[f64] =
+    &[1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 5e-2, 0.25, 1.0];
+/// For what crosses a socket or a disk.
+const COARSE: &[f64] =
+    &[1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+/// For a load of a policy set.
+const LOAD: &[f64] = &[1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+macro_rules! metrics {
+    ($($name:ident = $text:literal, $kind:expr, [$(($label:literal, $values:literal)),*], $help:literal;)*) => {
+        $(pub(super) const $name: Metric =
+            Metric { name: $text, kind: $kind, labels: &[$(($label, $values)),*], help: $help };)*
+
+        /// Every metric of the product, in the order of the reference. `process_*` come from the library.
+        pub(super) const TABLE: &[&Metric] = &[$(&$name,)*];
+    };
+}
+
+metrics! {
+    DECISIONS = "sidegate_decisions_total", Kind::Counter,
+        [("decision", "`allow`, `deny`"), ("module", "module id; `none`; `other` beyond the first 128 of the process"),
+         ("source", "`native`, `authzen`, `envoy`, `forward_auth`, `admin`, `cli`")],
+        "Decisions answered";
+    DECISION_DURATION = "sidegate_decision_duration_seconds", Kind::Histogram(FINE), [],
+        "Time to evaluate one question, without reading or writing it";
+    HTTP_DURATION = "sidegate_http_request_duration_seconds", Kind::Histogram(COARSE),
+        [("listener", "`authorize`, `admin`, `ops`"), ("route", "the route's pattern; `other` where none fits"),
+         ("code", "the status code")],
+        "Time from a request's head to its answer";
+    POLICY_RELOADS = "sidegate_policy_reloads_total", Kind::Counter,
+        [("outcome", "`swapped`, `unchanged`, `rejected_syntax`, `rejected_validation`, `rejected_tests`, `read_error`")],
+        "Looks at the policy directory, by what came of them; a refused set counts once, however often it is seen";
+    POLICY_RELOAD_DURATION = "sidegate_policy_reload_duration_seconds", Kind::Histogram(LOAD), [],
+        "Time from the first read of a changed policy set to its swap or refusal";
+    POLICY_LAST_SUCCESS = "sidegate_policy_last_success_timestamp_seconds", Kind::Gauge, [],
+        "When the files were last seen to be what is live, as a Unix time";
+    POLICY_FAILURES = "sidegate_policy_consecutive_failures", Kind::Gauge, [],
+        "Loads refused or failed since the files were last seen to be what is live";
+    POLICY_INFO = "sidegate_policy_info", Kind::Gauge,
+        [("revision", "12 hexadecimal digits"), ("policy_set", "the set's name")],
+        "1 for the snapshot that decides";
+    POLICIES_LOADED = "sidegate_policies_loaded", Kind::Gauge, [],
+        "Policies of the snapshot that decides";
+    POLICY_ERRORS = "sidegate_policy_errors_total", Kind::Counter, [],
+        "Policies that could not be evaluated while deciding";
+    SELF_CHECKS = "sidegate_self_checks_total", Kind::Counter,
+        [("outcome", "`same`, `different`")],
+        "Decisions compared with those of plain Cedar (`engine.verify_one_in`)";
+    AUDIT_RECORDS = "sidegate_audit_records_total", Kind::Counter,
+        [("outcome", "`written`, `dropped`, `failed`")],
+        "Audit records, by what became of them";
+    AUDIT_QUEUE_DEPTH = "sidegate_audit_queue_depth", Kind::Gauge, [],
+        "Bytes in the audit queue that the store has not taken yet";
+    AUDIT_QUEUE_CAPACITY = "sidegate_audit_queue_capacity", Kind::Gauge, [],
+        "Bytes that the audit queue holds";
+    AUDIT_COMMIT_DURATION = "sidegate_audit_commit_duration_seconds", Kind::Histogram(COARSE), [],
+        "Time of one group commit to the audit store";
+    AUDIT_STORE_BYTES = "sidegate_audit_store_bytes", Kind::Gauge, [],
+        "Bytes of the audit store on disk";
+    AUDIT_OLDEST = "sidegate_audit_oldest_record_timestamp_seconds", Kind::Gauge, [],
+        "Time of the oldest audit record, as a Unix time; 0 while there is none";
+    DIRECTORY_USERS = "sidegate_directory_users", Kind::Gauge,
+        [("status", "`invited`, `active`, `suspended`")],
+        "Users, by status";
+    BUILD_INFO = "sidegate_build_info", Kind::Gauge,
+        [("version", "the release"), ("commit", "the commit it was built from; `unknown` outside a work tree")],
+        "1 for the build that runs";
+}
+
+/// What came of one look at the policy directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReloadOutcome {
+    /// A new snapshot decides.
+    Swapped,
+    /// The files are what is live already.
+    Unchanged,
+    /// The files do not parse.
+    RejectedSyntax,
+    /// The files parse, but what they say does not fit together.
+    RejectedValidation,
+    /// The set's own tests fail.
+    RejectedTests,
+    /// The files could not be read.
+    ReadError,
+}
+
+impl ReloadOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 6] = [
+        Self::Swapped,
+        Self::Unchanged,
+        Self::RejectedSyntax,
+        Self::RejectedValidation,
+        Self::RejectedTests,
+        Self::ReadError,
+    ];
+
+    /// The outcome as label, in `/status` and in the audit log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Swapped => "swapped",
+            Self::Unchanged => "unchanged",
+            Self::RejectedSyntax => "rejected_syntax",
+            Self::RejectedValidation => "rejected_validation",
+            Self::RejectedTests => "rejected_tests",
+            Self::ReadError => "read_error",
+        }
+    }
+
+    /// Whether what is live now is what the files say.
+    #[must_use]
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::Swapped | Self::Unchanged)
+    }
+}

@@ -1,0 +1,116 @@
+//! Every cell of the smallest example, asked over HTTP of `policies/demo`, the set that the README shows.
+
+use crate::support::{
+    Grid, Sidecar,
+    facts::{Facts, expected},
+    repo,
+};
+use serde_json::{Value, json};
+
+#[test]
+fn every_cell_of_the_demo_is_answered_as_the_facts_say() {
+    let Some(facts) = Facts::read("demo") else { return };
+    let sidecar = Sidecar::builder().start();
+    let mut grid = Grid::new(&sidecar);
+    for user in facts.users() {
+        for module in facts.modules() {
+            let ty = facts.resource(&module);
+            let grants = user.grants(&facts, "", &module);
+            for action in facts.actions(&module) {
+                for (attributes, own) in
+                    [(json!({}), false), (json!({ "owner": user.id }), true), (json!({ "owner": "nobody" }), false)]
+                {
+                    let want = user.refused_for_status().unwrap_or_else(|| expected(&grants, &action, None, own));
+                    let resource = json!({ "type": ty, "id": format!("{ty}-1"), "attributes": attributes });
+                    grid.ask(&json!({ "user": user.id, "action": action, "resource": resource }), want);
+                    // The id of a resource is optional.
+                    let resource = json!({ "type": ty, "attributes": attributes });
+                    grid.ask(&json!({ "user": user.id, "action": action, "resource": resource }), want);
+                }
+            }
+        }
+    }
+    assert!(grid.finish() >= 6 * 2 * 4 * 3 * 2);
+}
+
+#[test]
+fn the_short_form_of_a_resource_means_the_same() {
+    let sidecar = Sidecar::builder().start();
+    let mut grid = Grid::new(&sidecar);
+    for (user, action, want) in [
+        ("alice", "delete", ("allow", "granted")),
+        ("bob", "edit", ("allow", "granted")),
+        ("bob", "delete", ("deny", "not_granted")),
+        ("carol", "edit", ("deny", "condition_not_met")),
+        ("dave", "view", ("deny", "user_suspended")),
+        ("erin", "view", ("deny", "user_invited")),
+        ("frank", "view", ("deny", "not_granted")),
+    ] {
+        grid.ask(&json!({ "user": user, "action": action, "resource": "order:o-1" }), want);
+    }
+    grid.finish();
+}
+
+#[test]
+fn a_module_as_a_whole_can_be_asked_for() {
+    let sidecar = Sidecar::builder().start();
+    let mut grid = Grid::new(&sidecar);
+    for (user, action, want) in [
+        ("alice", "create", ("allow", "granted")),
+        ("bob", "edit", ("allow", "granted")),
+        ("bob", "create", ("deny", "not_granted")),
+        ("frank", "view", ("deny", "not_granted")),
+    ] {
+        grid.ask(&json!({ "user": user, "action": action, "resource": { "type": "orders" } }), want);
+    }
+    grid.finish();
+}
+
+#[test]
+fn what_the_demo_does_not_know_is_denied_with_its_own_reason() {
+    let sidecar = Sidecar::builder().start();
+    let mut grid = Grid::new(&sidecar);
+    for (user, action, ty, code) in [
+        ("zoe", "view", "order", "user_unknown"),
+        ("alice", "view", "invoice", "module_unknown"),
+        ("alice", "approve", "order", "action_unknown"),
+    ] {
+        grid.ask(&json!({ "user": user, "action": action, "resource": { "type": ty, "id": "x" } }), ("deny", code));
+    }
+    grid.finish();
+}
+
+#[test]
+fn the_first_question_of_the_readme_is_answered_as_it_says() {
+    let readme = std::fs::read_to_string(repo("README.md")).expect("README.md");
+    let between = |from: &str, to: &str| {
+        let (_, after) = readme.split_once(from).unwrap_or_else(|| panic!("no `{from}` in README.md"));
+        let (text, _) = after.split_once(to).expect("an end");
+        serde_json::from_str::<Value>(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    };
+    let asked = between("/v1/authorize --json '", "'");
+    let mut said = between("```json\n", "```");
+
+    let sidecar = Sidecar::builder().start();
+    let (status, mut answer) = sidecar.authorize(&asked);
+    assert_eq!(status, 200);
+    assert_eq!(said["revision"], answer["revision"], "the revision of policies/demo");
+    // Each decision has an id of its own.
+    said["id"].take();
+    answer["id"].take();
+    assert_eq!(answer, said);
+}
+
+#[test]
+fn every_question_of_the_readme_is_a_question() {
+    let readme = std::fs::read_to_string(repo("README.md")).expect("README.md");
+    let sidecar = Sidecar::builder().start();
+    let mut asked = 0;
+    for command in readme.split("/v1/authorize --json").skip(1) {
+        let question = command.split('\'').nth(1).expect("a body in quotes");
+        let answer = sidecar.post_text("/v1/authorize", &[], question);
+        assert_eq!(answer.status, 200, "{question}: {answer:?}");
+        asked += 1;
+    }
+    assert!(asked >= 3, "{asked} questions");
+}

@@ -1,0 +1,23 @@
+//! What integration tests share: the sidecar as a real process, clients, policy directories, waiting.
+//!
+//! A test reads like a sentence: `Sidecar::builder().policies(repo("policies/demo")).start()`, then questions and answers.
+//! Nothing here knows the product's own types: what is tested is what users see.
+
+mod client;
+pub mod facts;
+mod grid;
+mod paths;
+mod policies;
+mod process;
+mod raw;
+mod sidecar;
+mod wait;
+
+pub use grid::Grid;
+pub use paths::{repo, shared};
+pub use policies::PolicyDir;
+pub use process::sidegate;
+pub use raw::Raw;
+pub use rustix::process::Signal;
+pub use sidecar::Sidecar;
+pub use wait::{wait_for, wait_until};
