@@ -4,7 +4,7 @@
 
 use super::{ApiError, ErrorCode, authorize_listener::Services, json, routes};
 use crate::{
-    audit::{Entry, Kind, Origin, RecordError, Recorder, Texts, Ticket},
+    audit::{Entry, Kind, Origin, RecordError, Recorder, Texts, Ticket, Waiter},
     config::Limits,
     engine::{self, Dialect, Outcome, PolicyIndex, Program, Subject},
     model::{Attributes, Decision, ReasonCode, Request, Resource, Revision, Timestamp},
@@ -30,7 +30,9 @@ pub(super) const LISTENER: &str = "authorize";
 #[derive(Debug)]
 pub(super) struct Desk {
     services: Services,
-    recorder: Recorder,
+    recorder: RefCell<Recorder>,
+    /// Waits for the recorder's ring without borrowing the recorder.
+    waiter: Waiter,
     in_flight: Arc<AtomicUsize>,
     /// Where answered questions are counted, by route.
     answered: Vec<(&'static str, HttpSeries)>,
@@ -107,7 +109,16 @@ impl Desk {
     pub(super) fn new(services: Services, recorder: Recorder, in_flight: Arc<AtomicUsize>) -> Self {
         let metrics = &services.metrics;
         let answered = routes::labels().map(|(route, _)| (route, metrics.http_series(LISTENER, route, 200))).collect();
-        Self { services, recorder, in_flight, answered, scratch: RefCell::default(), revision: RefCell::default() }
+        let waiter = recorder.waiter();
+        Self {
+            services,
+            recorder: RefCell::new(recorder),
+            waiter,
+            in_flight,
+            answered,
+            scratch: RefCell::default(),
+            revision: RefCell::default(),
+        }
     }
 
     /// Now.
@@ -152,7 +163,7 @@ impl Desk {
 
     /// Waits until the audit log has room for one record, as far as it is set to wait.
     pub(super) async fn room(&self) -> Result<Room, ApiError> {
-        match self.recorder.room().await {
+        match self.waiter.room().await {
             Ok(()) => Ok(Room::Free),
             Err(RecordError::Failed) => Ok(Room::Failed),
             Err(RecordError::Full) => Err(ApiError::new(ErrorCode::AuditUnavailable, "the audit queue is full")),
@@ -162,7 +173,7 @@ impl Desk {
     /// Waits until a record is as durable as the audit mode demands; `false` where it will never be.
     pub(super) async fn committed(&self, ticket: Option<Ticket>) -> bool {
         match ticket {
-            Some(ticket) => self.recorder.committed(ticket).await.is_ok(),
+            Some(ticket) => self.waiter.committed(ticket).await.is_ok(),
             None => true,
         }
     }
@@ -227,7 +238,7 @@ impl Desk {
         let program = &current.snapshot.program;
         let scratch = &mut *self.scratch.borrow_mut();
         let context = write_context(&mut scratch.context, program, question.context);
-        self.recorder.record(&Entry {
+        self.recorder.borrow_mut().record(&Entry {
             time: asked.time,
             kind: Kind::Decision,
             id: id.to_bytes(),
