@@ -13,6 +13,7 @@ mod raw;
 mod sidecar;
 mod wait;
 
+pub use client::Client;
 pub use grid::Grid;
 pub use paths::{repo, shared};
 pub use policies::PolicyDir;
