@@ -5,6 +5,7 @@
 
 mod client;
 pub mod facts;
+mod generation;
 mod grid;
 mod paths;
 mod policies;
@@ -13,6 +14,7 @@ mod raw;
 mod sidecar;
 mod wait;
 
+pub use generation::{decides, generation, wait_decides};
 pub use grid::Grid;
 pub use paths::{repo, shared};
 pub use policies::PolicyDir;
