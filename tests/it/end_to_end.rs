@@ -326,7 +326,7 @@ fn an_open_admin_listener_beyond_loopback_stops_the_start() {
 fn an_address_in_use_stops_the_start_and_names_the_setting() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("bound").to_string();
-    let exited = Sidecar::builder().config(&format!("server: {{ ops: {{ listen: \"{address}\" }} }}")).start_failing();
+    let exited = Sidecar::builder().arg("--ops-listen").arg(&address).start_failing();
     assert_ne!(exited.code, Some(0), "{exited:?}");
     assert!(exited.stderr.contains(&address) && exited.stderr.contains("server.ops.listen"), "{}", exited.stderr);
 }

@@ -118,8 +118,9 @@ fn files_that_cannot_be_read_are_named_and_tried_again() {
     for (name, make) in [
         (
             "pipe.yaml",
-            (|path| rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("made"))
-                as fn(&std::path::Path),
+            (|path| {
+                rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("made")
+            }) as fn(&std::path::Path),
         ),
         ("latin.yaml", |path| fs::write(path, b"# caf\xe9\n").expect("written")),
         ("large.yaml", |path| fs::write(path, "#".repeat(2 << 20)).expect("written")),
