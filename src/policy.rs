@@ -68,6 +68,7 @@ pub struct Snapshot {
     /// What is allowed but hardly meant.
     pub warnings: Vec<Diagnostic>,
     // The compiled set as text.
+    schema: String,
     cedar: String,
     entities: cedar_policy::Entities,
 }
@@ -87,15 +88,24 @@ impl Snapshot {
             tests: Vec::new(),
             warnings: Vec::new(),
             cedar: String::new(),
+            schema: String::new(),
             entities: cedar_policy::Entities::empty(),
         }
     }
 
-    /// The whole set in Cedar, as `sidegate compile` prints it: the schema as a comment apart, then every policy with `@id` and
-    /// `@source`.
+    /// The whole set in Cedar, as `sidegate compile` prints it: the schema in comments, then every policy with `@id` and
+    /// `@source`. The text is Cedar as it stands and decides as the set does.
     #[must_use]
-    pub fn to_cedar(&self) -> &str {
-        &self.cedar
+    pub fn to_cedar(&self) -> String {
+        let comment: String =
+            self.schema.lines().map(|line| format!("// {line}").trim_end().to_owned() + "\n").collect();
+        comment + &self.cedar
+    }
+
+    /// The schema in Cedar's syntax: generated, or as the files give it. Empty where there is none.
+    #[must_use]
+    pub fn cedar_schema(&self) -> &str {
+        &self.schema
     }
 
     /// The entities of the set in Cedar's JSON format.

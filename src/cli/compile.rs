@@ -25,7 +25,7 @@ pub(super) fn run(args: &CompileArgs) -> ExitCode {
     };
     let cedar = snapshot.to_cedar();
     match args.output {
-        Output::Human => output::finish(cedar, ExitCode::Done),
+        Output::Human => output::finish(&cedar, ExitCode::Done),
         Output::Json => {
             let policies = snapshot.program.policies().iter().map(|facts| {
                 json!({

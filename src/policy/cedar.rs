@@ -10,7 +10,7 @@ mod entities;
 mod report;
 mod schema;
 
-pub(super) use check::check;
+pub(super) use check::{Compiled, check};
 pub(super) use conditions::{Condition, parse as conditions};
 pub(super) use draft::{Draft, drafts};
 pub(super) use entities::{build as entities, to_json as entities_json};

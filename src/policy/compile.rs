@@ -49,6 +49,7 @@ pub fn compile(files: &Files, options: &Options) -> Result<Snapshot, Diagnostics
         catalog: made.catalog,
         tests,
         warnings,
+        schema: made.schema,
         cedar: made.cedar,
         entities,
     })
@@ -70,6 +71,7 @@ pub(super) struct Made {
     pub(super) source: Source,
     pub(super) users: Vec<crate::model::User>,
     pub(super) catalog: super::Catalog,
+    pub(super) schema: String,
     pub(super) cedar: String,
 }
 
@@ -108,7 +110,8 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
     let schema = if resolved.types_are_sound { schema(&schema_text, files, problems) } else { None };
     if let Some(schema) = &schema {
         let Resolved { rules, catalog, vocabulary, .. } = &resolved;
-        cedar::check(schema.clone(), rules, &drafts, catalog, vocabulary, &conditions, problems);
+        let compiled = cedar::Compiled { rules, drafts: &drafts, catalog, vocabulary, conditions: &conditions };
+        cedar::check(compiled, problems);
         by_hand.check(schema.clone(), problems);
     }
     let schema = schema.filter(|_| !problems.has_errors())?;
@@ -119,7 +122,7 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
             return None;
         }
     };
-    let mut made = Policies::new(&schema_text);
+    let mut made = Policies::new();
     drafts.iter().flatten().for_each(|draft| made.compiled(draft));
     made.by_hand(&by_hand);
     Some(Made {
@@ -134,6 +137,7 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
         },
         users: resolved.users,
         catalog: resolved.catalog,
+        schema: schema_text,
         cedar: made.text,
     })
 }
@@ -178,9 +182,8 @@ pub(super) struct Policies {
 }
 
 impl Policies {
-    pub(super) fn new(schema: &str) -> Self {
-        let text = schema.lines().map(|line| format!("// {line}").trim_end().to_owned() + "\n").collect();
-        Self { set: PolicySet::new(), facts: Vec::new(), text }
+    pub(super) fn new() -> Self {
+        Self { set: PolicySet::new(), facts: Vec::new(), text: String::new() }
     }
 
     fn compiled(&mut self, draft: &cedar::Draft) {
@@ -215,10 +218,48 @@ fn annotated(facts: &crate::engine::PolicyFacts, policy: &cedar_policy::Policy, 
     let mut lines = String::new();
     let source = facts.location.as_ref().map(ToString::to_string);
     for (key, value) in [("id", Some(facts.id.to_string())), ("source", source)] {
-        if let (None, Some(value)) = (policy.annotation(key), value) {
+        let given = policy.annotation(key).filter(|_| policy.is_static() || key != "id");
+        if let (None, Some(value)) = (given, value) {
             // Writing to a string cannot fail.
             let _written = writeln!(lines, "@{key}(\"{}\")", value.escape_debug());
         }
     }
     format!("{lines}{}\n", text.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::files;
+    use std::path::Path;
+
+    /// The policies of a set as they were built, and as its printed text says them.
+    #[track_caller]
+    fn check(directory: &str) {
+        let files = files::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)).unwrap();
+        let mut problems = Diagnostics::default();
+        let made = declared(&files, &Options::default(), &mut problems).unwrap();
+        let printed: PolicySet = made.cedar.parse().unwrap();
+        let built: Vec<_> = made.source.policies.policies().filter(|policy| policy.is_static()).collect();
+        let printed: Vec<_> = printed.policies().collect();
+        assert!(built.len() > 5 && printed.len() >= built.len());
+        for (built, printed) in built.into_iter().zip(printed) {
+            let (built, printed) = (built.as_ref(), printed.as_ref());
+            assert_eq!(built.effect(), printed.effect(), "{}", built.id());
+            assert_eq!(built.principal_constraint(), printed.principal_constraint(), "{}", built.id());
+            assert_eq!(built.action_constraint(), printed.action_constraint(), "{}", built.id());
+            assert_eq!(built.resource_constraint(), printed.resource_constraint(), "{}", built.id());
+            match (built.non_scope_constraints(), printed.non_scope_constraints()) {
+                (Some(built), Some(printed)) => assert!(built.eq_shape(printed), "{built} is not {printed}"),
+                (built, printed) => assert_eq!(built.is_none(), printed.is_none(), "{built:?} is not {printed:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_printed_text_says_what_the_built_policies_say() {
+        check("tests/cases/printed/rich");
+        check("policies/demo");
+        check("policies/8move");
+    }
 }

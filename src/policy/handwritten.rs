@@ -183,7 +183,10 @@ impl Handwritten {
         } else if let Err(error) = self.policies.link(from, to.clone(), slots) {
             problems.push(id.at.error("bad-link", cedar::chain(&error)));
         } else if let Some(policy) = self.policies.policy(&to) {
-            self.facts.push((facts(&id.name, policy, &id.at), policy.to_string()));
+            // The template's own id would stand there.
+            let text = policy.to_string();
+            let lines: Vec<_> = text.lines().filter(|line| !line.starts_with("@id(")).collect();
+            self.facts.push((facts(&id.name, policy, &id.at), lines.join("\n")));
             self.places.insert(id.name, id.at);
         }
     }

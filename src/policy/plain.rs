@@ -33,10 +33,8 @@ pub(super) fn compile(files: &Files, options: &Options, problems: &mut Diagnosti
     let readable = schema.is_some() || schemas.is_empty() && schemas_json.is_empty();
     let entities = if readable { entities(files, schema.as_ref(), problems) } else { None };
     let entities = entities.filter(|_| !problems.has_errors())?;
-    let mut made = Policies::new("");
+    let mut made = Policies::new();
     made.by_hand(&by_hand);
-    let schema_text = schemas.iter().map(Text::content).collect::<Vec<_>>().join("\n");
-    let text = Policies::new(&schema_text).text + &made.text;
     Some(Made {
         name: directory_name(files),
         description: None,
@@ -49,7 +47,8 @@ pub(super) fn compile(files: &Files, options: &Options, problems: &mut Diagnosti
         },
         users: Vec::new(),
         catalog: Catalog::default(),
-        cedar: text,
+        schema: schemas.iter().map(Text::content).collect::<Vec<_>>().join("\n"),
+        cedar: made.text,
     })
 }
 

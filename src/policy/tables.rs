@@ -1,9 +1,13 @@
 //! The fields of policy files and policy tests: one table for the check of keys and types, and for the JSON Schemas.
 
-use crate::{
-    document::{Field, Map, Shape, Table},
-    model::ReasonCode,
-};
+mod cases;
+mod users;
+
+pub(super) use cases::TESTS;
+pub(super) use users::GRANTED;
+
+use crate::document::{Field, Map, Shape, Table};
+use users::USER;
 
 const NAME: Field = Field::new("name", Shape::TEXT, "The name to show.");
 const DESCRIPTION: Field = Field::new("description", Shape::TEXT, "What it is for.");
@@ -14,6 +18,7 @@ const MODULES: Shape = Shape::list(&Shape::text("the id of a module"), "a list o
 const AREAS: Shape = Shape::list(&Shape::text("the id of an area"), "a list of area ids");
 const GATES: Shape = Shape::list(&Shape::text("the id of a gate"), "a list of gate ids");
 const ROLES: Shape = Shape::list(&Shape::text("the id of a role"), "a list of role ids");
+const ATTRIBUTE_VALUES: Shape = Shape::map(&Shape::ANY, "a mapping from names to values");
 const LEVEL: Shape = Shape::text("the name of a level");
 
 /// A type is a name such as `String`, `User`, `Set<String>`, or a mapping: a record.
@@ -252,193 +257,5 @@ static MENU_ITEM: Table = Table {
         DESCRIPTION,
         Field::new("gate", Shape::text("the id of a gate"), "The gate that must be open."),
         Field::new("modules", MODULES, "The modules of which some action must be granted, on each."),
-    ],
-};
-
-static USER: Table = Table {
-    name: "user",
-    noun: "a user",
-    meaning: "A declared user.",
-    fields: &[
-        Field::new("name", Shape::TEXT, "The name to show."),
-        Field::new("email", Shape::TEXT, "The mail address."),
-        Field::new(
-            "status",
-            Shape::choice(&["active", "invited", "suspended"], "`active`, `invited` or `suspended`"),
-            "Whether the user may act. `active` unless said otherwise.",
-        ),
-        Field::new("until", Shape::TIME, "From when on the user is denied everything."),
-        Field::new(
-            "attributes",
-            Shape::map(&Shape::ANY, "a mapping from names to values"),
-            "Values of `user_attributes`.",
-        ),
-        Field::new("roles", ROLES_BY_TENANT, "The roles; with tenants, a list for each tenant."),
-        Field::new(
-            "grants",
-            Shape::map(
-                &Shape::one_of(
-                    &[LEVEL, Shape::map(&Shape::ANY, "a mapping from modules to levels")],
-                    "the name of a level, or a mapping from modules to levels",
-                ),
-                "a mapping from modules to levels, or from tenants to such mappings",
-            ),
-            "Levels on modules, given to this user directly; with tenants, a mapping for each tenant.",
-        ),
-        Field::new("gates", GATES_BY_TENANT, "The open gates; with tenants, a list for each tenant."),
-    ],
-};
-
-static ASSIGNED_ROLES: Shape = Shape::list(
-    &Shape::one_of(
-        &[Shape::text("the id of a role"), Shape::record(&ASSIGNED_ROLE)],
-        "the id of a role, or a role with `until` or `why`",
-    ),
-    "a list of roles",
-);
-static ASSIGNED_GATES: Shape = Shape::list(
-    &Shape::one_of(
-        &[Shape::text("the id of a gate"), Shape::record(&ASSIGNED_GATE)],
-        "the id of a gate, or a gate with `until` or `why`",
-    ),
-    "a list of gates",
-);
-static ROLES_BY_TENANT: Shape = Shape::one_of(
-    &[ASSIGNED_ROLES, Shape::map(&ASSIGNED_ROLES, "a mapping from tenants to lists of roles")],
-    "a list of roles, or a mapping from tenants to lists of roles",
-);
-static GATES_BY_TENANT: Shape = Shape::one_of(
-    &[ASSIGNED_GATES, Shape::map(&ASSIGNED_GATES, "a mapping from tenants to lists of gates")],
-    "a list of gates, or a mapping from tenants to lists of gates",
-);
-const UNTIL: Field = Field::new("until", Shape::TIME, "From when on it no longer counts.");
-const WHY: Field = Field::new("why", Shape::TEXT, "Why it was given.");
-
-static ASSIGNED_ROLE: Table = Table {
-    name: "assigned-role",
-    noun: "an assigned role",
-    meaning: "A role that a user was given.",
-    fields: &[Field::required("role", Shape::text("the id of a role"), "The role."), UNTIL, WHY],
-};
-static ASSIGNED_GATE: Table = Table {
-    name: "open-gate",
-    noun: "an open gate",
-    meaning: "A gate that is open for a user.",
-    fields: &[Field::required("gate", Shape::text("the id of a gate"), "The gate."), UNTIL, WHY],
-};
-static ASSIGNED_LEVEL: Table = Table {
-    name: "granted-level",
-    noun: "a granted level",
-    meaning: "A level on a module that a user was given.",
-    fields: &[Field::required("level", LEVEL, "The level."), UNTIL, WHY],
-};
-
-/// What a user has on one module.
-pub(super) static GRANTED: Shape =
-    Shape::one_of(&[LEVEL, Shape::record(&ASSIGNED_LEVEL)], "the name of a level, or a level with `until` or `why`");
-
-/// The codes of all reasons, as tests may expect them.
-const REASONS: [&str; ReasonCode::ALL.len()] = {
-    let mut codes = [""; ReasonCode::ALL.len()];
-    let mut at = 0;
-    while at < codes.len() {
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "evaluated by the compiler, which would refuse an index beyond the end"
-        )]
-        {
-            codes[at] = ReasonCode::ALL[at].as_str();
-        }
-        at += 1;
-    }
-    codes
-};
-
-/// Any `*.yaml` under `tests/`.
-pub(super) static TESTS: Table = Table {
-    name: "policy-tests",
-    noun: "a file of policy tests",
-    meaning: "Questions with the expected answers. They run against the declared users of the policy set.",
-    fields: &[
-        Field::new("policy_tests", Shape::TEXT, "What the tests are about."),
-        DESCRIPTION,
-        Field::new(
-            "at",
-            Shape::TIME,
-            "When the questions are asked, unless a case says otherwise. Without it nothing has expired.",
-        ),
-        Field::required("cases", Shape::list(&Shape::record(&CASE), "a list of cases"), "The questions."),
-    ],
-};
-
-static CASE: Table = Table {
-    name: "case",
-    noun: "a case",
-    meaning: "A question with the expected answer; where it lists users, actions or resources, one for each combination.",
-    fields: &[
-        NAME,
-        Field::new(
-            "rule",
-            Shape::one_of(
-                &[Shape::text("the id of a rule"), Shape::list(&Shape::TEXT, "a list of rule ids")],
-                "the id of a rule, or a list of them",
-            ),
-            "The documented rules that the case holds.",
-        ),
-        Field::required(
-            "user",
-            Shape::one_of(
-                &[Shape::text("the id of a user"), Shape::list(&Shape::TEXT, "a list of user ids")],
-                "the id of a user, or a list of them",
-            ),
-            "Who asks.",
-        ),
-        Field::required(
-            "action",
-            Shape::one_of(&[Shape::text("the name of an action"), ACTIONS], "the name of an action, or a list of them"),
-            "What is to be done.",
-        ),
-        Field::required(
-            "resource",
-            Shape::one_of(
-                &[
-                    RESOURCE_TEXT,
-                    Shape::record(&RESOURCE),
-                    Shape::list(
-                        &Shape::one_of(&[RESOURCE_TEXT, Shape::record(&RESOURCE)], "a resource"),
-                        "a list of resources",
-                    ),
-                ],
-                "a resource such as `order` or `order:o-1`, or a list of them",
-            ),
-            "What it is to be done to: a resource type or a module, with `:id` where the id matters.",
-        ),
-        Field::new("tenant", Shape::text("the id of a tenant"), "The tenant that the request names."),
-        Field::new(
-            "attributes",
-            Shape::map(&Shape::ANY, "a mapping from names to values"),
-            "The resource's attributes.",
-        ),
-        Field::new("context", Shape::map(&Shape::ANY, "a mapping from names to values"), "The request's context."),
-        Field::new("at", Shape::TIME, "When it is asked."),
-        Field::required("expect", Shape::choice(&["allow", "deny"], "`allow` or `deny`"), "The expected decision."),
-        Field::new("reason", Shape::choice(&REASONS, "a reason code"), "The expected reason code."),
-        Field::new(
-            "policies",
-            Shape::list(&Shape::text("the id of a policy"), "a list of policy ids"),
-            "The expected determining policies, in the order of the set.",
-        ),
-    ],
-};
-
-const RESOURCE_TEXT: Shape = Shape::text("a resource such as `order` or `order:o-1`");
-
-static RESOURCE: Table = Table {
-    name: "resource",
-    noun: "a resource",
-    meaning: "A resource by type and id.",
-    fields: &[
-        Field::required("type", Shape::text("a resource type or module"), "Its type, or a module."),
-        Field::new("id", Shape::TEXT, "Its id."),
     ],
 };

@@ -81,6 +81,35 @@ fn problems_have_a_place_and_messages_are_lower_case_phrases() {
     }
 }
 
+/// What a set is compiled to: names and kinds of its policies, and all of it as Cedar.
+fn printed(directory: &Path) -> String {
+    let snapshot = policy::load(directory, &Options::default())
+        .unwrap_or_else(|error| panic!("{}", Diagnostics::from(error).render(false)));
+    assert!(snapshot.warnings.is_empty(), "{:?}", snapshot.warnings);
+    let policies = snapshot.program.policies().iter().map(|facts| {
+        let place = facts.location.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("{:?} {} ({place}): {}\n", facts.kind, facts.id, facts.summary)
+    });
+    let entities: Vec<serde_json::Value> = serde_json::from_str(&snapshot.entities_json()).unwrap();
+    let entities = entities.iter().map(|entity| format!("{entity}\n"));
+    let users = snapshot.users.iter().map(|user| format!("{user:#?}\n"));
+    let parts = [policies.collect::<String>(), snapshot.to_cedar(), entities.collect(), users.collect()];
+    parts.join("\n")
+}
+
+#[test]
+fn sound_sets_become_exactly_this_cedar() {
+    let root = root().with_file_name("printed");
+    for name in ["plain", "rich"] {
+        let (actual, path) = (printed(&root.join(name)), root.join(name).join("expected.txt"));
+        if std::env::var_os("SIDEGATE_UPDATE").is_some() {
+            fs::write(&path, &actual).unwrap();
+        }
+        let expected = fs::read_to_string(&path).unwrap_or_default();
+        assert!(actual == expected, "{name}:\n{actual}");
+    }
+}
+
 /// A set of 100 roles on 100 modules, every third cell with a condition.
 fn large_set() -> tempfile::TempDir {
     let modules: String =
@@ -110,4 +139,26 @@ fn ten_thousand_policies_compile_without_quadratic_work() {
     // Far above what an unoptimised build takes, far below what quadratic work would.
     assert!(started.elapsed() < Duration::from_secs(20), "took {:?}", started.elapsed());
     println!("compiled in {:?}", started.elapsed());
+}
+
+#[test]
+fn the_deepest_expressions_that_are_taken_fit_the_stack_of_a_thread() {
+    let chain = |word: &str| vec!["context has late"; 990].join(word);
+    let nested = format!("{}context has late{}", "(".repeat(98), ")".repeat(98));
+    let branches = format!("{}true", "if context has late then false else ".repeat(990));
+    for condition in [chain(" && "), chain(" || "), nested, branches] {
+        let directory = tempfile::tempdir().unwrap();
+        let yaml = format!(
+            "levels: {{ view: [view] }}\nmodules: {{ m: {{}} }}\ncontext: {{ late: Bool }}\nconditions: {{ c: {{ cedar: '{condition}' }} }}\n\
+             roles: {{ r: {{ grants: {{ m: {{ level: view, when: c }} }} }} }}\n"
+        );
+        fs::write(directory.path().join("set.yaml"), yaml).unwrap();
+        let cedar = format!("permit (principal, action, resource) when {{ {condition} }};\n");
+        fs::write(directory.path().join("hand.cedar"), cedar).unwrap();
+        // The smallest stack that a compiling thread has: tokio's blocking threads and test threads alike.
+        let path = directory.path().to_owned();
+        let compile = move || policy::load(&path, &Options::default()).map(drop).map_err(Diagnostics::from);
+        let outcome = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(compile).unwrap().join().unwrap();
+        outcome.unwrap_or_else(|problems| panic!("{problems}"));
+    }
 }

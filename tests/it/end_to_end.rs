@@ -4,6 +4,7 @@ use crate::support::{PolicyDir, Raw, Sidecar, Signal, repo, sidegate, wait_for, 
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -190,6 +191,56 @@ fn a_broken_file_leaves_the_last_good_policies_deciding() {
 
     policies.remove("broken.yaml");
     wait_for("the failure is over", SOON, || sidecar.count("sidegate_policy_consecutive_failures", &[]) == 0);
+}
+
+/// The user and the role come and go together: an answer that mixed old and new would show.
+#[test]
+fn in_a_reload_storm_every_answer_is_explained_by_one_revision() {
+    let policies = PolicyDir::copy_of(repo("policies/demo"));
+    let sidecar = Sidecar::builder().policies(policies.path()).start();
+    let asked = question("nina", "view", "product:p-1");
+    let revision_of = |answer: &Value| answer["revision"].as_str().expect("a revision").to_owned();
+    let without = revision_of(&sidecar.authorize(&asked).1);
+
+    let stop = AtomicBool::new(false);
+    let seen: Vec<(String, String)> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut seen = Vec::new();
+                    while !stop.load(Ordering::Relaxed) {
+                        let answer = sidecar.post("/v1/authorize", &asked);
+                        let header = answer.header("sidegate-revision").to_owned();
+                        let answer = answer.json();
+                        assert_eq!(header, revision_of(&answer));
+                        seen.push((header, answer["reason"]["code"].as_str().expect("a code").to_owned()));
+                    }
+                    seen
+                })
+            })
+            .collect();
+        for round in 0..12 {
+            let there = round % 2 == 0;
+            if there {
+                policies.write("newcomer.yaml", NEWCOMER);
+            } else {
+                policies.remove("newcomer.yaml");
+            }
+            wait_for("the change decides", SOON, || (revision_of(&sidecar.authorize(&asked).1) != without) == there);
+        }
+        stop.store(true, Ordering::Relaxed);
+        asking.into_iter().flat_map(|thread| thread.join().expect("a thread that asks")).collect()
+    });
+
+    let explained: BTreeMap<&str, BTreeSet<&str>> = seen.iter().fold(BTreeMap::new(), |mut codes, (revision, code)| {
+        codes.entry(revision.as_str()).or_insert_with(BTreeSet::new).insert(code);
+        codes
+    });
+    assert_eq!(explained.len(), 2, "{explained:?}");
+    for (revision, codes) in explained {
+        let want = if revision == without { "user_unknown" } else { "granted" };
+        assert_eq!(codes.into_iter().collect::<Vec<_>>(), [want], "revision {revision}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! determining policies and every error text must be the same (invariant 4).
 
 mod corpus;
+mod declared;
 mod generator;
 mod random;
 

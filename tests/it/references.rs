@@ -6,7 +6,7 @@ use crate::support::repo;
 use std::fs;
 
 /// Set by `make reference`.
-const WRITE: &str = "SIDEGATE_WRITE_REFERENCES";
+const WRITE: &str = "SIDEGATE_UPDATE";
 
 /// Every generated file with what it should hold.
 fn references() -> Vec<(&'static str, String)> {

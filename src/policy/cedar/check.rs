@@ -1,44 +1,66 @@
 //! The strict check of compiled policies against the schema.
 //!
 //! An action belongs to several modules, a condition speaks of the resources of one. So each condition is checked for each resource
-//! type of the module it is used on, and for no other. Cells that differ in their role alone are checked once.
+//! type of the module it is used on, and for no other: against a schema of that module alone, with the types that it refers to.
+//! Cells that differ in their role alone are checked once.
 
-use super::{Condition, Draft, report};
+use super::{Condition, Draft, report, schema};
 use crate::{
     document::{Diagnostics, hint},
     engine::Vocabulary,
     policy::{
         catalog::Catalog,
         resolve::{Effect, Rule},
-        section::Named,
+        section::{Named, Spot},
+        types,
     },
 };
 use cedar_policy::{PolicyId, PolicySet, Schema, ValidationError, ValidationMode, ValidationWarning, Validator};
-use cedar_policy_core::ast::{EntityType, ExprKind};
+use cedar_policy_core::ast::{EntityType, ExprKind, Literal};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+/// The compiled rules of a set and what they refer to.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::policy) struct Compiled<'c> {
+    pub(in crate::policy) rules: &'c [Rule],
+    pub(in crate::policy) drafts: &'c [Option<Draft>],
+    pub(in crate::policy) catalog: &'c Catalog,
+    pub(in crate::policy) vocabulary: &'c Vocabulary,
+    pub(in crate::policy) conditions: &'c FxHashMap<&'c str, Condition<'c>>,
+}
+
 /// Checks every draft and reports what Cedar finds, at the place in the condition that it is about.
-pub(in crate::policy) fn check(
-    schema: Schema,
-    rules: &[Rule],
-    drafts: &[Option<Draft>],
-    catalog: &Catalog,
-    vocabulary: &Vocabulary,
-    conditions: &FxHashMap<&str, Condition<'_>>,
+pub(in crate::policy) fn check(compiled: Compiled<'_>, problems: &mut Diagnostics) {
+    let mut by_module: Vec<Vec<usize>> = vec![Vec::new(); compiled.catalog.modules.len()];
+    for (at, rule) in compiled.rules.iter().enumerate() {
+        by_module.get_mut(rule.module).into_iter().for_each(|list| list.push(at));
+    }
+    let mut told = FxHashSet::default();
+    for (module, rules) in by_module.iter().enumerate() {
+        check_module(compiled, module, rules, &mut told, problems);
+    }
+}
+
+/// Checks the rules of one module.
+fn check_module(
+    compiled: Compiled<'_>,
+    module: usize,
+    rules: &[usize],
+    told: &mut FxHashSet<(String, usize)>,
     problems: &mut Diagnostics,
 ) {
-    let variants = variants(rules, drafts, catalog);
+    let variants = variants(compiled, module, rules);
+    let Some(schema) = module_schema(compiled, module, rules, problems) else { return };
     let mut policies = PolicySet::new();
     for (index, variant) in variants.iter().enumerate() {
-        let draft = drafts.get(variant.rule).and_then(Option::as_ref);
-        let policy = draft.and_then(|draft| draft.for_type(&index.to_string(), variant.ty.clone()));
-        if let Some(policy) = policy {
+        let draft = compiled.drafts.get(variant.rule).and_then(Option::as_ref);
+        if let Some(policy) = draft.and_then(|draft| draft.for_type(&index.to_string(), variant.ty.clone())) {
             // Ids are numbers, so none is taken.
             let _added = policies.add(policy);
         }
     }
     let result = Validator::new(schema).validate(&policies, ValidationMode::Strict);
-    let reporter = Reporter { rules, variants: &variants, conditions };
+    let reporter = Reporter { compiled, variants: &variants };
     let mut errors: Vec<_> = result
         .validation_errors()
         .filter_map(|error| reporter.variant(error.policy_id()).map(|variant| (variant, error)))
@@ -46,25 +68,17 @@ pub(in crate::policy) fn check(
     // What is wrong for the module as a whole is told only where nothing is for its resources.
     errors.sort_by_key(|(variant, _)| (variant.is_whole, variant.rule));
     let failed: FxHashSet<usize> = errors.iter().map(|(variant, _)| variant.rule).collect();
-    let mut told = FxHashSet::default();
     for (variant, error) in errors {
-        reporter.error(variant, error, &mut told, problems);
+        reporter.error(variant, error, told, problems);
     }
-    let mut impossible: FxHashMap<usize, usize> = FxHashMap::default();
-    for warning in result.validation_warnings() {
-        if let (ValidationWarning::ImpossiblePolicy(_), Some(variant)) =
-            (warning, reporter.variant(warning.policy_id()))
-        {
-            *impossible.entry(variant.rule).or_default() += 1;
-        }
-    }
-    let mut all: FxHashMap<usize, usize> = FxHashMap::default();
-    for variant in &variants {
-        *all.entry(variant.rule).or_default() += 1;
-    }
-    for (at, rule) in rules.iter().enumerate() {
-        if impossible.get(&at).is_some_and(|count| all.get(&at) == Some(count)) && !failed.contains(&at) {
-            reporter.never(rule, catalog, vocabulary, problems);
+    let impossible =
+        result.validation_warnings().filter(|warning| matches!(warning, ValidationWarning::ImpossiblePolicy(_)));
+    let impossible = count(impossible.filter_map(|warning| reporter.variant(warning.policy_id())));
+    let all = count(&variants);
+    for &at in rules {
+        let never = impossible.get(&at).is_some_and(|count| all.get(&at) == Some(count));
+        if let (true, Some(rule)) = (never && !failed.contains(&at), compiled.rules.get(at)) {
+            reporter.never(rule, problems);
         }
     }
 }
@@ -77,35 +91,108 @@ struct Variant {
     is_whole: bool,
 }
 
-/// What makes the check of two rules the same.
-type Likeness<'r> = (usize, &'r [String], &'r [String], Vec<&'r str>);
+/// How many variants each rule has.
+fn count<'v>(variants: impl IntoIterator<Item = &'v Variant>) -> FxHashMap<usize, usize> {
+    let mut counts = FxHashMap::default();
+    for variant in variants {
+        *counts.entry(variant.rule).or_default() += 1;
+    }
+    counts
+}
 
-fn variants(rules: &[Rule], drafts: &[Option<Draft>], catalog: &Catalog) -> Vec<Variant> {
+/// What makes the check of two rules of a module the same: actions, areas, conditions.
+type Likeness<'r> = (&'r [String], &'r [String], Vec<&'r str>);
+
+fn variants(compiled: Compiled<'_>, module: usize, rules: &[usize]) -> Vec<Variant> {
+    let Some(module) = compiled.catalog.modules.get(module) else { return Vec::new() };
+    let own = module.resource_types.iter().map(|ty| (ty.as_str(), false));
+    let types = own.chain([("Module", true)]).chain((!module.areas.is_empty()).then_some(("Area", true)));
+    let types: Vec<(EntityType, bool)> =
+        types.filter_map(|(ty, is_whole)| Some((ty.parse().ok()?, is_whole))).collect();
     let mut seen: FxHashSet<Likeness<'_>> = FxHashSet::default();
     let mut variants = Vec::new();
-    for (at, rule) in rules.iter().enumerate() {
-        let (Effect::Permit { actions, areas, when, .. }, Some(Some(_))) = (&rule.effect, drafts.get(at)) else {
+    for &at in rules {
+        let effect = compiled.rules.get(at).map(|rule| &rule.effect);
+        let (Some(Effect::Permit { actions, areas, when, .. }), Some(Some(_))) = (effect, compiled.drafts.get(at))
+        else {
             continue;
         };
-        let names = when.iter().map(|name| name.name.as_str()).collect();
-        let Some(module) = catalog.modules.get(rule.module) else { continue };
-        if seen.insert((rule.module, actions, areas, names)) {
-            let own = module.resource_types.iter().map(|ty| (ty.as_str(), false));
-            let types = own.chain([("Module", true)]).chain((!module.areas.is_empty()).then_some(("Area", true)));
-            variants
-                .extend(types.filter_map(|(ty, is_whole)| Some(Variant { rule: at, ty: ty.parse().ok()?, is_whole })));
+        if seen.insert((actions, areas, when.iter().map(|name| name.name.as_str()).collect())) {
+            variants.extend(types.iter().map(|(ty, is_whole)| Variant {
+                rule: at,
+                ty: ty.clone(),
+                is_whole: *is_whole,
+            }));
         }
     }
     variants
 }
 
-struct Reporter<'r> {
-    rules: &'r [Rule],
-    variants: &'r [Variant],
-    conditions: &'r FxHashMap<&'r str, Condition<'r>>,
+/// The part of the set's schema that concerns one module: its own types, and whatever they and its conditions refer to.
+fn module_schema(compiled: Compiled<'_>, module: usize, rules: &[usize], problems: &mut Diagnostics) -> Option<Schema> {
+    let whole = compiled.vocabulary;
+    let catalog = Catalog { modules: vec![compiled.catalog.modules.get(module)?.clone()], ..Catalog::default() };
+    let mut wanted: Vec<String> = catalog.modules.iter().flat_map(|module| module.resource_types.clone()).collect();
+    for (_, ty) in whole.user_attributes.iter().chain(&whole.context) {
+        types::entities(ty, &mut wanted);
+    }
+    let rules = rules.iter().filter_map(|&at| compiled.rules.get(at));
+    for condition in rules.clone().flat_map(|rule| compiled.conditions_of(rule)) {
+        mentioned(condition, &mut wanted);
+    }
+    let index: FxHashMap<&str, usize> =
+        whole.resource_types.iter().enumerate().map(|(at, ty)| (ty.name.as_str(), at)).collect();
+    let mut included = std::collections::BTreeSet::new();
+    while let Some(name) = wanted.pop() {
+        let Some(&at) = index.get(name.as_str()) else { continue };
+        if let (true, Some(ty)) = (included.insert(at), whole.resource_types.get(at)) {
+            ty.attributes.iter().for_each(|(_, ty)| types::entities(ty, &mut wanted));
+        }
+    }
+    let vocabulary = Vocabulary {
+        tenancy: whole.tenancy,
+        resource_types: included.into_iter().filter_map(|at| whole.resource_types.get(at)).cloned().collect(),
+        context: whole.context.clone(),
+        user_attributes: whole.user_attributes.clone(),
+        ..Vocabulary::default()
+    };
+    match Schema::from_cedarschema_str(&schema::text(&catalog, &vocabulary)) {
+        Ok((schema, _warnings)) => Some(schema),
+        Err(error) => {
+            // Our own checks should have come first; not to say so would be to skip this one.
+            let at = rules.clone().next().map(|rule| &rule.at)?;
+            problems.push(
+                at.error("cannot-compile", format!("the generated schema is not valid: {}", report::chain(&error))),
+            );
+            None
+        }
+    }
 }
 
-impl Reporter<'_> {
+/// The entity types that a condition names.
+fn mentioned(condition: &Condition<'_>, names: &mut Vec<String>) {
+    for expression in condition.expression.subexpressions() {
+        match expression.expr_kind() {
+            ExprKind::Is { entity_type, .. } => names.push(entity_type.to_string()),
+            ExprKind::Lit(Literal::EntityUID(uid)) => names.push(uid.entity_type().to_string()),
+            _ => {}
+        }
+    }
+}
+
+impl<'c> Compiled<'c> {
+    fn conditions_of(self, rule: &'c Rule) -> impl Iterator<Item = &'c Condition<'c>> {
+        let when: &[Named] = if let Effect::Permit { when, .. } = &rule.effect { when } else { &[] };
+        when.iter().filter_map(move |name| self.conditions.get(name.name.as_str()))
+    }
+}
+
+struct Reporter<'r> {
+    compiled: Compiled<'r>,
+    variants: &'r [Variant],
+}
+
+impl<'r> Reporter<'r> {
     fn variant(&self, id: &PolicyId) -> Option<&Variant> {
         let text: &str = id.as_ref();
         self.variants.get(text.parse::<usize>().ok()?)
@@ -119,7 +206,7 @@ impl Reporter<'_> {
         told: &mut FxHashSet<(String, usize)>,
         problems: &mut Diagnostics,
     ) {
-        let Some(rule) = self.rules.get(variant.rule) else { return };
+        let Some(rule) = self.compiled.rules.get(variant.rule) else { return };
         let code = match error {
             ValidationError::UnsafeAttributeAccess(_) => "unknown-attribute",
             ValidationError::UnsafeOptionalAttributeAccess(_) => "optional-attribute",
@@ -151,36 +238,34 @@ impl Reporter<'_> {
     }
 
     /// The condition that a message is about: the one whose text Cedar quotes.
-    fn condition_of(&self, rule: &Rule, error: &ValidationError) -> Option<&Condition<'_>> {
-        let Effect::Permit { when, .. } = &rule.effect else { return None };
-        let find = |name: &Named| self.conditions.get(name.name.as_str());
-        if let [only] = when.as_slice() {
-            return find(only);
+    fn condition_of(&self, rule: &'r Rule, error: &ValidationError) -> Option<&'r Condition<'r>> {
+        let all: Vec<_> = self.compiled.conditions_of(rule).collect();
+        if let [only] = all.as_slice() {
+            return Some(only);
         }
         let label = miette::Diagnostic::labels(error)?.next()?;
         let quoted = miette::Diagnostic::source_code(error)?.read_span(label.inner(), usize::MAX, usize::MAX).ok()?;
-        when.iter().filter_map(find).find(|condition| condition.source.as_bytes() == quoted.data())
+        all.into_iter().find(|condition| condition.source.as_bytes() == quoted.data())
     }
 
     /// Reports a cell whose condition is false for whatever it is asked about.
-    fn never(&self, rule: &Rule, catalog: &Catalog, vocabulary: &Vocabulary, problems: &mut Diagnostics) {
-        let (Effect::Permit { when, named: true, .. }, Some(module)) = (&rule.effect, catalog.modules.get(rule.module))
-        else {
-            return;
-        };
+    fn never(&self, rule: &'r Rule, problems: &mut Diagnostics) {
+        let module = self.compiled.catalog.modules.get(rule.module);
+        let (Effect::Permit { when, named: true, .. }, Some(module)) = (&rule.effect, module) else { return };
         let names: Vec<_> = when.iter().map(|name| format!("`{}`", name.name)).collect();
-        let at = when.first().map_or(&rule.at, |name| &name.at);
+        let at: &Spot = when.first().map_or(&rule.at, |name| &name.at);
         let message = format!("{} can never hold on the module `{}`", names.join(" and "), module.id);
-        problems.push(at.error("condition-never-holds", message).with_help(self.suspect(when, rule, vocabulary)));
+        problems.push(at.error("condition-never-holds", message).with_help(self.suspect(rule)));
     }
 
     /// An attribute that a condition asks for and no resource of the module has.
-    fn suspect(&self, when: &[Named], rule: &Rule, vocabulary: &Vocabulary) -> Option<String> {
+    fn suspect(&self, rule: &'r Rule) -> Option<String> {
+        let vocabulary = self.compiled.vocabulary;
         let types = vocabulary.resource_types.iter().filter(|ty| ty.module == rule.module);
         let resource = types.flat_map(|ty| &ty.attributes);
         let all = resource.chain(&vocabulary.user_attributes).chain(&vocabulary.context);
         let known: Vec<&str> = all.map(|(name, _)| name.as_str()).collect();
-        let expressions = when.iter().filter_map(|name| self.conditions.get(name.name.as_str()));
+        let expressions = self.compiled.conditions_of(rule);
         let wanted =
             expressions.flat_map(|condition| condition.expression.subexpressions()).find_map(|expression| {
                 let ExprKind::HasAttr { attr, .. } = expression.expr_kind() else { return None };

@@ -26,6 +26,8 @@ pub(in crate::policy) struct Draft {
     resource: EntityUID,
     clauses: Vec<Clause>,
     facts: PolicyFacts,
+    /// The names of the annotations for id and source.
+    keys: (AnyId, AnyId),
 }
 
 /// A `when` or `unless`.
@@ -45,6 +47,7 @@ struct Words {
     grant: EntityType,
     gate: EntityType,
     action: EntityType,
+    keys: (AnyId, AnyId),
 }
 
 impl Words {
@@ -58,6 +61,7 @@ impl Words {
             grant: ty("Grant")?,
             gate: ty("Gate")?,
             action: ty("Action")?,
+            keys: ("id".parse().ok()?, "source".parse().ok()?),
         })
     }
 }
@@ -90,6 +94,7 @@ fn draft(rule: &Rule, catalog: &Catalog, conditions: &FxHashMap<&str, Condition<
             kind: PolicyKind::Ordinary,
             location: Some(location),
         },
+        keys: words.keys.clone(),
     };
     match &rule.effect {
         Effect::Permit { holder: (ty, id), actions, areas, when, .. } => {
@@ -141,11 +146,9 @@ impl Draft {
 
     /// The policy.
     pub(in crate::policy) fn policy(&self) -> Option<cedar_policy::Policy> {
-        let annotation = |key: &str, value: &str| {
-            let value = Annotation::with_optional_value(Some(value.into()), None);
-            key.parse::<AnyId>().ok().map(|key| (key, value))
-        };
-        let annotations = [annotation("id", &self.id)?, annotation("source", &self.source)?].into_iter().collect();
+        let text = |value: &str| Annotation::with_optional_value(Some(value.into()), None);
+        let (id, source) = self.keys.clone();
+        let annotations = [(id, text(&self.id)), (source, text(&self.source))].into_iter().collect();
         let resource = ResourceConstraint::is_in(Arc::new(self.resource.clone()));
         self.build(PolicyID::from_string(&self.id), annotations, resource)
     }
@@ -192,10 +195,16 @@ impl Draft {
         );
         for clause in &self.clauses {
             let word = if clause.is_when { "when" } else { "unless" };
-            let _written = write!(out, "\n{word} {{\n  {}\n}}", clause.source.trim());
+            let _written = write!(out, "\n{word} {{\n  {}\n}}", indented(clause.source.trim()));
         }
         out.push_str(";\n");
     }
+}
+
+/// A condition with its further lines moved in, unless a text in it might go over the end of a line.
+fn indented(source: &str) -> String {
+    let spans_lines = source.lines().any(|line| line.matches('"').count() % 2 != 0);
+    if spans_lines { source.to_owned() } else { source.replace('\n', "\n  ") }
 }
 
 /// A text as Cedar writes it.

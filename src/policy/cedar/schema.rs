@@ -10,13 +10,11 @@ use cedar_policy::{Schema, SchemaFragment};
 use rustc_hash::FxHashMap;
 use std::fmt::Write as _;
 
-/// The types that every compiled set has, apart from the user's attributes.
-const FIXED: &str = "// A role may include others; users hold roles and grants, and gates are open for them.
-entity Role in [Role];
+/// The types that every compiled set has, apart from the user's attributes. Roles include others; users hold roles and grants, and
+/// gates are open for them; resources are members of their module, or of the area whose id they carry.
+const FIXED: &str = "entity Role in [Role];
 entity Grant;
 entity Gate;
-
-// Resources are members of their module, or of the area whose id they carry.
 entity Module;
 entity Area in [Module];
 ";
@@ -26,7 +24,7 @@ pub(in crate::policy) fn text(catalog: &Catalog, vocabulary: &Vocabulary) -> Str
     let mut out = String::from(FIXED);
     // Writing to a string cannot fail.
     let user = record(&vocabulary.user_attributes);
-    let _written = writeln!(out, "\nentity User in [Role, Grant, Gate] {user};");
+    let _written = writeln!(out, "entity User in [Role, Grant, Gate] {user};");
     for ty in &vocabulary.resource_types {
         let _written = writeln!(out, "entity {} in [Module, Area] {};", ty.name, record(&ty.attributes));
     }

@@ -1,7 +1,7 @@
 //! Reads paths out of the code and holds them against the layer table.
 
 use super::{
-    layers::{self, BANNED, LAYERS, MODULES, OWNED, is_inside},
+    layers::{self, BANNED, IMPURE, LAYERS, MODULES, OWNED, PURE, is_inside},
     source::{self, SourceFile, words},
 };
 use std::collections::BTreeSet;
@@ -46,6 +46,17 @@ fn heavy_dependencies_have_one_owner() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_decides_reads_no_clock_and_does_no_io() {
+    let mut wrong = Vec::new();
+    let deciding = |file: &&SourceFile| PURE.iter().any(|module| is_inside(&file.module, module)) && !file.is_test();
+    for file in source::all().iter().filter(deciding) {
+        let found = IMPURE.iter().filter(|name| file.has_word(name));
+        wrong.extend(found.map(|name| format!("{}: `{name}`", file.path)));
+    }
+    assert!(wrong.is_empty(), "a decision depends on program, subject and request alone: {wrong:#?}");
 }
 
 /// The modules under the crate's root that a file names, by `crate::`, by the library's name, or by enough `super::`.

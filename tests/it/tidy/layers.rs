@@ -62,6 +62,13 @@ pub const OWNED: &[Owned] = &[
 pub const BANNED: &[(&str, &[&str])] =
     &[("tokio", &["policy", "engine", "model", "document"]), ("serde", &["model"]), ("serde_json", &["model"])];
 
+/// What makes a function depend on more than its arguments; neither `engine` nor `model` may name it.
+pub const IMPURE: &[&str] =
+    &["SystemTime", "Instant", "fs", "net", "env", "io", "process", "thread_local", "fastrand", "RandomState"];
+
+/// The modules that decide.
+pub const PURE: &[&str] = &["engine", "model"];
+
 const fn module(layer: &'static str, name: &'static str, beside: &'static [&'static str]) -> Module {
     Module { layer, name, beside }
 }

@@ -1,0 +1,144 @@
+//! Policy sets with roles and modules: the engine's own check against plain Cedar, over random requests.
+
+use sidegate::{
+    engine::{self, BoundUser, Dialect, Subject},
+    model::{Request, Resource, Timestamp, Value},
+    policy,
+};
+use std::{borrow::Cow, path::Path};
+
+/// What the shipped sets do not use yet: gates, direct grants, forbids by hand, extension types, assignments that run out.
+const EVERYTHING: &[(&str, &str)] = &[
+    (
+        "policy-set.yaml",
+        "
+policy_set: everything
+tenancy: required
+tenants: [north, south]
+context: { ip: ipaddr, mfa: Bool, scores: Set<Long> }
+user_attributes: { channels: Set<String>, boss: User }
+levels:
+  view: [view]
+  edit: { includes: [view], actions: [edit] }
+gates:
+  backoffice: { name: Back office }
+  hub: { name: Hub }
+modules:
+  orders:
+    resources: { order: { owner: User, channel: String, weight: Long } }
+    gates: [backoffice, hub]
+  prices:
+    resources: [price]
+    gates: [backoffice]
+  settings:
+    resources: [setting]
+    areas: [general, billing, users]
+conditions:
+  own: { description: own, cedar: resource has owner && resource.owner == principal }
+  channel: { description: channel, cedar: 'resource has channel && principal has channels && principal.channels.contains(resource.channel)' }
+  office: { description: office, cedar: 'context has ip && context.ip.isInRange(ip(\"10.0.0.0/8\"))' }
+  heavy: { description: heavy, cedar: 'resource has weight && resource.weight * 2 > 9223372036854775807' }
+roles:
+  clerk:
+    grants:
+      orders: [{ level: edit, when: channel }, { level: view, when: own }]
+      settings: { level: edit, areas: [general, billing] }
+  boss:
+    grants: { orders: { level: edit, when: office }, prices: edit, settings: { level: view, areas: [users] } }
+  porter:
+    grants: { orders: { level: view, when: heavy } }
+users:
+  ann: { name: Ann, email: ann@x.example, attributes: { channels: [web, shop] }, roles: { north: [clerk], south: [boss] }, gates: { north: [hub], south: [backoffice] } }
+  bea: { name: Bea, email: bea@x.example, roles: { north: [{ role: boss, until: 2026-06-01T00:00:00Z, why: covers }, clerk] }, gates: { north: [backoffice, hub] } }
+  cyd: { name: Cyd, email: cyd@x.example, roles: { north: [porter] }, grants: { north: { prices: edit } }, gates: { north: [hub] } }
+",
+    ),
+    (
+        "extra.cedar",
+        "
+@id(\"no-mfa\") forbid (principal, action == Action::\"edit\", resource) when { context has mfa && !context.mfa };
+@id(\"heavy-ban\") forbid (principal, action, resource is order) when { resource has weight && resource.weight + 1 > 100 };
+@id(\"boss-views\") permit (principal, action == Action::\"view\", resource is order) when { resource has owner && resource.owner in Role::\"boss\" };
+@id(\"north\") permit (principal is User, action == Action::\"view\", resource is price) when { context has tenant && context.tenant == \"north\" };
+",
+    ),
+];
+
+const REQUESTS: usize = 4000;
+
+fn check(directory: &Path) {
+    let snapshot = policy::load(directory, &policy::Options::default()).unwrap_or_else(|error| {
+        panic!("{}", sidegate::document::Diagnostics::from(error));
+    });
+    let program = &snapshot.program;
+    let users: Vec<_> = snapshot.users.iter().map(|user| BoundUser::new(program, user)).collect();
+    let Dialect::Declared(vocabulary) = program.dialect() else { panic!("a set with modules") };
+    let types: Vec<&str> = vocabulary
+        .modules
+        .iter()
+        .map(|module| module.id.as_str())
+        .chain(vocabulary.resource_types.iter().map(|ty| ty.name.as_str()))
+        .collect();
+    let mut random = fastrand::Rng::with_seed(7);
+    let (mut allowed, mut denied) = (0, 0);
+    for _ in 0..REQUESTS {
+        let mut attributes = Vec::new();
+        let mut context = Vec::new();
+        let some_user = users[random.usize(..users.len())].id();
+        for name in ["owner", "account_manager"] {
+            if random.bool() {
+                attributes.push((Cow::Borrowed(name), Value::text(some_user)));
+            }
+        }
+        if random.bool() {
+            attributes.push((Cow::Borrowed("channel"), Value::text(["web", "shop", "tv"][random.usize(..3)])));
+        }
+        if random.u8(..4) == 0 {
+            attributes.push((Cow::Borrowed("weight"), Value::Long([1, 99, i64::MAX][random.usize(..3)])));
+        }
+        if random.bool() {
+            context.push((Cow::Borrowed("mfa"), Value::Bool(random.bool())));
+        }
+        if random.bool() {
+            context.push((Cow::Borrowed("ip"), Value::text(["10.1.2.3", "192.0.2.1", "nonsense"][random.usize(..3)])));
+        }
+        let action = &vocabulary.actions[random.usize(..vocabulary.actions.len())];
+        let request = Request {
+            action,
+            resource: Resource {
+                ty: types[random.usize(..types.len())],
+                id: ["", "o-1", "general", "billing", "users"][random.usize(..5)],
+                attributes: &attributes,
+            },
+            tenant: [None, Some("north"), Some("south")][random.usize(..3)],
+            context: &context,
+            subject_attributes: &[],
+            time: Timestamp::parse(["2026-01-01T00:00:00Z", "2026-07-01T00:00:00Z"][random.usize(..2)]).unwrap(),
+        };
+        let subject = Subject::User(&users[random.usize(..users.len())]);
+        if let Err(difference) = engine::verify(program, subject, &request) {
+            panic!("{difference}\n{request:?}");
+        }
+        match engine::decide(program, subject, &request).decision.is_allow() {
+            true => allowed += 1,
+            false => denied += 1,
+        }
+    }
+    assert!(allowed > REQUESTS / 50 && denied > REQUESTS / 50, "{allowed} allowed, {denied} denied");
+}
+
+#[test]
+fn the_shipped_sets_decide_as_plain_cedar_does() {
+    for set in ["demo", "8move"] {
+        check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(set));
+    }
+}
+
+#[test]
+fn a_set_that_uses_everything_decides_as_plain_cedar_does() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in EVERYTHING {
+        std::fs::write(directory.path().join(name), text).unwrap();
+    }
+    check(directory.path());
+}
