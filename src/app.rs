@@ -97,10 +97,12 @@ struct App {
 
 /// What runs, and how it is told to stop.
 struct Parts {
-    /// Listeners, connections and the reload loop.
-    tasks: Tasks,
+    /// Listeners and their connections.
+    requests: Tasks,
+    /// The reload loop. Outlives the requests, since one of them may wait for it.
+    reloading: Tasks,
     /// The ops listener, which tells how the stop goes and so outlives the others.
-    ops_tasks: Tasks,
+    ops: Tasks,
     /// Told when a part that should run has failed.
     broken: Arc<Notify>,
     stop_listeners: Stopper,
@@ -131,14 +133,15 @@ impl App {
         let sockets = Sockets::bind(&settings)?;
 
         let parts = Parts {
-            tasks: Tasks::new(),
-            ops_tasks: Tasks::new(),
+            requests: Tasks::new(),
+            reloading: Tasks::new(),
+            ops: Tasks::new(),
             stop_listeners: Stopper::new(),
             stop_reload: Stopper::new(),
             stop_ops: Stopper::new(),
             broken: Arc::new(Notify::new()),
         };
-        parts.tasks.spawn("reload", worker.run(parts.stop_reload.listener()));
+        parts.reloading.spawn("reload", worker.run(parts.stop_reload.listener()));
         parts.serve_ops(
             sockets.ops,
             ops::Services {
@@ -210,7 +213,7 @@ impl Parts {
     ) {
         let stop = self.stop_listeners.listener();
         let broken = Arc::clone(&self.broken);
-        self.tasks.spawn("authorize listener", async move {
+        self.requests.spawn("authorize listener", async move {
             if let Err(error) = authorize_listener::serve(bound, services, recorders, stop.stopped()).await {
                 events::listener_failed("authorize", &error);
                 broken.notify_one();
@@ -226,19 +229,14 @@ impl Parts {
         let audit = admin::audit::routes(log.clone());
         let router = admin::router(services, server.admin_auth, server.admin_tokens.clone(), audit);
         let serving =
-            management::serve(bound, admin::LISTENER, router, self.tasks.clone(), self.stop_listeners.listener());
-        self.tasks.spawn("admin listener", serving);
+            management::serve(bound, admin::LISTENER, router, self.requests.clone(), self.stop_listeners.listener());
+        self.requests.spawn("admin listener", serving);
     }
 
     fn serve_ops(&self, bound: management::Bound, services: ops::Services) {
-        let serving = management::serve(
-            bound,
-            ops::LISTENER,
-            ops::router(services),
-            self.ops_tasks.clone(),
-            self.stop_ops.listener(),
-        );
-        self.ops_tasks.spawn("ops listener", serving);
+        let serving =
+            management::serve(bound, ops::LISTENER, ops::router(services), self.ops.clone(), self.stop_ops.listener());
+        self.ops.spawn("ops listener", serving);
     }
 }
 

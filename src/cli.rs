@@ -63,7 +63,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 impl Command {
     fn run(self) -> ExitCode {
         match self {
-            Self::Serve(args) => serve::run(args),
+            Self::Serve(args) => serve::run(&args),
             Self::Check(args) => check::run(&args),
             Self::Compile(args) => compile::run(&args),
             Self::Authorize(args) => authorize::run(&args),

@@ -5,16 +5,19 @@
 //! snapshot. A refused set is reported once a digest; files that cannot be read are tried again at each look.
 
 mod cause;
+mod handle;
 mod load;
 mod places;
 mod status;
+mod tell;
 mod watch;
 mod worker;
 
 pub use cause::Cause;
+pub use handle::{Handle, Stopped};
 pub use load::{FirstError, Source};
 pub use status::{Failure, Report, Status};
-pub use worker::{Handle, Observer, Settings, Stopped, Worker, start};
+pub use worker::{Observer, Settings, Worker, start};
 
 use crate::{
     directory::Subjects,

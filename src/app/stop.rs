@@ -27,13 +27,14 @@ pub(super) async fn stop(app: App, why: &str) -> Ended {
         }
         events::stop_phase("finish requests");
         parts.stop_listeners.stop();
+        deadline.within(ended(&parts.requests)).await?;
         parts.stop_reload.stop();
-        deadline.within(ended(&parts.tasks)).await?;
+        deadline.within(ended(&parts.reloading)).await?;
         events::stop_phase("close the audit log");
         records::system(&log, clock, "stopped");
         let closed = deadline.within(close(log)).await?;
         parts.stop_ops.stop();
-        deadline.within(ended(&parts.ops_tasks)).await?;
+        deadline.within(ended(&parts.ops)).await?;
         Ok::<_, Expired>(closed)
     };
     let result = tokio::select! {
@@ -50,7 +51,7 @@ pub(super) async fn stop(app: App, why: &str) -> Ended {
             Ended::Broken
         }
         Err(why) => {
-            let left = [parts.tasks.running(), parts.ops_tasks.running()].concat();
+            let left = [parts.requests.running(), parts.reloading.running(), parts.ops.running()].concat();
             events::stop_forced(why, &left);
             Ended::Forced
         }

@@ -45,34 +45,36 @@ pub(super) fn run(args: &ExplainArgs) -> ExitCode {
 
 fn human(snapshot: &Snapshot, explanation: &Explanation<'_>) -> String {
     let outcome = &explanation.outcome;
-    let mut text = format!("{}\n", authorize::headline(snapshot, outcome));
-    let mut line = |name: &str, value: &str| {
-        if !value.is_empty() {
-            text.push_str(&format!("  {name:<9} {value}\n"));
-        }
-    };
-    line("tenant", outcome.tenant.unwrap_or_default());
-    line("roles", &outcome.roles.join(", "));
-    line("module", snapshot.program.module_id(outcome.module));
-    line("revision", snapshot.revision.short());
+    let roles = outcome.roles.join(", ");
+    let facts = [
+        ("tenant", outcome.tenant.unwrap_or_default()),
+        ("roles", &roles),
+        ("module", snapshot.program.module_id(outcome.module)),
+        ("revision", snapshot.revision.short()),
+    ];
+    let mut lines = vec![authorize::headline(snapshot, outcome)];
+    let told = facts.iter().filter(|(_, value)| !value.is_empty());
+    lines.extend(told.map(|(name, value)| format!("  {name:<9} {value}")));
+    lines.push(String::new());
     if explanation.considered.is_empty() {
-        text.push_str("\nno policy was considered\n");
-        return text;
+        lines.push("no policy was considered".to_owned());
+    } else {
+        lines.push("policies considered:".to_owned());
+        lines.extend(explanation.considered.iter().flat_map(|considered| policy_lines(snapshot, considered)));
     }
-    text.push_str("\npolicies considered:\n");
-    for considered in &explanation.considered {
-        let Some(facts) = snapshot.program.policy(considered.policy) else { continue };
-        let (effect, result, _) = words(considered);
-        text.push_str(&format!("  {effect} {result:<13} {}\n", facts.id));
-        text.push_str(&format!("         {}\n", facts.summary));
-        if let Some(place) = place(facts) {
-            text.push_str(&format!("         at {place}\n"));
-        }
-        if let ConditionResult::Errored(message) = &considered.result {
-            text.push_str(&format!("         {message}\n"));
-        }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn policy_lines(snapshot: &Snapshot, considered: &Considered) -> Vec<String> {
+    let Some(facts) = snapshot.program.policy(considered.policy) else { return Vec::new() };
+    let (effect, result, _) = words(considered);
+    let mut lines = vec![format!("  {effect} {result:<14} {}", facts.id), format!("         {}", facts.summary)];
+    lines.extend(place(facts).map(|place| format!("         at {place}")));
+    if let ConditionResult::Errored(message) = &considered.result {
+        lines.push(format!("         {message}"));
     }
-    text
+    lines
 }
 
 fn to_json(snapshot: &Snapshot, explanation: &Explanation<'_>) -> Value {

@@ -10,7 +10,9 @@ use clap::Args;
 use std::path::PathBuf;
 
 /// Run the sidecar.
+// Of a flag that is given twice the later counts: scripts add flags to those of others.
 #[derive(Debug, Args)]
+#[command(args_override_self = true)]
 pub(super) struct ServeArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE", env = "SIDEGATE_CONFIG")]
@@ -35,8 +37,8 @@ pub(super) struct ServeArgs {
     check_config: bool,
 }
 
-pub(super) fn run(args: ServeArgs) -> ExitCode {
-    let settings = match load(&args) {
+pub(super) fn run(args: &ServeArgs) -> ExitCode {
+    let settings = match load(args) {
         Ok(settings) => settings,
         Err(error) => return refuse(&error),
     };

@@ -233,7 +233,7 @@ impl Default for Limits {
         Self {
             body_bytes: 64 << 10,
             header_bytes: 16 << 10,
-            header_timeout: Duration::from_secs(60),
+            header_timeout: Duration::from_mins(1),
             body_timeout: Duration::from_secs(5),
             connections: 4096,
             in_flight: 1024,

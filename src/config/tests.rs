@@ -33,7 +33,7 @@ fn problems(given: &Given<'_>) -> Vec<String> {
             .iter()
             .map(|problem| {
                 let line = problem.to_string();
-                line.find("/s.yaml").map_or(line.clone(), |at| line[at + 1..].to_owned())
+                line.split_once("/s.yaml").map_or(line.clone(), |(_, rest)| format!("s.yaml{rest}"))
             })
             .collect(),
         other => panic!("expected problems, got {other:?}"),

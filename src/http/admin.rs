@@ -35,17 +35,17 @@ pub struct Services {
 pub fn router(services: Services, auth: AdminAuth, tokens: Vec<AdminToken>, more: Router) -> Router {
     let metrics = Arc::clone(&services.metrics);
     let access = Arc::new(Access::new(auth, tokens));
-    let router = Router::new()
+    let served = Router::new()
         .route("/v1/policies", get(policies::list))
         .route("/v1/policies/reload", post(policies::reload))
         .with_state(services)
         .merge(more)
         .layer(middleware::from_fn_with_state(access, access::check));
-    let routes: [(&str, &[u16]); 4] = [
+    let expected: [(&str, &[u16]); 4] = [
         ("/v1/policies", &[200, 401]),
         ("/v1/policies/reload", &[200, 401, 422]),
         ("/v1/audit", &[200, 400, 401]),
         ("/v1/audit/export", &[200, 400, 401]),
     ];
-    framed(router, LISTENER, &metrics, &routes)
+    framed(served, LISTENER, &metrics, &expected)
 }

@@ -47,15 +47,15 @@ pub struct Services {
 /// All routes.
 pub fn router(services: Services) -> Router {
     let metrics = Arc::clone(&services.metrics);
-    let router = Router::new()
+    let served = Router::new()
         .route("/metrics", get(exposition))
         .route("/healthz", get(async || Json(Word { status: "ok" })))
         .route("/readyz", get(readiness))
         .route("/status", get(status))
         .with_state(services);
-    let routes: [(&str, &[u16]); 4] =
+    let expected: [(&str, &[u16]); 4] =
         [("/metrics", &[200]), ("/healthz", &[200]), ("/readyz", &[200, 503]), ("/status", &[200])];
-    framed(router, LISTENER, &metrics, &routes)
+    framed(served, LISTENER, &metrics, &expected)
 }
 
 #[derive(Debug, Serialize)]

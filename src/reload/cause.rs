@@ -136,7 +136,9 @@ mod tests {
             (&[Cause::FileEvent, Cause::Admin, Cause::Poll], Cause::Admin),
             (&[Cause::Admin, Cause::Signal], Cause::Signal),
         ] {
-            causes.iter().for_each(|cause| slot.put(*cause));
+            for cause in causes {
+                slot.put(*cause);
+            }
             assert_eq!(slot.take().await.cause, wins, "{causes:?}");
         }
     }

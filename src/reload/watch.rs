@@ -17,7 +17,7 @@ use std::{
 /// Watches a policy directory and all that leads to it.
 #[derive(Debug)]
 pub(super) struct Watcher {
-    watcher: RecommendedWatcher,
+    events: RecommendedWatcher,
     root: PathBuf,
     places: Arc<ArcSwap<Places>>,
     // Which inode each watch sits on: a directory that was made again needs a new one.
@@ -47,7 +47,7 @@ impl Watcher {
             }
         };
         let watcher = RecommendedWatcher::new(hear, Config::default())?;
-        Ok(Self { watcher, root: root.to_owned(), places, armed: BTreeMap::new() })
+        Ok(Self { events: watcher, root: root.to_owned(), places, armed: BTreeMap::new() })
     }
 
     /// Brings the watches in line with the directories as they are now.
@@ -56,12 +56,12 @@ impl Watcher {
         self.places.store(Arc::clone(&wanted));
         let inodes: BTreeMap<PathBuf, Inode> =
             wanted.keys().filter_map(|directory| Some((directory.clone(), inode(directory)?))).collect();
-        let watcher = &mut self.watcher;
+        let events = &mut self.events;
         self.armed.retain(|directory, at| {
             let keep = inodes.get(directory) == Some(at);
             if !keep {
                 // The watch may be gone with its directory already.
-                drop(watcher.unwatch(directory));
+                drop(events.unwatch(directory));
             }
             keep
         });
@@ -70,7 +70,7 @@ impl Watcher {
             if self.armed.contains_key(&directory) {
                 continue;
             }
-            match self.watcher.watch(&directory, RecursiveMode::NonRecursive) {
+            match self.events.watch(&directory, RecursiveMode::NonRecursive) {
                 Ok(()) => {
                     self.armed.insert(directory, at);
                     result.grown = true;

@@ -1,10 +1,11 @@
-//! The loop that looks at the files, and the handle by which others make it look.
+//! The loop that looks at the files.
 
 use super::{
-    Cause, Current, FirstError, Reader, Report, Source, Status,
+    Cause, Current, FirstError, Handle, Reader, Report, Source, Status,
     cause::{Pending, Slot},
     load,
     status::Failure,
+    tell,
     watch::Watcher,
 };
 use crate::{
@@ -36,36 +37,6 @@ const RELEASE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Is told of every look that says something new. May block.
 pub type Observer = Arc<dyn Fn(&Report) + Send + Sync>;
-
-/// The loop is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("policies are no longer reloaded, since the process stops")]
-pub struct Stopped;
-
-/// Makes the loop look at the files. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Handle {
-    slot: Arc<Slot>,
-    status: Arc<ArcSwap<Status>>,
-}
-
-impl Handle {
-    /// Asks for a look and waits for what comes of it.
-    pub async fn reload(&self, cause: Cause) -> Result<Arc<Report>, Stopped> {
-        self.slot.ask(cause).await.map_err(|_| Stopped)
-    }
-
-    /// Asks for a look.
-    pub fn nudge(&self, cause: Cause) {
-        self.slot.put(cause);
-    }
-
-    /// What is live, and how the last looks went.
-    #[must_use]
-    pub fn status(&self) -> Arc<Status> {
-        self.status.load_full()
-    }
-}
 
 /// How the loop works.
 #[derive(Debug, Clone)]
@@ -135,7 +106,7 @@ pub fn start(
         consecutive_failures: 0,
         watching: false,
     };
-    tell_swap(&metrics, &report, None, &first);
+    tell::swap(&metrics, &report, None, &first);
     observer(&report);
     let current = Arc::new(ArcSwap::from_pointee(first));
     let (slot, status) = (Arc::new(Slot::default()), Arc::new(ArcSwap::from_pointee(status)));
@@ -295,7 +266,7 @@ impl Worker {
         let policies = next.snapshot.program.policies().len();
         let next = Arc::new(next);
         self.retired.push(self.current.swap(Arc::clone(&next)));
-        tell_swap(&self.metrics, &report, Some(from), &next);
+        tell::swap(&self.metrics, &report, Some(from), &next);
         (self.refused, self.unreadable) = (None, None);
         self.publish(&report, |status| Status {
             revision: report.revision,
@@ -334,7 +305,7 @@ impl Worker {
                 now: report.at,
             },
         );
-        tell_diagnostics(&diagnostics);
+        tell::diagnostics(&diagnostics);
         report.is_news = true;
         report.problem = Some(Arc::new(diagnostics));
         self.refused = Some(report.clone());
@@ -356,7 +327,7 @@ impl Worker {
         let mut report = self.report(cause, ReloadOutcome::ReadError, None, began);
         events::policy_read_error(&self.metrics, cause.as_str(), failures, told, report.at);
         if !told {
-            tell_diagnostics(&*problem);
+            tell::diagnostics(&*problem);
         }
         report.is_news = !told;
         report.problem = Some(Arc::clone(&problem));
@@ -459,35 +430,6 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
         Ok(done) => done,
         // The runtime does not cancel what has begun; a panic goes on here, where the task's owner sees it.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
-fn tell_swap(metrics: &Metrics, report: &Report, from: Option<Revision>, next: &Current) {
-    let swap = events::PolicySwap {
-        cause: report.cause.as_str(),
-        from,
-        to: report.revision,
-        policy_set: &report.policy_set,
-        policies: next.snapshot.program.policies().len(),
-        users: &next.snapshot.users,
-        took: report.took,
-        now: report.at,
-    };
-    if report.cause == Cause::Start {
-        events::policy_loaded(metrics, &swap);
-    } else {
-        events::policy_swapped(metrics, &swap);
-    }
-    tell_diagnostics(&next.snapshot.warnings);
-}
-
-fn tell_diagnostics<'d>(diagnostics: impl IntoIterator<Item = &'d crate::document::Diagnostic>) {
-    for item in diagnostics {
-        let place = fmt::from_fn(|f| match (item.line(), item.column()) {
-            (Some(line), Some(column)) => write!(f, "{}:{line}:{column}", item.path()),
-            _ => f.write_str(item.path()),
-        });
-        events::policy_diagnostic(item.severity().as_str(), item.code(), &place, item.message(), item.help());
     }
 }
 

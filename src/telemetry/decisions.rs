@@ -37,9 +37,8 @@ pub(super) struct KnownModules(Mutex<BTreeSet<String>>);
 impl DecisionCounters {
     pub(super) fn new(counters: &IntCounterVec, duration: Histogram, known: &KnownModules, modules: &[&str]) -> Self {
         let other = ModuleCounters::resolve(counters, "other");
-        let resolve = |module: &&str| match known.admit(module) {
-            true => ModuleCounters::resolve(counters, module),
-            false => other.clone(),
+        let resolve = |module: &&str| {
+            if known.admit(module) { ModuleCounters::resolve(counters, module) } else { other.clone() }
         };
         let modules = modules.iter().map(resolve).collect();
         Self { modules, none: ModuleCounters::resolve(counters, "none"), other, duration }

@@ -114,8 +114,12 @@ impl Metrics {
     }
 
     fn begin_at_zero(&self) {
-        ReloadOutcome::ALL.iter().for_each(|outcome| self.reloads.with_label_values(&[outcome.as_str()]).inc_by(0));
-        ["same", "different"].iter().for_each(|outcome| self.self_checks.with_label_values(&[outcome]).inc_by(0));
+        for outcome in ReloadOutcome::ALL {
+            self.reloads.with_label_values(&[outcome.as_str()]).inc_by(0);
+        }
+        for outcome in ["same", "different"] {
+            self.self_checks.with_label_values(&[outcome]).inc_by(0);
+        }
         self.directory_users([]);
         let commit = option_env!("SIDEGATE_COMMIT").unwrap_or("unknown");
         integers(&self.registry, &table::BUILD_INFO).with_label_values(&[env!("CARGO_PKG_VERSION"), commit]).set(1);

@@ -29,8 +29,12 @@ mod audit_survives_kill;
 mod authorize;
 /// AuthZEN: the interoperability scenarios, the certification fixture, batches.
 mod authzen;
+/// The commands: data, diagnostics, exit codes.
+mod cli;
 /// Broken policy sets give their exact diagnostics.
 mod compile;
+/// The configuration of the real binary.
+mod config;
 /// Every cell of the smallest example over HTTP.
 mod demo;
 /// From the first start to the last record: decisions, records, metrics, reloads, stops and crashes.
@@ -39,13 +43,25 @@ mod end_to_end;
 mod http_limits;
 /// Every cell of the distributor back office over HTTP.
 mod matrix_8move;
+/// The exposition: names, labels, bounds.
+mod metrics;
+/// The ops and the admin listener.
+mod ops;
 /// The engine beside plain Cedar.
 mod plain_cedar;
 /// Files that the code writes are what it would write now.
 mod references;
+/// Changes that go live.
+mod reload_applies;
+/// Decisions in a reload storm.
+mod reload_races;
+/// Changes that do not go live.
+mod reload_refuses;
 /// The policy sets that are shipped.
 mod samples;
 /// Generated JSON Schemas are up to date.
 mod schemas;
+/// The stop.
+mod shutdown;
 /// Holds the repository to its own rules.
 mod tidy;

@@ -5,6 +5,7 @@
 
 mod client;
 pub mod facts;
+mod generation;
 mod grid;
 mod paths;
 mod policies;
@@ -14,6 +15,7 @@ mod sidecar;
 mod wait;
 
 pub use client::Client;
+pub use generation::{decides, generation, wait_decides};
 pub use grid::Grid;
 pub use paths::{repo, shared};
 pub use policies::PolicyDir;

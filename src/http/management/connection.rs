@@ -18,7 +18,7 @@ use tokio::{net::TcpStream, sync::Semaphore, time::sleep};
 const MOST_CONNECTIONS: usize = 256;
 
 /// Time to send a head, and how long an idle connection is kept.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+const HEADER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Longest head of a request.
 const MOST_HEADER_BYTES: usize = 16 * 1024;

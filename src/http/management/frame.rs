@@ -17,7 +17,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use std::{
-    borrow::Cow,
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
@@ -59,20 +58,20 @@ struct Frame {
     routes: Arc<[&'static str]>,
 }
 
-/// Puts the frame around all routes of a listener; `routes` are the paths that it has, for the metrics.
+/// Puts the frame around all routes of a listener; `expected` are the paths that it has, for the metrics.
 pub(in crate::http) fn framed(
-    router: Router,
+    served: Router,
     listener: &'static str,
     metrics: &Arc<Metrics>,
-    routes: &[(&'static str, &'static [u16])],
+    expected: &[(&'static str, &'static [u16])],
 ) -> Router {
-    for (route, codes) in routes {
+    for (route, codes) in expected {
         metrics.http_route(listener, route, codes);
     }
     metrics.http_route(listener, NO_ROUTE, &[404]);
-    let routes = routes.iter().map(|(route, _)| *route).collect();
+    let routes = expected.iter().map(|(route, _)| *route).collect();
     let frame = Frame { listener, metrics: Arc::clone(metrics), routes };
-    router
+    served
         .fallback(async || Error(ApiError::new(ErrorCode::NotFound, "no such path")))
         .method_not_allowed_fallback(async || {
             Error(ApiError::new(ErrorCode::MethodNotAllowed, "no such method on this path"))
@@ -92,13 +91,12 @@ async fn answer(
     request.headers_mut().insert(&request_id::X_REQUEST_ID, request_id.clone());
     let known = |path: &MatchedPath| frame.routes.iter().copied().find(|route| *route == path.as_str());
     let route = path.as_ref().and_then(known).unwrap_or(NO_ROUTE);
-    let mut response = match fence(next.run(request)).await {
-        Some(response) => complete(response, &request_id).await,
-        None => {
-            events::request_failed(frame.listener, route, &request_id.to_str().map_or_else(|_| "".into(), Cow::from));
-            let failed = ApiError::new(ErrorCode::Internal, "internal error");
-            complete(Error(failed).into_response(), &request_id).await
-        }
+    let mut response = if let Some(response) = fence(next.run(request)).await {
+        complete(response, &request_id).await
+    } else {
+        events::request_failed(frame.listener, route, request_id.to_str().unwrap_or_default());
+        let failed = ApiError::new(ErrorCode::Internal, "internal error");
+        complete(Error(failed).into_response(), &request_id).await
     };
     // What these listeners tell holds for the moment only.
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -138,13 +136,12 @@ async fn complete(response: Response, request_id: &HeaderValue) -> Response {
         return response;
     }
     let (head, old) = response.into_parts();
-    let error = match known {
-        Some(Error(error)) => error,
-        None => {
-            let text = body::to_bytes(old, MOST_REFUSAL_BYTES).await.unwrap_or_default();
-            let message = String::from_utf8_lossy(&text).trim().to_owned();
-            ApiError::new(code_of(status), if message.is_empty() { status.to_string() } else { message })
-        }
+    let error = if let Some(Error(error)) = known {
+        error
+    } else {
+        let text = body::to_bytes(old, MOST_REFUSAL_BYTES).await.unwrap_or_default();
+        let message = String::from_utf8_lossy(&text).trim().to_owned();
+        ApiError::new(code_of(status), if message.is_empty() { status.to_string() } else { message })
     };
     let text = error.body(&String::from_utf8_lossy(request_id.as_bytes()));
     let mut response = Response::new(Body::from(text));

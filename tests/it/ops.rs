@@ -1,0 +1,84 @@
+//! The ops and the admin listener: who is let in, the frame around every answer.
+
+use crate::support::Sidecar;
+use serde_json::json;
+
+/// The SHA-256 of `hunter2`.
+const HUNTER2: &str = "f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7";
+
+#[test]
+fn every_answer_carries_the_id_of_its_request_and_errors_have_one_shape() {
+    let sidecar = Sidecar::builder().start();
+    let id = [("x-request-id", "given-1")];
+    for (address, path, status, code) in [
+        (sidecar.ops_address(), "/healthz", 200, ""),
+        (sidecar.ops_address(), "/nowhere", 404, "not_found"),
+        (sidecar.admin_address(), "/v1/policies", 200, ""),
+        (sidecar.admin_address(), "/nowhere", 404, "not_found"),
+        (sidecar.admin_address(), "/v1/audit?limit=x", 400, "malformed_request"),
+        (sidecar.admin_address(), "/v1/policies/reload", 405, "method_not_allowed"),
+    ] {
+        let answer = sidecar.client().get(address, path, &id).expect("an answer");
+        assert_eq!((answer.status, answer.header("x-request-id")), (status, "given-1"), "{path}: {answer:?}");
+        if status != 200 {
+            let error = &answer.json()["error"];
+            assert_eq!((&error["code"], &error["request_id"]), (&json!(code), &json!("given-1")), "{answer:?}");
+        }
+        if status == 405 {
+            assert_eq!(answer.header("allow"), "POST", "{answer:?}");
+        }
+        let made_up = sidecar.client().get(address, path, &[]).expect("an answer");
+        assert_eq!(made_up.header("x-request-id").len(), 26, "a ULID: {made_up:?}");
+    }
+}
+
+#[test]
+fn the_admin_listener_wants_a_token_and_says_so() {
+    let config = format!("server: {{ admin: {{ auth: tokens, tokens: [{{ name: ops, sha256: {HUNTER2} }}] }} }}");
+    let sidecar = Sidecar::builder().config(&config).start();
+    for (token, status) in [(None, 401), (Some("Bearer hunter3"), 401), (Some("Bearer hunter2"), 200)] {
+        for path in ["/v1/policies", "/v1/audit"] {
+            let headers: Vec<_> = token.iter().map(|token| ("authorization", *token)).collect();
+            let answer = sidecar.client().get(sidecar.admin_address(), path, &headers).expect("an answer");
+            assert_eq!(answer.status, status, "{token:?} {path}: {answer:?}");
+            if status == 401 {
+                assert!(answer.header("www-authenticate").starts_with("Bearer"), "{answer:?}");
+                assert_eq!(answer.json()["error"]["code"], "unauthorized");
+            }
+        }
+    }
+    assert_eq!(sidecar.ops_get("/metrics").status, 200, "operators need none");
+    assert!(!sidecar.log().contains("hunter"), "no token in the log");
+}
+
+#[test]
+fn without_any_token_the_admin_listener_is_closed_and_the_log_says_how_to_open_it() {
+    let sidecar = Sidecar::builder().config("server: { admin: { auth: tokens } }").start();
+    assert_eq!(sidecar.admin_get("/v1/policies").status, 401);
+    let line = &sidecar.events("admin_has_no_tokens")[0];
+    assert!(line["help"].as_str().is_some_and(|help| help.contains("server.admin.tokens")), "{line}");
+}
+
+#[test]
+fn pages_of_other_sites_cannot_administer_through_a_browser_on_the_same_machine() {
+    let sidecar = Sidecar::builder().start();
+    for headers in
+        [[("origin", "https://evil.example")], [("sec-fetch-site", "cross-site")], [("host", "rebound.example")]]
+    {
+        let answer =
+            sidecar.client().post(sidecar.admin_address(), "/v1/policies/reload", &headers, "{}").expect("an answer");
+        assert_eq!(answer.status, 403, "{headers:?}: {answer:?}");
+    }
+}
+
+#[test]
+fn the_policies_that_decide_are_listed_with_their_places() {
+    let sidecar = Sidecar::builder().start();
+    let listed = sidecar.admin_get("/v1/policies").json();
+    assert_eq!(listed["policy_set"], "demo");
+    let clerk =
+        listed["policies"].as_array().expect("a list").iter().find(|policy| policy["id"] == "role/clerk/orders");
+    let clerk = clerk.unwrap_or_else(|| panic!("no role/clerk/orders in {listed}"));
+    assert!(clerk["source"].as_str().is_some_and(|source| source.starts_with("roles.yaml:")), "{clerk}");
+    assert!(clerk["summary"].as_str().is_some_and(|summary| summary.contains("clerk")), "{clerk}");
+}

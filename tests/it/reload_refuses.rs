@@ -1,0 +1,154 @@
+//! Changes that must not go live: the last good policies decide on, and everybody who wants to know is told why.
+
+use crate::support::{PolicyDir, Sidecar, decides, generation, wait_decides, wait_for};
+use serde_json::Value;
+use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
+
+const SOON: Duration = Duration::from_secs(20);
+const QUICK: &str = "policies: { poll_interval: 100ms, debounce: 20ms }";
+
+fn start(policies: &PolicyDir) -> Sidecar {
+    Sidecar::builder().policies(policies.path()).config(QUICK).start()
+}
+
+fn outcomes(sidecar: &Sidecar, outcome: &str) -> u64 {
+    sidecar.count("sidegate_policy_reloads_total", &[&format!("outcome=\"{outcome}\"")])
+}
+
+/// Waits until one outcome is counted, and gives the failure that `/status` tells.
+#[track_caller]
+fn wait_failure(sidecar: &Sidecar, outcome: &str) -> Value {
+    wait_for(&format!("a look ends as {outcome}"), SOON, || outcomes(sidecar, outcome) > 0);
+    let status = sidecar.ops_get("/status").json();
+    assert_eq!(status["policies"]["last_failure"]["outcome"], outcome, "{status}");
+    assert!(status["policies"]["consecutive_failures"].as_u64().is_some_and(|count| count > 0), "{status}");
+    assert_eq!(sidecar.ops_get("/readyz").status, 200, "the last good policies decide on");
+    status["policies"]["last_failure"].clone()
+}
+
+#[test]
+fn a_broken_set_is_refused_and_a_mended_one_goes_live() {
+    for (broken, outcome, place) in [
+        ("roles: { reader: [", "rejected_syntax", "set.yaml"),
+        (
+            "policy_set: x\nroles: { reader: { name: R, grants: { ordres: view } } }\n",
+            "rejected_validation",
+            "set.yaml",
+        ),
+    ] {
+        let policies = PolicyDir::with(&[("set.yaml", &generation(0))]);
+        let sidecar = start(&policies);
+        policies.write("set.yaml", broken);
+        let failure = wait_failure(&sidecar, outcome);
+        assert_eq!(failure["diagnostics"][0]["file"], place, "{failure}");
+        assert!(failure["diagnostics"][0]["line"].is_u64(), "{failure}");
+        assert!(decides(&sidecar, 0));
+
+        policies.write("set.yaml", &generation(1));
+        wait_decides(&sidecar, 1);
+        wait_for("the failure is over", SOON, || sidecar.count("sidegate_policy_consecutive_failures", &[]) == 0);
+        let last = &sidecar.ops_get("/status").json()["policies"]["last_failure"];
+        assert_eq!(last["outcome"], outcome, "it is still told what the last failure was");
+    }
+}
+
+#[test]
+fn a_refused_set_is_told_once_however_often_it_is_seen() {
+    let policies = PolicyDir::with(&[("set.yaml", &generation(0))]);
+    let sidecar = start(&policies);
+    policies.write("set.yaml", "policy_set: x\nroles: { reader: { name: R, grants: { ordres: view } } }\n");
+    let failure = wait_failure(&sidecar, "rejected_validation");
+    // A hidden file changes nothing of the content, but it makes the sidecar look; so do polls in between.
+    let seen = || sidecar.ops_get("/status").json()["policies"]["last_look"]["at"].clone();
+    for _ in 0..3 {
+        let before = seen();
+        wait_for("one more look", SOON, || seen() != before);
+    }
+    assert_eq!(outcomes(&sidecar, "rejected_validation"), 1);
+    assert_eq!(sidecar.events("policy_rejected").len(), 1);
+    let lines = sidecar.events("policy_diagnostic");
+    let diagnostics = failure["diagnostics"].as_array().expect("a list").len();
+    assert_eq!(lines.len(), diagnostics, "each problem has its line: {lines:?}");
+    assert!(lines[0]["place"].as_str().is_some_and(|place| place.starts_with("set.yaml:")), "{lines:?}");
+    let records = sidecar.admin_get("/v1/audit?kind=policy").json();
+    let refusals =
+        records["items"].as_array().expect("records").iter().filter(|r| r["reason"] == "rejected_validation");
+    let refusals: Vec<&Value> = refusals.collect();
+    assert_eq!(refusals.len(), 1, "{records}");
+    assert!(refusals[0]["errors"][0].as_str().is_some_and(|line| line.contains("ordres")), "{records}");
+}
+
+#[test]
+fn files_that_are_put_back_end_the_failure_without_a_swap() {
+    let policies = PolicyDir::with(&[("set.yaml", &generation(0))]);
+    let sidecar = start(&policies);
+    policies.write("extra.yaml", "rolls: {}\n");
+    wait_failure(&sidecar, "rejected_validation");
+    policies.remove("extra.yaml");
+    sidecar.wait_event("policy_recovered", SOON, |_| true);
+    assert_eq!(sidecar.count("sidegate_policy_consecutive_failures", &[]), 0);
+    assert_eq!(outcomes(&sidecar, "swapped"), 0);
+}
+
+#[test]
+fn an_empty_directory_never_replaces_a_good_set() {
+    let policies = PolicyDir::with(&[("set.yaml", &generation(0))]);
+    let sidecar = start(&policies);
+    policies.remove("set.yaml");
+    wait_failure(&sidecar, "rejected_validation");
+    assert!(decides(&sidecar, 0));
+}
+
+#[test]
+fn a_directory_that_vanishes_never_replaces_a_good_set() {
+    let policies = PolicyDir::with(&[("set/set.yaml", &generation(0))]);
+    let root = policies.path().join("set");
+    let sidecar = Sidecar::builder().policies(&root).config(QUICK).start();
+    fs::remove_dir_all(&root).expect("removed");
+    let failure = wait_failure(&sidecar, "read_error");
+    let root = root.to_str().expect("UTF-8");
+    assert!(failure["diagnostics"].to_string().contains(root), "{failure}");
+    assert!(decides(&sidecar, 0));
+    wait_for("it is tried again", SOON, || outcomes(&sidecar, "read_error") > 2);
+    assert_eq!(sidecar.events("policy_read_error").len(), 1, "the same reason is told once");
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named_and_tried_again() {
+    for (name, make) in [
+        (
+            "pipe.yaml",
+            (|path| {
+                rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("made")
+            }) as fn(&std::path::Path),
+        ),
+        ("latin.yaml", |path| fs::write(path, b"# caf\xe9\n").expect("written")),
+        ("large.yaml", |path| fs::write(path, "#".repeat(2 << 20)).expect("written")),
+        ("loop.yaml", |path| std::os::unix::fs::symlink("loop.yaml", path).expect("linked")),
+    ] {
+        let policies = PolicyDir::with(&[("set.yaml", &generation(0))]);
+        let sidecar = start(&policies);
+        let path = policies.path().join(name);
+        make(&path);
+        let failure = wait_failure(&sidecar, "read_error");
+        assert_eq!(failure["diagnostics"][0]["file"], name, "{failure}");
+        assert!(decides(&sidecar, 0));
+        fs::remove_file(&path).expect("removed");
+        wait_for("the failure is over", SOON, || sidecar.count("sidegate_policy_consecutive_failures", &[]) == 0);
+    }
+}
+
+#[test]
+fn a_file_without_permission_is_a_read_error_unless_permissions_do_not_count() {
+    let policies = PolicyDir::with(&[("set.yaml", &generation(0))]);
+    let sidecar = start(&policies);
+    let path = policies.path().join("secret.yaml");
+    policies.write("secret.yaml", "roles: {}\n");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0)).expect("permissions");
+    if fs::read(&path).is_ok() {
+        // The tests run as a user for whom permissions do not count, and so does the sidecar.
+        return;
+    }
+    wait_failure(&sidecar, "read_error");
+    assert!(decides(&sidecar, 0));
+}
