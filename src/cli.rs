@@ -2,6 +2,7 @@
 //!
 //! Data goes to standard output, everything that is said about it to standard error.
 
+mod audit;
 mod authorize;
 mod check;
 mod compile;
@@ -36,6 +37,7 @@ enum Command {
     Compile(compile::CompileArgs),
     Authorize(authorize::AuthorizeArgs),
     Explain(explain::ExplainArgs),
+    Audit(audit::AuditArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -66,6 +68,7 @@ impl Command {
             Self::Compile(args) => compile::run(&args),
             Self::Authorize(args) => authorize::run(&args),
             Self::Explain(args) => explain::run(&args),
+            Self::Audit(args) => audit::run(&args),
             Self::Schema(args) => schema::run(&args),
             Self::Completions(args) => completions::run(&args),
         }

@@ -6,8 +6,9 @@ use super::{
     log::Recovery,
     ring::{Mapping, Ring},
     store::{Store, StoreError},
-    writer::{WriteError, Writer, with_causes},
+    writer::{WriteError, Writer},
 };
+use crate::telemetry::events::Chain;
 use std::{
     collections::BTreeMap,
     fs::{self, File, TryLockError},
@@ -114,14 +115,14 @@ impl OpenError {
     fn store(directory: &Path, error: StoreError) -> Self {
         match error {
             StoreError::Io { path, source } => Self::io(&path, source),
-            error => Self::Damaged { path: directory.to_owned(), why: with_causes(&error) },
+            error => Self::Damaged { path: directory.to_owned(), why: Chain(&error).to_string() },
         }
     }
 
     fn write(directory: &Path, error: WriteError) -> Self {
         match error {
             WriteError::Store(error) => Self::store(directory, error),
-            error => Self::Damaged { path: directory.to_owned(), why: with_causes(&error) },
+            error => Self::Damaged { path: directory.to_owned(), why: Chain(&error).to_string() },
         }
     }
 }

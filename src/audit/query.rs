@@ -217,7 +217,12 @@ impl Query {
     fn set(&mut self, name: &'static str, value: &str) -> Result<(), QueryError> {
         let refused = |expected| QueryError::Value { name, value: value.to_owned(), expected };
         let time = || {
-            let expected = "a time such as `2027-01-31T08:00:00Z`; in an address, `+` is written `%2B`";
+            // A `+` that was not encoded arrives as a space.
+            let expected = if value.contains(' ') {
+                "a time such as `2027-01-31T08:00:00Z`; in an address, `+` is written `%2B`"
+            } else {
+                "a time such as `2027-01-31T08:00:00Z`"
+            };
             Timestamp::parse(value).ok_or_else(|| refused(expected))
         };
         match name {

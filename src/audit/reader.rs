@@ -13,9 +13,8 @@ use super::{
     record::Malformed,
     shared::Durable,
     store::{Segment, Store, StoreError},
-    writer::with_causes,
 };
-use crate::model::Timestamp;
+use crate::{model::Timestamp, telemetry::events::Chain};
 use std::{ops::ControlFlow, path::Path, sync::Arc};
 
 /// Summaries that are read at a time: bounds what a query keeps in memory.
@@ -51,7 +50,7 @@ pub enum ReadError {
 
 impl From<StoreError> for ReadError {
     fn from(error: StoreError) -> Self {
-        Self::Store { why: with_causes(&error) }
+        Self::Store { why: Chain(&error).to_string() }
     }
 }
 

@@ -10,7 +10,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use run::{run, with_causes};
+pub(crate) use run::run;
 
 use super::{
     block::{Builder, Packer, Positions, Sealed},
@@ -247,20 +247,22 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
         self.anchor()
     }
 
-    /// Goes on in a new segment where the present one is full. To be called after [`Writer::commit`].
-    pub(crate) fn rotate_if_full(&mut self, sync: bool) -> Result<(), WriteError> {
+    /// Goes on in a new segment where the present one is full. To be called after [`Writer::commit`]; `true` where it has
+    /// committed once more.
+    pub(crate) fn rotate_if_full(&mut self, sync: bool) -> Result<bool, WriteError> {
         if !self.storage.is_segment_full() {
-            return Ok(());
+            return Ok(false);
         }
         // A segment ends with a block.
+        let mut committed = false;
         if !self.builder.is_empty() {
             self.seal()?;
-            self.commit(sync)?;
+            committed = self.commit(sync)?;
         }
         let first_seq = self.builder.next_seq();
         let origin = Origin { first_seq, before: self.builder.hash(), positions: self.taken.clone() };
         self.storage.rotate(&origin)?;
-        Ok(())
+        Ok(committed)
     }
 
     fn seal(&mut self) -> Result<(), WriteError> {

@@ -21,8 +21,6 @@ mod support;
 
 /// The audit log: every record once, whatever happens to rings, store and directory.
 mod audit;
-/// The audit commands.
-mod audit_cli;
 /// Queries and exports over HTTP and in process, against a naive model.
 mod audit_query;
 /// `kill -9` at random moments.

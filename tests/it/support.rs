@@ -14,6 +14,7 @@ mod raw;
 mod sidecar;
 mod wait;
 
+pub use client::Client;
 pub use generation::{decides, generation, wait_decides};
 pub use grid::Grid;
 pub use paths::{repo, shared};

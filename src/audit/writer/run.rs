@@ -1,9 +1,11 @@
 //! The writer's thread.
 
 use super::{STEP, Storage, WriteError, Writer};
-use crate::audit::{Mode, events, ring::Mapping, shared::Shared};
+use crate::{
+    audit::{Mode, events, ring::Mapping, shared::Shared},
+    telemetry::events::Chain,
+};
 use std::{
-    error::Error,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -21,7 +23,7 @@ pub(crate) fn run<S: Storage>(shared: &Shared, writer: Writer<S, Mapping>) {
     let end = catch_unwind(AssertUnwindSafe(|| Loop::new(shared, writer).run()));
     let why = match end {
         Ok(Ok(())) => return shared.close(),
-        Ok(Err(error)) => with_causes(&error),
+        Ok(Err(error)) => Chain(&error).to_string(),
         Err(_) => "the store panicked".to_owned(),
     };
     events::store_failed(&why);
@@ -76,10 +78,21 @@ impl<'s, S: Storage> Loop<'s, S> {
 
     fn commit(&mut self) -> Result<(), WriteError> {
         let begun = Instant::now();
-        let before = self.shared.durable.get();
         if !self.writer.commit(self.sync)? {
             return Ok(());
         }
+        self.publish(begun);
+        let begun = Instant::now();
+        if self.writer.rotate_if_full(self.sync)? {
+            // A segment ends with a block, so that what was not due yet has been stored as well.
+            self.publish(begun);
+        }
+        self.anchor_if_due()
+    }
+
+    /// Tells everyone up to where the log is durable.
+    fn publish(&self, begun: Instant) {
+        let before = self.shared.durable.get();
         let end = self.writer.end();
         // Readable first, then free: whoever finds its record committed finds it in a query as well.
         self.shared.durable.set(end.seq);
@@ -89,8 +102,6 @@ impl<'s, S: Storage> Loop<'s, S> {
         }
         self.count_stored();
         self.shared.tell_commit(begun.elapsed());
-        self.writer.rotate_if_full(self.sync)?;
-        self.anchor_if_due()
     }
 
     fn count_stored(&self) {
@@ -112,16 +123,4 @@ impl<'s, S: Storage> Loop<'s, S> {
         self.writer.sync_all()?;
         Ok(())
     }
-}
-
-/// An error with what led to it.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

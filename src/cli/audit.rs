@@ -1,0 +1,281 @@
+//! `sidegate audit list|export`
+
+mod remote;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use super::{
+    ExitCode,
+    output::{self, Output},
+};
+use crate::audit::{ExportError, Format, OpenError, Query, QueryError, ReadError, Reader};
+use clap::{Args, Subcommand, ValueEnum};
+use remote::{Remote, RemoteError};
+use std::{
+    io::{self, BufWriter, Write},
+    path::PathBuf,
+};
+
+/// Read the audit log: of an instance that is stopped (`--data`) or of one that runs (`--admin`).
+#[derive(Debug, Args)]
+pub(super) struct AuditArgs {
+    #[command(subcommand)]
+    command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    List(ListArgs),
+    Export(ExportArgs),
+}
+
+/// List records, newest first, a page at a time.
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    filters: FilterArgs,
+    /// How to print the records
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// Write all records that match, as CSV or NDJSON.
+#[derive(Debug, Args)]
+struct ExportArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    filters: FilterArgs,
+    /// The form
+    #[arg(long, value_enum, default_value = "ndjson")]
+    format: FormatArg,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatArg {
+    /// RFC 4180; texts that a spreadsheet would take for formulas get an apostrophe in front
+    Csv,
+    /// A JSON object a line
+    Ndjson,
+}
+
+/// Where the log is.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false, id = "source")]
+struct SourceArgs {
+    /// The data directory of an instance that is stopped
+    #[arg(long, value_name = "DIR", group = "source")]
+    data: Option<PathBuf>,
+    /// The admin listener of an instance that runs, such as `http://127.0.0.1:8481`
+    #[arg(long, value_name = "URL", group = "source")]
+    admin: Option<String>,
+}
+
+/// Which records: every filter that is given must hold.
+#[derive(Debug, Args, Default)]
+struct FilterArgs {
+    /// The bearer token for `--admin`
+    #[arg(long, env = "SIDEGATE_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// The user who asked
+    #[arg(long)]
+    user: Option<String>,
+    /// Who acted through the application
+    #[arg(long)]
+    actor: Option<String>,
+    /// The tenant
+    #[arg(long)]
+    tenant: Option<String>,
+    /// The module
+    #[arg(long)]
+    module: Option<String>,
+    /// The action
+    #[arg(long)]
+    action: Option<String>,
+    /// The resource's type
+    #[arg(long)]
+    resource_type: Option<String>,
+    /// The resource's id
+    #[arg(long)]
+    resource_id: Option<String>,
+    /// `allow` or `deny`
+    #[arg(long)]
+    decision: Option<String>,
+    /// `decision`, `activity`, `directory`, `session`, `policy` or `system`
+    #[arg(long)]
+    kind: Option<String>,
+    /// A policy that determined the decision
+    #[arg(long)]
+    policy: Option<String>,
+    /// The revision of the policies
+    #[arg(long)]
+    revision: Option<String>,
+    /// Not before this time, such as `2027-01-31T08:00:00Z`
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    /// `asc` (oldest first) or `desc`
+    #[arg(long)]
+    order: Option<String>,
+    /// At most so many records
+    #[arg(long)]
+    limit: Option<String>,
+    /// Only records after this one: what an earlier list named to go on
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum AuditError {
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    #[error("{0}; or read the log of the running instance with `--admin URL`")]
+    InUse(OpenError),
+    #[error(transparent)]
+    Open(OpenError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    #[error("the answer of the admin listener is no page of records")]
+    Page(#[source] serde_json::Error),
+    #[error("the output cannot be written")]
+    Write(#[from] io::Error),
+}
+
+impl AuditError {
+    const fn code(&self) -> ExitCode {
+        match self {
+            Self::Query(_) | Self::Remote(RemoteError::Address { .. }) => ExitCode::Usage,
+            _ => ExitCode::Failed,
+        }
+    }
+
+    /// A reader that has seen enough and closed the pipe is no failure.
+    fn is_closed_pipe(&self) -> bool {
+        match self {
+            Self::Write(error) | Self::Remote(RemoteError::Write(error)) => error.kind() == io::ErrorKind::BrokenPipe,
+            _ => false,
+        }
+    }
+}
+
+impl From<OpenError> for AuditError {
+    fn from(error: OpenError) -> Self {
+        if matches!(error, OpenError::InUse { .. }) { Self::InUse(error) } else { Self::Open(error) }
+    }
+}
+
+impl From<ExportError> for AuditError {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Read(error) => Self::Read(error),
+            ExportError::Write(error) => Self::Write(error),
+        }
+    }
+}
+
+pub(super) fn run(args: &AuditArgs) -> ExitCode {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let done = args.command.execute(&mut out, &mut output::say);
+    match done.and_then(|()| Ok(out.flush()?)) {
+        Ok(()) => ExitCode::Done,
+        Err(error) if error.is_closed_pipe() => ExitCode::Done,
+        Err(error) => output::fail(error.code(), &error),
+    }
+}
+
+impl AuditCommand {
+    /// Data goes to `out`, what is said about it to `say`.
+    fn execute(&self, out: &mut dyn Write, say: &mut dyn FnMut(&str)) -> Result<(), AuditError> {
+        match self {
+            Self::List(args) => {
+                let query = args.filters.query()?.for_page()?;
+                let page = match Source::of(&args.source, &args.filters)? {
+                    Source::Local(reader) => reader.page(&query)?,
+                    Source::Remote(remote) => {
+                        let mut page = Vec::new();
+                        remote.get("/v1/audit", &args.filters.parameters(), &mut page)?;
+                        page
+                    }
+                };
+                match args.output {
+                    Output::Json => {
+                        out.write_all(&page)?;
+                        Ok(out.write_all(b"\n")?)
+                    }
+                    Output::Human => table::print(&page, out, say),
+                }
+            }
+            Self::Export(args) => {
+                let query = args.filters.query()?;
+                let format = match args.format {
+                    FormatArg::Csv => Format::Csv,
+                    FormatArg::Ndjson => Format::Ndjson,
+                };
+                match Source::of(&args.source, &args.filters)? {
+                    Source::Local(reader) => drop(reader.export(&query, format, out).map(Some)?),
+                    Source::Remote(remote) => {
+                        let mut parameters = args.filters.parameters();
+                        parameters.push(("format", format.as_str()));
+                        remote.get("/v1/audit/export", &parameters, out)?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// An open log, or the address of one.
+enum Source {
+    Local(Reader),
+    Remote(Remote),
+}
+
+impl Source {
+    fn of(args: &SourceArgs, filters: &FilterArgs) -> Result<Self, AuditError> {
+        match (&args.data, &args.admin) {
+            (Some(data), _) => Ok(Self::Local(Reader::open(data)?)),
+            (None, admin) => {
+                let address = admin.as_deref().unwrap_or_default();
+                Ok(Self::Remote(Remote::new(address, filters.token.clone())?))
+            }
+        }
+    }
+}
+
+impl FilterArgs {
+    /// The filters that are given, under the names of the admin listener.
+    fn parameters(&self) -> Vec<(&'static str, &str)> {
+        let all = [
+            ("user", &self.user),
+            ("actor", &self.actor),
+            ("tenant", &self.tenant),
+            ("module", &self.module),
+            ("action", &self.action),
+            ("resource_type", &self.resource_type),
+            ("resource_id", &self.resource_id),
+            ("decision", &self.decision),
+            ("kind", &self.kind),
+            ("policy", &self.policy),
+            ("revision", &self.revision),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("order", &self.order),
+            ("limit", &self.limit),
+            ("cursor", &self.cursor),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
+    }
+
+    fn query(&self) -> Result<Query, QueryError> {
+        Query::parse(self.parameters())
+    }
+}

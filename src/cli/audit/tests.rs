@@ -1,0 +1,173 @@
+//! The commands over data directories and over a real listener.
+
+use super::*;
+use crate::{
+    audit::{Entry, Kind, Log, Options, Origin},
+    http::admin::audit::routes,
+    model::{Decision, Timestamp},
+};
+use clap::Parser;
+use std::{net::SocketAddr, path::Path, thread};
+use tokio::sync::oneshot;
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(flatten)]
+    audit: AuditArgs,
+}
+
+/// What a command printed, and what it said.
+fn run(arguments: &[&str]) -> (Result<String, String>, String) {
+    let line = Line::try_parse_from([&["audit"], arguments].concat()).unwrap();
+    let (mut out, mut said) = (Vec::new(), String::new());
+    let done = line.audit.command.execute(&mut out, &mut |text| said.push_str(text));
+    (done.map(|()| String::from_utf8(out).unwrap()).map_err(|error| error.to_string()), said)
+}
+
+fn log_with(data: &Path, users: &[&str]) -> Log {
+    let log = Log::open(Options { ring_bytes: 0, ..Options::new(data) }).unwrap();
+    for (n, user) in (0..).zip(users) {
+        let decision = if n % 2 == 0 { Decision::Allow } else { Decision::Deny };
+        log.append(&Entry {
+            time: Timestamp::from_micros(1_800_000_000_000_000 + n),
+            kind: Kind::Decision,
+            id: [1; 16],
+            request_id: "",
+            tenant: "north",
+            user,
+            roles: &[],
+            action: "edit",
+            module: "orders",
+            resource_type: "order",
+            resource_id: "o-1",
+            decision: Some(decision),
+            reason: if n % 2 == 0 { "granted" } else { "not_granted" },
+            policies: &["role/x"],
+            errors: &[],
+            revision: "3f9c01d2a7b4",
+            duration_ns: 900,
+            origin: Origin::Native,
+            actor: "",
+            before: "",
+            after: "",
+            context: "",
+        })
+        .unwrap();
+    }
+    log.settle().unwrap();
+    log
+}
+
+/// Runs `ask` with the address of an admin listener over the log.
+fn with_listener(log: Log, ask: impl FnOnce(&str)) {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (tell, told) = std::sync::mpsc::channel::<SocketAddr>();
+    let server = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            let serving = axum_serve(listener, log);
+            tokio::select! {
+                () = serving => {}
+                _ = stopped => {}
+            }
+        });
+    });
+    ask(&format!("http://{}/", told.recv().unwrap()));
+    stop.send(()).unwrap();
+    server.join().unwrap();
+}
+
+async fn axum_serve(listener: tokio::net::TcpListener, log: Log) {
+    let service = hyper_util::service::TowerToHyperService::new(routes(log));
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        // One after the other is enough here.
+        drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service.clone()).await);
+    }
+}
+
+use hyper_util::rt::TokioIo;
+
+#[test]
+fn a_stopped_and_a_running_instance_answer_alike() {
+    let data = tempfile::tempdir().unwrap();
+    let log = log_with(data.path(), &["sam", "mona", "sam", "a b&c=d+é"]);
+    let directory = data.path().to_str().unwrap();
+    let cases: [&[&str]; 6] = [
+        &["list"],
+        &["list", "--output", "json", "--limit", "2"],
+        &["list", "--user", "a b&c=d+é", "--output", "json"],
+        &["list", "--decision", "deny", "--order", "asc", "--from", "2027-01-15T08:00:00Z"],
+        &["export", "--format", "csv", "--user", "sam"],
+        &["export", "--limit", "3", "--cursor", "4"],
+    ];
+    let mut remote = Vec::new();
+    with_listener(log, |address| {
+        for case in cases {
+            remote.push(run(&[case, &["--admin", address]].concat()));
+        }
+    });
+    for (case, remote) in cases.iter().zip(remote) {
+        let local = run(&[case, &["--data", directory][..]].concat());
+        assert_eq!(local, remote, "{case:?}");
+        assert!(local.0.as_ref().is_ok_and(|printed| printed.lines().count() >= 1), "{case:?}: {local:?}");
+    }
+}
+
+#[test]
+fn a_list_is_a_table_and_says_how_to_go_on() {
+    let data = tempfile::tempdir().unwrap();
+    drop(log_with(data.path(), &["sam", "mo\u{1b}[2Jna", "max"]));
+    let (printed, said) = run(&["list", "--limit", "2", "--data", data.path().to_str().unwrap()]);
+    assert_eq!(
+        printed.unwrap(),
+        "SEQ  TIME                         WHAT   USER           ACTION  RESOURCE   TENANT  REASON\n\
+         3    2027-01-15T08:00:00.000002Z  allow  max            edit    order:o-1  north   granted\n\
+         2    2027-01-15T08:00:00.000001Z  deny   mo\\u{1b}[2Jna  edit    order:o-1  north   not_granted\n"
+    );
+    assert_eq!(said, "there are more; go on with `--cursor 2`");
+    let (printed, said) = run(&["list", "--user", "nobody", "--data", data.path().to_str().unwrap()]);
+    assert_eq!((printed.unwrap().as_str(), said.as_str()), ("", "no records"));
+}
+
+#[test]
+fn a_directory_that_is_in_use_leads_to_the_admin_listener() {
+    let data = tempfile::tempdir().unwrap();
+    let _log = log_with(data.path(), &["sam"]);
+    let error = run(&["list", "--data", data.path().to_str().unwrap()]).0.unwrap_err();
+    assert!(error.contains("is in use by another process"), "{error}");
+    assert!(error.ends_with("read the log of the running instance with `--admin URL`"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_with_the_arguments_is_said() {
+    let data = tempfile::tempdir().unwrap();
+    let directory = data.path().to_str().unwrap();
+    let cases: [(&[&str], &str); 7] = [
+        (&["list", "--data", directory], "there is no audit log in"),
+        (&["list", "--data", directory, "--decision", "maybe"], "`maybe` is no value of `decision`: `allow` or `deny`"),
+        (&["list", "--data", directory, "--limit", "1001"], "a page has at most 1000 records"),
+        (&["export", "--data", directory, "--from", "yesterday"], "`yesterday` is no value of `from`: a time such as"),
+        (&["list", "--admin", "127.0.0.1:8481"], "it looks like `http://127.0.0.1:8481`"),
+        (&["list", "--admin", "https://example.com"], "this command speaks plain HTTP only"),
+        (&["list", "--admin", "http://127.0.0.1:1"], "`127.0.0.1:1` cannot be reached"),
+    ];
+    for (arguments, expected) in cases {
+        let error = run(arguments).0.unwrap_err();
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+    }
+    for arguments in [&["audit", "list"][..], &["audit", "list", "--data", "a", "--admin", "b"]] {
+        assert!(Line::try_parse_from(arguments).is_err());
+    }
+}
+
+#[test]
+fn a_refusal_of_the_listener_is_passed_on() {
+    let data = tempfile::tempdir().unwrap();
+    with_listener(log_with(data.path(), &["sam"]), |address| {
+        let error = run(&["list", "--admin", &format!("{address}nowhere")]).0.unwrap_err();
+        assert_eq!(error, "the admin listener answered 404 Not Found: it gave no reason");
+    });
+}
