@@ -99,7 +99,7 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
         resolved.rules.iter().map(|rule| (Arc::clone(&rule.id), rule.at.clone())).collect();
     let cedar_files: Vec<Text> = files.of(Sort::Cedar).collect();
     let mut by_hand = handwritten::read(&cedar_files, Numbering::ByFile, &taken, problems);
-    by_hand.link(&files.of(Sort::Links).collect::<Vec<_>>(), problems);
+    by_hand.link(&files.of(Sort::Links).collect::<Vec<_>>(), &taken, problems);
     by_hand.check_names(&mut resolved, problems);
     for idle in &resolved.idle_roles {
         let problem = idle.at.error("role-without-effect", format!("the role `{}` grants nothing", idle.name));
@@ -125,6 +125,7 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
     let mut made = Policies::new();
     drafts.iter().flatten().for_each(|draft| made.compiled(draft));
     made.by_hand(&by_hand);
+    made.is_whole(resolved.rules.len() + by_hand.facts.len(), files, problems)?;
     Some(Made {
         name: declared.name.map_or_else(|| directory_name(files), |name| name.name),
         description: declared.description.map(|description| description.name),
@@ -184,6 +185,16 @@ pub(super) struct Policies {
 impl Policies {
     pub(super) fn new() -> Self {
         Self { set: PolicySet::new(), facts: Vec::new(), text: String::new() }
+    }
+
+    /// Holds that no policy was lost on the way: without one of them, a set could allow what its files forbid.
+    pub(super) fn is_whole(&self, expected: usize, files: &Files, problems: &mut Diagnostics) -> Option<()> {
+        let found = self.set.policies().count();
+        if found == expected && self.facts.len() == expected {
+            return Some(());
+        }
+        problems.append(internal(files, &format!("{expected} policies were to be made, {found} were")));
+        None
     }
 
     fn compiled(&mut self, draft: &cedar::Draft) {

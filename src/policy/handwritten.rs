@@ -122,7 +122,7 @@ impl Handwritten {
     }
 
     /// Links templates as the files say: `[{ "template_id": ..., "link_id": ..., "values": { "?principal": "User::\"a\"" } }]`.
-    pub(super) fn link(&mut self, files: &[Text], problems: &mut Diagnostics) {
+    pub(super) fn link(&mut self, files: &[Text], taken: &FxHashMap<Arc<str>, Spot>, problems: &mut Diagnostics) {
         for text in files {
             // JSON is YAML, so that every value has a place.
             let root = match yaml::read(text) {
@@ -137,12 +137,12 @@ impl Handwritten {
                 continue;
             };
             for link in links {
-                self.link_one(text, link, problems);
+                self.link_one(text, link, taken, problems);
             }
         }
     }
 
-    fn link_one(&mut self, text: &Text, link: &Node, problems: &mut Diagnostics) {
+    fn link_one(&mut self, text: &Text, link: &Node, taken: &FxHashMap<Arc<str>, Spot>, problems: &mut Diagnostics) {
         let field = |names: &[&str]| names.iter().find_map(|name| link.get(name));
         let template = field(&["template_id", "templateId"]).and_then(|node| Named::value(text, node));
         let id = field(&["link_id", "new_id", "newId"]).and_then(|node| Named::value(text, node));
@@ -152,7 +152,7 @@ impl Handwritten {
             problems.push(Spot::of(text, &link.span).error("bad-link", message));
             return;
         };
-        if let Some(first) = self.places.get(&id.name).filter(|_| id.name != template.name) {
+        if let Some(first) = self.places.get(&id.name).or_else(|| taken.get(id.name.as_str())) {
             let problem = id.at.error("duplicate-policy", format!("the policy `{}` is there twice", id.name));
             problems.push(problem.with_related("first", &first.text, first.span.clone()));
             return;

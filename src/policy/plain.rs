@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 pub(super) fn compile(files: &Files, options: &Options, problems: &mut Diagnostics) -> Option<Made> {
     let policies: Vec<Text> = files.of(Sort::Cedar).collect();
     let mut by_hand = handwritten::read(&policies, Numbering::Cedar, &FxHashMap::default(), problems);
-    by_hand.link(&files.of(Sort::Links).collect::<Vec<_>>(), problems);
+    by_hand.link(&files.of(Sort::Links).collect::<Vec<_>>(), &FxHashMap::default(), problems);
     if options.principal_type.parse::<cedar_policy::EntityTypeName>().is_err() {
         let message = format!("`policies.principal_type` is `{}`, which is no entity type", options.principal_type);
         problems.push(Diagnostic::whole("bad-principal-type", &files.root(), message));
@@ -35,6 +35,7 @@ pub(super) fn compile(files: &Files, options: &Options, problems: &mut Diagnosti
     let entities = entities.filter(|_| !problems.has_errors())?;
     let mut made = Policies::new();
     made.by_hand(&by_hand);
+    made.is_whole(by_hand.facts.len(), files, problems)?;
     Some(Made {
         name: directory_name(files),
         description: None,

@@ -22,7 +22,7 @@ const ATTRIBUTE_VALUES: Shape = Shape::map(&Shape::ANY, "a mapping from names to
 const LEVEL: Shape = Shape::text("the name of a level");
 
 /// A type is a name such as `String`, `User`, `Set<String>`, or a mapping: a record.
-pub(super) const TYPE: Shape = Shape::one_of(
+const TYPE: Shape = Shape::one_of(
     &[Shape::text("the name of a type"), Shape::map(&Shape::ANY, "a mapping from names to types")],
     "a type such as `String`, `User` or `Set<String>`",
 );
@@ -187,7 +187,7 @@ static ROLE: Table = Table {
 };
 
 /// What stands for one module in a role.
-pub(super) static CELLS: Shape = Shape::one_of(
+static CELLS: Shape = Shape::one_of(
     &[
         LEVEL,
         Shape::record(&CELL),

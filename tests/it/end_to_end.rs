@@ -368,7 +368,7 @@ fn a_data_directory_that_is_in_use_stops_the_start() {
 
 #[test]
 fn an_open_admin_listener_beyond_loopback_stops_the_start() {
-    let exited = Sidecar::builder().arg("--admin-listen").arg("0.0.0.0:0").start_failing();
+    let exited = Sidecar::builder().listen("admin", "0.0.0.0:0").start_failing();
     assert_eq!(exited.code, Some(64), "{exited:?}");
     assert!(exited.stderr.contains("server.admin.auth"), "{}", exited.stderr);
 }
@@ -377,7 +377,7 @@ fn an_open_admin_listener_beyond_loopback_stops_the_start() {
 fn an_address_in_use_stops_the_start_and_names_the_setting() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("bound").to_string();
-    let exited = Sidecar::builder().arg("--ops-listen").arg(&address).start_failing();
+    let exited = Sidecar::builder().listen("ops", &address).start_failing();
     assert_ne!(exited.code, Some(0), "{exited:?}");
     assert!(exited.stderr.contains(&address) && exited.stderr.contains("server.ops.listen"), "{}", exited.stderr);
 }

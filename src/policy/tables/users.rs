@@ -1,6 +1,6 @@
 //! Users and what they are given.
 
-use super::{ATTRIBUTE_VALUES, LEVEL, NAME};
+use super::{ATTRIBUTE_VALUES, LEVEL};
 use crate::document::{Field, Shape, Table};
 
 pub(super) static USER: Table = Table {

@@ -31,6 +31,7 @@ pub struct Builder {
     config: serde_yaml::Value,
     env: Vec<(String, String)>,
     args: Vec<String>,
+    listen: [(&'static str, String); 3],
 }
 
 /// A running sidecar. Dropping it kills it.
@@ -75,6 +76,14 @@ impl Builder {
         self
     }
 
+    /// Where a listener (`authorize`, `admin`, `ops`) is bound. Default: a free port of the loopback address.
+    #[must_use]
+    pub fn listen(mut self, listener: &str, address: &str) -> Self {
+        let place = self.listen.iter_mut().find(|(name, _)| *name == listener).expect("a listener");
+        address.clone_into(&mut place.1);
+        self
+    }
+
     /// One more argument of `serve`.
     #[must_use]
     pub fn arg(mut self, argument: &str) -> Self {
@@ -115,8 +124,8 @@ impl Builder {
 
         let mut command = process::command(["serve", "--config"]);
         command.arg(&config).arg("--policies").arg(&self.policies).arg("--data").arg(&data);
-        for listener in ["--authorize-listen", "--admin-listen", "--ops-listen"] {
-            command.args([listener, "127.0.0.1:0"]);
+        for (listener, address) in &self.listen {
+            command.arg(format!("--{listener}-listen")).arg(address);
         }
         command.args(&self.args).envs(self.env);
         (Process::spawn(command), data, scratch)
@@ -132,6 +141,7 @@ impl Sidecar {
             config: serde_yaml::from_str(BASE).expect("YAML"),
             env: Vec::new(),
             args: Vec::new(),
+            listen: ["authorize", "admin", "ops"].map(|listener| (listener, "127.0.0.1:0".to_owned())),
         }
     }
 
