@@ -5,6 +5,7 @@
 //! The load generator shares the cores with the server it measures, as an application does with its sidecar.
 #![allow(
     missing_docs,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

@@ -24,6 +24,7 @@ const POLICIES: &str = r#"
 "#;
 
 /// What decides in these tests, with a clock that stands still.
+#[expect(clippy::default_trait_access, reason = "only the engine names Cedar's types")]
 pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
     let metrics = Metrics::new();
     let facts = ["role/reader/view", "role/reader/edit"].map(|id| PolicyFacts {

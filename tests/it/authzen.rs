@@ -204,7 +204,7 @@ fn faults_of_a_whole_payload_are_400_and_headers_do_not_matter() {
     let sidecar = Sidecar::builder().policies(dir.path()).start();
     let good = json!({"subject": user("alice"), "action": {"name": "read"}, "resource": record("record-1")});
     for (path, body) in [
-        (EVALUATION, "".to_owned()),
+        (EVALUATION, String::new()),
         (EVALUATION, "null".to_owned()),
         (EVALUATION, "[]".to_owned()),
         (EVALUATION, "{\"subject\"".to_owned()),
@@ -223,7 +223,7 @@ fn faults_of_a_whole_payload_are_400_and_headers_do_not_matter() {
             json!({"subject": user("alice"), "action": {"name": "read"}, "resource": record("r"), "context": 1})
                 .to_string(),
         ),
-        (EVALUATIONS, "".to_owned()),
+        (EVALUATIONS, String::new()),
         (EVALUATIONS, json!({"evaluations": "x"}).to_string()),
         (EVALUATIONS, json!({"evaluations": [{}], "options": {"evaluations_semantic": "some"}}).to_string()),
         (EVALUATIONS, json!({"evaluations": []}).to_string()),

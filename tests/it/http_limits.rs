@@ -44,15 +44,12 @@ fn assert_still_answers(sidecar: &Sidecar) {
     assert_eq!((status, answer["decision"].as_str()), (200, Some("allow")));
 }
 
-#[test]
-fn what_is_wrong_with_a_request_is_answered_with_the_contracts_error() {
-    let dir = policies();
-    let sidecar = Sidecar::builder().policies(dir.path()).config(LIMITS).start();
+fn wrong_requests() -> Vec<(Vec<u8>, Expected)> {
     let at = |body: &str| json_post("/v1/authorize", body);
     let form = "Content-Type: application/x-www-form-urlencoded\r\n";
     let deep = format!(r#"{{"user":{}1{}}}"#, "[".repeat(5000), "]".repeat(5000));
     let long = format!(r#"{{"user":"{}"}}"#, "x".repeat(70_000));
-    let cases = [
+    vec![
         check("no body", at(""), 400, "malformed_request", "the body is empty"),
         check("no JSON", at("user=sam"), 400, "malformed_request", "expected value at line 1 column 1"),
         check("half of it", at(&OK[..12]), 400, "malformed_request", "EOF while parsing a string at line 1 column 12"),
@@ -125,8 +122,14 @@ fn what_is_wrong_with_a_request_is_answered_with_the_contracts_error() {
             "malformed_request",
             "invalid type: integer `1`, expected an array at line 1 column 16",
         ),
-    ];
-    for (request, expected) in cases {
+    ]
+}
+
+#[test]
+fn what_is_wrong_with_a_request_is_answered_with_the_contracts_error() {
+    let dir = policies();
+    let sidecar = Sidecar::builder().policies(dir.path()).config(LIMITS).start();
+    for (request, expected) in wrong_requests() {
         let mut raw = sidecar.raw();
         let answer = raw.send(&request).response().unwrap_or_else(|| panic!("{}: no answer", expected.name));
         let body: Value = serde_json::from_str(&answer.body).expect("JSON");
@@ -169,7 +172,7 @@ impl Replace for Vec<u8> {
 fn what_is_not_http_is_refused_and_the_connection_closed() {
     let dir = policies();
     let sidecar = Sidecar::builder().policies(dir.path()).config(LIMITS).start();
-    let many: String = (0..120).map(|n| format!("X-{n}: 1\r\n")).collect();
+    let many = (0..120).map(|n| format!("X-{n}: 1\r\n")).collect::<Vec<_>>().concat();
     let huge = format!("X-Huge: {}\r\n", "x".repeat(40_000));
     let lengths = "Content-Type: application/json\r\nContent-Length: 5\r\n";
     for (name, request, status) in [
@@ -235,7 +238,7 @@ fn connections_are_kept_and_requests_may_be_pipelined() {
     }
     // Chunked, byte by byte, and with a question before the body.
     let head = "POST /v1/authorize HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n";
-    let chunks: String = OK.chars().map(|byte| format!("1\r\n{byte}\r\n")).collect();
+    let chunks = OK.chars().map(|byte| format!("1\r\n{byte}\r\n")).collect::<Vec<_>>().concat();
     raw.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"));
     assert_eq!(raw.response().map(|answer| answer.status), Some(200));
     raw.send(format!("{head}Expect: 100-continue\r\nContent-Length: {}\r\n\r\n", OK.len()));

@@ -124,7 +124,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
         let inner = &mut *self.0.borrow_mut();
         ready!(inner.poll_room(context))?;
         let before = inner.buffer.len();
-        from.iter().for_each(|slice| inner.buffer.extend_from_slice(slice));
+        for slice in from {
+            inner.buffer.extend_from_slice(slice);
+        }
         Poll::Ready(Ok(inner.buffer.len() - before))
     }
 

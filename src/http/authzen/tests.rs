@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 fn run(dialect: Dialect, batch: bool, body: &str) -> Result<Value, String> {
     let limits = Limits { batch_items: 5, ..Limits::default() };
-    let desk = Desk::new(services(dialect, limits), recorder(), None, Default::default());
+    let desk = Desk::new(services(dialect, limits), recorder(), None, std::sync::Arc::default());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let answer = runtime.block_on(async {
         if batch {
@@ -106,14 +106,14 @@ fn the_properties_of_the_action_cannot_be_forged_through_the_context() {
 #[test]
 fn what_is_wrong_with_an_evaluation_is_said_with_its_place() {
     for (body, message) in [
-        (r#"{}"#, "missing field `subject` at line 1 column 2"),
+        ("{}", "missing field `subject` at line 1 column 2"),
         (r#"{"subject":null}"#, "missing field `subject` at line 1 column 16"),
         (r#"{"subject":{"type":"user"}}"#, "missing field `id` at line 1 column 26"),
         (r#"{"subject":{"type":"user","id":5}}"#, "invalid type: integer `5`, expected a string at line 1 column 32"),
         (r#"{"subject":"sam"}"#, "invalid type: string \"sam\", expected an object at line 1 column 16"),
         (r#"{"subject":{"type":"user","id":"sam"},"action":{}}"#, "missing field `name` at line 1 column 49"),
         (r#"{"context":[]}"#, "invalid type: array, expected an object at line 1 column 11"),
-        (r#"[]"#, "invalid type: array, expected an object at line 1 column 0"),
+        ("[]", "invalid type: array, expected an object at line 1 column 0"),
     ] {
         assert_eq!(run(declared(), false, body), Err(message.to_owned()), "{body}");
     }
