@@ -119,7 +119,7 @@ fn files_that_cannot_be_read_are_named_and_tried_again() {
         (
             "pipe.yaml",
             (|path| {
-                rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("made")
+                rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("made");
             }) as fn(&std::path::Path),
         ),
         ("latin.yaml", |path| fs::write(path, b"# caf\xe9\n").expect("written")),
@@ -144,7 +144,7 @@ fn a_file_without_permission_is_a_read_error_unless_permissions_do_not_count() {
     let sidecar = start(&policies);
     let path = policies.path().join("secret.yaml");
     policies.write("secret.yaml", "roles: {}\n");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).expect("permissions");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).expect("permissions");
     if fs::read(&path).is_ok() {
         // The tests run as a user for whom permissions do not count, and so does the sidecar.
         return;
