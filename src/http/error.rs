@@ -148,4 +148,23 @@ mod tests {
             r#"{"error":{"code":"malformed_request","message":"missing field `user` at line 1 column 2","request_id":"r-\"1\""}}"#
         );
     }
+
+    #[test]
+    fn every_code_of_the_authorize_listener_stands_in_the_documents_with_its_status() {
+        let document = include_str!("../../docs/asking.md");
+        for code in [
+            ErrorCode::MalformedRequest,
+            ErrorCode::UnsupportedContentType,
+            ErrorCode::RequestTimeout,
+            ErrorCode::NotFound,
+            ErrorCode::MethodNotAllowed,
+            ErrorCode::BodyTooLarge,
+            ErrorCode::Overloaded,
+            ErrorCode::AuditUnavailable,
+            ErrorCode::Internal,
+        ] {
+            let row = format!("| `{}` | `{}` |", code.status(), code.as_str());
+            assert!(document.contains(&row), "docs/asking.md has no row `{row}`");
+        }
+    }
 }
