@@ -37,7 +37,7 @@ enum Command {
     Compile(compile::CompileArgs),
     Authorize(authorize::AuthorizeArgs),
     Explain(explain::ExplainArgs),
-    Audit(audit::AuditArgs),
+    Audit(Box<audit::AuditArgs>),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
 }

@@ -1,6 +1,6 @@
 //! Where log lines go: standard error, as JSON or for people.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Why logging could not be set up.
@@ -42,7 +42,7 @@ where
 {
     let layer = fmt::layer().with_writer(io::stderr).log_internal_errors(false);
     if pretty {
-        layer.with_target(false).boxed()
+        layer.with_ansi(io::stderr().is_terminal()).with_target(false).boxed()
     } else {
         layer.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
     }
