@@ -13,7 +13,7 @@ fn families(text: &str) -> BTreeMap<String, Vec<String>> {
     let mut family = String::new();
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
-            family = rest.split(' ').next().expect("a name").to_owned();
+            rest.split(' ').next().expect("a name").clone_into(&mut family);
             found.entry(family.clone()).or_default();
         } else if !line.starts_with('#') {
             let (series, value) = line.rsplit_once(' ').expect("a series and its value");
