@@ -84,7 +84,7 @@ struct Context<'a> {
 /// Serves until the process is killed.
 pub fn serve() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    println!(
+    eprintln!(
         r#"{{"event":"listening","listener":"authorize","address":"{}"}}"#,
         listener.local_addr().expect("an address")
     );

@@ -48,8 +48,8 @@ impl Server {
     }
 
     fn start(mut command: Command, files: Option<TempDir>) -> Self {
-        let mut process = command.stdout(Stdio::piped()).spawn().expect("the program starts");
-        let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines();
+        let mut process = command.stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines();
         let address = lines
             .by_ref()
             .map_while(Result::ok)
