@@ -11,6 +11,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
+    clippy::print_stderr,
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::cast_precision_loss,

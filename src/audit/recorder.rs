@@ -23,7 +23,7 @@ pub struct Recorder {
 /// Where records are put together.
 struct Desk {
     producer: Producer<Mapping>,
-    // One record at a time is put together here. Always has room for the largest, so recording does not allocate.
+    // One record at a time is put together here. As long as the largest, so recording does not allocate.
     scratch: Vec<u8>,
     // The position at which the writer is woken.
     wake_at: u64,
@@ -43,7 +43,7 @@ impl Recorder {
         // Often enough that the writer keeps ahead, seldom enough that waking costs the decider nothing.
         let wake_every = (shared.ring_capacity() / 8).min(512 * 1024);
         let wake_at = producer.produced() + wake_every;
-        let scratch = Vec::with_capacity(MAX_RECORD);
+        let scratch = vec![0; MAX_RECORD];
         let desk = RefCell::new(Desk { producer, scratch, wake_at, wake_every });
         Self { waiter: Waiter { shared, lane }, desk }
     }
@@ -66,8 +66,8 @@ impl Recorder {
         }
         let mut desk = self.desk.borrow_mut();
         let desk = &mut *desk;
-        encode(entry, &mut desk.scratch);
-        let Some(position) = desk.producer.push(&desk.scratch) else {
+        let bytes = encode(entry, &mut desk.scratch);
+        let Some(position) = desk.producer.push(bytes) else {
             return self.no_room(runs);
         };
         if shared.mode == Mode::Synced {

@@ -93,7 +93,7 @@ keys! {
     "audit.ring_bytes": Bytes, audit.ring_bytes,
         "Size of the queue of one worker.";
     "engine.verify_one_in": OneIn, engine.verify_one_in,
-        "One in so many decisions is made again by plain Cedar and compared. 0: none.";
+        "One in so many decisions is made again by plain Cedar and compared, with a hundredth of a core at the most. 0: none.";
     "telemetry.log.format": Format, telemetry.log_format,
         "`json`: one object a line. `pretty`: for people at a terminal.";
     "telemetry.log.level": Filter, telemetry.log_level,

@@ -201,9 +201,9 @@ impl Default for Settings {
                 mode: Mode::Durable,
                 when_full: WhenFull::Block,
                 when_failed: WhenFailed::Deny,
-                ring_bytes: 4 << 20,
+                ring_bytes: 2 << 20,
             },
-            engine: Engine { verify_one_in: 0 },
+            engine: Engine { verify_one_in: 10_000 },
             telemetry: Telemetry { log_format: LogFormat::Json, log_level: "info".to_owned() },
             shutdown: Shutdown { delay: Duration::ZERO, deadline: Duration::from_secs(10) },
         }

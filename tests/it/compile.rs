@@ -73,7 +73,7 @@ fn at_least_forty_kinds_of_mistakes_are_told_apart() {
 #[test]
 fn problems_have_a_place_and_messages_are_lower_case_phrases() {
     for case in cases() {
-        for problem in problems(&case).iter() {
+        for problem in &problems(&case) {
             let message = problem.message();
             assert!(!message.ends_with('.'), "{}: {message}", case.display());
             assert!(!message.starts_with(char::is_uppercase), "{}: {message}", case.display());

@@ -13,6 +13,7 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::missing_panics_doc,
+    clippy::format_collect,
     reason = "the in-tests switches of clippy.toml cover test functions only, not the helpers beside them"
 )]
 

@@ -1,10 +1,11 @@
 //! The exposition: what is there, under which names and labels.
 
-use crate::support::{Sidecar, repo};
+use crate::support::{Sidecar, repo, wait_for};
 use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    time::Duration,
 };
 
 /// The families of an exposition with their series, histograms under the name of the family.
@@ -13,7 +14,7 @@ fn families(text: &str) -> BTreeMap<String, Vec<String>> {
     let mut family = String::new();
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
-            family = rest.split(' ').next().expect("a name").to_owned();
+            rest.split(' ').next().expect("a name").clone_into(&mut family);
             found.entry(family.clone()).or_default();
         } else if !line.starts_with('#') {
             let (series, value) = line.rsplit_once(' ').expect("a series and its value");
@@ -76,4 +77,16 @@ fn the_snapshot_that_decides_is_named() {
         status["policies"]["policies"].as_u64().expect("a count")
     );
     assert_eq!(sidecar.count("sidegate_directory_users", &[r#"status="active""#]), 4);
+}
+
+#[test]
+fn the_self_check_compares_decisions_with_plain_cedar() {
+    let sidecar = Sidecar::builder().policies("8move").config("engine: { verify_one_in: 1 }").start();
+    let same = || sidecar.count("sidegate_self_checks_total", &[r#"outcome="same""#]);
+    assert_eq!(same(), 0);
+    let question = json!({ "user": "sam", "action": "edit", "tenant": "north",
+        "resource": { "type": "order", "id": "o-1", "attributes": { "account_manager": "sam" } } });
+    assert_eq!(sidecar.authorize(&question).1["decision"], "allow");
+    wait_for("the first check", Duration::from_secs(10), || same() > 0);
+    assert_eq!(sidecar.count("sidegate_self_checks_total", &[r#"outcome="different""#]), 0);
 }

@@ -2,7 +2,12 @@
 
 use crate::support::{PolicyDir, Sidecar, decides, generation, wait_decides, wait_for};
 use serde_json::Value;
-use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+    time::Duration,
+};
 
 const SOON: Duration = Duration::from_secs(20);
 const QUICK: &str = "policies: { poll_interval: 100ms, debounce: 20ms }";
@@ -113,19 +118,23 @@ fn a_directory_that_vanishes_never_replaces_a_good_set() {
     assert_eq!(sidecar.events("policy_read_error").len(), 1, "the same reason is told once");
 }
 
+/// Puts something in the place of a file.
+type Make = fn(&Path);
+
+fn make_pipe(path: &Path) {
+    use rustix::fs::{CWD, FileType, mknodat};
+    mknodat(CWD, path, FileType::Fifo, 0o600.into(), 0).expect("made");
+}
+
 #[test]
 fn files_that_cannot_be_read_are_named_and_tried_again() {
-    for (name, make) in [
-        (
-            "pipe.yaml",
-            (|path| {
-                rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("made")
-            }) as fn(&std::path::Path),
-        ),
+    let make: [(&str, Make); 4] = [
+        ("pipe.yaml", make_pipe),
         ("latin.yaml", |path| fs::write(path, b"# caf\xe9\n").expect("written")),
         ("large.yaml", |path| fs::write(path, "#".repeat(2 << 20)).expect("written")),
-        ("loop.yaml", |path| std::os::unix::fs::symlink("loop.yaml", path).expect("linked")),
-    ] {
+        ("loop.yaml", |path| symlink("loop.yaml", path).expect("linked")),
+    ];
+    for (name, make) in make {
         let policies = PolicyDir::with(&[("set.yaml", &generation(0))]);
         let sidecar = start(&policies);
         let path = policies.path().join(name);
@@ -144,7 +153,7 @@ fn a_file_without_permission_is_a_read_error_unless_permissions_do_not_count() {
     let sidecar = start(&policies);
     let path = policies.path().join("secret.yaml");
     policies.write("secret.yaml", "roles: {}\n");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).expect("permissions");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("permissions");
     if fs::read(&path).is_ok() {
         // The tests run as a user for whom permissions do not count, and so does the sidecar.
         return;

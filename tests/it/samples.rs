@@ -134,9 +134,9 @@ fn decide_in_plain_cedar(
         .attributes
         .iter()
         .map(|(name, value)| {
-            let Value::String(text) = value else { panic!("only texts here") };
+            let Value::String(given) = value else { panic!("only texts here") };
             let is_user = name == "owner" || name == "account_manager";
-            (name.clone(), if is_user { json!({ "__entity": { "type": "User", "id": text } }) } else { json!(text) })
+            (name.clone(), if is_user { json!({ "__entity": { "type": "User", "id": given } }) } else { json!(given) })
         })
         .collect();
     let mut entities: Vec<serde_json::Value> = serde_json::from_str(&snapshot.entities_json()).unwrap();

@@ -10,7 +10,6 @@ use crate::model::Decision;
 use proptest::prelude::*;
 
 fn record(n: i64, user: &str) -> Vec<u8> {
-    let mut out = Vec::new();
     let entry = Entry {
         time: Timestamp::from_micros(1_000_000 - n),
         kind: Kind::Decision,
@@ -35,8 +34,7 @@ fn record(n: i64, user: &str) -> Vec<u8> {
         after: "",
         context: "",
     };
-    encode(&entry, &mut out);
-    out
+    encode(&entry, &mut Vec::new()).to_vec()
 }
 
 fn positions() -> Positions {

@@ -36,19 +36,19 @@ fn entry(roles: &[String]) -> Entry<'_> {
 }
 
 fn csv(entry: &Entry<'_>) -> String {
-    let mut bytes = Vec::new();
-    encode(entry, &mut bytes);
+    let mut scratch = Vec::new();
+    let bytes = encode(entry, &mut scratch);
     let mut out = Vec::new();
     let mut writer = RecordWriter::new(Format::Csv, &mut out).unwrap();
-    writer.write(&Record::decode(7, &bytes).unwrap()).unwrap();
+    writer.write(&Record::decode(7, bytes).unwrap()).unwrap();
     writer.finish().unwrap();
     String::from_utf8(out).unwrap()
 }
 
 fn json(entry: &Entry<'_>) -> String {
-    let (mut bytes, mut out) = (Vec::new(), Vec::new());
-    encode(entry, &mut bytes);
-    write_json(&Record::decode(7, &bytes).unwrap(), &mut out);
+    let (mut scratch, mut out) = (Vec::new(), Vec::new());
+    let bytes = encode(entry, &mut scratch);
+    write_json(&Record::decode(7, bytes).unwrap(), &mut out);
     String::from_utf8(out).unwrap()
 }
 

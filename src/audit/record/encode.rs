@@ -37,11 +37,11 @@ pub(crate) const MAX_RECORD: usize = HEAD + 10 * NAME_LIMIT + ROLES_LIMIT + 2 * 
 // Blocks hold the length of a record in two bytes.
 const _: () = assert!(MAX_RECORD <= u16::MAX as usize);
 
-/// Puts the record's bytes in place of what `out` held. Does not allocate when `out` has room for [`MAX_RECORD`].
-pub(crate) fn encode(entry: &Entry<'_>, out: &mut Vec<u8>) {
-    out.clear();
-    out.resize(HEAD, 0);
-    let mut texts = Writer { out, lengths: [0; TEXTS], next: 0, cut: 0 };
+/// Puts the record's bytes at the start of `scratch` and answers them. Does not allocate when `scratch` is as it was left here.
+pub(crate) fn encode<'s>(entry: &Entry<'_>, scratch: &'s mut Vec<u8>) -> &'s [u8] {
+    // Of full length once and for all: bytes are then put in place with no growth to be looked after.
+    scratch.resize(MAX_RECORD, 0);
+    let mut texts = Writer { out: scratch, at: HEAD, lengths: [0; TEXTS], next: 0, cut: 0 };
     texts.text(entry.request_id, NAME_LIMIT);
     texts.text(entry.tenant, NAME_LIMIT);
     texts.text(entry.user, NAME_LIMIT);
@@ -58,8 +58,14 @@ pub(crate) fn encode(entry: &Entry<'_>, out: &mut Vec<u8>) {
     texts.text(entry.before, JSON_LIMIT);
     texts.text(entry.after, JSON_LIMIT);
     texts.text(entry.context, JSON_LIMIT);
-    let (lengths, cut) = (texts.lengths, texts.cut);
+    let (lengths, cut, end) = (texts.lengths, texts.cut, texts.at);
+    if let Some(head) = scratch.first_chunk_mut() {
+        *head = self::head(entry, cut, &lengths);
+    }
+    scratch.get(..end).unwrap_or_default()
+}
 
+fn head(entry: &Entry<'_>, cut: u32, lengths: &[u16; TEXTS]) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     let decision = match entry.decision {
         None => 0,
@@ -71,91 +77,120 @@ pub(crate) fn encode(entry: &Entry<'_>, out: &mut Vec<u8>) {
     put(&mut head, 8, &entry.time.as_micros().to_le_bytes());
     put(&mut head, 16, &entry.duration_ns.to_le_bytes());
     put(&mut head, 24, &entry.id);
-    for (index, length) in lengths.iter().enumerate() {
-        put(&mut head, 40 + 2 * index, &length.to_le_bytes());
+    if let Some(places) = head.get_mut(40..) {
+        for (place, length) in places.as_chunks_mut().0.iter_mut().zip(lengths) {
+            *place = length.to_le_bytes();
+        }
     }
-    if let Some(place) = out.first_chunk_mut() {
-        *place = head;
+    head
+}
+
+/// Copies bytes to a place.
+#[inline]
+fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
+    let Some(place) = out.get_mut(at..at + bytes.len()) else { return };
+    match bytes.len() {
+        0 => {}
+        1..=3 => place.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from),
+        4..=7 => put_ends::<4>(place, bytes),
+        8..=15 => put_ends::<8>(place, bytes),
+        16..=32 => put_ends::<16>(place, bytes),
+        _ => place.copy_from_slice(bytes),
     }
 }
 
-fn put(head: &mut [u8; HEAD], at: usize, bytes: &[u8]) {
-    if let Some(place) = head.get_mut(at..at + bytes.len()) {
-        place.copy_from_slice(bytes);
+/// Copies the first and the last `N` bytes, which may overlap: most texts are shorter than a call to the library's copy takes.
+#[inline]
+fn put_ends<const N: usize>(place: &mut [u8], bytes: &[u8]) {
+    if let (Some(to), Some(from)) = (place.first_chunk_mut::<N>(), bytes.first_chunk()) {
+        *to = *from;
+    }
+    if let (Some(to), Some(from)) = (place.last_chunk_mut::<N>(), bytes.last_chunk()) {
+        *to = *from;
     }
 }
 
 struct Writer<'o> {
-    out: &'o mut Vec<u8>,
+    out: &'o mut [u8],
+    at: usize,
     lengths: [u16; TEXTS],
     next: usize,
     cut: u32,
 }
 
 impl Writer<'_> {
+    #[inline]
     fn text(&mut self, text: &str, limit: usize) {
-        if text.len() <= limit {
-            self.out.extend_from_slice(text.as_bytes());
-            self.close(text.len(), false);
+        let start = self.at;
+        let fits = text.len() <= limit;
+        if fits {
+            put(self.out, start, text.as_bytes());
+            self.at += text.len();
         } else {
-            let length = cut_into(self.out, text, limit);
-            self.close(length, true);
+            self.at += cut_into(self.out, start, text, limit);
         }
+        self.close(start, !fits);
     }
 
+    #[inline]
     fn list(&mut self, limit: usize, fill: impl FnOnce(&mut ListWriter<'_>)) {
-        let start = self.out.len();
-        let mut list = ListWriter { out: self.out, room: limit, cut: false };
+        let start = self.at;
+        let mut list = ListWriter { out: self.out, at: start, end: start + limit, cut: false };
         fill(&mut list);
-        let cut = list.cut;
-        self.close(self.out.len() - start, cut);
+        let (at, cut) = (list.at, list.cut);
+        self.at = at;
+        self.close(start, cut);
     }
 
-    fn close(&mut self, length: usize, cut: bool) {
+    #[inline]
+    fn close(&mut self, start: usize, cut: bool) {
         if let Some(place) = self.lengths.get_mut(self.next) {
-            // Every limit is far below 64 KiB.
-            *place = u16::try_from(length).unwrap_or(u16::MAX);
+            *place = short(self.at - start);
         }
         self.cut |= u32::from(cut) << self.next;
         self.next += 1;
     }
 }
 
+/// Every limit is far below 64 KiB.
+fn short(length: usize) -> u16 {
+    u16::try_from(length).unwrap_or(u16::MAX)
+}
+
 /// Writes items until the limit is reached; the one that crosses it is cut, those after it are left out.
 struct ListWriter<'o> {
-    out: &'o mut Vec<u8>,
-    room: usize,
+    out: &'o mut [u8],
+    at: usize,
+    end: usize,
     cut: bool,
 }
 
 impl ListWriter<'_> {
+    #[inline]
     fn item(&mut self, text: &str) {
         if self.cut {
             return;
         }
-        if text.len() + 2 <= self.room {
-            self.room -= text.len() + 2;
-            self.out.extend_from_slice(&u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
-            self.out.extend_from_slice(text.as_bytes());
-            return;
-        }
-        self.cut = true;
-        let Some(limit) = self.room.checked_sub(2).filter(|&limit| limit >= CUT_MARK.len()) else {
-            return;
+        let length = if text.len() + 2 <= self.end - self.at {
+            put(self.out, self.at + 2, text.as_bytes());
+            text.len()
+        } else {
+            self.cut = true;
+            match (self.end - self.at).checked_sub(2) {
+                Some(limit) if limit >= CUT_MARK.len() => cut_into(self.out, self.at + 2, text, limit),
+                _ => return,
+            }
         };
-        let at = self.out.len();
-        self.out.extend_from_slice(&[0, 0]);
-        let length = u16::try_from(cut_into(self.out, text, limit)).unwrap_or(u16::MAX);
-        if let Some(place) = self.out.get_mut(at..at + 2) {
-            place.copy_from_slice(&length.to_le_bytes());
-        }
+        put(self.out, self.at, &short(length).to_le_bytes());
+        self.at += length + 2;
     }
 }
 
-/// Appends as many whole characters of the text as leave room for the mark, and the mark. Answers how many bytes that were.
-fn cut_into(out: &mut Vec<u8>, text: &str, limit: usize) -> usize {
+/// Puts as many whole characters of the text as leave room for the mark, and the mark. Answers how many bytes that were.
+#[cold]
+fn cut_into(out: &mut [u8], at: usize, text: &str, limit: usize) -> usize {
     let kept = text.floor_char_boundary(limit - CUT_MARK.len());
-    out.extend_from_slice(text.as_bytes().get(..kept).unwrap_or_default());
-    out.extend_from_slice(CUT_MARK.as_bytes());
+    put(out, at, text.as_bytes().get(..kept).unwrap_or_default());
+    put(out, at + kept, CUT_MARK.as_bytes());
     kept + CUT_MARK.len()
 }

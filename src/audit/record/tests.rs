@@ -33,9 +33,7 @@ fn full(roles: &[String]) -> Entry<'_> {
 }
 
 fn bytes(entry: &Entry<'_>) -> Vec<u8> {
-    let mut out = Vec::new();
-    encode(entry, &mut out);
-    out
+    encode(entry, &mut Vec::new()).to_vec()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -114,7 +114,8 @@ fn a_stop_ends_idle_connections_at_once_and_others_with_their_answer() {
     assert!(fresh.is_closed());
     assert!(TcpStream::connect(server.address).is_err(), "nobody listens any more");
     let answer = busy.send(QUESTION).answer();
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+    // Its worker may hear of the stop only after the head of the answer: that the connection ends is what counts.
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(busy.is_closed());
     server.thread.join().unwrap().unwrap();
 }

@@ -119,10 +119,7 @@ fn check(directory: &Path) {
         if let Err(difference) = engine::verify(program, subject, &request) {
             panic!("{difference}\n{request:?}");
         }
-        match engine::decide(program, subject, &request).decision.is_allow() {
-            true => allowed += 1,
-            false => denied += 1,
-        }
+        if engine::decide(program, subject, &request).decision.is_allow() { allowed += 1 } else { denied += 1 }
     }
     assert!(allowed > REQUESTS / 50 && denied > REQUESTS / 50, "{allowed} allowed, {denied} denied");
 }
