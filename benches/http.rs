@@ -13,7 +13,6 @@
     clippy::string_slice,
     clippy::print_stderr,
     clippy::print_stdout,
-    clippy::print_stderr,
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
