@@ -1,6 +1,6 @@
 //! Settings: file, environment and flags, checked as a whole.
 //!
-//! One table of keys ([`keys`]) drives reading, unknown-key hints, environment names and `config/reference.yaml`. A flag
+//! One table of keys (`keys`) drives reading, unknown-key hints, environment names and `config/reference.yaml`. A flag
 //! wins over the environment, the environment over the file, the file over the default. Every problem is reported at
 //! once, with its place; a security setting that cannot be honoured is a problem. Only this module reads the environment.
 

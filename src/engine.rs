@@ -1,4 +1,4 @@
-//! Decides: a compiled policy set, its slicing index, and [`decide`].
+//! Decides: a compiled policy set, its slicing index, and [`decide()`].
 //!
 //! Nothing here does IO, reads a clock, or panics on a request. A decision is a pure function of (program, subject, request),
 //! equal to plain Cedar's on the whole policy set.

@@ -1,6 +1,6 @@
 //! Logs and metrics: the subscriber, the metric registry, and one function per operational event that logs and counts.
 //!
-//! Every metric stands in one table ([`reference`] prints it), every series that can be known is there from the start at
+//! Every metric stands in one table ([`reference()`] prints it), every series that can be known is there from the start at
 //! zero, and no label carries an id from a request.
 
 mod decisions;

@@ -1,6 +1,6 @@
 //! The writer: takes the rings' records, numbers and chains them, and stores them in group commits.
 //!
-//! One thread, so that numbers and hashes need no lock. [`Writer`] is the work itself, with nothing of threads in it; [`run`] is
+//! One thread, so that numbers and hashes need no lock. [`Writer`] is the work itself, with nothing of threads in it; [`run()`] is
 //! the thread. Its processor time is taken from the deciders, so it works in large steps: in `durable` it sleeps until a
 //! ring has filled up by a part or a moment has passed, and stores full blocks; what is left at the end of a step is stored as a
 //! hot commit only when it has waited for that moment. In `synced` every step stores everything, and what
