@@ -81,7 +81,7 @@ fn the_snapshot_that_decides_is_named() {
 
 #[test]
 fn the_self_check_compares_decisions_with_plain_cedar() {
-    let sidecar = Sidecar::builder().policies("8move").config("engine: { verify_one_in: 1 }").start();
+    let sidecar = Sidecar::builder().policies(repo("policies/8move")).config("engine: { verify_one_in: 1 }").start();
     let same = || sidecar.count("sidegate_self_checks_total", &[r#"outcome="same""#]);
     assert_eq!(same(), 0);
     let question = json!({ "user": "sam", "action": "edit", "tenant": "north",
