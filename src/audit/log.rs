@@ -218,7 +218,7 @@ impl Log {
             failed: shared.failed.load(Ordering::Relaxed),
             last_commit: shared.last_commit(),
             store_bytes: shared.store.bytes(),
-            oldest_record: self.reader().oldest(),
+            oldest_record: shared.oldest(|| self.reader().oldest()),
             lag_records,
             lag: if lag_records == 0 { Duration::ZERO } else { shared.behind() },
             durable_seq: shared.durable.get(),

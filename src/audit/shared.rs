@@ -7,6 +7,7 @@ use super::{
     ring::{Mapping, MappingError, Ring, bytes_for},
     store::Store,
 };
+use crate::model::Timestamp;
 use arc_swap::ArcSwap;
 use std::{
     fmt,
@@ -99,6 +100,8 @@ pub(crate) struct Shared {
     last_commit_nanos: AtomicU64,
     commits: Mutex<u64>,
     committed: Condvar,
+    // The oldest record's time, with the number of the first record held when it was looked up.
+    oldest: Mutex<Option<(u64, Timestamp)>>,
 }
 
 /// Up to where the log can be read.
@@ -171,6 +174,7 @@ impl Shared {
             last_commit_nanos: AtomicU64::new(0),
             commits: Mutex::new(0),
             committed: Condvar::new(),
+            oldest: Mutex::new(None),
         })
     }
 
@@ -333,6 +337,19 @@ impl Shared {
     pub(crate) fn caught_up(&self, at: Instant) {
         let since = at.saturating_duration_since(self.started);
         self.caught_up.store(u64::try_from(since.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The time of the oldest record held. Looked up once, and again when the log begins elsewhere.
+    pub(crate) fn oldest(&self, look_up: impl FnOnce() -> Option<Timestamp>) -> Option<Timestamp> {
+        let first_seq = self.store.first_seq();
+        let mut oldest = lock(&self.oldest);
+        match *oldest {
+            Some((known, time)) if known == first_seq => Some(time),
+            _ => {
+                *oldest = look_up().map(|time| (first_seq, time));
+                oldest.map(|(_, time)| time)
+            }
+        }
     }
 
     pub(crate) fn last_commit(&self) -> Duration {

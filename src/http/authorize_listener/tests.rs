@@ -157,7 +157,8 @@ fn requests_beyond_the_limit_are_refused_and_the_connection_goes_on() {
     assert!(interim.starts_with("HTTP/1.1 100"), "{interim}");
 
     let mut other = server.connect();
-    let answer = other.send(&head("x-request-id: r-7\r\n")).send(QUESTION).answer();
+    // In one piece: hyper keeps a connection whose refused body it has, and closes one whose body is still to come.
+    let answer = other.send(&(head("x-request-id: r-7\r\n") + QUESTION)).answer();
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1\r\n"), "{answer}");
     assert!(answer.contains("x-request-id: r-7\r\n"), "{answer}");
     assert!(
