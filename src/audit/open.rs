@@ -15,7 +15,13 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
+
+/// How long a data directory may stay locked before it counts as in use: a process that has just ended, or a child that it
+/// was starting, may hold the lock a moment longer.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The form of the data directory. One that a newer version has written is left alone.
 const FORMAT: u32 = 1;
@@ -165,10 +171,14 @@ impl DirectoryLock {
     fn lock(data: &Path, audit: PathBuf) -> Result<Self, OpenError> {
         let path = audit.join("LOCK");
         let file = files::create_file(&path).map_err(|source| OpenError::io(&path, source))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { audit, _file: file }),
-            Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: data.to_owned() }),
-            Err(TryLockError::Error(source)) => Err(OpenError::io(&path, source)),
+        let begun = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { audit, _file: file }),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => thread::sleep(LOCK_PATIENCE / 100),
+                Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: data.to_owned() }),
+                Err(TryLockError::Error(source)) => return Err(OpenError::io(&path, source)),
+            }
         }
     }
 }
