@@ -61,7 +61,7 @@ impl Set {
         let entities = Entities::from_json_value(entities.into(), None).expect("valid entities");
         let facts = policies.policies().map(|policy| facts(policy.id().as_ref())).collect();
         let source = Source {
-            policies: policies.clone(),
+            policies: Source::list(&policies),
             entities: entities.clone(),
             facts,
             dialect: Dialect::Declared(vocabulary(modules)),

@@ -2,21 +2,21 @@
 //!
 //! Whatever can fail fails before the first listener is announced. The order: audit log, policies, sockets, tasks, ready.
 
+mod loading;
 mod records;
 mod stop;
 
 use crate::{
     audit::{self, Log, Recorder},
-    config::{AdminAuth, Settings},
+    config::{AdminAuth, Live, Settings, Sources},
     http::{
         admin,
-        authorize_listener::{self, BindError},
+        authorize_listener::{self, BindError, Comparer},
         management, ops,
     },
     lifecycle::{Clock, Readiness, Signal, Signals, Stopper, Tasks},
-    policy,
-    reload::{self, Cause, Handle, Reader, Source},
-    telemetry::{AuditFigures, Metrics, events},
+    reload::{self, Cause, ConfigHandle, Handle, LastGood, Shadow},
+    telemetry::{AuditFigures, LogLevel, Metrics, events},
 };
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 use tokio::{runtime, sync::Notify};
@@ -42,6 +42,9 @@ pub enum StartError {
     /// No policies.
     #[error(transparent)]
     Policies(reload::FirstError),
+    /// No thread to look at files with.
+    #[error("files cannot be looked at")]
+    Loading(#[source] io::Error),
     /// No socket for decisions.
     #[error("`server.authorize.listen`")]
     Authorize(#[source] BindError),
@@ -70,7 +73,9 @@ pub enum Ended {
 }
 
 /// Runs the sidecar until it is told to stop.
-pub fn run(settings: Settings) -> Result<Ended, StartError> {
+///
+/// `sources` is where the settings came from, and `level` changes what is logged: both are for changes while it runs.
+pub fn run(settings: Settings, sources: Sources, level: LogLevel) -> Result<Ended, StartError> {
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(SHARED_THREADS)
         .max_blocking_threads(BLOCKING_THREADS)
@@ -78,7 +83,7 @@ pub fn run(settings: Settings) -> Result<Ended, StartError> {
         .enable_all()
         .build()
         .map_err(StartError::Runtime)?;
-    let ended = runtime.block_on(async { Ok(App::start(settings)?.live().await) });
+    let ended = runtime.block_on(async { Ok(App::start(settings, sources, level)?.live().await) });
     // All that is waited for has been waited for.
     runtime.shutdown_background();
     ended
@@ -86,12 +91,14 @@ pub fn run(settings: Settings) -> Result<Ended, StartError> {
 
 /// All parts of a running process.
 struct App {
-    settings: Settings,
+    settings: Live,
     clock: Clock,
     signals: Signals,
     readiness: Readiness,
     log: Log,
     reload: Handle,
+    shadow: Option<Shadow>,
+    config: Option<ConfigHandle>,
     parts: Parts,
 }
 
@@ -99,7 +106,7 @@ struct App {
 struct Parts {
     /// Listeners and their connections.
     requests: Tasks,
-    /// The reload loop. Outlives the requests, since one of them may wait for it.
+    /// The loops that look at files. They outlive the requests, since one of these may wait for them.
     reloading: Tasks,
     /// The ops listener, which tells how the stop goes and so outlives the others.
     ops: Tasks,
@@ -118,7 +125,7 @@ struct Sockets {
 }
 
 impl App {
-    fn start(settings: Settings) -> Result<Self, StartError> {
+    fn start(settings: Settings, sources: Sources, level: LogLevel) -> Result<Self, StartError> {
         let began = Instant::now();
         let clock = Clock::system();
         let started = clock.now();
@@ -129,7 +136,12 @@ impl App {
 
         let metrics = Metrics::new();
         let (log, recorders) = open_log(&settings, &metrics).map_err(StartError::Audit)?;
-        let (reader, reload, worker) = load_policies(&settings, &metrics, clock, &log)?;
+        let live = Live::new(settings.clone());
+        let last_good = LastGood::new(&settings.audit.directory);
+        let loading = loading::Loading { settings: &live, metrics: &metrics, clock, log: &log };
+        let (reader, reload, worker) = loading.policies(last_good)?;
+        let shadow = loading.shadow()?;
+        let config = loading.configuration(sources, level, reload.clone())?;
         let sockets = Sockets::bind(&settings)?;
 
         let parts = Parts {
@@ -142,12 +154,23 @@ impl App {
             broken: Arc::new(Notify::new()),
         };
         parts.reloading.spawn("reload", worker.run(parts.stop_reload.listener()));
+        let shadow = shadow.map(|(shadow, worker)| {
+            parts.reloading.spawn("shadow", worker.run(parts.stop_reload.listener()));
+            shadow
+        });
+        let config = config.map(|(config, worker)| {
+            parts.reloading.spawn("configuration", worker.run(parts.stop_reload.listener()));
+            config
+        });
         parts.serve_ops(
             sockets.ops,
             ops::Services {
                 metrics: Arc::clone(&metrics),
                 readiness: readiness.clone(),
                 reload: reload.clone(),
+                shadow: shadow.clone(),
+                config: config.clone(),
+                settings: live.clone(),
                 log: log.clone(),
                 clock,
                 started,
@@ -155,17 +178,23 @@ impl App {
         );
         let services =
             admin::Services { metrics: Arc::clone(&metrics), reader: reader.clone(), reload: reload.clone() };
-        parts.serve_admin(sockets.admin, services, &settings, &log);
-        let limits = settings.server.authorize.limits;
-        let verify_one_in = settings.engine.verify_one_in;
-        let now = || Clock::system().now();
-        let services = authorize_listener::Services { reader, metrics, now, limits, verify_one_in };
+        parts.serve_admin(sockets.admin, services, &live, &log);
+        let comparer = shadow.clone().map(|shadow| Comparer::start(shadow, log.clone(), Arc::clone(&metrics)));
+        let comparer = comparer.transpose().map_err(StartError::Loading)?;
+        let services = authorize_listener::Services {
+            reader,
+            metrics,
+            now: || Clock::system().now(),
+            settings: live.clone(),
+            verify_one_in: settings.engine.verify_one_in,
+            comparer,
+        };
         parts.serve_decisions(sockets.authorize, services, recorders);
 
         records::system(&log, clock, "started");
         readiness.release("starting");
         events::ready(began.elapsed());
-        Ok(Self { settings, clock, signals, readiness, log, reload, parts })
+        Ok(Self { settings: live, clock, signals, readiness, log, reload, shadow, config, parts })
     }
 
     /// Waits for the word to stop, and stops.
@@ -178,10 +207,23 @@ impl App {
                 }
             };
             match signal {
-                Signal::Hangup => self.reload.nudge(Cause::Signal),
+                Signal::Hangup => self.look_at_everything(),
                 Signal::Terminate | Signal::Interrupt => return stop::stop(self, signal.as_str()).await,
             }
         }
+    }
+}
+
+impl App {
+    /// `SIGHUP`.
+    fn look_at_everything(&self) {
+        if let Some(config) = &self.config {
+            config.nudge(Cause::Signal);
+        }
+        if let Some(shadow) = &self.shadow {
+            shadow.nudge(Cause::Signal);
+        }
+        self.reload.nudge(Cause::Signal);
     }
 }
 
@@ -221,13 +263,13 @@ impl Parts {
         });
     }
 
-    fn serve_admin(&self, bound: management::Bound, services: admin::Services, settings: &Settings, log: &Log) {
-        let server = &settings.server;
+    fn serve_admin(&self, bound: management::Bound, services: admin::Services, settings: &Live, log: &Log) {
+        let server = settings.load().server.clone();
         if server.admin_auth == AdminAuth::Tokens && server.admin_tokens.is_empty() {
             events::admin_has_no_tokens();
         }
         let audit = admin::audit::routes(log.clone());
-        let router = admin::router(services, server.admin_auth, server.admin_tokens.clone(), audit);
+        let router = admin::router(services, settings.clone(), audit);
         let serving =
             management::serve(bound, admin::LISTENER, router, self.requests.clone(), self.stop_listeners.listener());
         self.requests.spawn("admin listener", serving);
@@ -268,25 +310,4 @@ fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Rec
         }
     });
     Ok((log, recorders))
-}
-
-fn load_policies(
-    settings: &Settings,
-    metrics: &Arc<Metrics>,
-    clock: Clock,
-    log: &Log,
-) -> Result<(Reader, Handle, reload::Worker), StartError> {
-    let policies = &settings.policies;
-    let source = Source {
-        directory: policies.directory.clone(),
-        options: policy::Options {
-            forbid_errors: policies.forbid_errors,
-            principal_type: policies.principal_type.clone(),
-        },
-    };
-    let how =
-        reload::Settings { watch: policies.watch, poll_interval: policies.poll_interval, debounce: policies.debounce };
-    let log = log.clone();
-    let observer = Arc::new(move |report: &reload::Report| records::policy(&log, report));
-    reload::start(source, how, Arc::clone(metrics), clock, observer).map_err(StartError::Policies)
 }

@@ -7,6 +7,7 @@
 mod check;
 mod file;
 mod keys;
+mod live;
 mod kinds;
 mod load;
 mod reference;
@@ -14,11 +15,12 @@ mod settings;
 mod tokens;
 mod units;
 
-pub use load::{Error, Flag, Sources, environment, load};
+pub use live::{Change, Live};
+pub use load::{Error, Flag, Sources, environment, load, read, settle};
 pub use reference::reference;
 pub use settings::{
-    AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Limits, LogFormat, Mode, Policies, Server, Settings,
-    Shutdown, Telemetry, WhenFailed, WhenFull,
+    ActivationTests, AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Limits, LogFormat, Mode, Policies, Server,
+    Settings, Shutdown, Telemetry, WhenFailed, WhenFull, WhenStale,
 };
 
 #[cfg(test)]

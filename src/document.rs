@@ -5,6 +5,7 @@
 //! and that every problem names file, line and column. It alone names the YAML crates.
 
 mod align;
+mod bytes;
 mod decode;
 mod diagnostic;
 mod fields;
@@ -14,6 +15,7 @@ mod render;
 mod text;
 pub mod yaml;
 
+pub use bytes::read_file;
 pub use decode::Reader;
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use fields::{Field, Kind, Shape, Table};

@@ -24,7 +24,7 @@ mod explain;
 mod message;
 mod verify;
 
-pub use decide::{EvaluationError, Outcome, decide};
+pub use decide::{EvaluationError, Outcome, decide, refuse};
 pub use explain::{ConditionResult, Considered, Explanation, explain};
 pub use program::{BuildError, ForbidErrors, Location, PolicyFacts, PolicyIndex, PolicyKind, Program, Source};
 pub use subject::{BoundMembership, BoundUser, Subject};

@@ -9,7 +9,9 @@ pub mod authorize_listener;
 pub mod management;
 pub mod ops;
 
+mod sample;
 mod self_check;
+mod shadow;
 mod service;
 
 mod body;

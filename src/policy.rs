@@ -1,9 +1,10 @@
 //! Policy sets: a directory is read, parsed, checked as a whole and compiled into a [`Snapshot`].
 //!
-//! [`read`] takes one generation of the files; [`compile()`] turns it into a snapshot or into every problem that it has, each with
+//! [`read`] takes one generation of the files; [`compile`] turns it into a snapshot or into every problem that it has, each with
 //! file, line, column and advice. A snapshot is complete or absent. What YAML says becomes Cedar and nothing else: the text that
 //! [`Snapshot::to_cedar`] gives decides the same as the files do.
 
+mod cache;
 mod cases;
 mod catalog;
 mod cedar;
@@ -11,6 +12,7 @@ mod compile;
 mod declared;
 mod decode;
 mod files;
+mod gate;
 mod handwritten;
 mod names;
 mod plain;
@@ -19,17 +21,18 @@ mod section;
 mod tables;
 mod types;
 
+pub use cache::Compiler;
 pub use cases::{PolicyTest, TestReport, TestResult, run_tests};
 pub use catalog::{Catalog, Cell, Gate, Label, Level, MenuItem, Module, Preset, Role};
-pub use compile::compile;
 pub use files::{Files, ReadError, read};
+pub use gate::failed_tests;
 
 use crate::{
     document::{Diagnostic, Diagnostics},
     engine::{ForbidErrors, Program},
     model::{Revision, User},
 };
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 /// What compiling depends on beside the files.
 #[derive(Debug, Clone)]
@@ -69,7 +72,8 @@ pub struct Snapshot {
     pub warnings: Vec<Diagnostic>,
     // The compiled set as text.
     schema: String,
-    cedar: String,
+    // Each policy as text, in order.
+    cedar: Vec<Arc<str>>,
     entities: cedar_policy::Entities,
 }
 
@@ -87,7 +91,7 @@ impl Snapshot {
             catalog: Catalog::default(),
             tests: Vec::new(),
             warnings: Vec::new(),
-            cedar: String::new(),
+            cedar: Vec::new(),
             schema: String::new(),
             entities: cedar_policy::Entities::empty(),
         }
@@ -99,7 +103,8 @@ impl Snapshot {
     pub fn to_cedar(&self) -> String {
         let comment: String =
             self.schema.lines().map(|line| format!("// {line}").trim_end().to_owned() + "\n").collect();
-        comment + &self.cedar
+        let policies = self.cedar.iter().flat_map(|text| ["\n", text]);
+        comment + &policies.collect::<String>()
     }
 
     /// The schema in Cedar's syntax: generated, or as the files give it. Empty where there is none.
@@ -133,6 +138,14 @@ impl From<LoadError> for Diagnostics {
             LoadError::Compile(problems) => problems,
         }
     }
+}
+
+/// Compiles a policy set.
+///
+/// # Errors
+/// Fails with every problem of the set, sorted by file and place, where at least one of them is an error.
+pub fn compile(files: &Files, options: &Options) -> Result<Snapshot, Diagnostics> {
+    Compiler::new().compile(files.clone(), options)
 }
 
 /// Reads and compiles a directory.

@@ -3,75 +3,35 @@
 //! Causes (file event, `SIGHUP`, an administrator, a slow timer) meet in one slot. Each look reads all files, compares their
 //! digest with what is live, compiles off the request threads, and swaps one pointer. Any failure keeps the last good
 //! snapshot. A refused set is reported once a digest; files that cannot be read are tried again at each look.
+//!
+//! The set beside the live one (`shadow`) and the process's own configuration (`settings`) are looked at in the same way.
 
 mod cause;
+mod checkout;
+mod current;
 mod handle;
+mod last_good;
 mod load;
+mod look;
 mod places;
+mod settings;
+mod shadow;
 mod status;
 mod tell;
 mod watch;
 mod worker;
+mod workshop;
 
 pub use cause::Cause;
+pub use checkout::Checkout;
+pub use current::{Current, Reader};
 pub use handle::{Handle, Stopped};
+pub use last_good::{KeptError, LastGood};
 pub use load::{FirstError, Source};
+pub use settings::{Apply, Config, ConfigHandle, ConfigReport, ConfigStatus, ConfigWorker};
+pub use shadow::{Shadow, ShadowStatus, ShadowWorker};
 pub use status::{Failure, Report, Status};
-pub use worker::{Observer, Settings, Worker, start};
-
-use crate::{
-    directory::Subjects,
-    engine::Dialect,
-    policy::Snapshot,
-    telemetry::{DecisionCounters, Metrics},
-};
-use arc_swap::ArcSwap;
-use std::sync::Arc;
-
-/// What deciders read: one snapshot with the users bound to it, swapped as a whole.
-#[derive(Debug)]
-pub struct Current {
-    /// The policy snapshot.
-    pub snapshot: Snapshot,
-    /// Its users.
-    pub subjects: Subjects,
-    /// Its counters.
-    pub counters: DecisionCounters,
-}
-
-impl Current {
-    /// Binds users and counters to a snapshot.
-    #[must_use]
-    pub fn new(snapshot: Snapshot, metrics: &Metrics) -> Self {
-        let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
-        let modules: Vec<&str> = match snapshot.program.dialect() {
-            Dialect::Declared(vocabulary) => vocabulary.modules.iter().map(|module| module.id.as_str()).collect(),
-            Dialect::PlainCedar { .. } => Vec::new(),
-        };
-        let counters = metrics.decision_counters(&modules);
-        Self { snapshot, subjects, counters }
-    }
-}
-
-/// Reads the current snapshot. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Reader {
-    current: Arc<ArcSwap<Current>>,
-}
-
-impl Reader {
-    /// Reads from here.
-    #[must_use]
-    pub fn new(current: Arc<ArcSwap<Current>>) -> Self {
-        Self { current }
-    }
-
-    /// The current snapshot. Load it once per request: answer, record and header must name the same revision.
-    #[must_use]
-    pub fn load(&self) -> arc_swap::Guard<Arc<Current>> {
-        self.current.load()
-    }
-}
+pub use worker::{Observer, StartError, Worker, start};
 
 #[cfg(test)]
 mod tests;

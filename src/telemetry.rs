@@ -13,5 +13,5 @@ mod table;
 pub use decisions::DecisionCounters;
 pub use metrics::{AuditFigures, HttpSeries, Metrics};
 pub use reference::reference;
-pub use subscriber::{InstallError, install};
-pub use table::ReloadOutcome;
+pub use subscriber::{FilterError, InstallError, LogLevel, install};
+pub use table::{ConfigOutcome, ReloadOutcome, ShadowOutcome};

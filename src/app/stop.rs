@@ -16,14 +16,15 @@ const NAMING_INTERVAL: Duration = Duration::from_secs(2);
 pub(super) async fn stop(app: App, why: &str) -> Ended {
     let began = Instant::now();
     let App { settings, clock, mut signals, readiness, log, parts, .. } = app;
-    let deadline = Deadline::after(settings.shutdown.deadline);
-    events::stopping(why, settings.shutdown.deadline);
+    let shutdown = settings.load().shutdown;
+    let deadline = Deadline::after(shutdown.deadline);
+    events::stopping(why, shutdown.deadline);
     readiness.hold("stopping", "the process stops");
 
     let phases = async {
-        if !settings.shutdown.delay.is_zero() {
+        if !shutdown.delay.is_zero() {
             events::stop_phase("wait for others to notice");
-            deadline.within(sleep(settings.shutdown.delay)).await?;
+            deadline.within(sleep(shutdown.delay)).await?;
         }
         events::stop_phase("finish requests");
         parts.stop_listeners.stop();

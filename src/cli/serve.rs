@@ -3,7 +3,7 @@
 use super::{ExitCode, output, set};
 use crate::{
     app::{self, Ended, StartError},
-    config::{self, Flag, LogFormat, Settings, Sources},
+    config::{self, Flag, LogFormat, Sources},
     telemetry,
 };
 use clap::Args;
@@ -38,7 +38,8 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) fn run(args: &ServeArgs) -> ExitCode {
-    let settings = match load(args) {
+    let sources = sources(args);
+    let settings = match config::load(&sources) {
         Ok(settings) => settings,
         Err(error) => return refuse(&error),
     };
@@ -46,10 +47,11 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
         return output::finish("the configuration is good\n", ExitCode::Done);
     }
     let log = &settings.telemetry;
-    if let Err(error) = telemetry::install(log.log_format == LogFormat::Pretty, &log.log_level) {
-        return output::fail(ExitCode::Usage, &error);
-    }
-    match app::run(settings) {
+    let level = match telemetry::install(log.log_format == LogFormat::Pretty, &log.log_level) {
+        Ok(level) => level,
+        Err(error) => return output::fail(ExitCode::Usage, &error),
+    };
+    match app::run(settings, sources, level) {
         Ok(Ended::InOrder) => ExitCode::Done,
         Ok(Ended::Forced) => ExitCode::Forced,
         Ok(Ended::Broken) => ExitCode::Internal,
@@ -61,7 +63,7 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
     }
 }
 
-fn load(args: &ServeArgs) -> Result<Settings, config::Error> {
+fn sources(args: &ServeArgs) -> Sources {
     let flags = [
         ("--policies", &args.policies),
         ("--data", &args.data),
@@ -70,8 +72,7 @@ fn load(args: &ServeArgs) -> Result<Settings, config::Error> {
         ("--ops-listen", &args.ops_listen),
     ];
     let given = flags.into_iter().filter_map(|(name, value)| Some(Flag { name, value: value.clone()? }));
-    let sources = Sources { file: args.config.as_deref(), environment: config::environment(), flags: given.collect() };
-    config::load(&sources)
+    Sources { file: args.config.clone(), environment: config::environment(), flags: given.collect() }
 }
 
 fn refuse(error: &config::Error) -> ExitCode {

@@ -14,9 +14,24 @@ const LEAST_HEADER_BYTES: usize = 8 * 1024;
 pub(super) fn check(settings: &mut Settings, given: &Given, problems: &mut Diagnostics) {
     admin(settings, given, problems);
     authorize(settings, given, problems);
+    policies(settings, given, problems);
     if settings.shutdown.deadline <= settings.shutdown.delay {
         let message = "`shutdown.deadline` leaves no time after `shutdown.delay`".to_owned();
         problems.push(given.problem(&["shutdown.deadline", "shutdown.delay"], "deadline-too-short", message));
+    }
+}
+
+fn policies(settings: &Settings, given: &Given, problems: &mut Diagnostics) {
+    let policies = &settings.policies;
+    // The files are confirmed at each poll: policies that nobody changes would be stale in between.
+    if !policies.max_staleness.is_zero() && policies.max_staleness < policies.poll_interval * 2 {
+        let message = "`policies.max_staleness` is at least twice `policies.poll_interval`".to_owned();
+        let keys = &["policies.max_staleness", "policies.poll_interval"];
+        problems.push(given.problem(keys, "staleness-too-short", message));
+    }
+    if policies.shadow.as_ref() == Some(&policies.directory) {
+        let message = "`policies.shadow` is the set that decides; it would be compared with itself".to_owned();
+        problems.push(given.problem(&["policies.shadow"], "shadow-is-live", message));
     }
 }
 

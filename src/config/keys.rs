@@ -19,6 +19,8 @@ pub(super) struct Key {
     pub(super) set: fn(&mut Settings, &str) -> bool,
     /// Writes the value that the settings hold.
     pub(super) show: fn(&Settings) -> String,
+    /// Takes the value over from other settings.
+    pub(super) copy: fn(&mut Settings, &Settings),
 }
 
 macro_rules! keys {
@@ -31,6 +33,7 @@ macro_rules! keys {
             flag: keys!(@flag $($flag)?),
             set: |settings, text| kinds::$kind::read(text).map(|value| settings.$($place).+ = value).is_some(),
             show: |settings| kinds::$kind::show(&settings.$($place).+),
+            copy: |to, from| to.$($place).+.clone_from(&from.$($place).+),
         },)*];
     };
     (@flag) => { None };
@@ -82,6 +85,19 @@ keys! {
         "What an evaluation error in a `forbid` means. `deny`: the decision is a deny. `skip`: the policy is left out, as Cedar has it.";
     "policies.principal_type": TypeName, policies.principal_type,
         "The Cedar type of `user` in a policy set of plain Cedar.";
+    "policies.activation_tests": ActivationTestsKind, policies.activation_tests,
+        "What the set's own tests mean for a change. `required`: a set whose tests fail is refused. `warn`: it goes live, and each \
+         failure is a warning. `off`: they are not run.";
+    "policies.start_from_last_good": Switch, policies.start_from_last_good,
+        "Where the files are missing or broken at the start, begin with the set that decided last, kept in the data directory.";
+    "policies.max_staleness": SpanOrZero, policies.max_staleness,
+        "How long the files may fail to be what decides before the policies are stale. 0: for ever.";
+    "policies.when_stale": WhenStaleKind, policies.when_stale,
+        "What stale policies mean. `warn`: the log, /status and a metric say so. `not_ready`: /readyz answers 503 as well. `deny`: \
+         every decision is a deny with `policies_stale` as well.";
+    "policies.shadow": FolderOrNone, policies.shadow,
+        "A policy set that is evaluated beside the live one and never answers: metrics and the audit log tell what it would change. \
+         Empty: none.";
     "audit.directory": Folder("--data"), audit.directory,
         "The data directory. One process at a time may use it.";
     "audit.mode": AuditMode, audit.mode,

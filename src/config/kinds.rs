@@ -1,8 +1,9 @@
 //! The kinds of values: how each is read, what is said when it cannot be, and how it is written.
 
-use super::{AdminAuth, LogFormat, Mode, WhenFailed, WhenFull, units};
+use super::{ActivationTests, AdminAuth, LogFormat, Mode, WhenFailed, WhenFull, WhenStale, units};
 use crate::engine::ForbidErrors;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use tracing_subscriber::EnvFilter;
 
 pub(super) use super::tokens::Tokens;
 
@@ -92,12 +93,15 @@ kinds! {
         |text| units::read_duration(text).filter(|span| !span.is_zero()), |span| units::show_duration(*span);
     /// A directory.
     Folder: PathBuf, "a path", |text| (!text.is_empty()).then(|| PathBuf::from(text)), |path| path.display().to_string();
+    /// A directory, or none.
+    FolderOrNone: Option<PathBuf>, "a path, or nothing", |text| Some((!text.is_empty()).then(|| PathBuf::from(text))),
+        |path| path.as_ref().map_or_else(|| "\"\"".to_owned(), |path| path.display().to_string());
     /// The name of a Cedar type.
     TypeName: String, "a Cedar type such as `User` or `App::User`",
         |text| is_type_name(text).then(|| text.to_owned()), String::clone;
     /// A tracing filter.
     Filter: String, "a log filter such as `info` or `sidegate=debug,info`",
-        |text| (!text.is_empty()).then(|| text.to_owned()), String::clone;
+        |text| (!text.is_empty() && EnvFilter::try_new(text).is_ok()).then(|| text.to_owned()), String::clone;
 }
 
 choices! {
@@ -105,6 +109,12 @@ choices! {
     AdminAuthKind: AdminAuth, "`none` or `tokens`", { "none" => AdminAuth::None, "tokens" => AdminAuth::Tokens };
     /// `policies.forbid_errors`
     ForbidErrorsKind: ForbidErrors, "`deny` or `skip`", { "deny" => ForbidErrors::Deny, "skip" => ForbidErrors::Skip };
+    /// `policies.activation_tests`
+    ActivationTestsKind: ActivationTests, "`required`, `warn` or `off`",
+        { "required" => ActivationTests::Required, "warn" => ActivationTests::Warn, "off" => ActivationTests::Off };
+    /// `policies.when_stale`
+    WhenStaleKind: WhenStale, "`warn`, `not_ready` or `deny`",
+        { "warn" => WhenStale::Warn, "not_ready" => WhenStale::NotReady, "deny" => WhenStale::Deny };
     /// `audit.mode`
     AuditMode: Mode, "`durable` or `synced`", { "durable" => Mode::Durable, "synced" => Mode::Synced };
     /// `audit.when_full`

@@ -5,7 +5,7 @@ use super::{
     file::{self},
     keys::{self, KEYS, Key},
 };
-use crate::document::{self, Diagnostic, Diagnostics, Span, Text};
+use crate::document::{self, Diagnostic, Diagnostics, Span, Text, yaml};
 use std::{
     collections::BTreeMap,
     io,
@@ -19,10 +19,10 @@ const PREFIX: &str = "SIDEGATE_";
 const OF_THE_COMMAND_LINE: &[&str] = &["SIDEGATE_CONFIG", "SIDEGATE_TOKEN"];
 
 /// Where settings come from, the weakest first.
-#[derive(Debug, Default)]
-pub struct Sources<'a> {
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
     /// The file, if any.
-    pub file: Option<&'a Path>,
+    pub file: Option<PathBuf>,
     /// Variables; those without the prefix are ignored.
     pub environment: Vec<(String, String)>,
     /// Flags that were given.
@@ -55,6 +55,18 @@ pub enum Error {
     Invalid(Diagnostics),
 }
 
+impl From<Error> for Diagnostics {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Read { path, source } => {
+                let message = format!("the configuration file cannot be read: {source}");
+                Diagnostic::whole("unreadable", &Text::absent(path.to_string_lossy()), message).into()
+            }
+            Error::Invalid(problems) => problems,
+        }
+    }
+}
+
 /// The variables of the process that are meant for it.
 #[must_use]
 pub fn environment() -> Vec<(String, String)> {
@@ -69,14 +81,35 @@ pub fn environment() -> Vec<(String, String)> {
 ///
 /// # Errors
 /// Fails with all problems at once.
-pub fn load(sources: &Sources<'_>) -> Result<Settings, Error> {
+pub fn load(sources: &Sources) -> Result<Settings, Error> {
+    let text = sources.file.as_deref().map(read).transpose()?;
+    settle(sources, text.as_ref())
+}
+
+/// Reads the file.
+///
+/// # Errors
+/// Fails where it cannot be read, is no text, or is larger than a configuration can be.
+pub fn read(path: &Path) -> Result<Text, Error> {
+    let failed = |source| Error::Read { path: path.to_owned(), source };
+    let bytes = document::read_file(path, yaml::MAX_BYTES).map_err(failed)?;
+    if bytes.len() > yaml::MAX_BYTES {
+        return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, "larger than a YAML file may be")));
+    }
+    let content = String::from_utf8(bytes).map_err(|_| failed(io::ErrorKind::InvalidData.into()))?;
+    Ok(Text::new(path.to_string_lossy(), content))
+}
+
+/// Checks everything, with the file's text as it was read.
+///
+/// # Errors
+/// Fails with all problems at once.
+pub fn settle(sources: &Sources, text: Option<&Text>) -> Result<Settings, Error> {
     let mut settings = Settings::default();
     let mut given = Given::default();
     let mut problems = Diagnostics::default();
-    if let Some(path) = sources.file {
-        let read = |source| Error::Read { path: path.to_owned(), source };
-        let content = std::fs::read_to_string(path).map_err(read)?;
-        file::read(&Text::new(path.to_string_lossy(), content), &mut settings, &mut given, &mut problems);
+    if let Some(text) = text {
+        file::read(text, &mut settings, &mut given, &mut problems);
     }
     for (name, value) in &sources.environment {
         match variable(name) {

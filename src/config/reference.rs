@@ -3,6 +3,7 @@
 use super::{
     Settings,
     keys::{KEYS, Key},
+    live,
 };
 
 /// Columns of a comment.
@@ -37,7 +38,8 @@ fn comment(text: &mut String, depth: usize, key: &Key) {
     for wrapped in wrap(key.meaning, WIDTH - 2 * depth - 2) {
         line(text, depth, &format!("# {wrapped}"));
     }
-    line(text, depth, &format!("# Wants {}.", key.wanted));
+    let change = if live::is_live(key.path) { " A change counts at once." } else { "" };
+    line(text, depth, &format!("# Wants {}.{change}", key.wanted));
     let flag = key.flag.map(|flag| format!(", flag {flag}")).unwrap_or_default();
     line(text, depth, &format!("# Environment {}{flag}.", key.environment_name()));
 }

@@ -100,6 +100,40 @@ pub struct Policies {
     pub forbid_errors: ForbidErrors,
     /// `policies.principal_type`
     pub principal_type: String,
+    /// `policies.activation_tests`
+    pub activation_tests: ActivationTests,
+    /// `policies.start_from_last_good`: where the files are no good at the start, begin with what decided last.
+    pub start_from_last_good: bool,
+    /// `policies.max_staleness`: how long the files may fail to be what decides; zero for ever.
+    pub max_staleness: Duration,
+    /// `policies.when_stale`
+    pub when_stale: WhenStale,
+    /// `policies.shadow`: a set that is evaluated beside the live one and never answers.
+    pub shadow: Option<PathBuf>,
+}
+
+/// `policies.activation_tests`: what the set's own tests mean for a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ActivationTests {
+    /// A set whose tests fail does not go live.
+    #[default]
+    Required,
+    /// It goes live with a warning for each test that fails.
+    Warn,
+    /// They are not run.
+    Off,
+}
+
+/// `policies.when_stale`: what happens once `policies.max_staleness` has passed. Each includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum WhenStale {
+    /// The log, `/status` and a metric say so.
+    #[default]
+    Warn,
+    /// `/readyz` answers `503`.
+    NotReady,
+    /// Every decision is a deny with `policies_stale`.
+    Deny,
 }
 
 /// `audit`
@@ -195,6 +229,11 @@ impl Default for Settings {
                 debounce: Duration::from_millis(150),
                 forbid_errors: ForbidErrors::Deny,
                 principal_type: "User".to_owned(),
+                activation_tests: ActivationTests::Required,
+                start_from_last_good: true,
+                max_staleness: Duration::ZERO,
+                when_stale: WhenStale::Warn,
+                shadow: None,
             },
             audit: Audit {
                 directory: PathBuf::from("data"),

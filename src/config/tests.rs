@@ -16,7 +16,7 @@ fn read(given: &Given<'_>) -> Result<Settings, Error> {
     let path = folder.path().join("s.yaml");
     let file = given.file.map(|content| {
         fs::write(&path, content).unwrap();
-        path.as_path()
+        path.clone()
     });
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     load(&Sources {
@@ -174,6 +174,6 @@ fn the_reference_reads_as_the_defaults() {
 
 #[test]
 fn a_file_that_is_not_there_is_an_error_of_its_own() {
-    let missing = Sources { file: Some(Path::new("/nonexistent/s.yaml")), ..Sources::default() };
+    let missing = Sources { file: Some("/nonexistent/s.yaml".into()), ..Sources::default() };
     assert!(matches!(load(&missing), Err(Error::Read { .. })));
 }

@@ -1,6 +1,11 @@
 //! A text with its path, and the way from an offset to line and column.
 
-use std::{fmt, ops::Range, sync::Arc};
+use super::Node;
+use std::{
+    fmt,
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 /// A part of a text, in bytes.
 pub type Span = Range<usize>;
@@ -17,6 +22,8 @@ struct Inner {
     content: Arc<str>,
     // INVARIANT: ascending offsets of the first byte of each line; the first is 0.
     lines: Vec<usize>,
+    // What it says as YAML, once that was asked for: a file that does not change is parsed once.
+    yaml: OnceLock<Arc<Node>>,
 }
 
 impl Text {
@@ -27,7 +34,7 @@ impl Text {
             content = Arc::from(rest);
         }
         let lines = line_starts(&content);
-        Self(Arc::new(Inner { path: path.into(), content, lines }))
+        Self(Arc::new(Inner { path: path.into(), content, lines, yaml: OnceLock::new() }))
     }
 
     /// A path without content.
@@ -85,6 +92,32 @@ impl Text {
         at
     }
 
+    /// Whether both are one text, and not merely equal.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The offset of a line and a column in characters, both from 1: where [`Text::position`] comes from.
+    #[must_use]
+    pub fn offset_of(&self, line: u32, column: u32) -> usize {
+        let start = self.line_start(line as usize);
+        let rest = self.0.content.get(start..).unwrap_or_default();
+        let before: usize = rest.chars().take(column.saturating_sub(1) as usize).map(char::len_utf8).sum();
+        start + before
+    }
+
+    /// What the text says as YAML, where that is known already.
+    pub(super) fn known_yaml(&self) -> Option<Arc<Node>> {
+        self.0.yaml.get().cloned()
+    }
+
+    /// Keeps what the text says as YAML.
+    pub(super) fn keep_yaml(&self, node: &Arc<Node>) {
+        // Whoever was first has kept the same.
+        let _first = self.0.yaml.set(Arc::clone(node));
+    }
+
     /// The offset of the first byte of a line, counted from 1; the end of the text for lines beyond it.
     pub(super) fn line_start(&self, line: usize) -> usize {
         self.0.lines.get(line.saturating_sub(1)).copied().unwrap_or(self.0.content.len())
@@ -132,6 +165,10 @@ mod tests {
         assert_eq!(at('g'), (3, 1));
         assert_eq!(at('h'), (4, 1));
         assert_eq!(text.position(content.len()), (4, 2));
+        for needle in ['a', 'f', 'g', 'h'] {
+            let (line, column) = at(needle);
+            assert_eq!(text.offset_of(line, column), content.find(needle).unwrap());
+        }
     }
 
     #[test]

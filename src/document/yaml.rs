@@ -9,6 +9,7 @@ mod guard;
 mod join;
 
 use super::{Diagnostic, Diagnostics, Node, Text};
+use std::sync::Arc;
 
 /// The largest text that is read, in bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -16,11 +17,15 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 /// How deep lists and mappings may be nested.
 pub const MAX_DEPTH: usize = 64;
 
-/// Reads a YAML text. An empty text, or one of comments alone, is [`super::Value::Null`].
+/// Reads a YAML text. An empty text, or one of comments alone, is [`super::Value::Null`]. A text is parsed once, however often it
+/// is read.
 ///
 /// # Errors
 /// Fails with every problem found where the text is not YAML, or is refused by the guard.
-pub fn read(text: &Text) -> Result<Node, Diagnostics> {
+pub fn read(text: &Text) -> Result<Arc<Node>, Diagnostics> {
+    if let Some(known) = text.known_yaml() {
+        return Ok(known);
+    }
     let size = text.content().len();
     if size > MAX_BYTES {
         let message = format!("the file has {size} bytes, a YAML file may have {MAX_BYTES}");
@@ -34,7 +39,9 @@ pub fn read(text: &Text) -> Result<Node, Diagnostics> {
             return Err(Diagnostic::error("yaml-syntax", text, at..at, format!("not valid YAML: {error}")).into());
         }
     };
-    join::join(text, outline, value)
+    let node = Arc::new(join::join(text, outline, value)?);
+    text.keep_yaml(&node);
+    Ok(node)
 }
 
 #[cfg(test)]

@@ -58,14 +58,40 @@ pub struct EvaluationError {
     pub message: String,
 }
 
+/// Denies without asking the policies, for a reason that is not theirs. Whatever the program knows of the question goes into the
+/// record as ever.
+#[must_use]
+pub fn refuse<'a>(program: &'a Program, subject: Subject<'a>, request: &Request<'a>, code: ReasonCode) -> Outcome<'a> {
+    let asked = Asked { user: user_of(subject), action: request.action, resource_type: request.resource.ty };
+    let mut setting = Setting::default();
+    // Binding finds out tenant, roles and module; what it says to the question does not matter here.
+    drop(bind(program, subject, request, &mut setting));
+    Outcome {
+        decision: Decision::Deny,
+        code,
+        determining: PolicyList::new(),
+        overruled: PolicyList::new(),
+        unmet: PolicyList::new(),
+        errors: Vec::new(),
+        module: setting.module,
+        tenant: setting.tenant,
+        roles: setting.roles,
+        asked,
+        fault: None,
+    }
+}
+
+fn user_of(subject: Subject<'_>) -> &str {
+    match subject {
+        Subject::User(user) => user.id(),
+        Subject::Unknown { id } | Subject::Entity { id, .. } => id,
+    }
+}
+
 /// Decides. Total: it always answers, with evaluation errors inside.
 #[must_use]
 pub fn decide<'a>(program: &'a Program, subject: Subject<'a>, request: &Request<'a>) -> Outcome<'a> {
-    let user = match subject {
-        Subject::User(user) => user.id(),
-        Subject::Unknown { id } | Subject::Entity { id, .. } => id,
-    };
-    let asked = Asked { user, action: request.action, resource_type: request.resource.ty };
+    let asked = Asked { user: user_of(subject), action: request.action, resource_type: request.resource.ty };
     let mut setting = Setting::default();
     let judged = bind(program, subject, request, &mut setting).and_then(|bound| {
         let principal = &bound.principal_keys;

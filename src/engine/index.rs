@@ -9,7 +9,7 @@ use super::{
     PolicyIndex,
     uid::{TypeIndex, UidIndex},
 };
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 /// What a scope asks of a principal or a resource.
@@ -103,7 +103,7 @@ pub(super) struct Rule {
 pub(super) struct IndexBuilder {
     principals: KeySpace,
     resources: KeySpace,
-    files: FxHashMap<File, Vec<Entry>>,
+    filed: Vec<(File, Entry)>,
 }
 
 /// The index of one program.
@@ -119,13 +119,13 @@ pub(super) struct Index {
 }
 
 /// A drawer holds the policies of one action and one resource key; `action` 0 is any action, others are shifted by one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Drawer {
     action: u32,
     resource: Key,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct File {
     drawer: Drawer,
     principal: Key,
@@ -148,28 +148,31 @@ impl IndexBuilder {
         let resource = self.resources.intern(scope.resource);
         let mut file = |action| {
             let drawer = Drawer { action, resource };
-            self.files.entry(File { drawer, principal }).or_default().push(entry);
+            self.filed.push((File { drawer, principal }, entry));
         };
         match &scope.actions {
             None => file(ANY_ACTION),
             Some(actions) => {
-                for action in actions.iter().collect::<FxHashSet<_>>() {
-                    file(action + 1);
-                }
+                let mut actions: SmallVec<[UidIndex; 16]> = actions.iter().copied().collect();
+                actions.sort_unstable();
+                actions.dedup();
+                actions.into_iter().for_each(|action| file(action + 1));
             }
         }
     }
 
     /// Lays everything out for reading.
     pub(super) fn finish(self) -> Index {
-        let Self { principals, resources, files, .. } = self;
+        let Self { principals, resources, mut filed } = self;
         let mut index = Index { principals, resources, ..Index::default() };
-        index.files.reserve(files.len());
-        for (file, entries) in files {
-            let [first, rest @ ..] = entries.as_slice() else { continue };
-            let place = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        index.files.reserve(filed.len());
+        // What belongs together stands together, in policy order.
+        filed.sort_unstable();
+        for entries in filed.chunk_by(|(a, _), (b, _)| a == b) {
+            let [(file, first), rest @ ..] = entries else { continue };
+            let (file, place) = (*file, |length: usize| u32::try_from(length).unwrap_or(u32::MAX));
             let filed = Filed { first: *first, start: place(index.more.len()), count: place(rest.len()) };
-            index.more.extend_from_slice(rest);
+            index.more.extend(rest.iter().map(|(_, entry)| *entry));
             index.files.insert(file, filed);
             index.drawers.entry(file.drawer).or_default().push(file.principal);
             index.has_any_action |= file.drawer.action == ANY_ACTION;

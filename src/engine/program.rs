@@ -8,9 +8,12 @@ use super::{
     store::Store,
     uid::UidIndex,
 };
-use cedar_policy::{Entities, PolicySet};
+use cedar_policy::{Entities, Policy, PolicySet};
 use cedar_policy_core::ast;
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 /// The place of a policy in the order of its set.
 pub type PolicyIndex = u32;
@@ -18,17 +21,25 @@ pub type PolicyIndex = u32;
 /// What a program is built from.
 #[derive(Debug)]
 pub struct Source {
-    /// Static and linked policies. Their order is the order of reasons and errors.
-    pub policies: PolicySet,
+    /// Static and linked policies, no id twice. Their order is the order of reasons and errors.
+    pub policies: Vec<Policy>,
     /// Actions with their groups, roles, grants, gates, modules, areas, and the stored entities of plain Cedar sets.
     /// Users of the directory are not among them: they are bound one by one.
     pub entities: Entities,
-    /// What is known about each policy, in the order of [`PolicySet::policies`].
+    /// What is known about each policy, in the same order.
     pub facts: Vec<PolicyFacts>,
     /// How requests are read.
     pub dialect: Dialect,
     /// What an error in a `forbid` means.
     pub forbid_errors: ForbidErrors,
+}
+
+impl Source {
+    /// The policies of a set, in its order.
+    #[must_use]
+    pub fn list(set: &PolicySet) -> Vec<Policy> {
+        set.policies().cloned().collect()
+    }
 }
 
 /// What an answer and an explanation say about a policy.
@@ -107,11 +118,12 @@ pub enum BuildError {
 /// compiled, names are resolved. A decision borrows from it and allocates nothing on its usual way.
 #[derive(Debug)]
 pub struct Program {
-    // INVARIANT: `facts`, `cedar` and the policies of `reference` have the same order.
+    // INVARIANT: `facts` and `cedar` have the same order.
     facts: Vec<PolicyFacts>,
     cedar: Vec<ast::Policy>,
     conditions: Vec<Condition>,
-    reference: ast::PolicySet,
+    // Made from `cedar` when it is first asked for: plain Cedar is asked about a sample at most.
+    reference: OnceLock<ast::PolicySet>,
     index: Index,
     store: Store,
     names: Names,
@@ -128,18 +140,17 @@ impl Program {
     /// Fails where the parts of `source` do not fit together.
     pub fn build(source: Source) -> Result<Self, BuildError> {
         let Source { policies, entities, facts, dialect, forbid_errors } = source;
-        let facts = order_facts(&policies, facts)?;
+        check_counts(&policies, &facts)?;
         let mut store = Store::new(AsRef::<cedar_policy_core::entities::Entities>::as_ref(&entities).clone());
         drop(entities);
-        let reference: ast::PolicySet = AsRef::<ast::PolicySet>::as_ref(&policies).clone();
         let compile::Output { policies: cedar, conditions, index, literals, context_members } =
-            compile::policies(reference.policies(), &mut store);
+            compile::policies(policies.iter().map(AsRef::as_ref), &mut store);
         let names = Names::new(&dialect, &store, &index);
         Ok(Self {
             facts,
             cedar,
             conditions,
-            reference,
+            reference: OnceLock::new(),
             index,
             store,
             names,
@@ -220,24 +231,26 @@ impl Program {
 
     /// The policies for plain Cedar, against which decisions are checked.
     pub(super) fn reference(&self) -> &ast::PolicySet {
-        &self.reference
+        self.reference.get_or_init(|| {
+            let mut set = ast::PolicySet::new();
+            for policy in &self.cedar {
+                // Ids were checked to be unique where the policies were made.
+                let _added = set.add(policy.clone());
+            }
+            set
+        })
     }
 }
 
-/// Brings the facts into the order in which Cedar's authorizer sees the policies.
-fn order_facts(policies: &PolicySet, facts: Vec<PolicyFacts>) -> Result<Vec<PolicyFacts>, BuildError> {
-    let found = policies.policies().count();
+fn check_counts(policies: &[Policy], facts: &[PolicyFacts]) -> Result<(), BuildError> {
+    let found = policies.len();
     // Ordinals take 32 bits.
     let max = PolicyIndex::MAX as usize;
     if found > max {
         return Err(BuildError::TooManyPolicies { found, max });
     }
-    let mismatch = BuildError::FactsMismatch { facts: facts.len(), policies: found };
     if found != facts.len() {
-        return Err(mismatch);
+        return Err(BuildError::FactsMismatch { facts: facts.len(), policies: found });
     }
-    let mut by_id: rustc_hash::FxHashMap<String, PolicyFacts> =
-        policies.policies().map(|policy| policy.id().to_string()).zip(facts).collect();
-    let in_order = AsRef::<ast::PolicySet>::as_ref(policies).policies();
-    in_order.map(|policy| by_id.remove(&policy.id().to_string())).collect::<Option<_>>().ok_or(mismatch)
+    Ok(())
 }

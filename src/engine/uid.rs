@@ -27,6 +27,8 @@ pub(super) type TypeIndex = u32;
 #[derive(Debug, Default)]
 pub(super) struct UidTable {
     types: FxHashMap<Box<str>, TypeEntry>,
+    // The key in `types`, so that writing out a type is done once and not for each uid.
+    texts: FxHashMap<ast::EntityType, Box<str>>,
     uids: Vec<ast::EntityUID>,
 }
 
@@ -57,12 +59,9 @@ impl UidTable {
     }
 
     fn entry(&mut self, ty: &ast::EntityType) -> &mut TypeEntry {
+        let text = self.texts.entry(ty.clone()).or_insert_with(|| ty.to_string().into()).clone();
         let index = TypeIndex::try_from(self.types.len()).unwrap_or(TypeIndex::MAX);
-        self.types.entry(ty.to_string().into()).or_insert_with(|| TypeEntry {
-            index,
-            cedar: ty.clone(),
-            ids: FxHashMap::default(),
-        })
+        self.types.entry(text).or_insert_with(|| TypeEntry { index, cedar: ty.clone(), ids: FxHashMap::default() })
     }
 
     /// The number of a uid, where it occurs in the program.

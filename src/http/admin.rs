@@ -6,7 +6,7 @@ mod policies;
 
 use super::management::framed;
 use crate::{
-    config::{AdminAuth, AdminToken},
+    config::Live,
     reload::{Handle, Reader},
     telemetry::Metrics,
 };
@@ -32,9 +32,9 @@ pub struct Services {
 }
 
 /// All routes. `more` are those of other modules; whoever reaches them has been let in already.
-pub fn router(services: Services, auth: AdminAuth, tokens: Vec<AdminToken>, more: Router) -> Router {
+pub fn router(services: Services, settings: Live, more: Router) -> Router {
     let metrics = Arc::clone(&services.metrics);
-    let access = Arc::new(Access::new(auth, tokens));
+    let access = Arc::new(Access::new(settings));
     let served = Router::new()
         .route("/v1/policies", get(policies::list))
         .route("/v1/policies/reload", post(policies::reload))

@@ -13,9 +13,11 @@ use super::{
     routes,
     self_check::SelfCheck,
 };
+pub use super::shadow::Comparer;
+
 use crate::{
     audit::Recorder,
-    config::{AuthorizeServer, Limits},
+    config::{AuthorizeServer, Live},
     model::Timestamp,
     reload::Reader,
     telemetry::Metrics,
@@ -41,10 +43,12 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// Tells the time.
     pub now: fn() -> Timestamp,
-    /// What requests may take.
-    pub limits: Limits,
+    /// The settings that count: what requests may take.
+    pub settings: Live,
     /// One in so many decisions is compared with plain Cedar's; 0 for none.
     pub verify_one_in: u64,
+    /// Puts every question to a second policy set that never answers, where there is one.
+    pub comparer: Option<Comparer>,
 }
 
 /// A socket that listens, not served yet.
@@ -123,7 +127,7 @@ pub async fn serve(
         workers.push(worker::start(number, desk, stop.subscribe()).map_err(ServeError::Start)?);
     }
     let listener = tokio::net::TcpListener::from_std(bound.listener).map_err(ServeError::Start)?;
-    let connections = accept::Connections::up_to(services.limits.connections);
+    let connections = accept::Connections::bounded_by(services.settings.clone());
     let failed = tokio::select! {
         failed = accept::run(listener, &connections, &workers) => Some(failed),
         () = shutdown => None,

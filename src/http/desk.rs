@@ -146,8 +146,8 @@ impl Desk {
     }
 
     /// The limits of requests.
-    pub(super) fn limits(&self) -> &Limits {
-        &self.services.limits
+    pub(super) fn limits(&self) -> Limits {
+        self.services.settings.load().server.authorize.limits
     }
 
     /// The current snapshot. To be loaded once per request.
@@ -167,7 +167,7 @@ impl Desk {
     pub(super) fn enter(&self) -> Result<InFlight<'_>, ApiError> {
         let place = InFlight(&self.in_flight);
         // Relaxed: the count guards nothing but itself.
-        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.services.limits.in_flight {
+        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= self.limits().in_flight {
             return Err(ApiError::new(ErrorCode::Overloaded, "too many requests at once"));
         }
         Ok(place)
@@ -222,7 +222,12 @@ impl Desk {
         };
         let subject = subject(current, question);
         let started = Instant::now();
-        let outcome = engine::decide(program, subject, &request);
+        let expired = self.services.reader.is_expired(asked.time);
+        let outcome = if expired {
+            engine::refuse(program, subject, &request, ReasonCode::PoliciesStale)
+        } else {
+            engine::decide(program, subject, &request)
+        };
         let took = started.elapsed();
         let erring = outcome.errors.len();
         let recorded = self.record(current, question, asked, &outcome, id, took);
@@ -235,7 +240,13 @@ impl Desk {
         }
         let module = ruling.outcome.as_ref().and_then(|outcome| outcome.module);
         current.counters.record(ruling.decision(), module, asked.origin, took);
-        self.sampler.count(&self.services.reader, current, question, asked.time);
+        // What was not decided by the policies is not compared with what others would decide.
+        if !expired {
+            self.sampler.count(&self.services.reader, current, question, asked.time);
+            if let (Some(comparer), Some(outcome)) = (&self.services.comparer, &ruling.outcome) {
+                comparer.compare(current, outcome, question, asked);
+            }
+        }
         ruling
     }
 

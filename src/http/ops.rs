@@ -5,13 +5,14 @@
 
 use super::{
     management::framed,
-    views::{self, AuditView, FailureView},
+    views::{self, AuditView, ConfigView, FailureView, ShadowView},
 };
 use crate::{
     audit::{self, Health},
     lifecycle::{Clock, Readiness},
     model::Timestamp,
-    reload::Handle,
+    config::{Live, WhenStale},
+    reload::{ConfigHandle, Handle, Shadow},
     telemetry::Metrics,
 };
 use axum::{
@@ -36,6 +37,12 @@ pub struct Services {
     pub readiness: Readiness,
     /// What is live.
     pub reload: Handle,
+    /// The set that is evaluated beside it, where there is one.
+    pub shadow: Option<Shadow>,
+    /// How the configuration stands, where it has a file.
+    pub config: Option<ConfigHandle>,
+    /// The settings that count.
+    pub settings: Live,
     /// The audit log.
     pub log: audit::Log,
     /// Tells the time.
@@ -87,12 +94,22 @@ async fn readiness(State(services): State<Services>) -> Response {
         Health::Failed(why) => Some(Reason { name: "audit", message: format!("the audit store has failed: {why}") }),
         Health::Closed => Some(Reason { name: "audit", message: "the audit log is closed".to_owned() }),
     };
-    let reasons: Vec<Reason> = held.chain(failed).collect();
+    let reasons: Vec<Reason> = held.chain(failed).chain(stale(&services)).collect();
     if reasons.is_empty() {
         Json(Word { status: "ready" }).into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, Json(NotReady { status: "not_ready", reasons })).into_response()
     }
+}
+
+/// Policies that are too old, where that keeps the process from being ready.
+fn stale(services: &Services) -> Option<Reason> {
+    let counts = services.settings.load().policies.when_stale >= WhenStale::NotReady;
+    let live = services.reload.status();
+    (counts && live.overdue).then(|| Reason {
+        name: "policies",
+        message: format!("the policies are stale: the files were last seen to be what decides at {}", live.confirmed_at),
+    })
 }
 
 /// What is going on.
@@ -103,6 +120,8 @@ struct StatusView {
     uptime_seconds: i64,
     ready: bool,
     policies: PoliciesView,
+    shadow: Option<ShadowView>,
+    configuration: Option<ConfigView>,
     audit: AuditView,
 }
 
@@ -113,6 +132,11 @@ struct PoliciesView {
     policies: usize,
     loaded_at: String,
     watching: bool,
+    stale: bool,
+    from_last_good: bool,
+    confirmed_at: String,
+    commit: Option<String>,
+    author: Option<String>,
     last_look: LookView,
     consecutive_failures: u64,
     last_failure: Option<FailureView>,
@@ -133,17 +157,26 @@ async fn status(State(services): State<Services>) -> Json<StatusView> {
         version: env!("CARGO_PKG_VERSION"),
         started_at: services.started.to_string(),
         uptime_seconds: up / 1_000_000,
-        ready: services.readiness.reasons().is_empty() && services.log.health() == Health::Running,
+        ready: services.readiness.reasons().is_empty()
+            && services.log.health() == Health::Running
+            && stale(&services).is_none(),
         policies: PoliciesView {
             policy_set: Arc::clone(&live.policy_set),
             revision: live.revision.to_string(),
             policies: live.policies,
             loaded_at: live.loaded_at.to_string(),
             watching: live.watching,
+            stale: live.is_stale(),
+            from_last_good: live.from_last_good,
+            confirmed_at: live.confirmed_at.to_string(),
+            commit: live.checkout.as_ref().map(|checkout| checkout.commit.clone()),
+            author: live.checkout.as_ref().and_then(|checkout| checkout.author.clone()),
             last_look: LookView { at: at.to_string(), cause: cause.as_str(), outcome: outcome.as_str() },
             consecutive_failures: live.consecutive_failures,
             last_failure: live.last_failure.as_ref().map(FailureView::from),
         },
+        shadow: services.shadow.as_ref().map(|shadow| ShadowView::from(&*shadow.status())),
+        configuration: services.config.as_ref().map(|config| ConfigView::from(&*config.status())),
         audit: views::audit(&services.log),
     })
 }

@@ -4,15 +4,14 @@
 //! While that thread is busy, and for long enough after a check that it takes a hundredth of a core at the most, further
 //! samples are left out: a check never holds up a decision, however large the set.
 
-use super::desk::{self, Question};
+use super::{desk::Question, sample::Sample};
 use crate::{
     engine,
-    model::{Attributes, Request, Resource, Timestamp, Value},
+    model::Timestamp,
     reload::{Current, Reader},
     telemetry::{Metrics, events},
 };
 use std::{
-    borrow::Cow,
     cell::Cell,
     io,
     sync::{
@@ -33,7 +32,7 @@ const REST: u32 = 99;
 #[derive(Debug, Clone)]
 pub(super) struct SelfCheck {
     every: u64,
-    samples: SyncSender<Sample>,
+    samples: SyncSender<(Arc<Current>, Sample)>,
 }
 
 /// Counts the decisions of one worker towards the next sample.
@@ -43,24 +42,6 @@ pub(super) struct Sampler {
     // Decisions until the next sample.
     left: Cell<u64>,
 }
-
-/// A question that owns all its parts.
-#[derive(Debug)]
-struct Sample {
-    current: Arc<Current>,
-    subject_type: Option<String>,
-    subject: String,
-    subject_attributes: Owned,
-    action: String,
-    resource_type: String,
-    resource_id: String,
-    resource_attributes: Owned,
-    tenant: Option<String>,
-    context: Owned,
-    time: Timestamp,
-}
-
-type Owned = Vec<(Cow<'static, str>, Value<'static>)>;
 
 impl SelfCheck {
     /// Starts the thread that checks one in `every` decisions; `None` for `every` 0. The thread ends with the last handle.
@@ -74,16 +55,17 @@ impl SelfCheck {
     }
 }
 
-fn run(samples: &Receiver<Sample>, metrics: &Metrics) {
+fn run(samples: &Receiver<(Arc<Current>, Sample)>, metrics: &Metrics) {
     let mut rested = Instant::now();
-    while let Ok(sample) = samples.recv() {
+    while let Ok((current, sample)) = samples.recv() {
         let begun = Instant::now();
         if begun < rested {
             continue;
         }
-        let difference = sample.verify().err();
+        let program = &current.snapshot.program;
+        let difference = sample.ask(&current, |subject, request| engine::verify(program, subject, request)).err();
         rested = Instant::now() + begun.elapsed() * REST;
-        events::self_checked(metrics, sample.current.snapshot.revision, difference.as_deref());
+        events::self_checked(metrics, current.snapshot.revision, difference.as_deref());
     }
 }
 
@@ -104,54 +86,7 @@ impl Sampler {
         let loaded = Arc::clone(&reader.load());
         // A reload in between makes the question another one: the next sample will do.
         if loaded.snapshot.revision == current.snapshot.revision {
-            drop(check.samples.try_send(Sample::new(loaded, question, time)));
+            drop(check.samples.try_send((loaded, Sample::new(question, time))));
         }
     }
-}
-
-impl Sample {
-    fn new(current: Arc<Current>, question: &Question<'_>, time: Timestamp) -> Self {
-        Self {
-            current,
-            subject_type: question.subject_type.map(str::to_owned),
-            subject: question.subject.to_owned(),
-            subject_attributes: owned(question.subject_attributes),
-            action: question.action.to_owned(),
-            resource_type: question.resource.ty.to_owned(),
-            resource_id: question.resource.id.to_owned(),
-            resource_attributes: owned(question.resource.attributes),
-            tenant: question.tenant.map(str::to_owned),
-            context: owned(question.context),
-            time,
-        }
-    }
-
-    fn verify(&self) -> Result<(), Box<engine::Difference>> {
-        let question = Question {
-            subject_type: self.subject_type.as_deref(),
-            subject: &self.subject,
-            subject_attributes: &self.subject_attributes,
-            action: &self.action,
-            resource: Resource {
-                ty: &self.resource_type,
-                id: &self.resource_id,
-                attributes: &self.resource_attributes,
-            },
-            tenant: self.tenant.as_deref(),
-            context: &self.context,
-        };
-        let request = Request {
-            action: question.action,
-            resource: question.resource,
-            tenant: question.tenant,
-            context: question.context,
-            subject_attributes: question.subject_attributes,
-            time: self.time,
-        };
-        engine::verify(&self.current.snapshot.program, desk::subject(&self.current, &question), &request)
-    }
-}
-
-fn owned(attributes: &Attributes<'_>) -> Owned {
-    attributes.iter().map(|(name, value)| (Cow::Owned(name.to_string()), value.clone().into_owned())).collect()
 }

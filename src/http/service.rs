@@ -69,7 +69,7 @@ async fn handle(
     }
     let _in_flight = desk.enter()?;
     body::require_json(&head.headers)?;
-    let body = body::read(&head.headers, body, desk.limits()).await?;
+    let body = body::read(&head.headers, body, &desk.limits()).await?;
     match route.handler {
         Handler::Authorize => authorize::answer(desk, &body, request_id).await,
         Handler::Evaluation => authzen::evaluation(desk, &body, request_id).await,

@@ -3,7 +3,7 @@
 use super::authorize_listener::Services;
 use crate::{
     audit::{Log, Options, Recorder},
-    config::Limits,
+    config::{Limits, Live, Settings},
     directory::Subjects,
     engine::{AttributeType, Dialect, ForbidErrors, Module, PolicyFacts, PolicyKind, Program, ResourceType, Source},
     engine::{Tenancy, Vocabulary},
@@ -34,7 +34,7 @@ pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
         location: None,
     });
     let program = Program::build(Source {
-        policies: POLICIES.parse().unwrap(),
+        policies: Source::list(&POLICIES.parse().unwrap()),
         entities: Default::default(),
         facts: facts.into(),
         dialect,
@@ -46,7 +46,9 @@ pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
     let snapshot = Snapshot::of_program(Revision::new([0x3f; 32]), program);
     let current = Arc::new(ArcSwap::from_pointee(Current { snapshot, subjects, counters }));
     let now = || Timestamp::from_micros(1_800_000_000_000_000);
-    Services { reader: Reader::new(current), metrics, now, limits, verify_one_in: 0 }
+    let mut settings = Settings::default();
+    settings.server.authorize.limits = limits;
+    Services { reader: Reader::new(current), metrics, now, settings: Live::new(settings), verify_one_in: 0, comparer: None }
 }
 
 thread_local! {

@@ -3,7 +3,7 @@
 use crate::{
     audit::{self, Health},
     document::Diagnostic,
-    reload::Failure,
+    reload::{ConfigStatus, Failure, ShadowStatus},
 };
 use serde::Serialize;
 
@@ -49,6 +49,46 @@ impl From<&Failure> for FailureView {
             outcome: failure.outcome.as_str(),
             revision: failure.seen.map(|revision| revision.to_string()),
             diagnostics: failure.problem.iter().map(DiagnosticView::from).collect(),
+        }
+    }
+}
+
+/// How the shadow set stands.
+#[derive(Debug, Serialize)]
+pub(super) struct ShadowView {
+    revision: Option<String>,
+    policies: usize,
+    loaded_at: Option<String>,
+    failure: Option<FailureView>,
+}
+
+impl From<&ShadowStatus> for ShadowView {
+    fn from(status: &ShadowStatus) -> Self {
+        Self {
+            revision: status.revision.map(|revision| revision.to_string()),
+            policies: status.policies,
+            loaded_at: status.loaded_at.map(|at| at.to_string()),
+            failure: status.failure.as_ref().map(FailureView::from),
+        }
+    }
+}
+
+/// How the configuration stands.
+#[derive(Debug, Serialize)]
+pub(super) struct ConfigView {
+    file: String,
+    changed_at: String,
+    waiting_for_restart: Vec<&'static str>,
+    diagnostics: Vec<DiagnosticView>,
+}
+
+impl From<&ConfigStatus> for ConfigView {
+    fn from(status: &ConfigStatus) -> Self {
+        Self {
+            file: status.file.display().to_string(),
+            changed_at: status.changed_at.to_string(),
+            waiting_for_restart: status.waiting.clone(),
+            diagnostics: status.problem.iter().flat_map(|problem| problem.iter()).map(DiagnosticView::from).collect(),
         }
     }
 }

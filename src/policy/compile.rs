@@ -1,28 +1,27 @@
 //! From files to a snapshot.
 
 use super::{
-    Options, Snapshot, cases, cedar,
+    Options, Snapshot,
+    cache::Cache,
+    cases, cedar,
     declared::Declared,
     decode,
     files::{Files, Sort},
-    handwritten::{self, Handwritten, Numbering},
+    handwritten::{self, Numbering},
     plain,
-    resolve::{self, Resolved},
+    resolve::{self, Resolved, Rule},
     section::Spot,
 };
 use crate::{
     document::{Diagnostic, Diagnostics, Text},
-    engine::{Dialect, Program, Source},
+    engine::{Dialect, PolicyFacts, Program, Source},
 };
-use cedar_policy::{PolicySet, Schema};
-use rustc_hash::FxHashMap;
+use cedar_policy::{Policy, Schema};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::{fmt::Write as _, sync::Arc};
 
-/// Compiles a policy set.
-///
-/// # Errors
-/// Fails with every problem of the set, sorted by file and place, where at least one of them is an error.
-pub fn compile(files: &Files, options: &Options) -> Result<Snapshot, Diagnostics> {
+/// Compiles a policy set, with what the last compilation has left.
+pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache) -> Result<Snapshot, Diagnostics> {
     if !files.has(Sort::Yaml) && !files.has(Sort::Cedar) {
         let problem = Diagnostic::whole("empty-set", &files.root(), "there is no policy file here");
         let help = "a policy set holds *.yaml or *.cedar files; `sidegate init` writes one to begin with".to_owned();
@@ -30,9 +29,9 @@ pub fn compile(files: &Files, options: &Options) -> Result<Snapshot, Diagnostics
     }
     let mut problems = Diagnostics::default();
     let made = if files.has(Sort::Yaml) {
-        declared(files, options, &mut problems)
+        declared(files, options, cache, &mut problems)
     } else {
-        plain::compile(files, options, &mut problems)
+        plain::compile(files, options, cache, &mut problems)
     };
     let tests = tests(files, made.as_ref(), &mut problems);
     let warnings = problems.finish()?;
@@ -50,7 +49,7 @@ pub fn compile(files: &Files, options: &Options) -> Result<Snapshot, Diagnostics
         tests,
         warnings,
         schema: made.schema,
-        cedar: made.cedar,
+        cedar: made.texts,
         entities,
     })
 }
@@ -72,7 +71,15 @@ pub(super) struct Made {
     pub(super) users: Vec<crate::model::User>,
     pub(super) catalog: super::Catalog,
     pub(super) schema: String,
-    pub(super) cedar: String,
+    pub(super) texts: Vec<Arc<str>>,
+}
+
+/// A policy with what is known about it and its text.
+#[derive(Debug, Clone)]
+pub(super) struct Ready {
+    pub(super) policy: Policy,
+    pub(super) facts: PolicyFacts,
+    pub(super) text: Arc<str>,
 }
 
 /// The directory's name stands in for a set's.
@@ -86,19 +93,18 @@ fn internal(files: &Files, message: &str) -> Diagnostics {
 }
 
 /// A set with YAML files.
-fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Option<Made> {
+fn declared(files: &Files, options: &Options, cache: &mut Cache, problems: &mut Diagnostics) -> Option<Made> {
     let mut declared = Declared::default();
     files.of(Sort::Yaml).for_each(|text| decode::file(&text, &mut declared, problems));
     unexpected(files, problems);
     let mut resolved = resolve::resolve(&declared, problems);
     let conditions = cedar::conditions(&declared, problems);
     unused_conditions(&declared, problems);
-    let drafts = cedar::drafts(&resolved.rules, &resolved.catalog, &conditions);
+    cache.conditions(&conditions);
 
-    let taken: FxHashMap<Arc<str>, Spot> =
-        resolved.rules.iter().map(|rule| (Arc::clone(&rule.id), rule.at.clone())).collect();
     let cedar_files: Vec<Text> = files.of(Sort::Cedar).collect();
-    let mut by_hand = handwritten::read(&cedar_files, Numbering::ByFile, &taken, problems);
+    let taken = if cedar_files.is_empty() { FxHashMap::default() } else { taken(&resolved) };
+    let mut by_hand = handwritten::read(&cedar_files, Numbering::ByFile, &taken, cache, problems);
     by_hand.link(&files.of(Sort::Links).collect::<Vec<_>>(), &taken, problems);
     by_hand.check_names(&mut resolved, problems);
     for idle in &resolved.idle_roles {
@@ -107,40 +113,50 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
     }
 
     let schema_text = cedar::schema_text(&resolved.catalog, &resolved.vocabulary);
-    let schema = if resolved.types_are_sound { schema(&schema_text, files, problems) } else { None };
+    let make = || schema(&schema_text, files, problems);
+    let schema = if resolved.types_are_sound { cache.schema(&schema_text, make) } else { None };
+    let Resolved { rules, catalog, vocabulary, users, .. } = resolved;
+    let drafts = cedar::Drafts::new(&catalog, &conditions)?;
     if let Some(schema) = &schema {
-        let Resolved { rules, catalog, vocabulary, .. } = &resolved;
-        let compiled = cedar::Compiled { rules, drafts: &drafts, catalog, vocabulary, conditions: &conditions };
-        cedar::check(compiled, problems);
-        by_hand.check(schema.clone(), problems);
+        let compiled = cedar::Compiled { rules: &rules, drafts: &drafts, vocabulary: &vocabulary };
+        cedar::check(compiled, cache, problems);
+        by_hand.check(schema, &schema_text, cache, problems);
     }
     let schema = schema.filter(|_| !problems.has_errors())?;
-    let entities = match cedar::entities(&resolved.catalog, &resolved.rules, &schema) {
+    let entities = match cedar::entities(&catalog, &rules, &schema) {
         Ok(entities) => entities,
         Err(error) => {
             problems.append(internal(files, &cedar::chain(&error)));
             return None;
         }
     };
-    let mut made = Policies::new();
-    drafts.iter().flatten().for_each(|draft| made.compiled(draft));
-    made.by_hand(&by_hand);
-    made.is_whole(resolved.rules.len() + by_hand.facts.len(), files, problems)?;
+    let expected = rules.len();
+    let module = |rule: &Rule| catalog.modules.get(rule.module).map(|module| module.id.clone());
+    let make = |rule: &Rule| drafts.draft(rule).and_then(|draft| Ready::compiled(&draft));
+    let mut ready = cache.rules(rules, module, make);
+    ready.extend(by_hand.ready().cloned());
+    is_whole(&ready, expected + by_hand.len(), files, problems)?;
+    let (policies, facts, texts) = apart(ready);
     Some(Made {
         name: declared.name.map_or_else(|| directory_name(files), |name| name.name),
         description: declared.description.map(|description| description.name),
         source: Source {
-            policies: made.set,
+            policies,
             entities,
-            facts: made.facts,
-            dialect: Dialect::Declared(resolved.vocabulary),
+            facts,
+            dialect: Dialect::Declared(vocabulary),
             forbid_errors: options.forbid_errors,
         },
-        users: resolved.users,
-        catalog: resolved.catalog,
+        users,
+        catalog,
         schema: schema_text,
-        cedar: made.text,
+        texts,
     })
+}
+
+/// The ids of rules, which hand-written policies must not take.
+fn taken(resolved: &Resolved) -> FxHashMap<Arc<str>, Spot> {
+    resolved.rules.iter().map(|rule| (Arc::clone(&rule.id), rule.at.clone())).collect()
 }
 
 /// The generated schema. What Cedar refuses there has slipped past our own checks.
@@ -175,57 +191,44 @@ fn unused_conditions(declared: &Declared, problems: &mut Diagnostics) {
     }
 }
 
-/// Policies in their order, what is known about them, and their text.
-pub(super) struct Policies {
-    pub(super) set: PolicySet,
-    pub(super) facts: Vec<crate::engine::PolicyFacts>,
-    pub(super) text: String,
+/// Policies, what is known about them, and their texts.
+pub(super) fn apart(ready: Vec<Ready>) -> (Vec<Policy>, Vec<PolicyFacts>, Vec<Arc<str>>) {
+    let mut parts = (Vec::with_capacity(ready.len()), Vec::with_capacity(ready.len()), Vec::with_capacity(ready.len()));
+    for Ready { policy, facts, text } in ready {
+        parts.0.push(policy);
+        parts.1.push(facts);
+        parts.2.push(text);
+    }
+    parts
 }
 
-impl Policies {
-    pub(super) fn new() -> Self {
-        Self { set: PolicySet::new(), facts: Vec::new(), text: String::new() }
+/// Holds that no policy was lost on the way: without one of them, a set could allow what its files forbid.
+pub(super) fn is_whole(ready: &[Ready], expected: usize, files: &Files, problems: &mut Diagnostics) -> Option<()> {
+    let ids: FxHashSet<&str> = ready.iter().map(|ready| &*ready.facts.id).collect();
+    if ready.len() == expected && ids.len() == expected {
+        return Some(());
+    }
+    problems.append(internal(files, &format!("{expected} policies were to be made, {} were", ids.len())));
+    None
+}
+
+impl Ready {
+    /// A policy made of a rule.
+    fn compiled(draft: &cedar::Draft) -> Option<Self> {
+        let mut text = String::new();
+        draft.write(&mut text);
+        Some(Self { policy: draft.policy()?, facts: draft.facts(), text: text.into() })
     }
 
-    /// Holds that no policy was lost on the way: without one of them, a set could allow what its files forbid.
-    pub(super) fn is_whole(&self, expected: usize, files: &Files, problems: &mut Diagnostics) -> Option<()> {
-        let found = self.set.policies().count();
-        if found == expected && self.facts.len() == expected {
-            return Some(());
-        }
-        problems.append(internal(files, &format!("{expected} policies were to be made, {found} were")));
-        None
-    }
-
-    fn compiled(&mut self, draft: &cedar::Draft) {
-        // Ids were checked to be unique; a policy that could not be added must not have facts either.
-        if draft.policy().is_some_and(|policy| self.set.add(policy).is_ok()) {
-            self.facts.push(draft.facts());
-            self.text.push('\n');
-            draft.write(&mut self.text);
-        }
-    }
-
-    pub(super) fn by_hand(&mut self, by_hand: &Handwritten) {
-        for template in by_hand.policies.templates() {
-            let _added = self.set.add_template(template.clone());
-        }
-        for (policy, (facts, text)) in by_hand.policies.policies().zip(&by_hand.facts) {
-            let added = match (policy.template_id(), policy.template_links()) {
-                (Some(template), Some(slots)) => self.set.link(template.clone(), policy.id().clone(), slots),
-                _ => self.set.add(policy.clone()),
-            };
-            if added.is_ok() {
-                self.facts.push(facts.clone());
-                self.text.push('\n');
-                self.text.push_str(&annotated(facts, policy, text));
-            }
-        }
+    /// A policy written by hand, with its source.
+    pub(super) fn by_hand(facts: PolicyFacts, policy: Policy, source: &str) -> Self {
+        let text = annotated(&facts, &policy, source).into();
+        Self { policy, facts, text }
     }
 }
 
 /// A hand-written policy with its id and place in front, where it does not say them itself.
-fn annotated(facts: &crate::engine::PolicyFacts, policy: &cedar_policy::Policy, text: &str) -> String {
+fn annotated(facts: &PolicyFacts, policy: &Policy, text: &str) -> String {
     let mut lines = String::new();
     let source = facts.location.as_ref().map(ToString::to_string);
     for (key, value) in [("id", Some(facts.id.to_string())), ("source", source)] {
@@ -242,6 +245,7 @@ fn annotated(facts: &crate::engine::PolicyFacts, policy: &cedar_policy::Policy, 
 mod tests {
     use super::*;
     use crate::policy::files;
+    use cedar_policy::PolicySet;
     use std::path::Path;
 
     /// The policies of a set as they were built, and as its printed text says them.
@@ -249,9 +253,9 @@ mod tests {
     fn check(directory: &str) {
         let files = files::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)).unwrap();
         let mut problems = Diagnostics::default();
-        let made = declared(&files, &Options::default(), &mut problems).unwrap();
-        let printed: PolicySet = made.cedar.parse().unwrap();
-        let built: Vec<_> = made.source.policies.policies().filter(|policy| policy.is_static()).collect();
+        let made = declared(&files, &Options::default(), &mut Cache::default(), &mut problems).unwrap();
+        let printed: PolicySet = made.texts.concat().parse().unwrap();
+        let built: Vec<_> = made.source.policies.iter().filter(|policy| policy.is_static()).collect();
         let printed: Vec<_> = printed.policies().collect();
         assert!(built.len() > 5 && printed.len() >= built.len());
         for (built, printed) in built.into_iter().zip(printed) {

@@ -4,17 +4,14 @@
 //! that is where they keep their own. Nothing that could block or grow without bound is opened.
 
 use crate::{
-    document::{Diagnostic, Diagnostics, Text, yaml},
+    document::{Diagnostic, Diagnostics, Text, read_file, yaml},
     model::Revision,
 };
-use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Read as _},
-    os::unix::fs::OpenOptionsExt as _,
+    fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// The most bytes of one Cedar or JSON file, and of all files of a set together.
@@ -50,6 +47,8 @@ pub(super) enum Sort {
 pub struct Files {
     root: Arc<str>,
     files: Vec<File>,
+    revision: Revision,
+    links: Vec<Link>,
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +56,15 @@ struct File {
     sort: Sort,
     path: String,
     content: Arc<str>,
+    // Made when it is first asked for, and taken over by the next generation where the file has not changed.
+    text: OnceLock<Text>,
+}
+
+/// A way through links, and where it led to.
+#[derive(Debug, Clone)]
+struct Link {
+    path: PathBuf,
+    end: Option<PathBuf>,
 }
 
 /// Why a directory cannot be read: everything that was found wrong with it.
@@ -78,30 +86,92 @@ impl From<ReadError> for Diagnostics {
 /// Fails where the directory or a policy-relevant file in it is missing, not readable, not a file, not UTF-8 or too large,
 /// or where links lead in a circle.
 pub fn read(directory: &Path) -> Result<Files, ReadError> {
-    let mut walk =
-        Walk { files: Vec::new(), problems: Diagnostics::default(), trail: Vec::new(), bytes: 0, yaml_bytes: 0 };
-    walk.directory(directory, "");
-    if walk.problems.is_empty() {
-        walk.files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Files { root: Arc::from(directory.display().to_string()), files: walk.files })
-    } else {
+    /// Generations that may pass by while one is read; a set that turns faster is left to the next look.
+    const MOST_TURNS: usize = 8;
+    let mut turns = 0;
+    loop {
+        let mut walk = Walk::default();
+        walk.link(directory);
+        walk.directory(directory, "");
+        turns += 1;
+        // A Kubernetes volume and git-sync replace everything by turning one link. What was read while a link turned may be
+        // half of one generation and half of another, so it is thrown away.
+        if turns < MOST_TURNS && walk.links.iter().any(Link::is_turned) {
+            continue;
+        }
+        if walk.problems.is_empty() {
+            return Ok(Files::new(Arc::from(directory.display().to_string()), walk.files, walk.links));
+        }
         walk.problems.sort();
-        Err(ReadError { problems: walk.problems })
+        return Err(ReadError { problems: walk.problems });
+    }
+}
+
+impl Link {
+    fn to(path: &Path) -> Self {
+        Self { path: path.to_owned(), end: path.canonicalize().ok() }
+    }
+
+    fn is_turned(&self) -> bool {
+        self.path.canonicalize().ok() != self.end
     }
 }
 
 impl Files {
-    /// Names the content: SHA-256 over the sorted paths and contents, each with its length in front.
-    #[must_use]
-    pub fn revision(&self) -> Revision {
+    fn new(root: Arc<str>, mut files: Vec<File>, links: Vec<Link>) -> Self {
+        files.sort_by(|a, b| a.path.cmp(&b.path));
         let mut digest = Sha256::new();
-        for file in &self.files {
+        for file in &files {
             for part in [file.path.as_bytes(), file.content.as_bytes()] {
                 digest.update((part.len() as u64).to_be_bytes());
                 digest.update(part);
             }
         }
-        Revision::new(digest.finalize().into())
+        Self { root, files, revision: Revision::new(digest.finalize().into()), links }
+    }
+
+    /// Names the content: SHA-256 over the sorted paths and contents, each with its length in front.
+    #[must_use]
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Whether no link on the way to the files has turned since they were read.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        !self.links.iter().any(Link::is_turned)
+    }
+
+    /// The directory, and all files as they were read, so that the set can be kept elsewhere.
+    #[must_use]
+    pub fn parts(&self) -> (&str, Vec<(&str, &str)>) {
+        (&self.root, self.files.iter().map(|file| (file.path.as_str(), &*file.content)).collect())
+    }
+
+    /// Files that were kept. `None` where one of them does not belong to a policy set.
+    #[must_use]
+    pub fn from_parts(root: &str, files: Vec<(String, String)>) -> Option<Self> {
+        let files = files.into_iter().map(|(path, content)| {
+            Some(File::new(Sort::of(&path)?, path, content))
+        });
+        Some(Self::new(Arc::from(root), files.collect::<Option<_>>()?, Vec::new()))
+    }
+
+    /// One file, by its path.
+    pub(super) fn text(&self, path: &str) -> Option<Text> {
+        self.files.iter().find(|file| file.path == path).map(File::text)
+    }
+
+    /// Takes over the texts of files that have not changed since an earlier generation, with all that is known about them.
+    pub(super) fn adopt(&mut self, earlier: &Self) {
+        let mut known = earlier.files.iter().peekable();
+        for file in &mut self.files {
+            // Both lists are sorted by path.
+            while known.next_if(|known| known.path < file.path).is_some() {}
+            if let Some(same) = known.next_if(|known| known.path == file.path && known.content == file.content) {
+                *file = same.clone();
+            }
+        }
     }
 
     /// Whether there is no policy-relevant file.
@@ -123,8 +193,7 @@ impl Files {
 
     /// The files of one sort.
     pub(super) fn of(&self, sort: Sort) -> impl Iterator<Item = Text> {
-        let files = self.files.iter().filter(move |file| file.sort == sort);
-        files.map(|file| Text::new(file.path.as_str(), Arc::clone(&file.content)))
+        self.files.iter().filter(move |file| file.sort == sort).map(File::text)
     }
 
     pub(super) fn has(&self, sort: Sort) -> bool {
@@ -134,6 +203,16 @@ impl Files {
     /// The directory, for problems that concern no single file.
     pub(super) fn root(&self) -> Text {
         Text::absent(Arc::clone(&self.root))
+    }
+}
+
+impl File {
+    fn new(sort: Sort, path: String, content: String) -> Self {
+        Self { sort, path, content: Arc::from(content), text: OnceLock::new() }
+    }
+
+    fn text(&self) -> Text {
+        self.text.get_or_init(|| Text::new(self.path.as_str(), Arc::clone(&self.content))).clone()
     }
 }
 
@@ -165,8 +244,10 @@ impl Sort {
     }
 }
 
+#[derive(Default)]
 struct Walk {
     files: Vec<File>,
+    links: Vec<Link>,
     problems: Diagnostics,
     // Where links lead to: the true paths of the directories that are open.
     trail: Vec<PathBuf>,
@@ -194,15 +275,24 @@ impl Walk {
         };
         self.trail.push(real);
         for entry in entries {
-            self.entry(&entry.path(), &entry.file_name().to_string_lossy(), prefix);
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if !name.starts_with('.') {
+                if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+                    self.link(&entry.path());
+                }
+                self.entry(&entry.path(), &name, prefix);
+            }
         }
         self.trail.pop();
     }
 
+    /// Notes a way through links, to see later whether it leads elsewhere.
+    fn link(&mut self, path: &Path) {
+        self.links.push(Link::to(path));
+    }
+
     fn entry(&mut self, path: &Path, name: &str, prefix: &str) {
-        if name.starts_with('.') {
-            return;
-        }
         let relative = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
         let sort = Sort::of(&relative);
         match fs::metadata(path) {
@@ -226,7 +316,7 @@ impl Walk {
 
     fn file(&mut self, path: &Path, relative: String, sort: Sort) {
         let limit = if sort.is_yaml() { yaml::MAX_BYTES } else { MAX_BYTES };
-        let bytes = match read_bounded(path, limit) {
+        let bytes = match read_file(path, limit) {
             Ok(bytes) => bytes,
             Err(error) => return self.unreadable(&relative, "the file cannot be read", &error),
         };
@@ -241,7 +331,7 @@ impl Walk {
             return self.refuse("too-large", &relative, format!("with this file the set is larger than {limit} bytes"));
         }
         match String::from_utf8(bytes) {
-            Ok(content) => self.files.push(File { sort, path: relative, content: Arc::from(content) }),
+            Ok(content) => self.files.push(File::new(sort, relative, content)),
             Err(error) => self.not_utf8(relative, &error),
         }
     }
@@ -260,19 +350,6 @@ impl Walk {
     fn refuse(&mut self, code: &'static str, path: &str, message: String) {
         self.problems.push(Diagnostic::whole(code, &Text::absent(path), message));
     }
-}
-
-/// Reads at most one byte more than the limit.
-fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    // A pipe may have taken the file's place since it was looked at: opening must not wait for a writer.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Policy sets of plain Cedar: policies, and where they are given, a schema, stored entities and template links.
 
 use super::{
-    Catalog, Options, cedar,
-    compile::{Made, Policies, directory_name},
+    Catalog, Options,
+    cache::Cache,
+    cedar,
+    compile::{Made, apart, directory_name, is_whole},
     files::{Files, Sort},
     handwritten::{self, Numbering},
     section::Spot,
@@ -15,9 +17,14 @@ use cedar_policy::{Entities, Schema};
 use rustc_hash::FxHashMap;
 
 /// Compiles a set without YAML. Problems are reported; with an error there is nothing.
-pub(super) fn compile(files: &Files, options: &Options, problems: &mut Diagnostics) -> Option<Made> {
+pub(super) fn compile(
+    files: &Files,
+    options: &Options,
+    cache: &mut Cache,
+    problems: &mut Diagnostics,
+) -> Option<Made> {
     let policies: Vec<Text> = files.of(Sort::Cedar).collect();
-    let mut by_hand = handwritten::read(&policies, Numbering::Cedar, &FxHashMap::default(), problems);
+    let mut by_hand = handwritten::read(&policies, Numbering::Cedar, &FxHashMap::default(), cache, problems);
     by_hand.link(&files.of(Sort::Links).collect::<Vec<_>>(), &FxHashMap::default(), problems);
     if options.principal_type.parse::<cedar_policy::EntityTypeName>().is_err() {
         let message = format!("`policies.principal_type` is `{}`, which is no entity type", options.principal_type);
@@ -27,29 +34,30 @@ pub(super) fn compile(files: &Files, options: &Options, problems: &mut Diagnosti
     let schemas_json: Vec<Text> = files.of(Sort::SchemaJson).collect();
     let schema = cedar::parse_schema(&schemas, &schemas_json, problems);
     if let Some(schema) = &schema {
-        by_hand.check(schema.clone(), problems);
+        let texts: Vec<&str> = schemas.iter().chain(&schemas_json).map(Text::content).collect();
+        by_hand.check(schema, &texts.join("\0"), cache, problems);
     }
     // A schema that could not be read would let every entity fail.
     let readable = schema.is_some() || schemas.is_empty() && schemas_json.is_empty();
     let entities = if readable { entities(files, schema.as_ref(), problems) } else { None };
     let entities = entities.filter(|_| !problems.has_errors())?;
-    let mut made = Policies::new();
-    made.by_hand(&by_hand);
-    made.is_whole(by_hand.facts.len(), files, problems)?;
+    let ready: Vec<_> = by_hand.ready().cloned().collect();
+    is_whole(&ready, by_hand.len(), files, problems)?;
+    let (policies, facts, texts) = apart(ready);
     Some(Made {
         name: directory_name(files),
         description: None,
         source: Source {
-            policies: made.set,
+            policies,
             entities,
-            facts: made.facts,
+            facts,
             dialect: Dialect::PlainCedar { principal_type: options.principal_type.clone() },
             forbid_errors: options.forbid_errors,
         },
         users: Vec::new(),
         catalog: Catalog::default(),
         schema: schemas.iter().map(Text::content).collect::<Vec<_>>().join("\n"),
-        cedar: made.text,
+        texts,
     })
 }
 

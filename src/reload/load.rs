@@ -1,18 +1,13 @@
-//! One load: all files of one generation, compiled and bound.
+//! One load: all files of one generation, compiled, tested and bound.
 
-use super::Current;
+use super::{Current, LastGood};
 use crate::{
-    document::{Diagnostics, Severity},
-    policy::{self, Files, Options, ReadError},
+    config::ActivationTests,
+    document::{Diagnostic, Diagnostics, Severity, Text},
+    policy::{self, Compiler, Files, Options, ReadError, Snapshot},
     telemetry::{Metrics, ReloadOutcome},
 };
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
-
-/// Generations that may pass by while one is read, before that counts as a failure to read.
-const MOST_TURNS: usize = 8;
+use std::{path::PathBuf, sync::Mutex};
 
 /// Where a policy set comes from.
 #[derive(Debug, Clone)]
@@ -21,6 +16,8 @@ pub struct Source {
     pub directory: PathBuf,
     /// How it is compiled.
     pub options: Options,
+    /// Where the set that decided last is kept.
+    pub last_good: Option<LastGood>,
 }
 
 /// Why there is nothing to begin with.
@@ -44,42 +41,74 @@ impl FirstError {
     }
 }
 
-impl Source {
-    /// Reads all files.
-    ///
-    /// A Kubernetes volume and git-sync replace everything by turning one link. Whatever was read while a link turned may
-    /// be half of one generation and half of another, so it is thrown away.
-    pub(super) fn read(&self) -> Result<Files, ReadError> {
-        let mut turns = 0;
-        loop {
-            let before = generation(&self.directory);
-            let files = policy::read(&self.directory);
-            turns += 1;
-            if turns == MOST_TURNS || generation(&self.directory) == before {
-                return files;
+/// A set that must not go live.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// In which way it was refused.
+    pub(super) outcome: ReloadOutcome,
+    /// Every single thing that is wrong.
+    pub(super) problems: Diagnostics,
+}
+
+/// Compiles what was read, and runs its tests.
+pub(super) fn compile(
+    compiler: &Mutex<Compiler>,
+    files: Files,
+    options: &Options,
+    tests: ActivationTests,
+) -> Result<Snapshot, Refused> {
+    // Texts are shared, not copied.
+    let texts = files.clone();
+    let compiled = {
+        let mut compiler = compiler.lock().unwrap_or_else(|poisoned| {
+            // What a panic has left half done is not built upon.
+            let mut compiler = poisoned.into_inner();
+            *compiler = Compiler::new();
+            compiler
+        });
+        compiler.compile(files, options)
+    };
+    let mut snapshot = compiled.map_err(|problems| Refused { outcome: outcome_of(&problems), problems })?;
+    match tests {
+        ActivationTests::Off => {}
+        ActivationTests::Warn => snapshot.warnings.extend(policy::failed_tests(&snapshot, &texts, Severity::Warning)),
+        ActivationTests::Required => {
+            let problems: Diagnostics = policy::failed_tests(&snapshot, &texts, Severity::Error).into_iter().collect();
+            if !problems.is_empty() {
+                return Err(Refused { outcome: ReloadOutcome::RejectedTests, problems });
             }
         }
     }
-
-    /// Compiles what was read, and binds users and counters to it.
-    pub(super) fn compile(&self, files: &Files, metrics: &Metrics) -> Result<Current, Diagnostics> {
-        policy::compile(files, &self.options).map(|snapshot| Current::new(snapshot, metrics))
-    }
-
-    /// Reads and compiles what the process begins with.
-    pub(super) fn first(&self, metrics: &Metrics) -> Result<Current, FirstError> {
-        let files = self.read().map_err(|error| FirstError::Read(error.into()))?;
-        self.compile(&files, metrics).map_err(FirstError::Refused)
-    }
+    Ok(snapshot)
 }
 
-/// What the links on the way to the files say.
-fn generation(directory: &Path) -> (Option<PathBuf>, Option<PathBuf>) {
-    (fs::canonicalize(directory).ok(), fs::read_link(directory.join("..data")).ok())
+impl Source {
+    /// Reads all files of one generation.
+    pub(super) fn read(&self) -> Result<Files, ReadError> {
+        policy::read(&self.directory)
+    }
+
+    /// Compiles what was read, runs its tests, and binds users and counters to it.
+    pub(super) fn compile(
+        &self,
+        compiler: &Mutex<Compiler>,
+        files: Files,
+        tests: ActivationTests,
+        metrics: &Metrics,
+    ) -> Result<Current, Refused> {
+        compile(compiler, files, &self.options, tests).map(|snapshot| Current::new(snapshot, metrics))
+    }
+
+    /// What is said of a set where the work on it has failed inside.
+    pub(super) fn broken(&self, error: &dyn std::error::Error) -> Refused {
+        let directory = Text::absent(self.directory.display().to_string());
+        let problem = Diagnostic::whole("internal", &directory, format!("the set could not be compiled: {error}"));
+        Refused { outcome: ReloadOutcome::RejectedValidation, problems: problem.into() }
+    }
 }
 
 /// In which way a set was refused: what cannot be parsed comes before what does not fit together.
-pub(super) fn refusal(diagnostics: &Diagnostics) -> ReloadOutcome {
+fn outcome_of(diagnostics: &Diagnostics) -> ReloadOutcome {
     let mut errors = diagnostics.iter().filter(|item| item.severity() == Severity::Error);
     if errors.any(|error| error.code().ends_with("syntax")) {
         ReloadOutcome::RejectedSyntax

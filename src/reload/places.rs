@@ -1,4 +1,4 @@
-//! Which directories must be watched so that no change of a policy directory goes unseen.
+//! Which directories must be watched so that no change of a policy directory, or of a single file, goes unseen.
 //!
 //! A watch sits on an inode: a file that is replaced, a link that is turned elsewhere, or a directory that is made again takes
 //! its watch with it. So directories are watched, never files: every directory of the set, every directory that holds a link on the
@@ -33,7 +33,8 @@ pub(super) type Places = BTreeMap<PathBuf, Interest>;
 pub(super) fn places(root: &Path) -> Places {
     let mut found = Places::new();
     let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
-    if let Some(real) = walk_to(&root, &mut found) {
+    // A single file is watched in the directory that holds it.
+    if let Some(real) = walk_to(&root, &mut found).filter(|real| real.is_dir()) {
         let mut left = vec![real];
         while let Some(directory) = left.pop() {
             if found.len() < MAX_DIRECTORIES && found.get(&directory) != Some(&Interest::All) {

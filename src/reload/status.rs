@@ -1,6 +1,6 @@
 //! What is live, and what came of the looks at the files.
 
-use super::Cause;
+use super::{Cause, Checkout};
 use crate::{
     document::Diagnostics,
     model::{Revision, Timestamp},
@@ -27,6 +27,8 @@ pub struct Report {
     pub at: Timestamp,
     /// How long it took.
     pub took: Duration,
+    /// Who has changed the files, where the directory is a work tree. Only told of news.
+    pub checkout: Option<Arc<Checkout>>,
     /// Whether it says something that was not said before: a swap, the first refusal of a digest, a new reason why files
     /// cannot be read, files that are good again.
     pub is_news: bool,
@@ -51,6 +53,22 @@ pub struct Status {
     pub consecutive_failures: u64,
     /// Whether file events are heard.
     pub watching: bool,
+    /// When the files were last seen to be what decides.
+    pub confirmed_at: Timestamp,
+    /// Whether that is longer ago than `policies.max_staleness` allows.
+    pub overdue: bool,
+    /// Whether what decides is the copy of the set that decided last, since the files were no good at the start.
+    pub from_last_good: bool,
+    /// What was checked out when it became live, where the directory is a work tree.
+    pub checkout: Option<Arc<Checkout>>,
+}
+
+impl Status {
+    /// Whether what decides may be older than what was meant to: it is a copy, or too old.
+    #[must_use]
+    pub const fn is_stale(&self) -> bool {
+        self.overdue || self.from_last_good
+    }
 }
 
 /// A look that failed.

@@ -18,6 +18,8 @@ pub(super) fn swap(metrics: &Metrics, report: &Report, from: Option<Revision>, n
         policies: next.snapshot.program.policies().len(),
         users: &next.snapshot.users,
         took: report.took,
+        commit: report.checkout.as_ref().map(|checkout| checkout.commit.as_str()),
+        author: report.checkout.as_ref().and_then(|checkout| checkout.author.as_deref()),
         now: report.at,
     };
     if report.cause == Cause::Start {
@@ -26,6 +28,22 @@ pub(super) fn swap(metrics: &Metrics, report: &Report, from: Option<Revision>, n
         events::policy_swapped(metrics, &swap);
     }
     diagnostics(&next.snapshot.warnings);
+}
+
+/// A set was refused.
+pub(super) fn refusal(metrics: &Metrics, report: &Report, refused: Revision, errors: usize, consecutive_failures: u64) {
+    let refusal = events::PolicyRefusal {
+        cause: report.cause.as_str(),
+        outcome: report.outcome,
+        refused,
+        revision: report.revision,
+        errors,
+        consecutive_failures,
+        took: report.took,
+        commit: report.checkout.as_ref().map(|checkout| checkout.commit.as_str()),
+        author: report.checkout.as_ref().and_then(|checkout| checkout.author.as_deref()),
+    };
+    events::policy_rejected(metrics, &refusal);
 }
 
 /// Each thing that is wrong, or hardly meant.

@@ -1,17 +1,21 @@
 use super::*;
 use crate::{
+    config::{Live, Settings},
     engine::{self, ForbidErrors, Subject},
     lifecycle::{Clock, Stopper},
     model::{ReasonCode, Request, Resource, Revision, Timestamp},
     policy::Options,
-    telemetry::ReloadOutcome::{self, ReadError, RejectedSyntax, RejectedValidation, Swapped, Unchanged},
+    telemetry::{
+        Metrics,
+        ReloadOutcome::{self, ReadError, RejectedSyntax, RejectedValidation, Swapped, Unchanged},
+    },
 };
 use std::{
     collections::BTreeMap,
     fs,
     path::Path,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -46,15 +50,18 @@ fn run() -> Running {
     let source = Source {
         directory: directory.path().to_owned(),
         options: Options { forbid_errors: ForbidErrors::Deny, principal_type: "User".to_owned() },
+        last_good: None,
     };
-    let settings =
-        Settings { watch: false, poll_interval: Duration::from_hours(1), debounce: Duration::from_millis(1) };
+    let mut settings = Settings::default();
+    settings.policies.watch = false;
+    settings.policies.poll_interval = Duration::from_hours(1);
+    settings.policies.debounce = Duration::from_millis(1);
     let reports: Arc<Mutex<Vec<Report>>> = Arc::default();
     let observer: Observer = {
         let reports = Arc::clone(&reports);
         Arc::new(move |report| reports.lock().unwrap().push(report.clone()))
     };
-    let (reader, handle, worker) = start(source, settings, Metrics::new(), Clock::system(), observer).unwrap();
+    let (reader, handle, worker) = start(source, Live::new(settings), Metrics::new(), Clock::system(), observer).unwrap();
     let stop = Stopper::new();
     crate::lifecycle::Tasks::new().spawn("reload", worker.run(stop.listener()));
     Running { directory, reader, handle, reports, _stop: stop }

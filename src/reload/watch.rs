@@ -1,9 +1,12 @@
 //! File events, as hints that something changed. Nothing is concluded from what an event says.
 
 use super::{
+    Cause,
     cause::Slot,
     places::{self, Places},
+    workshop::Workshop,
 };
+use crate::telemetry::events;
 use arc_swap::ArcSwap;
 use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::{
@@ -14,9 +17,57 @@ use std::{
     sync::Arc,
 };
 
+/// Keeps the watches of one loop in place.
+#[derive(Debug)]
+pub(super) struct Watch {
+    root: PathBuf,
+    slot: Arc<Slot>,
+    watcher: Option<Watcher>,
+    told_of_failure: bool,
+}
+
+impl Watch {
+    /// Nothing is watched yet; what is heard will go to `slot`.
+    pub(super) fn new(root: &Path, slot: Arc<Slot>) -> Self {
+        Self { root: root.to_owned(), slot, watcher: None, told_of_failure: false }
+    }
+
+    /// Brings the watches in line with the directories, or ends them where they are not wanted. Whatever changed before they were
+    /// in place is looked for. Whether events are heard.
+    pub(super) async fn arm(&mut self, wanted: bool, workshop: &Workshop) -> bool {
+        if !wanted {
+            self.watcher = None;
+            return false;
+        }
+        let (root, slot, watcher) = (self.root.clone(), Arc::clone(&self.slot), self.watcher.take());
+        let armed = workshop.run(move || {
+            let mut watcher = watcher.map_or_else(|| Watcher::new(&root, slot), Ok)?;
+            let armed = watcher.arm();
+            Ok::<_, notify::Error>((watcher, armed))
+        });
+        let failure: Option<Box<dyn std::error::Error + Send + Sync>> = match armed.await {
+            Ok(Ok((watcher, armed))) => {
+                self.watcher = Some(watcher);
+                if armed.grown {
+                    self.slot.put(Cause::FileEvent);
+                }
+                armed.failure.map(Into::into)
+            }
+            Ok(Err(error)) => Some(error.into()),
+            Err(broken) => Some(broken.into()),
+        };
+        let watching = failure.is_none();
+        if let Some(error) = failure.filter(|_| !self.told_of_failure) {
+            events::watch_failed(&*error);
+        }
+        self.told_of_failure = !watching;
+        watching
+    }
+}
+
 /// Watches a policy directory and all that leads to it.
 #[derive(Debug)]
-pub(super) struct Watcher {
+struct Watcher {
     events: RecommendedWatcher,
     root: PathBuf,
     places: Arc<ArcSwap<Places>>,
@@ -26,18 +77,18 @@ pub(super) struct Watcher {
 
 /// What came of arming.
 #[derive(Debug, Default)]
-pub(super) struct Armed {
+struct Armed {
     /// A directory is watched that was not before: what happened to it until now was not heard.
-    pub(super) grown: bool,
+    grown: bool,
     /// The first failure. What could be watched is watched nevertheless.
-    pub(super) failure: Option<notify::Error>,
+    failure: Option<notify::Error>,
 }
 
 type Inode = (u64, u64);
 
 impl Watcher {
     /// A watcher that is not armed yet; what it hears goes to `slot`.
-    pub(super) fn new(root: &Path, slot: Arc<Slot>) -> notify::Result<Self> {
+    fn new(root: &Path, slot: Arc<Slot>) -> notify::Result<Self> {
         let places = Arc::new(ArcSwap::from_pointee(Places::new()));
         let of_interest = Arc::clone(&places);
         let hear = move |event: notify::Result<Event>| {
@@ -51,7 +102,7 @@ impl Watcher {
     }
 
     /// Brings the watches in line with the directories as they are now.
-    pub(super) fn arm(&mut self) -> Armed {
+    fn arm(&mut self) -> Armed {
         let wanted = Arc::new(places::places(&self.root));
         self.places.store(Arc::clone(&wanted));
         let inodes: BTreeMap<PathBuf, Inode> =
@@ -91,4 +142,30 @@ fn says_change(event: &Event, places: &Places) -> bool {
 
 fn inode(directory: &Path) -> Option<Inode> {
     fs::metadata(directory).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use notify::event::{AccessKind, CreateKind, Flag};
+
+    #[test]
+    fn what_changes_something_or_tells_of_lost_events_makes_it_look() {
+        let here = PathBuf::from("/here");
+        let places = Places::from([(here.clone(), places::Interest::All)]);
+        let of = |kind, name: &str| Event::new(kind).add_path(here.join(name));
+        let created = EventKind::Create(CreateKind::File);
+        for (event, looks) in [
+            (of(created, "roles.yaml"), true),
+            (of(created, "..data"), true),
+            (of(created, ".roles.yaml.swp"), false),
+            (of(EventKind::Access(AccessKind::Any), "roles.yaml"), false),
+            (Event::new(created).add_path("/elsewhere/roles.yaml".into()), false),
+            // An overflow of the kernel's queue.
+            (Event::new(EventKind::Other).set_flag(Flag::Rescan), true),
+            (Event::new(EventKind::Any), true),
+        ] {
+            assert_eq!(says_change(&event, &places), looks, "{event:?}");
+        }
+    }
 }

@@ -1,11 +1,14 @@
 //! What operators are told: one function an event. Each log line carries the event's name in `event`, and where an event
 //! has a metric, the same function counts it.
 
-use super::{Metrics, ReloadOutcome};
-use crate::{
-    engine::Difference,
-    model::{Revision, Timestamp, User},
-};
+mod policies;
+mod settings;
+
+pub use policies::*;
+pub use settings::*;
+
+use super::Metrics;
+use crate::{engine::Difference, model::Revision};
 use std::{error::Error, fmt, net::SocketAddr, path::Path, time::Duration};
 use tracing::{error, info, warn};
 
@@ -51,142 +54,6 @@ pub fn admin_has_no_tokens() {
         help = "list a name and the SHA-256 of a token under `server.admin.tokens`, or set `server.admin.auth: none` on \
                 a loopback address",
         "the admin listener refuses every request, since no token is configured"
-    );
-}
-
-/// The first snapshot decides. It takes the place of none, so it is no reload.
-pub fn policy_loaded(metrics: &Metrics, load: &PolicySwap<'_>) {
-    live(metrics, load);
-    info!(
-        event = "policy_loaded",
-        revision = load.to.short(),
-        policy_set = load.policy_set,
-        policies = load.policies,
-        took_ms = millis(load.took),
-        "the policy set decides"
-    );
-}
-
-/// A new snapshot decides.
-pub fn policy_swapped(metrics: &Metrics, swap: &PolicySwap<'_>) {
-    metrics.reload(ReloadOutcome::Swapped);
-    metrics.reload_took(swap.took);
-    live(metrics, swap);
-    info!(
-        event = "policy_swapped",
-        cause = swap.cause,
-        from = swap.from.as_ref().map(Revision::short),
-        revision = swap.to.short(),
-        policy_set = swap.policy_set,
-        policies = swap.policies,
-        took_ms = millis(swap.took),
-        "a new policy set decides"
-    );
-}
-
-fn live(metrics: &Metrics, swap: &PolicySwap<'_>) {
-    metrics.policy_live(swap.to, swap.policy_set, swap.policies);
-    metrics.policy_health(0, swap.now);
-    metrics.directory_users(swap.users.iter().map(|user| user.status));
-}
-
-/// What [`policy_loaded`] and [`policy_swapped`] tell.
-#[derive(Debug)]
-pub struct PolicySwap<'a> {
-    /// Why the files were read.
-    pub cause: &'a str,
-    /// The revision before.
-    pub from: Option<Revision>,
-    /// The revision that decides now.
-    pub to: Revision,
-    /// The set's name.
-    pub policy_set: &'a str,
-    /// How many policies it holds.
-    pub policies: usize,
-    /// The users that it declares.
-    pub users: &'a [User],
-    /// How long it took.
-    pub took: Duration,
-    /// When.
-    pub now: Timestamp,
-}
-
-/// The files are what is live. Only worth a line after loads that failed.
-pub fn policy_unchanged(metrics: &Metrics, revision: Revision, recovered: bool, now: Timestamp) {
-    metrics.reload(ReloadOutcome::Unchanged);
-    metrics.policy_health(0, now);
-    if recovered {
-        info!(event = "policy_recovered", revision = revision.short(), "the policy files are again what decides");
-    }
-}
-
-/// A set was refused; the last good one decides on.
-pub fn policy_rejected(metrics: &Metrics, refusal: &PolicyRefusal<'_>) {
-    metrics.reload(refusal.outcome);
-    metrics.reload_took(refusal.took);
-    metrics.policy_health(refusal.consecutive_failures, refusal.now);
-    error!(
-        event = "policy_rejected",
-        cause = refusal.cause,
-        outcome = refusal.outcome.as_str(),
-        refused = refusal.refused.short(),
-        revision = refusal.revision.short(),
-        errors = refusal.errors,
-        consecutive_failures = refusal.consecutive_failures,
-        "the policy files have errors; the last good policies decide on"
-    );
-}
-
-/// What [`policy_rejected`] tells.
-#[derive(Debug)]
-pub struct PolicyRefusal<'a> {
-    /// Why the files were read.
-    pub cause: &'a str,
-    /// In which way they were refused.
-    pub outcome: ReloadOutcome,
-    /// The revision that was refused.
-    pub refused: Revision,
-    /// The revision that decides on.
-    pub revision: Revision,
-    /// How many errors there are.
-    pub errors: usize,
-    /// Failures in a row, this one included.
-    pub consecutive_failures: u64,
-    /// How long it took.
-    pub took: Duration,
-    /// When.
-    pub now: Timestamp,
-}
-
-/// One thing that is wrong with the files.
-pub fn policy_diagnostic(severity: &str, code: &str, place: &dyn fmt::Display, message: &str, help: Option<&str>) {
-    if severity == "error" {
-        error!(event = "policy_diagnostic", severity, code, place = %place, help, "{message}");
-    } else {
-        warn!(event = "policy_diagnostic", severity, code, place = %place, help, "{message}");
-    }
-}
-
-/// The files could not be read; the last good set decides on. The same failure is told once, and counted each time.
-pub fn policy_read_error(metrics: &Metrics, cause: &str, failures: u64, told: bool, now: Timestamp) {
-    metrics.reload(ReloadOutcome::ReadError);
-    metrics.policy_health(failures, now);
-    if !told {
-        error!(
-            event = "policy_read_error",
-            cause,
-            consecutive_failures = failures,
-            "the policy files cannot be read; the last good policies decide on"
-        );
-    }
-}
-
-/// File events cannot be had; the poll goes on.
-pub fn watch_failed(error: &(dyn Error + 'static)) {
-    warn!(
-        event = "watch_failed",
-        error = %Chain(error),
-        "file events cannot be had, changes are found by polling only"
     );
 }
 

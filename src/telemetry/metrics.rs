@@ -2,7 +2,7 @@
 
 use super::{
     decisions::{self, DecisionCounters, KnownModules},
-    table::{self, Kind, Metric, ReloadOutcome},
+    table::{self, ConfigOutcome, Kind, Metric, ReloadOutcome, ShadowOutcome},
 };
 use crate::model::{Revision, Status, Timestamp};
 use arc_swap::ArcSwapOption;
@@ -26,6 +26,10 @@ pub struct Metrics {
     policy_info: IntGaugeVec,
     policies_loaded: IntGauge,
     policy_errors: IntCounter,
+    policies_stale: IntGauge,
+    shadow_decisions: IntCounterVec,
+    shadow_skipped: IntCounter,
+    config_reloads: IntCounterVec,
     self_checks: IntCounterVec,
     audit: AuditMetrics,
     directory_users: IntGaugeVec,
@@ -103,6 +107,10 @@ impl Metrics {
             policy_info: integers(&registry, &table::POLICY_INFO),
             policies_loaded: integer(&registry, &table::POLICIES_LOADED),
             policy_errors: counter(&registry, &table::POLICY_ERRORS),
+            policies_stale: integer(&registry, &table::POLICIES_STALE),
+            shadow_decisions: counters(&registry, &table::SHADOW_DECISIONS),
+            shadow_skipped: counter(&registry, &table::SHADOW_SKIPPED),
+            config_reloads: counters(&registry, &table::CONFIG_RELOADS),
             self_checks: counters(&registry, &table::SELF_CHECKS),
             audit,
             directory_users: integers(&registry, &table::DIRECTORY_USERS),
@@ -116,6 +124,12 @@ impl Metrics {
     fn begin_at_zero(&self) {
         for outcome in ReloadOutcome::ALL {
             self.reloads.with_label_values(&[outcome.as_str()]).inc_by(0);
+        }
+        for outcome in ShadowOutcome::ALL {
+            self.shadow_decisions.with_label_values(&[outcome.as_str()]).inc_by(0);
+        }
+        for outcome in ConfigOutcome::ALL {
+            self.config_reloads.with_label_values(&[outcome.as_str()]).inc_by(0);
         }
         for outcome in ["same", "different"] {
             self.self_checks.with_label_values(&[outcome]).inc_by(0);
@@ -177,12 +191,34 @@ impl Metrics {
         self.reload_duration.observe(took.as_secs_f64());
     }
 
-    /// Says how many loads have failed since the files were last what is live; at zero they are, as of `now`.
-    pub fn policy_health(&self, consecutive_failures: u64, now: Timestamp) {
+    /// Says how many loads have failed since the files were last what is live.
+    pub fn policy_health(&self, consecutive_failures: u64) {
         self.consecutive_failures.set(saturating(consecutive_failures));
-        if consecutive_failures == 0 {
-            self.last_success.set(seconds(now));
-        }
+    }
+
+    /// Says when the files were last seen to be what is live.
+    pub fn policy_confirmed(&self, at: Timestamp) {
+        self.last_success.set(seconds(at));
+    }
+
+    /// Says whether the policies are older than is allowed.
+    pub fn policies_stale(&self, stale: bool) {
+        self.policies_stale.set(i64::from(stale));
+    }
+
+    /// Counts one decision of the shadow set.
+    pub fn shadow_decision(&self, outcome: ShadowOutcome) {
+        self.shadow_decisions.with_label_values(&[outcome.as_str()]).inc();
+    }
+
+    /// Counts a decision that the shadow set was not asked about.
+    pub fn shadow_skipped(&self) {
+        self.shadow_skipped.inc();
+    }
+
+    /// Counts one look at the configuration.
+    pub fn config_reload(&self, outcome: ConfigOutcome) {
+        self.config_reloads.with_label_values(&[outcome.as_str()]).inc();
     }
 
     /// Names the snapshot that decides; the one before loses its series.

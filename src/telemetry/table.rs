@@ -81,6 +81,16 @@ metrics! {
         "Policies of the snapshot that decides";
     POLICY_ERRORS = "sidegate_policy_errors_total", Kind::Counter, [],
         "Policies that could not be evaluated while deciding";
+    POLICIES_STALE = "sidegate_policies_stale", Kind::Gauge, [],
+        "1 while the policies are older than `policies.max_staleness` allows";
+    SHADOW_DECISIONS = "sidegate_shadow_decisions_total", Kind::Counter,
+        [("outcome", "`same`, `widened`: allowed though the answer was a deny, `narrowed`: denied though it was an allow")],
+        "Decisions of the shadow set (`policies.shadow`), by how they compare with the answer";
+    SHADOW_SKIPPED = "sidegate_shadow_skipped_total", Kind::Counter, [],
+        "Decisions that the shadow set was not asked about, since it could not keep up";
+    CONFIG_RELOADS = "sidegate_config_reloads_total", Kind::Counter,
+        [("outcome", "`applied`, `unchanged`, `rejected`")],
+        "Looks at the configuration file that found other content, by what came of them";
     SELF_CHECKS = "sidegate_self_checks_total", Kind::Counter,
         [("outcome", "`same`, `different`")],
         "Decisions compared with those of plain Cedar (`engine.verify_one_in`)";
@@ -103,6 +113,58 @@ metrics! {
     BUILD_INFO = "sidegate_build_info", Kind::Gauge,
         [("version", "the release"), ("commit", "the commit it was built from; `unknown` outside a work tree")],
         "1 for the build that runs";
+}
+
+/// How a decision of the shadow set compares with the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ShadowOutcome {
+    /// Both allow, or both deny.
+    Same,
+    /// The shadow set allows what was denied.
+    Widened,
+    /// The shadow set denies what was allowed.
+    Narrowed,
+}
+
+impl ShadowOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Same, Self::Widened, Self::Narrowed];
+
+    /// The outcome as label and in the audit log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Widened => "widened",
+            Self::Narrowed => "narrowed",
+        }
+    }
+}
+
+/// What came of one look at the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConfigOutcome {
+    /// Something changed.
+    Applied,
+    /// It is what counts already.
+    Unchanged,
+    /// It has errors, or cannot be read.
+    Rejected,
+}
+
+impl ConfigOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Applied, Self::Unchanged, Self::Rejected];
+
+    /// The outcome as label and in `/status`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Rejected => "rejected",
+        }
+    }
 }
 
 /// What came of one look at the policy directory.

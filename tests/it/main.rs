@@ -54,10 +54,18 @@ mod plain_cedar;
 mod references;
 /// Changes that go live.
 mod reload_applies;
+/// The process's own configuration, changed while it runs.
+mod reload_config;
+/// Changes as git and mounts make them.
+mod reload_motions;
 /// Decisions in a reload storm.
 mod reload_races;
 /// Changes that do not go live.
 mod reload_refuses;
+/// A set beside the live one.
+mod reload_shadow;
+/// Starts with broken files, and policies that grow old.
+mod reload_stale;
 /// The policy sets that are shipped.
 mod samples;
 /// Generated JSON Schemas are up to date.

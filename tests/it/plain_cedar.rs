@@ -49,7 +49,7 @@ impl World {
             })
             .collect();
         let source = Source {
-            policies: policies.clone(),
+            policies: Source::list(&policies),
             entities: entities.clone(),
             facts,
             dialect: Dialect::PlainCedar { principal_type: "User".into() },

@@ -161,3 +161,58 @@ fn a_file_without_permission_is_a_read_error_unless_permissions_do_not_count() {
     wait_failure(&sidecar, "read_error");
     assert!(decides(&sidecar, 0));
 }
+
+/// A policy test that generation 0 passes and no other.
+const TESTS: &str = "cases:\n  - { user: gen-0, action: view, resource: order:o-1, expect: allow }\n";
+
+#[test]
+fn a_set_whose_own_tests_fail_goes_live_only_where_they_are_not_required() {
+    for (setting, goes_live, warned) in [("required", false, false), ("warn", true, true), ("off", true, false)] {
+        let policies = PolicyDir::with(&[("set.yaml", &generation(0)), ("tests/first.yaml", TESTS)]);
+        let config = format!("policies: {{ activation_tests: {setting} }}");
+        let sidecar = Sidecar::builder().policies(policies.path()).config(QUICK).config(&config).start();
+        policies.write("more.yaml", "# one file more\n");
+        wait_for("a set whose tests pass goes live", SOON, || outcomes(&sidecar, "swapped") == 1);
+        // The user of the test stays known, so that the set is sound without its tests.
+        let known = "users: { gen-0: { name: R, email: r@demo.example },";
+        policies.write("set.yaml", &generation(1).replace("users: {", known));
+        if goes_live {
+            wait_decides(&sidecar, 1);
+        } else {
+            let failure = wait_failure(&sidecar, "rejected_tests");
+            let problem = &failure["diagnostics"][0];
+            assert_eq!((&problem["file"], &problem["line"]), (&"tests/first.yaml".into(), &2.into()), "{failure}");
+            assert!(problem["message"].as_str().is_some_and(|text| text.contains("expected allow")), "{failure}");
+            assert!(decides(&sidecar, 0) && !decides(&sidecar, 1));
+        }
+        let told = sidecar.events("policy_diagnostic").iter().any(|line| line["severity"] == "warning");
+        assert_eq!(told, warned, "{setting}");
+    }
+}
+
+#[test]
+fn tests_that_fail_at_the_start_stop_it() {
+    let policies = PolicyDir::with(&[("set.yaml", &generation(0)), ("tests/first.yaml", &TESTS.replace("allow", "deny"))]);
+    let exited = Sidecar::builder().policies(policies.path()).start_failing();
+    assert_eq!(exited.code, Some(3), "{exited:?}");
+    assert!(exited.stderr.contains("tests/first.yaml:2:"), "{exited:?}");
+}
+
+#[test]
+fn every_problem_of_a_refused_set_is_in_the_audit_log_however_many_there_are() {
+    const PROBLEMS: usize = 300;
+    let policies = PolicyDir::with(&[("set.yaml", &generation(0))]);
+    let sidecar = start(&policies);
+    let grants: String = (0..PROBLEMS).map(|n| format!("      unheard-of-{n}: view\n")).collect();
+    policies.write("more.yaml", &format!("roles:\n  other:\n    name: Other\n    grants:\n{grants}"));
+    let failure = wait_failure(&sidecar, "rejected_validation");
+    let told = failure["diagnostics"].as_array().expect("a list").len();
+    assert!(told >= PROBLEMS, "{told}");
+    wait_for("the audit log has all of them", SOON, || {
+        let records = sidecar.admin_get("/v1/audit?kind=policy&limit=200").json();
+        let refusals = records["items"].as_array().expect("a list").iter();
+        let lines = refusals.filter(|record| record["reason"] == "rejected_validation");
+        lines.map(|record| record["errors"].as_array().map_or(0, Vec::len)).sum::<usize>() == told
+    });
+    assert_eq!(sidecar.events("policy_rejected").len(), 1);
+}

@@ -6,6 +6,7 @@
 mod client;
 pub mod facts;
 mod generation;
+mod git;
 mod grid;
 mod paths;
 mod policies;
@@ -16,6 +17,7 @@ mod wait;
 
 pub use client::Client;
 pub use generation::{decides, generation, wait_decides};
+pub use git::{AUTHOR, git, is_git_there};
 pub use grid::Grid;
 pub use paths::{repo, shared};
 pub use policies::PolicyDir;

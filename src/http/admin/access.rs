@@ -4,7 +4,7 @@
 //! what is left to fear is a browser on the same machine that a foreign page makes send requests: these are refused.
 
 use crate::{
-    config::{AdminAuth, AdminToken},
+    config::{AdminAuth, AdminToken, Live},
     http::{ApiError, ErrorCode, management::Error},
 };
 use axum::{
@@ -30,15 +30,17 @@ static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub(super) enum Access {
     /// Whoever reaches the loopback address.
     Local,
-    /// Who has one of these tokens.
-    Tokens(Vec<AdminToken>),
+    /// Who has one of the tokens that are listed now.
+    Tokens(Live),
 }
 
 impl Access {
-    pub(super) fn new(auth: AdminAuth, tokens: Vec<AdminToken>) -> Self {
+    /// Whether tokens are wanted is settled at the start; which ones are taken is not.
+    pub(super) fn new(settings: Live) -> Self {
+        let auth = settings.load().server.admin_auth;
         match auth {
             AdminAuth::None => Self::Local,
-            AdminAuth::Tokens => Self::Tokens(tokens),
+            AdminAuth::Tokens => Self::Tokens(settings),
         }
     }
 
@@ -48,8 +50,11 @@ impl Access {
                 Err(ApiError::new(ErrorCode::Forbidden, "requests from pages of other sites are refused"))
             }
             Self::Local => Ok(()),
-            Self::Tokens(tokens) if bearer(headers).is_some_and(|token| is_known(tokens, token)) => Ok(()),
-            Self::Tokens(_) => Err(ApiError::new(ErrorCode::Unauthorized, "a bearer token is wanted")),
+            Self::Tokens(settings) => {
+                let settings = settings.load();
+                let known = bearer(headers).is_some_and(|token| is_known(&settings.server.admin_tokens, token));
+                if known { Ok(()) } else { Err(ApiError::new(ErrorCode::Unauthorized, "a bearer token is wanted")) }
+            }
         }
     }
 }
@@ -106,10 +111,17 @@ mod tests {
         pairs.iter().map(|(name, value)| ((*name).clone(), HeaderValue::from_static(value))).collect()
     }
 
+    fn settings(auth: AdminAuth, tokens: Vec<AdminToken>) -> Live {
+        let mut settings = crate::config::Settings::default();
+        settings.server.admin_auth = auth;
+        settings.server.admin_tokens = tokens;
+        Live::new(settings)
+    }
+
     #[test]
     fn only_a_listed_token_lets_in() {
         let token = |text: &str| AdminToken { name: text.to_owned(), sha256: Sha256::digest(text).into() };
-        let access = Access::new(AdminAuth::Tokens, vec![token("secret-1"), token("secret-2")]);
+        let access = Access::new(settings(AdminAuth::Tokens, vec![token("secret-1"), token("secret-2")]));
         for (value, allowed) in [
             (Some("Bearer secret-1"), true),
             (Some("bearer secret-2"), true),
@@ -122,13 +134,13 @@ mod tests {
             let given = value.map_or_else(HeaderMap::new, |value| headers(&[(&AUTHORIZATION, value)]));
             assert_eq!(access.allows(&given).is_ok(), allowed, "{value:?}");
         }
-        let nobody = Access::new(AdminAuth::Tokens, Vec::new());
+        let nobody = Access::new(settings(AdminAuth::Tokens, Vec::new()));
         assert!(nobody.allows(&headers(&[(&AUTHORIZATION, "Bearer secret-1")])).is_err());
     }
 
     #[test]
     fn without_tokens_requests_of_foreign_pages_are_refused() {
-        let access = Access::new(AdminAuth::None, Vec::new());
+        let access = Access::new(settings(AdminAuth::None, Vec::new()));
         for (given, allowed) in [
             (&[][..], true),
             (&[(&HOST, "127.0.0.1:8481")], true),

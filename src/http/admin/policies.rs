@@ -37,6 +37,8 @@ struct ReloadView {
     revision: String,
     seen: Option<String>,
     took_ms: f64,
+    commit: Option<String>,
+    author: Option<String>,
     diagnostics: Vec<DiagnosticView>,
 }
 
@@ -72,6 +74,8 @@ impl From<&Report> for ReloadView {
             revision: report.revision.to_string(),
             seen: report.seen.map(|seen| seen.to_string()),
             took_ms: report.took.as_secs_f64() * 1000.0,
+            commit: report.checkout.as_ref().map(|checkout| checkout.commit.clone()),
+            author: report.checkout.as_ref().and_then(|checkout| checkout.author.clone()),
             diagnostics: report.problem.iter().flat_map(|problem| problem.iter()).map(DiagnosticView::from).collect(),
         }
     }

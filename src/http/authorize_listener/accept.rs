@@ -2,6 +2,7 @@
 
 use super::worker::Worker;
 use crate::{
+    config::Live,
     http::{ApiError, ErrorCode, desk::LISTENER},
     telemetry::events,
 };
@@ -30,7 +31,7 @@ pub(super) enum Accepted {
 #[derive(Debug)]
 pub(super) struct Connections {
     open: Arc<AtomicUsize>,
-    most: usize,
+    settings: Live,
 }
 
 /// A place among the open connections; given back when dropped.
@@ -39,14 +40,15 @@ pub(super) struct Place(Arc<AtomicUsize>);
 
 impl Connections {
     /// None open yet.
-    pub(super) fn up_to(most: usize) -> Self {
-        Self { open: Arc::default(), most }
+    pub(super) fn bounded_by(settings: Live) -> Self {
+        Self { open: Arc::default(), settings }
     }
 
     fn enter(&self) -> Option<Place> {
         let place = Place(Arc::clone(&self.open));
+        let most = self.settings.load().server.authorize.limits.connections;
         // Relaxed: the count guards nothing but itself.
-        (self.open.fetch_add(1, Ordering::Relaxed) < self.most).then_some(place)
+        (self.open.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
     }
 }
 

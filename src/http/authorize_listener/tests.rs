@@ -1,7 +1,10 @@
 //! The listener's limits and its end, with real sockets.
 
 use super::*;
-use crate::{config::Settings, http::testing};
+use crate::{
+    config::{Limits, Settings},
+    http::testing,
+};
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,

@@ -105,7 +105,7 @@ async fn serve<S>(desk: Rc<Desk>, stream: S, mut stop: watch::Receiver<bool>) ->
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let limits = *desk.limits();
+    let limits = desk.limits();
     let (stream, outlet) = gather(stream);
     let service = service_fn(move |request| service::answer(Rc::clone(&desk), request));
     let connection = http1::Builder::new()

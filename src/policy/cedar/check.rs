@@ -4,11 +4,12 @@
 //! type of the module it is used on, and for no other: against a schema of that module alone, with the types that it refers to.
 //! Cells that differ in their role alone are checked once.
 
-use super::{Condition, Draft, report, schema};
+use super::{Condition, Drafts, report, schema};
 use crate::{
     document::{Diagnostics, hint},
     engine::Vocabulary,
     policy::{
+        cache::Cache,
         catalog::Catalog,
         resolve::{Effect, Rule},
         section::{Named, Spot},
@@ -18,26 +19,28 @@ use crate::{
 use cedar_policy::{PolicyId, PolicySet, Schema, ValidationError, ValidationMode, ValidationWarning, Validator};
 use cedar_policy_core::ast::{EntityType, ExprKind, Literal};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::fmt::Write as _;
 
 /// The compiled rules of a set and what they refer to.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::policy) struct Compiled<'c> {
     pub(in crate::policy) rules: &'c [Rule],
-    pub(in crate::policy) drafts: &'c [Option<Draft>],
-    pub(in crate::policy) catalog: &'c Catalog,
+    pub(in crate::policy) drafts: &'c Drafts<'c>,
     pub(in crate::policy) vocabulary: &'c Vocabulary,
-    pub(in crate::policy) conditions: &'c FxHashMap<&'c str, Condition<'c>>,
 }
 
-/// Checks every draft and reports what Cedar finds, at the place in the condition that it is about.
-pub(in crate::policy) fn check(compiled: Compiled<'_>, problems: &mut Diagnostics) {
-    let mut by_module: Vec<Vec<usize>> = vec![Vec::new(); compiled.catalog.modules.len()];
+/// Checks every rule and reports what Cedar finds, at the place in the condition that it is about. Modules in which nothing was
+/// found are not looked at again until they change.
+pub(in crate::policy) fn check(compiled: Compiled<'_>, cache: &mut Cache, problems: &mut Diagnostics) {
+    let modules = &compiled.drafts.catalog.modules;
+    cache.keep_modules(modules.iter().map(|module| module.id.as_str()));
+    let mut by_module: Vec<Vec<usize>> = vec![Vec::new(); modules.len()];
     for (at, rule) in compiled.rules.iter().enumerate() {
         by_module.get_mut(rule.module).into_iter().for_each(|list| list.push(at));
     }
     let mut told = FxHashSet::default();
     for (module, rules) in by_module.iter().enumerate() {
-        check_module(compiled, module, rules, &mut told, problems);
+        check_module(compiled, module, rules, &mut told, cache, problems);
     }
 }
 
@@ -47,13 +50,21 @@ fn check_module(
     module: usize,
     rules: &[usize],
     told: &mut FxHashSet<(String, usize)>,
+    cache: &mut Cache,
     problems: &mut Diagnostics,
 ) {
+    let Some(declared) = compiled.drafts.catalog.modules.get(module) else { return };
     let variants = variants(compiled, module, rules);
-    let Some(schema) = module_schema(compiled, module, rules, problems) else { return };
+    let schema = module_schema(compiled, module, rules);
+    let looked_at = looked_at(compiled, &schema, &variants);
+    if cache.is_sound_module(&declared.id, &looked_at) {
+        return;
+    }
+    let before = problems.len();
+    let Some(schema) = parse_schema(&schema, compiled, rules, problems) else { return };
     let mut policies = PolicySet::new();
     for (index, variant) in variants.iter().enumerate() {
-        let draft = compiled.drafts.get(variant.rule).and_then(Option::as_ref);
+        let draft = compiled.rules.get(variant.rule).and_then(|rule| compiled.drafts.draft(rule));
         if let Some(policy) = draft.and_then(|draft| draft.for_type(&index.to_string(), variant.ty.clone())) {
             // Ids are numbers, so none is taken.
             let _added = policies.add(policy);
@@ -81,6 +92,27 @@ fn check_module(
             reporter.never(rule, problems);
         }
     }
+    if problems.len() == before {
+        cache.module_is_sound(&declared.id, looked_at);
+    }
+}
+
+/// All that the check of a module looks at, as a text.
+fn looked_at(compiled: Compiled<'_>, schema: &str, variants: &[Variant]) -> String {
+    let mut text = schema.to_owned();
+    for variant in variants {
+        let Some(Rule { effect: Effect::Permit { actions, areas, when, named, .. }, .. }) =
+            compiled.rules.get(variant.rule)
+        else {
+            continue;
+        };
+        // Names are quoted, so that no two lists of them look alike. Writing to a string cannot fail.
+        let _written = write!(text, "\n{} {named} {actions:?} {areas:?}", variant.ty);
+        for condition in when.iter().filter_map(|name| compiled.drafts.conditions.get(name.name.as_str())) {
+            let _written = write!(text, " {:?}", condition.source);
+        }
+    }
+    text
 }
 
 /// One rule for one type of resource.
@@ -104,7 +136,7 @@ fn count<'v>(variants: impl IntoIterator<Item = &'v Variant>) -> FxHashMap<usize
 type Likeness<'r> = (&'r [String], &'r [String], Vec<&'r str>);
 
 fn variants(compiled: Compiled<'_>, module: usize, rules: &[usize]) -> Vec<Variant> {
-    let Some(module) = compiled.catalog.modules.get(module) else { return Vec::new() };
+    let Some(module) = compiled.drafts.catalog.modules.get(module) else { return Vec::new() };
     let own = module.resource_types.iter().map(|ty| (ty.as_str(), false));
     let types = own.chain([("Module", true)]).chain((!module.areas.is_empty()).then_some(("Area", true)));
     let types: Vec<(EntityType, bool)> =
@@ -113,10 +145,10 @@ fn variants(compiled: Compiled<'_>, module: usize, rules: &[usize]) -> Vec<Varia
     let mut variants = Vec::new();
     for &at in rules {
         let effect = compiled.rules.get(at).map(|rule| &rule.effect);
-        let (Some(Effect::Permit { actions, areas, when, .. }), Some(Some(_))) = (effect, compiled.drafts.get(at))
-        else {
+        let Some(Effect::Permit { actions, areas, when, .. }) = effect else { continue };
+        if !when.iter().all(|name| compiled.drafts.conditions.contains_key(name.name.as_str())) {
             continue;
-        };
+        }
         if seen.insert((actions, areas, when.iter().map(|name| name.name.as_str()).collect())) {
             variants.extend(types.iter().map(|(ty, is_whole)| Variant {
                 rule: at,
@@ -129,9 +161,10 @@ fn variants(compiled: Compiled<'_>, module: usize, rules: &[usize]) -> Vec<Varia
 }
 
 /// The part of the set's schema that concerns one module: its own types, and whatever they and its conditions refer to.
-fn module_schema(compiled: Compiled<'_>, module: usize, rules: &[usize], problems: &mut Diagnostics) -> Option<Schema> {
+fn module_schema(compiled: Compiled<'_>, module: usize, rules: &[usize]) -> String {
     let whole = compiled.vocabulary;
-    let catalog = Catalog { modules: vec![compiled.catalog.modules.get(module)?.clone()], ..Catalog::default() };
+    let modules = compiled.drafts.catalog.modules.get(module).cloned().into_iter().collect();
+    let catalog = Catalog { modules, ..Catalog::default() };
     let mut wanted: Vec<String> = catalog.modules.iter().flat_map(|module| module.resource_types.clone()).collect();
     for (_, ty) in whole.user_attributes.iter().chain(&whole.context) {
         types::entities(ty, &mut wanted);
@@ -156,11 +189,15 @@ fn module_schema(compiled: Compiled<'_>, module: usize, rules: &[usize], problem
         user_attributes: whole.user_attributes.clone(),
         ..Vocabulary::default()
     };
-    match Schema::from_cedarschema_str(&schema::text(&catalog, &vocabulary)) {
+    schema::text(&catalog, &vocabulary)
+}
+
+fn parse_schema(text: &str, compiled: Compiled<'_>, rules: &[usize], problems: &mut Diagnostics) -> Option<Schema> {
+    match Schema::from_cedarschema_str(text) {
         Ok((schema, _warnings)) => Some(schema),
         Err(error) => {
             // Our own checks should have come first; not to say so would be to skip this one.
-            let at = rules.clone().next().map(|rule| &rule.at)?;
+            let at = rules.iter().find_map(|&rule| compiled.rules.get(rule)).map(|rule| &rule.at)?;
             problems.push(
                 at.error("cannot-compile", format!("the generated schema is not valid: {}", report::chain(&error))),
             );
@@ -183,7 +220,7 @@ fn mentioned(condition: &Condition<'_>, names: &mut Vec<String>) {
 impl<'c> Compiled<'c> {
     fn conditions_of(self, rule: &'c Rule) -> impl Iterator<Item = &'c Condition<'c>> {
         let when: &[Named] = if let Effect::Permit { when, .. } = &rule.effect { when } else { &[] };
-        when.iter().filter_map(move |name| self.conditions.get(name.name.as_str()))
+        when.iter().filter_map(move |name| self.drafts.conditions.get(name.name.as_str()))
     }
 }
 
@@ -250,7 +287,7 @@ impl<'r> Reporter<'r> {
 
     /// Reports a cell whose condition is false for whatever it is asked about.
     fn never(&self, rule: &'r Rule, problems: &mut Diagnostics) {
-        let module = self.compiled.catalog.modules.get(rule.module);
+        let module = self.compiled.drafts.catalog.modules.get(rule.module);
         let (Effect::Permit { when, named: true, .. }, Some(module)) = (&rule.effect, module) else { return };
         let names: Vec<_> = when.iter().map(|name| format!("`{}`", name.name)).collect();
         let at: &Spot = when.first().map_or(&rule.at, |name| &name.at);

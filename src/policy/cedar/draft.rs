@@ -66,14 +66,27 @@ impl Words {
     }
 }
 
-/// One draft for each rule, in their order. A rule whose condition could not be parsed has none.
-pub(in crate::policy) fn drafts(
-    rules: &[Rule],
-    catalog: &Catalog,
-    conditions: &FxHashMap<&str, Condition<'_>>,
-) -> Vec<Option<Draft>> {
-    let Some(words) = Words::new() else { return Vec::new() };
-    rules.iter().map(|rule| draft(rule, catalog, conditions, &words)).collect()
+/// Makes drafts of rules.
+#[derive(Debug)]
+pub(in crate::policy) struct Drafts<'d> {
+    pub(super) catalog: &'d Catalog,
+    pub(super) conditions: &'d FxHashMap<&'d str, Condition<'d>>,
+    words: Words,
+}
+
+impl<'d> Drafts<'d> {
+    /// `None` never: the words are identifiers.
+    pub(in crate::policy) fn new(
+        catalog: &'d Catalog,
+        conditions: &'d FxHashMap<&'d str, Condition<'d>>,
+    ) -> Option<Self> {
+        Some(Self { catalog, conditions, words: Words::new()? })
+    }
+
+    /// A rule whose condition could not be parsed has none.
+    pub(in crate::policy) fn draft(&self, rule: &Rule) -> Option<Draft> {
+        draft(rule, self.catalog, self.conditions, &self.words)
+    }
 }
 
 fn draft(rule: &Rule, catalog: &Catalog, conditions: &FxHashMap<&str, Condition<'_>>, words: &Words) -> Option<Draft> {

@@ -20,6 +20,9 @@ use tempfile::TempDir;
 const START_DEADLINE: Duration = Duration::from_secs(30);
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
+/// The name of the configuration file.
+const CONFIG: &str = "sidegate.yaml";
+
 /// Settings that every test starts from; fragments lie over them.
 const BASE: &str = "server: { admin: { auth: none } }\ntelemetry: { log: { format: json } }\n";
 
@@ -44,7 +47,7 @@ pub struct Sidecar {
     ops: SocketAddr,
     data: PathBuf,
     // Deleted last, after the process has gone.
-    _scratch: TempDir,
+    scratch: TempDir,
 }
 
 impl Builder {
@@ -98,7 +101,7 @@ impl Builder {
         let Some([authorize, admin, ops]) = addresses(&process) else {
             panic!("the sidecar did not announce its listeners, it printed:\n{}", process.log());
         };
-        let sidecar = Sidecar { process, client: Client::new(), authorize, admin, ops, data, _scratch: scratch };
+        let sidecar = Sidecar { process, client: Client::new(), authorize, admin, ops, data, scratch };
         wait_for("/readyz answers 200", START_DEADLINE, || {
             sidecar.client.get(sidecar.ops, "/readyz", &[]).is_ok_and(|answer| answer.status == 200)
         });
@@ -119,7 +122,7 @@ impl Builder {
         let scratch = tempfile::tempdir().expect("a temporary directory");
         let data = self.data.unwrap_or_else(|| scratch.path().join("data"));
         fs::create_dir_all(&data).expect("a data directory");
-        let config = scratch.path().join("sidegate.yaml");
+        let config = scratch.path().join(CONFIG);
         fs::write(&config, serde_yaml::to_string(&self.config).expect("YAML")).expect("a configuration file");
 
         let mut command = process::command(["serve", "--config"]);
@@ -235,6 +238,27 @@ impl Sidecar {
     /// The data directory.
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// Changes the configuration file of the running sidecar: settings in YAML that lie over those that stand there.
+    pub fn configure(&self, fragment: &str) {
+        let path = self.scratch.path().join(CONFIG);
+        let text = fs::read_to_string(&path).expect("the configuration");
+        let mut config = serde_yaml::from_str(&text).expect("YAML");
+        overlay(&mut config, serde_yaml::from_str(fragment).expect("a fragment of YAML"));
+        self.write_config(&serde_yaml::to_string(&config).expect("YAML"));
+    }
+
+    /// Replaces the configuration file of the running sidecar.
+    pub fn write_config(&self, text: &str) {
+        let draft = self.scratch.path().join(".draft");
+        fs::write(&draft, text).expect("written");
+        fs::rename(&draft, self.scratch.path().join(CONFIG)).expect("moved");
+    }
+
+    /// The text of the configuration file.
+    pub fn config_text(&self) -> String {
+        fs::read_to_string(self.scratch.path().join(CONFIG)).expect("the configuration")
     }
 
     /// The process id.

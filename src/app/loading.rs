@@ -1,0 +1,88 @@
+//! What is loaded from files and looked at while the process runs: policies, the set beside them, the configuration.
+
+use super::{StartError, records};
+use crate::{
+    audit::Log,
+    config::{Live, Settings, Sources},
+    lifecycle::Clock,
+    policy,
+    reload::{
+        self, Cause, Config, ConfigHandle, ConfigReport, ConfigWorker, Handle, LastGood, Reader, Report, Shadow,
+        ShadowWorker, Source,
+    },
+    telemetry::{LogLevel, Metrics, events},
+};
+use std::{path::Path, sync::Arc};
+
+/// What loading needs.
+pub(super) struct Loading<'l> {
+    pub(super) settings: &'l Live,
+    pub(super) metrics: &'l Arc<Metrics>,
+    pub(super) clock: Clock,
+    pub(super) log: &'l Log,
+}
+
+impl Loading<'_> {
+    /// The policies that decide.
+    pub(super) fn policies(&self, last_good: LastGood) -> Result<(Reader, Handle, reload::Worker), StartError> {
+        let directory = self.settings.load().policies.directory.clone();
+        let source = self.source(&directory, Some(last_good));
+        let log = self.log.clone();
+        let observer = Arc::new(move |report: &Report| records::policy(&log, report));
+        reload::start(source, self.settings.clone(), Arc::clone(self.metrics), self.clock, observer).map_err(|error| {
+            match error {
+                reload::StartError::First(error) => StartError::Policies(error),
+                reload::StartError::Thread(error) => StartError::Loading(error),
+            }
+        })
+    }
+
+    /// The set that is evaluated beside them.
+    pub(super) fn shadow(&self) -> Result<Option<(Shadow, ShadowWorker)>, StartError> {
+        let Some(directory) = self.settings.load().policies.shadow.clone() else { return Ok(None) };
+        let source = self.source(&directory, None);
+        let started = Shadow::of(source, self.settings.clone(), Arc::clone(self.metrics), self.clock);
+        started.map(Some).map_err(StartError::Loading)
+    }
+
+    /// The configuration, as far as it can change.
+    pub(super) fn configuration(
+        &self,
+        sources: Sources,
+        level: LogLevel,
+        reload: Handle,
+    ) -> Result<Option<(ConfigHandle, ConfigWorker)>, StartError> {
+        let log = self.log.clone();
+        let config = Config {
+            sources,
+            live: self.settings.clone(),
+            apply: Arc::new(move |key, settings| apply(key, settings, &level, &reload)),
+            observer: Arc::new(move |report: &ConfigReport| records::configuration(&log, report)),
+            metrics: Arc::clone(self.metrics),
+            clock: self.clock,
+        };
+        config.watched().map_err(StartError::Loading)
+    }
+
+    fn source(&self, directory: &Path, last_good: Option<LastGood>) -> Source {
+        let settings = self.settings.load();
+        let policies = &settings.policies;
+        let options = policy::Options {
+            forbid_errors: policies.forbid_errors,
+            principal_type: policies.principal_type.clone(),
+        };
+        Source { directory: directory.to_owned(), options, last_good }
+    }
+}
+
+/// Settings that take more than being published: whoever looks them up each time needs nothing here.
+fn apply(key: &'static str, settings: &Settings, level: &LogLevel, reload: &Handle) {
+    if key == "telemetry.log.level" {
+        if let Err(error) = level.set(&settings.telemetry.log_level) {
+            events::config_not_applied(key, &error);
+        }
+    } else if key.starts_with("policies.") {
+        // The loop sleeps by the old settings.
+        reload.nudge(Cause::Poll);
+    }
+}

@@ -1,0 +1,279 @@
+//! What was made of one generation of a policy set, kept for the next one.
+//!
+//! Everything here is found again by its whole content, never by a digest or a time, so what comes out of a cache is what would be
+//! made anew. What one generation did not use is forgotten with it.
+
+use super::{
+    Options, Snapshot, cedar,
+    compile::{self, Ready},
+    files::Files,
+    handwritten::{Numbering, Parsed},
+    resolve::{Effect, Rule},
+};
+use crate::document::{Diagnostics, Text};
+use cedar_policy::Schema;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::sync::Arc;
+
+/// Compiles one generation of a policy set after the other. What has not changed is neither parsed nor checked nor made again.
+#[derive(Debug, Default)]
+pub struct Compiler {
+    files: Option<Files>,
+    cache: Cache,
+}
+
+impl Compiler {
+    /// One that knows nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Compiles a policy set. The result is the one of [`super::compile`].
+    ///
+    /// # Errors
+    /// Fails with every problem of the set, sorted by file and place, where at least one of them is an error.
+    pub fn compile(&mut self, mut files: Files, options: &Options) -> Result<Snapshot, Diagnostics> {
+        if let Some(earlier) = &self.files {
+            files.adopt(earlier);
+        }
+        let compiled = compile::compile(&files, options, &mut self.cache);
+        self.files = Some(files);
+        compiled
+    }
+}
+
+/// What a compilation may use again.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    /// Cedar files by their paths.
+    parsed: FxHashMap<String, (Text, Arc<Parsed>)>,
+    /// The generated schema with its text.
+    schema: Option<(String, Arc<Schema>)>,
+    /// Modules in which nothing was found, each with all that was looked at.
+    sound_modules: FxHashMap<String, String>,
+    /// Hand-written policies in which nothing was found, under the schema of this text.
+    sound_policies: (String, FxHashSet<Arc<str>>),
+    /// The sources of conditions.
+    conditions: FxHashMap<String, String>,
+    /// Policies made of rules, by their ids.
+    rules: FxHashMap<Arc<str>, Kept>,
+}
+
+/// A policy that was made of a rule.
+#[derive(Debug)]
+struct Kept {
+    rule: Rule,
+    module: String,
+    ready: Ready,
+}
+
+impl Cache {
+    /// A Cedar file, parsed unless it has not changed. What cannot be parsed is reported.
+    pub(super) fn parsed(
+        &mut self,
+        text: &Text,
+        numbering: Numbering,
+        before: usize,
+        problems: &mut Diagnostics,
+    ) -> Option<Arc<Parsed>> {
+        let known = self.parsed.get(text.path()).filter(|(known, _)| known.is_same(text)).map(|(_, parsed)| parsed);
+        let parsed = match known {
+            Some(parsed) if parsed.is_named_for(numbering, before) => return Some(Arc::clone(parsed)),
+            Some(parsed) => parsed.renamed(text, numbering, before),
+            None => Parsed::read(text, numbering, before, problems)?,
+        };
+        let parsed = Arc::new(parsed);
+        self.parsed.insert(text.path().to_owned(), (text.clone(), Arc::clone(&parsed)));
+        Some(parsed)
+    }
+
+    /// Forgets Cedar files that are no longer there.
+    pub(super) fn keep_files(&mut self, files: &[Text]) {
+        if self.parsed.len() > files.len() {
+            let paths: FxHashSet<&str> = files.iter().map(Text::path).collect();
+            self.parsed.retain(|path, _| paths.contains(path.as_str()));
+        }
+    }
+
+    /// A schema, made by `make` unless its text is the last one's.
+    pub(super) fn schema(&mut self, text: &str, make: impl FnOnce() -> Option<Schema>) -> Option<Arc<Schema>> {
+        if let Some((_, schema)) = self.schema.as_ref().filter(|(known, _)| known == text) {
+            return Some(Arc::clone(schema));
+        }
+        let schema = Arc::new(make()?);
+        self.schema = Some((text.to_owned(), Arc::clone(&schema)));
+        Some(schema)
+    }
+
+    /// Whether nothing was found in a module when it was last looked at, and it was looked at as it is now.
+    pub(super) fn is_sound_module(&self, module: &str, looked_at: &str) -> bool {
+        self.sound_modules.get(module).is_some_and(|known| known == looked_at)
+    }
+
+    /// Notes that nothing was found in a module.
+    pub(super) fn module_is_sound(&mut self, module: &str, looked_at: String) {
+        self.sound_modules.insert(module.to_owned(), looked_at);
+    }
+
+    /// Forgets modules that are no longer there.
+    pub(super) fn keep_modules<'m>(&mut self, modules: impl Iterator<Item = &'m str>) {
+        let modules: FxHashSet<&str> = modules.collect();
+        self.sound_modules.retain(|module, _| modules.contains(module.as_str()));
+    }
+
+    /// The hand-written policies in which nothing was found under this schema. Whoever checks leaves there what is sound now.
+    pub(super) fn sound_policies(&mut self, schema: &str) -> &mut FxHashSet<Arc<str>> {
+        let (known, sound) = &mut self.sound_policies;
+        if known != schema {
+            schema.clone_into(known);
+            sound.clear();
+        }
+        sound
+    }
+
+    /// Takes note of the conditions; policies that were made with another one are forgotten.
+    pub(super) fn conditions(&mut self, conditions: &FxHashMap<&str, cedar::Condition<'_>>) {
+        let changed = |name: &str| {
+            self.conditions.get(name).map(String::as_str) != conditions.get(name).map(|condition| condition.source)
+        };
+        self.rules.retain(|_, kept| !kept.rule.conditions().any(changed));
+        self.conditions =
+            conditions.iter().map(|(name, condition)| ((*name).to_owned(), condition.source.to_owned())).collect();
+    }
+
+    /// The policies of these rules, in their order, made by `make` where a rule has changed. What cannot be made is left out.
+    pub(super) fn rules(
+        &mut self,
+        rules: Vec<Rule>,
+        module_of: impl Fn(&Rule) -> Option<String>,
+        make: impl Fn(&Rule) -> Option<Ready>,
+    ) -> Vec<Ready> {
+        let mut earlier = std::mem::take(&mut self.rules);
+        let mut made = Vec::with_capacity(rules.len());
+        self.rules.reserve(rules.len());
+        for rule in rules {
+            let Some(module) = module_of(&rule) else { continue };
+            let kept = earlier.remove(&rule.id).filter(|kept| kept.module == module && kept.rule.says_the_same(&rule));
+            let Some(ready) = kept.map(|kept| kept.ready).or_else(|| make(&rule)) else { continue };
+            made.push(ready.clone());
+            // The new rule is kept, so that nothing of an old file is.
+            self.rules.insert(Arc::clone(&rule.id), Kept { rule, module, ready });
+        }
+        made
+    }
+}
+
+impl Rule {
+    /// The names of its conditions.
+    fn conditions(&self) -> impl Iterator<Item = &str> {
+        let when = if let Effect::Permit { when, .. } = &self.effect { when.as_slice() } else { &[] };
+        when.iter().map(|name| name.name.as_str())
+    }
+
+    /// Whether the same policy comes of both, where their modules have one name and their conditions one text.
+    fn says_the_same(&self, other: &Self) -> bool {
+        let effect = match (&self.effect, &other.effect) {
+            (
+                Effect::Permit { holder, actions, areas, .. },
+                Effect::Permit { holder: other_holder, actions: other_actions, areas: other_areas, .. },
+            ) => holder == other_holder && actions == other_actions && areas == other_areas,
+            (Effect::Gate(gates), Effect::Gate(others)) => gates == others,
+            _ => false,
+        };
+        effect
+            && self.summary == other.summary
+            && self.conditions().eq(other.conditions())
+            && self.at.location() == other.at.location()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{self, files};
+    use std::{fs, path::Path};
+
+    const BASE: &str = "policy_set: s\ntenancy: none\nlevels: { view: [view], full: { includes: [view], actions: [edit] } }\n\
+        modules: { orders: { resources: { order: { owner: User } } }, docs: { resources: [doc] } }\n\
+        conditions: { own: { cedar: resource has owner && resource.owner == principal } }\n";
+    const ROLES: &str = "roles: { clerk: { grants: { orders: { level: full, when: own } } }, reader: { grants: { docs: view } } }\n";
+    const CEDAR: &str = "permit (principal in Role::\"clerk\", action == Action::\"view\", resource in Module::\"docs\");\n";
+
+    /// Each step changes one file. However much is used again, the outcome is that of compiling anew.
+    #[test]
+    fn what_is_used_again_changes_no_outcome() {
+        let steps: &[(&str, &str)] = &[
+            ("base.yaml", BASE),
+            ("roles.yaml", ROLES),
+            ("extra.cedar", CEDAR),
+            ("roles.yaml", &ROLES.replace("docs: view", "docs: full")),
+            ("roles.yaml", &format!("# one line down\n{ROLES}")),
+            // The condition changes and the roles that use it do not.
+            ("base.yaml", &BASE.replace("resource has owner &&", "resource has owner && context == context &&")),
+            ("base.yaml", &BASE.replace("resource.owner ==", "resource.ownr ==")),
+            ("base.yaml", BASE),
+            // What hand-written policies are checked against changes, and they do not.
+            ("base.yaml", &BASE.replace("docs: { resources: [doc] }", "papers: { resources: [doc] }")),
+            ("base.yaml", BASE),
+            ("extra.cedar", &CEDAR.replace("view", "veiw")),
+            ("extra.cedar", "permit ("),
+            ("extra.cedar", &CEDAR.repeat(3)),
+            ("more.cedar", &CEDAR.replace("clerk", "reader")),
+            ("base.yaml", "levels: ["),
+            ("base.yaml", BASE),
+            ("roles.yaml", &ROLES.replace("clerk:", "keeper:")),
+            ("extra.cedar", "// nothing\n"),
+        ];
+        let directory = tempfile::tempdir().unwrap();
+        let mut compiler = Compiler::new();
+        let mut good = 0;
+        for (step, (name, text)) in steps.iter().enumerate() {
+            fs::write(directory.path().join(name), text).unwrap();
+            good += usize::from(compare(&mut compiler, directory.path(), step));
+        }
+        assert!(good > 5, "only {good} steps were good sets");
+    }
+
+    #[test]
+    fn policies_of_plain_cedar_are_numbered_anew_when_a_file_before_them_grows() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut compiler = Compiler::new();
+        for (step, (name, text)) in [
+            ("b.cedar", "permit (principal, action, resource);\nforbid (principal, action, resource) when { false };\n"),
+            ("a.cedar", "permit (principal == User::\"a\", action, resource);\n"),
+            ("a.cedar", "permit (principal == User::\"a\", action, resource);\npermit (principal, action, resource);\n"),
+            ("schema.cedarschema", "entity User; entity Doc; action view appliesTo { principal: User, resource: Doc };"),
+            ("a.cedar", "permit (principal == User::\"a\", action == Action::\"edit\", resource);\n"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            fs::write(directory.path().join(name), text).unwrap();
+            compare(&mut compiler, directory.path(), step);
+        }
+    }
+
+    /// Whether the set is good.
+    #[track_caller]
+    fn compare(compiler: &mut Compiler, directory: &Path, step: usize) -> bool {
+        let files = files::read(directory).unwrap();
+        let options = Options::default();
+        let (again, anew) = (compiler.compile(files.clone(), &options), policy::compile(&files, &options));
+        match (again, anew) {
+            (Ok(again), Ok(anew)) => {
+                assert_eq!(again.to_cedar(), anew.to_cedar(), "step {step}");
+                assert_eq!(again.entities_json(), anew.entities_json(), "step {step}");
+                assert_eq!(again.warnings, anew.warnings, "step {step}");
+                let facts = |snapshot: &Snapshot| format!("{:?}", snapshot.program.policies());
+                assert_eq!(facts(&again), facts(&anew), "step {step}");
+                true
+            }
+            (Err(again), Err(anew)) => {
+                assert_eq!(again, anew, "step {step}");
+                false
+            }
+            (again, anew) => panic!("step {step}: {again:?} is not {anew:?}"),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What the process begins with: the files, or else the set that decided last.
+
+use super::{Observer, Worker, keep::Keeper};
+use crate::{
+    config::{ActivationTests, Live},
+    document::Diagnostics,
+    lifecycle::Clock,
+    model::{Revision, Timestamp},
+    policy::{Compiler, Files},
+    reload::{
+        Cause, Current, Failure, FirstError, Handle, Reader, Report, Source, Status, cause::Slot, checkout,
+        current::Expiry, load::Refused, tell, watch::Watch, workshop::Workshop,
+    },
+    telemetry::{Metrics, ReloadOutcome, events},
+};
+use arc_swap::ArcSwap;
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+/// Why there is nothing to begin with.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The files are no good, and no set is kept that could stand in for them.
+    #[error(transparent)]
+    First(FirstError),
+    /// No thread for the work.
+    #[error("the thread that loads policies cannot be started")]
+    Thread(#[source] io::Error),
+}
+
+/// What was found to begin with.
+struct Begun {
+    current: Current,
+    files: Files,
+    confirmed_at: Timestamp,
+    /// Why the files themselves would not do.
+    failure: Option<Stumble>,
+}
+
+/// Files that are no good.
+struct Stumble {
+    outcome: ReloadOutcome,
+    seen: Option<Revision>,
+    problems: Diagnostics,
+}
+
+/// Loads what the process begins with, and readies the loop that keeps it fresh.
+///
+/// # Errors
+/// Fails where the files cannot be read or have errors and no kept set stands in for them.
+pub fn start(
+    source: Source,
+    settings: Live,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    observer: Observer,
+) -> Result<(Reader, Handle, Worker), StartError> {
+    let began = Instant::now();
+    let compiler = Mutex::new(Compiler::new());
+    let policies = settings.load().policies.clone();
+    let first = First { source: &source, compiler: &compiler, tests: policies.activation_tests, metrics: &metrics, clock };
+    let begun = first.find(policies.start_from_last_good).map_err(StartError::First)?;
+    let Begun { current: first, files, confirmed_at, failure } = begun;
+    let mut report = report(&first, began, clock, &source);
+    // The work tree holds what is no good, and not what decides.
+    let checkout = if failure.is_some() { report.checkout.take() } else { None };
+    let mut status = status(&first, &report, confirmed_at);
+    tell::swap(&metrics, &report, None, &first);
+    observer(&report);
+    let mut news = None;
+    if let Some(stumble) = failure {
+        status.from_last_good = true;
+        status.consecutive_failures = 1;
+        let begun = Report { checkout, ..report.clone() };
+        news = Some(stumbled(stumble, &mut status, begun, &metrics));
+    }
+    if let Some(report) = &news {
+        observer(report);
+    }
+
+    let workshop = Workshop::start("reload").map_err(StartError::Thread)?;
+    let current = Arc::new(ArcSwap::from_pointee(first));
+    let (slot, status) = (Arc::new(Slot::default()), Arc::new(ArcSwap::from_pointee(status)));
+    let expiry = Arc::new(Expiry::default());
+    let is_refusal = news.as_ref().is_some_and(|report| report.seen.is_some());
+    let unreadable = news.as_ref().filter(|_| !is_refusal).and_then(|report| report.problem.clone());
+    // What decides is kept already where it came from the copy.
+    let from_copy = news.is_some();
+    let kept = from_copy.then(|| (files.revision(), confirmed_at));
+    let keeper = Keeper { place: source.last_good.clone(), next: (!from_copy).then_some(files), kept, ..Keeper::default() };
+    let mut worker = Worker {
+        watch: Watch::new(&source.directory, Arc::clone(&slot)),
+        source,
+        settings,
+        current: Arc::clone(&current),
+        expiry: Arc::clone(&expiry),
+        metrics,
+        clock,
+        observer,
+        slot: Arc::clone(&slot),
+        status: Arc::clone(&status),
+        workshop,
+        compiler: Arc::new(compiler),
+        keeper,
+        refused: news.filter(|_| is_refusal),
+        unreadable,
+        retired: Vec::new(),
+    };
+    // Before anybody asks: a copy may be too old to decide.
+    worker.age();
+    Ok((Reader::with_expiry(current, expiry), Handle { slot, status }, worker))
+}
+
+/// Looks for what to begin with.
+struct First<'f> {
+    source: &'f Source,
+    compiler: &'f Mutex<Compiler>,
+    tests: ActivationTests,
+    metrics: &'f Metrics,
+    clock: Clock,
+}
+
+impl First<'_> {
+    fn find(&self, may_use_copy: bool) -> Result<Begun, FirstError> {
+        let (stumble, error) = match self.source.read() {
+            Err(error) => {
+                let problems = Diagnostics::from(error);
+                let stumble =
+                    Stumble { outcome: ReloadOutcome::ReadError, seen: None, problems: problems.clone() };
+                (stumble, FirstError::Read(problems))
+            }
+            Ok(files) => match self.compile(files.clone()) {
+                Ok(current) => {
+                    return Ok(Begun { current, files, confirmed_at: self.clock.now(), failure: None });
+                }
+                Err(Refused { outcome, problems }) => {
+                    let stumble = Stumble { outcome, seen: Some(files.revision()), problems: problems.clone() };
+                    (stumble, FirstError::Refused(problems))
+                }
+            },
+        };
+        let copy = if may_use_copy { self.copy() } else { None };
+        match copy {
+            Some((current, files, confirmed_at)) => {
+                Ok(Begun { current, files, confirmed_at, failure: Some(stumble) })
+            }
+            None => Err(error),
+        }
+    }
+
+    /// The set that decided last, through the same gates as any other.
+    fn copy(&self) -> Option<(Current, Files, Timestamp)> {
+        let kept = match self.source.last_good.as_ref()?.find(self.clock) {
+            Ok(kept) => kept?,
+            Err(error) => {
+                events::last_good_failed(&error);
+                return None;
+            }
+        };
+        match self.compile(kept.files.clone()) {
+            Ok(current) => Some((current, kept.files, kept.confirmed_at)),
+            Err(refused) => {
+                tell::diagnostics(&refused.problems);
+                None
+            }
+        }
+    }
+
+    fn compile(&self, files: Files) -> Result<Current, Refused> {
+        self.source.compile(self.compiler, files, self.tests, self.metrics)
+    }
+}
+
+fn report(first: &Current, began: Instant, clock: Clock, source: &Source) -> Report {
+    let snapshot = &first.snapshot;
+    Report {
+        cause: Cause::Start,
+        outcome: ReloadOutcome::Swapped,
+        revision: snapshot.revision,
+        policy_set: snapshot.name.as_str().into(),
+        seen: Some(snapshot.revision),
+        problem: None,
+        at: clock.now(),
+        took: began.elapsed(),
+        checkout: checkout::find(&source.directory).map(Arc::new),
+        is_news: true,
+    }
+}
+
+fn status(first: &Current, report: &Report, confirmed_at: Timestamp) -> Status {
+    Status {
+        revision: report.revision,
+        policy_set: Arc::clone(&report.policy_set),
+        policies: first.snapshot.program.policies().len(),
+        loaded_at: report.at,
+        last_look: (report.at, Cause::Start, ReloadOutcome::Swapped),
+        last_failure: None,
+        consecutive_failures: 0,
+        watching: false,
+        confirmed_at,
+        overdue: false,
+        from_last_good: false,
+        checkout: report.checkout.clone(),
+    }
+}
+
+/// Says why the files themselves would not do.
+fn stumbled(stumble: Stumble, status: &mut Status, begun: Report, metrics: &Metrics) -> Report {
+    let Stumble { outcome, seen, problems } = stumble;
+    status.last_look = (begun.at, Cause::Start, outcome);
+    let report = Report { outcome, seen, problem: Some(Arc::new(problems)), ..begun };
+    let problems = report.problem.iter().flat_map(|problems| problems.iter());
+    match seen {
+        Some(seen) => tell::refusal(metrics, &report, seen, problems.clone().count(), 1),
+        None => events::policy_read_error(metrics, Cause::Start.as_str(), 1, false),
+    }
+    tell::diagnostics(problems);
+    events::policy_start_from_last_good(metrics, status.revision, status.confirmed_at);
+    status.last_failure =
+        report.problem.clone().map(|problem| Failure { at: report.at, outcome, seen, problem });
+    report
+}

@@ -1,0 +1,190 @@
+//! What comes of what was found: a swap, a refusal, or nothing.
+
+use super::Worker;
+use crate::{
+    document::Diagnostics,
+    model::Revision,
+    policy::{Files, ReadError},
+    reload::{Cause, Checkout, Current, Failure, Report, Status, checkout, load::Refused, look::Found, tell},
+    telemetry::{ReloadOutcome, events},
+};
+use std::{
+    sync::Arc,
+    time::Instant,
+};
+
+impl Worker {
+    /// Nothing where the files do not come to rest.
+    pub(super) async fn conclude(
+        &mut self,
+        cause: Cause,
+        found: Found<Files, ReadError>,
+        began: Instant,
+    ) -> Option<Report> {
+        let files = match found {
+            Found::Unsettled => {
+                self.slot.put(Cause::Poll);
+                return None;
+            }
+            Found::Unreadable(error) => return Some(self.unreadable(cause, error.into(), began).await),
+            Found::Files(files) => files,
+        };
+        let seen = files.revision();
+        if seen == self.status.load().revision {
+            return Some(self.unchanged(cause, began).await);
+        }
+        self.unreadable = None;
+        if let Some(refused) = self.refused.clone().filter(|report| report.seen == Some(seen)) {
+            return Some(self.refused_again(cause, refused));
+        }
+        Some(match self.compile(files.clone()).await {
+            Ok(next) => {
+                self.keeper.next = Some(files);
+                self.swap(cause, next, began).await
+            }
+            Err(refused) => self.refused(cause, seen, refused, began).await,
+        })
+    }
+
+    async fn compile(&self, files: Files) -> Result<Current, Refused> {
+        let (source, compiler) = (self.source.clone(), Arc::clone(&self.compiler));
+        let (metrics, tests) = (Arc::clone(&self.metrics), self.policies().activation_tests);
+        let compiled = self.workshop.run(move || source.compile(&compiler, files, tests, &metrics)).await;
+        compiled.unwrap_or_else(|broken| Err(self.source.broken(&broken)))
+    }
+
+    async fn swap(&mut self, cause: Cause, next: Current, began: Instant) -> Report {
+        let next = Arc::new(next);
+        self.retired.push(self.current.swap(Arc::clone(&next)));
+        let mut report = self.report(cause, ReloadOutcome::Swapped, Some(next.snapshot.revision), began);
+        let from = report.revision;
+        report.revision = next.snapshot.revision;
+        report.policy_set = next.snapshot.name.as_str().into();
+        report.is_news = true;
+        (self.refused, self.unreadable) = (None, None);
+        self.look_done(&report, |status| Status {
+            revision: report.revision,
+            policy_set: Arc::clone(&report.policy_set),
+            policies: next.snapshot.program.policies().len(),
+            loaded_at: report.at,
+            consecutive_failures: 0,
+            confirmed_at: report.at,
+            from_last_good: false,
+            checkout: None,
+            ..status
+        });
+        report.checkout = self.checkout().await;
+        self.publish(|status| Status { checkout: report.checkout.clone(), ..status });
+        tell::swap(&self.metrics, &report, Some(from), &next);
+        self.observe(&report).await;
+        report
+    }
+
+    async fn unchanged(&mut self, cause: Cause, began: Instant) -> Report {
+        let recovered = self.refused.take().is_some() | self.unreadable.take().is_some();
+        let revision = self.status.load().revision;
+        let report =
+            Report { is_news: recovered, ..self.report(cause, ReloadOutcome::Unchanged, Some(revision), began) };
+        events::policy_unchanged(&self.metrics, revision, recovered, report.at);
+        self.look_done(&report, |status| Status {
+            consecutive_failures: 0,
+            confirmed_at: report.at,
+            from_last_good: false,
+            ..status
+        });
+        self.confirm().await;
+        self.observe(&report).await;
+        report
+    }
+
+    async fn refused(&mut self, cause: Cause, seen: Revision, refused: Refused, began: Instant) -> Report {
+        let Refused { outcome, problems } = refused;
+        let mut report = self.report(cause, outcome, Some(seen), began);
+        let failures = self.status.load().consecutive_failures + 1;
+        report.checkout = self.checkout().await;
+        tell::refusal(&self.metrics, &report, seen, problems.len(), failures);
+        tell::diagnostics(&problems);
+        report.is_news = true;
+        report.problem = Some(Arc::new(problems));
+        self.refused = Some(report.clone());
+        self.fail(&report, failures);
+        self.observe(&report).await;
+        report
+    }
+
+    /// The same files as before: said again to who asks, but neither counted nor logged again.
+    fn refused_again(&self, cause: Cause, refused: Report) -> Report {
+        let report = Report { cause, at: self.clock.now(), is_news: false, ..refused };
+        self.fail(&report, self.status.load().consecutive_failures);
+        report
+    }
+
+    pub(super) async fn unreadable(&mut self, cause: Cause, problems: Diagnostics, began: Instant) -> Report {
+        let problem = Arc::new(problems);
+        let told = self.unreadable.as_ref() == Some(&problem);
+        let failures = self.status.load().consecutive_failures + 1;
+        let mut report = self.report(cause, ReloadOutcome::ReadError, None, began);
+        events::policy_read_error(&self.metrics, cause.as_str(), failures, told);
+        if !told {
+            tell::diagnostics(&*problem);
+        }
+        report.is_news = !told;
+        report.problem = Some(Arc::clone(&problem));
+        self.unreadable = Some(problem);
+        self.fail(&report, failures);
+        self.observe(&report).await;
+        report
+    }
+
+    fn fail(&self, report: &Report, failures: u64) {
+        self.look_done(report, |status| Status {
+            last_failure: report.problem.clone().map(|problem| Failure {
+                at: report.at,
+                outcome: report.outcome,
+                seen: report.seen,
+                problem,
+            }),
+            consecutive_failures: failures,
+            ..status
+        });
+    }
+
+    /// A report of a look that changed nothing so far.
+    fn report(&self, cause: Cause, outcome: ReloadOutcome, seen: Option<Revision>, began: Instant) -> Report {
+        let status = self.status.load();
+        Report {
+            cause,
+            outcome,
+            revision: status.revision,
+            policy_set: Arc::clone(&status.policy_set),
+            seen,
+            problem: None,
+            at: self.clock.now(),
+            took: began.elapsed(),
+            checkout: None,
+            is_news: false,
+        }
+    }
+
+    fn look_done(&self, report: &Report, change: impl FnOnce(Status) -> Status) {
+        let last_look = (report.at, report.cause, report.outcome);
+        self.publish(|status| Status { last_look, ..change(status) });
+    }
+
+    /// What is checked out, where the directory is a work tree.
+    async fn checkout(&self) -> Option<Arc<Checkout>> {
+        let directory = self.source.directory.clone();
+        let found = self.workshop.run(move || checkout::find(&directory)).await;
+        found.ok().flatten().map(Arc::new)
+    }
+
+    /// Tells the observer of news.
+    async fn observe(&self, report: &Report) {
+        if report.is_news {
+            let (observer, news) = (Arc::clone(&self.observer), report.clone());
+            if let Err(broken) = self.workshop.run(move || observer(&news)).await {
+                events::reload_failed(&broken);
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Keeps the set that decides for the next start.
+
+use super::Worker;
+use crate::{
+    model::{Revision, Timestamp},
+    policy::Files,
+    reload::{KeptError, LastGood},
+    telemetry::events,
+};
+
+/// How often the copy is told that it is still what the files say.
+const CONFIRM_MICROS: i64 = 60 * 1_000_000;
+
+/// What is known of the copy.
+#[derive(Debug, Default)]
+pub(super) struct Keeper {
+    pub(super) place: Option<LastGood>,
+    /// The set to keep once everybody who waits is answered.
+    pub(super) next: Option<Files>,
+    /// What is kept, and when that was last confirmed.
+    pub(super) kept: Option<(Revision, Timestamp)>,
+    pub(super) told_of_failure: bool,
+}
+
+impl Worker {
+    /// Keeps the set that has become live, where there is a new one.
+    pub(super) async fn keep(&mut self) {
+        let Some(files) = self.keeper.next.take() else { return };
+        let revision = files.revision();
+        if self.policies().start_from_last_good {
+            self.write(revision, move |place| place.keep(&files)).await;
+        }
+    }
+
+    /// Notes that the kept files are still what the directory holds.
+    pub(super) async fn confirm(&mut self) {
+        let now = self.clock.now();
+        if let Some((revision, at)) = self.keeper.kept
+            && now.as_micros().saturating_sub(at.as_micros()) >= CONFIRM_MICROS
+            && revision == self.status.load().revision
+        {
+            self.write(revision, move |place| place.confirm(now)).await;
+        }
+    }
+
+    async fn write(
+        &mut self,
+        revision: Revision,
+        work: impl FnOnce(&LastGood) -> Result<(), KeptError> + Send + 'static,
+    ) {
+        let Some(place) = self.keeper.place.clone() else { return };
+        let failure: Option<Box<dyn std::error::Error + Send + Sync>> =
+            match self.workshop.run(move || work(&place)).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.into()),
+                Err(broken) => Some(broken.into()),
+            };
+        self.keeper.kept = failure.is_none().then(|| (revision, self.clock.now()));
+        let failed = failure.is_some();
+        if let Some(error) = failure.filter(|_| !self.keeper.told_of_failure) {
+            events::last_good_failed(&*error);
+        }
+        self.keeper.told_of_failure = failed;
+    }
+}
