@@ -29,7 +29,7 @@ use crate::{
     engine::{ForbidErrors, Program},
     model::{Revision, User},
 };
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 /// What compiling depends on beside the files.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ pub struct Snapshot {
     /// The compiled policies.
     pub program: Program,
     /// Users declared in the files.
-    pub users: Vec<User>,
+    pub users: Vec<Arc<User>>,
     /// Levels, modules, roles, gates, presets and menu, with every name looked up. Empty in a set of plain Cedar.
     pub catalog: Catalog,
     /// The set's own tests.

@@ -179,6 +179,28 @@ impl IndexBuilder {
 }
 
 impl Index {
+    /// The keys of which a principal needs one, so that some permit has a scope that fits: the index read backwards.
+    pub(super) fn permitted_principals(&self, action: Option<UidIndex>, resource: &[Key]) -> FxHashSet<Key> {
+        let any = self.has_any_action.then_some(ANY_ACTION);
+        let actions = any.into_iter().chain(action.map(|action| action + 1));
+        let drawers = actions.flat_map(|action| resource.iter().map(move |&resource| Drawer { action, resource }));
+        let mut found = FxHashSet::default();
+        for drawer in drawers {
+            let principals = self.drawers.get(&drawer).into_iter().flatten();
+            let permits = |principal: &&Key| {
+                let filed = self.files.get(&File { drawer, principal: **principal });
+                filed.is_some_and(|filed| self.entries(filed).any(|entry| !entry.rule.forbids))
+            };
+            found.extend(principals.filter(permits));
+        }
+        found
+    }
+
+    fn entries<'i>(&'i self, filed: &'i Filed) -> impl Iterator<Item = &'i Entry> {
+        let (start, count) = (filed.start as usize, filed.count as usize);
+        std::iter::once(&filed.first).chain(self.more.get(start..start + count).unwrap_or_default())
+    }
+
     /// The policies whose scope fits, in policy order.
     pub(super) fn candidates(&self, principal: &[Key], action: Option<UidIndex>, resource: &[Key]) -> Candidates {
         let mut found = Candidates::new();

@@ -45,7 +45,7 @@ pub fn compile(files: &Files, options: &Options) -> Result<Snapshot, Diagnostics
         description: made.description,
         files: files.len(),
         program,
-        users: made.users,
+        users: made.users.into_iter().map(Arc::new).collect(),
         catalog: made.catalog,
         tests,
         warnings,
