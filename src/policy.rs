@@ -4,14 +4,18 @@
 //! file, line, column and advice. A snapshot is complete or absent. What YAML says becomes Cedar and nothing else: the text that
 //! [`Snapshot::to_cedar`] gives decides the same as the files do.
 
+mod access;
 mod cases;
 mod catalog;
 mod cedar;
 mod compile;
+mod configuration;
 mod declared;
 mod decode;
 mod files;
 mod handwritten;
+mod matrix;
+mod menu;
 mod names;
 mod plain;
 mod resolve;
@@ -19,10 +23,16 @@ mod section;
 mod tables;
 mod types;
 
+pub use access::{
+    Access, ActionAccess, ConditionText, GateState, Given, GivenRole, ModuleAccess, Overview, Refused, Unknown, Way,
+};
 pub use cases::{PolicyTest, TestReport, TestResult, run_tests};
-pub use catalog::{Catalog, Cell, Gate, Label, Level, MenuItem, Module, Preset, Role};
+pub use catalog::{Catalog, Cell, Condition, Gate, Label, Level, MenuItem, Module, Preset, Role};
 pub use compile::compile;
+pub use configuration::{Configuration, Problem};
 pub use files::{Files, ReadError, read};
+pub use matrix::{Matrix, MatrixCell, MatrixRow, Rows};
+pub use menu::{Item, Menu};
 
 use crate::{
     document::{Diagnostic, Diagnostics},

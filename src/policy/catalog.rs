@@ -9,6 +9,8 @@ pub struct Catalog {
     pub modules: Vec<Module>,
     /// Roles with their cells.
     pub roles: Vec<Role>,
+    /// Conditions that cells name.
+    pub conditions: Vec<Condition>,
     /// Switches that modules sit behind.
     pub gates: Vec<Gate>,
     /// Named configurations.
@@ -88,6 +90,15 @@ pub struct Cell {
     pub areas: Vec<String>,
     /// The id of the policy that it became.
     pub policy: String,
+}
+
+/// A condition that cells name.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    /// Its name.
+    pub name: String,
+    /// What it asks for, in words.
+    pub description: Option<String>,
 }
 
 /// A switch that modules sit behind.

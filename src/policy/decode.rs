@@ -183,7 +183,8 @@ impl Decoder<'_> {
 
     fn condition(&mut self, node: &Node) -> Condition {
         let cedar = node.get("cedar").filter(|node| node.as_text().is_some()).cloned();
-        Condition { text: self.text.clone(), cedar }
+        let description = label(node).description;
+        Condition { description, text: self.text.clone(), cedar }
     }
 
     fn preset(&mut self, node: &Node) -> Preset {

@@ -8,8 +8,10 @@ mod screens;
 mod users;
 mod values;
 
+pub(super) use values::json as json_value;
+
 use super::{
-    catalog::{Catalog, Gate},
+    catalog::{self, Catalog, Gate},
     declared::Declared,
     section::{Named, Spot},
 };
@@ -74,6 +76,14 @@ pub(super) fn resolve(declared: &Declared, problems: &mut Diagnostics) -> Resolv
     gates(declared, &catalog, &mut rules);
     catalog.gates =
         declared.gates.iter().map(|(id, label)| Gate { id: id.name.clone(), label: label.clone() }).collect();
+    catalog.conditions = declared
+        .conditions
+        .iter()
+        .map(|(id, condition)| catalog::Condition {
+            name: id.name.clone(),
+            description: condition.description.clone(),
+        })
+        .collect();
     screens::resolve(declared, &mut catalog, problems);
     tenancy(declared, problems);
     let users = users::resolve(declared, &catalog, &vocabulary, problems);
