@@ -1,8 +1,9 @@
 //! Who may be asked about at all, and what there is to ask about: the index read backwards, for search.
 
 use super::{
-    BoundUser, Dialect, Program,
-    index::Key,
+    BoundUser, Dialect, PolicyIndex, Program,
+    index::{Key, Place},
+    uid::Uid,
 };
 use crate::model::Request;
 use rustc_hash::FxHashSet;
@@ -29,6 +30,31 @@ impl Prospects {
     pub fn include(&self, user: &BoundUser) -> bool {
         user.standings().any(|standing| standing.keys.iter().any(|key| self.keys.contains(key)))
     }
+}
+
+/// The permits that fit what a request is about, whoever asks, in policy order.
+#[must_use]
+pub fn permits_for(program: &Program, request: &Request<'_>) -> Vec<PolicyIndex> {
+    let (store, index) = (program.store(), program.index());
+    let mut found = match program.dialect() {
+        Dialect::Declared(_) => {
+            let Some(target) = program.names().target(request.resource.ty) else { return Vec::new() };
+            let Ok(action) = program.names().action(request.action) else { return Vec::new() };
+            let resource = target.locate(request.resource.ty, request.resource.id, store, index);
+            index.permits(action, &resource.keys)
+        }
+        Dialect::PlainCedar { .. } => {
+            let uid = Uid { ty: request.resource.ty, id: request.resource.id };
+            let own = store.uids.find(uid);
+            let ancestors = own.and_then(|own| store.at(own)).map_or(&[][..], |stored| &stored.ancestors);
+            let place = Place { ty: store.uids.find_type(uid.ty), own, ancestors };
+            let (_, action) = program.names().plain_action(request.action, store);
+            index.permits(action, &index.resources.keys_of(place))
+        }
+    };
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 impl Program {
