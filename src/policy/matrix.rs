@@ -136,12 +136,39 @@ impl Matrix {
         std::iter::once(head).chain(self.rows.iter().map(row)).collect()
     }
 
+    /// The matrix as a table for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let table = self.table();
+        let column = |at: usize| table.iter().filter_map(move |row| row.get(at)).map(|cell| cell.chars().count()).max();
+        let widths: Vec<_> = (0..=self.modules.len()).map(|at| column(at).unwrap_or(0)).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).map(|(cell, &width)| {
+                let cell = if cell.is_empty() { "-" } else { cell };
+                format!("{cell:<width$}")
+            });
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+        };
+        table.iter().map(line).collect()
+    }
+
+    /// The matrix as CSV by RFC 4180.
+    #[must_use]
+    pub fn csv(&self) -> String {
+        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+        for row in self.table() {
+            // Writing to memory does not fail, and every row is as long as the first.
+            let _written = writer.write_record(row);
+        }
+        writer.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+
     /// The matrix as a table in Markdown.
     #[must_use]
     pub fn markdown(&self) -> String {
         let mut rows = self.table().into_iter().map(|row| {
-            let cells = row.iter().map(|cell| cell.replace('|', "\\|"));
-            format!("| {} |\n", cells.map(|cell| if cell.is_empty() { "-".to_owned() } else { cell }).collect::<Vec<_>>().join(" | "))
+            let shown = |cell: &String| if cell.is_empty() { "-".to_owned() } else { cell.replace('|', "\\|") };
+            format!("| {} |\n", row.iter().map(shown).collect::<Vec<_>>().join(" | "))
         });
         let head = rows.next().unwrap_or_default();
         let rule = format!("| {} |\n", vec!["---"; self.modules.len() + 1].join(" | "));
