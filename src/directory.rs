@@ -36,6 +36,12 @@ impl Subjects {
         self.users.iter()
     }
 
+    /// The users behind an id, in order of their ids.
+    pub fn after(&self, id: Option<&str>) -> impl Iterator<Item = &BoundUser> {
+        let start = id.map_or(0, |id| self.users.partition_point(|user| user.id() <= id));
+        self.users.iter().skip(start)
+    }
+
     /// The users behind an id that are allowed a request, in order of their ids, each with the decision.
     ///
     /// Each is decided about as if it had asked itself; who has no role, grant or name in any permit is not asked about.
@@ -46,8 +52,7 @@ impl Subjects {
         after: Option<&str>,
     ) -> impl Iterator<Item = (&'s BoundUser, Outcome<'s>)> {
         let prospects = Prospects::of(program, request);
-        let start = after.map_or(0, |after| self.users.partition_point(|user| user.id() <= after));
-        self.users.iter().skip(start).filter(move |user| prospects.include(user)).filter_map(move |user| {
+        self.after(after).filter(move |user| prospects.include(user)).filter_map(move |user| {
             let outcome = decide(program, Subject::User(user), request);
             outcome.decision.is_allow().then_some((user, outcome))
         })

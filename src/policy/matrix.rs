@@ -36,6 +36,9 @@ pub struct Matrix {
     pub modules: Vec<String>,
     /// The rows: roles in the order of the files, users in that of their ids.
     pub rows: Vec<MatrixRow>,
+    /// Where the next page begins, where this is one of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 /// What one role or user may do.
@@ -118,6 +121,7 @@ impl Matrix {
             tenant: tenant.map(str::to_owned),
             modules: snapshot.catalog.modules.iter().map(|module| module.id.clone()).collect(),
             rows: Vec::new(),
+            next_cursor: None,
         })
     }
 
