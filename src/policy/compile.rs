@@ -91,7 +91,7 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
     files.of(Sort::Yaml).for_each(|text| decode::file(&text, &mut declared, problems));
     unexpected(files, problems);
     let mut resolved = resolve::resolve(&declared, problems);
-    let conditions = cedar::conditions(&declared, problems);
+    let conditions = cedar::conditions(&declared, &resolved.rules, problems);
     unused_conditions(&declared, problems);
     let drafts = cedar::drafts(&resolved.rules, &resolved.catalog, &conditions);
 
@@ -169,7 +169,9 @@ fn unexpected(files: &Files, problems: &mut Diagnostics) {
 
 fn unused_conditions(declared: &Declared, problems: &mut Diagnostics) {
     let used = declared.roles.iter().flat_map(|(_, role)| &role.grants).flat_map(|(_, cells)| cells);
-    let used: rustc_hash::FxHashSet<&str> = used.flat_map(|cell| &cell.when).map(|name| name.name.as_str()).collect();
+    let rights = declared.rights.iter().flat_map(|(_, right)| &right.when);
+    let used = used.flat_map(|cell| &cell.when).chain(rights);
+    let used: rustc_hash::FxHashSet<&str> = used.map(|condition| condition.name.name.as_str()).collect();
     for (name, _) in declared.conditions.iter().filter(|(name, _)| !used.contains(name.name.as_str())) {
         problems.push(name.at.warning("unused-condition", format!("no cell uses the condition `{}`", name.name)));
     }
