@@ -15,6 +15,7 @@ mod reference;
 mod schema;
 mod serve;
 mod set;
+mod test;
 
 pub use exit::{ExitCode, reference as exit_code_reference};
 pub use reference::reference;
@@ -35,6 +36,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Check(check::CheckArgs),
     Compile(compile::CompileArgs),
+    Test(test::TestArgs),
     Authorize(authorize::AuthorizeArgs),
     Explain(explain::ExplainArgs),
     Audit(Box<audit::AuditArgs>),
@@ -66,6 +68,7 @@ impl Command {
             Self::Serve(args) => serve::run(&args),
             Self::Check(args) => check::run(&args),
             Self::Compile(args) => compile::run(&args),
+            Self::Test(args) => test::run(&args),
             Self::Authorize(args) => authorize::run(&args),
             Self::Explain(args) => explain::run(&args),
             Self::Audit(args) => audit::run(&args),

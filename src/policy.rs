@@ -12,6 +12,8 @@ mod declared;
 mod decode;
 mod files;
 mod handwritten;
+mod matrix;
+mod menu;
 mod names;
 mod plain;
 mod resolve;
@@ -19,10 +21,16 @@ mod section;
 mod tables;
 mod types;
 
-pub use cases::{PolicyTest, TestReport, TestResult, run_tests};
-pub use catalog::{Catalog, Cell, Gate, Label, Level, MenuItem, Module, Preset, Role};
+pub use cases::{
+    Count, Coverage, DecisionTest, Expectation, MenuTest, PolicyTest, TestReport, TestResult, run_tests, run_tests_where,
+};
+pub use catalog::{
+    Access, CUSTOM, Catalog, Cell, Family, Gate, Label, Level, MenuItem, Module, Preset, Right, Role, Values,
+};
 pub use compile::compile;
 pub use files::{Files, ReadError, read};
+pub use matrix::{Granted, Matrix, MatrixRow};
+pub use menu::{MenuEntry, menu};
 
 use crate::{
     document::{Diagnostic, Diagnostics},
@@ -65,6 +73,8 @@ pub struct Snapshot {
     pub catalog: Catalog,
     /// The set's own tests.
     pub tests: Vec<PolicyTest>,
+    /// Users that there are for the tests alone.
+    pub test_users: Vec<User>,
     /// What is allowed but hardly meant.
     pub warnings: Vec<Diagnostic>,
     // The compiled set as text.
@@ -86,6 +96,7 @@ impl Snapshot {
             users: Vec::new(),
             catalog: Catalog::default(),
             tests: Vec::new(),
+            test_users: Vec::new(),
             warnings: Vec::new(),
             cedar: String::new(),
             schema: String::new(),

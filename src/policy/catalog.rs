@@ -3,6 +3,9 @@
 use crate::model::{Assignment, AssignmentKind};
 use std::collections::BTreeSet;
 
+/// The name of a configuration that equals no preset.
+pub const CUSTOM: &str = "custom";
+
 /// What a policy set declares, each section in the order of the files.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {

@@ -8,7 +8,7 @@ mod users;
 
 use super::{
     catalog::Label,
-    declared::{Attribute, Condition, Declared, Level, MenuItem, Module, Preset},
+    declared::{Attribute, Condition, Declared, Level, MenuItem, Module, Preset, User},
     names::{self, check_id, check_identifier, check_type},
     section::{Named, Section, Spot},
     tables, types,
@@ -26,6 +26,11 @@ pub(super) fn file(text: &Text, declared: &mut Declared, problems: &mut Diagnost
     };
     Reader::new(text, problems).document(&root, &tables::SET);
     Decoder { text, problems }.set(&root, declared);
+}
+
+/// Reads the users of a file of policy tests.
+pub(super) fn users(text: &Text, root: &Node, users: &mut Section<User>, problems: &mut Diagnostics) {
+    Decoder { text, problems }.section(root, "users", "", users, Decoder::user);
 }
 
 /// Takes values out of one file.
