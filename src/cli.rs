@@ -19,6 +19,7 @@ mod schema;
 mod serve;
 mod set;
 mod subject;
+mod test;
 
 pub use exit::{ExitCode, reference as exit_code_reference};
 pub use reference::reference;
@@ -39,6 +40,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Check(check::CheckArgs),
     Compile(compile::CompileArgs),
+    Test(test::TestArgs),
     /// Decide one question by a policy set; the exit code is 0 for allow and 2 for deny.
     Authorize(question::DecisionArgs),
     /// Explain one decision: what it rests on or what is missing, then every policy that was considered.
@@ -75,6 +77,7 @@ impl Command {
             Self::Serve(args) => serve::run(&args),
             Self::Check(args) => check::run(&args),
             Self::Compile(args) => compile::run(&args),
+            Self::Test(args) => test::run(&args),
             Self::Authorize(args) => authorize::run(&args),
             Self::Explain(args) => explain::run(&args),
             Self::Access(args) => access::run(&args),

@@ -25,10 +25,14 @@ mod tables;
 mod types;
 
 pub use access::{
-    Access, ActionAccess, ConditionText, GateState, Given, GivenRole, ModuleAccess, Overview, Refused, Unknown, Way,
+    ActionAccess, ConditionText, GateState, Given, GivenRole, ModuleAccess, Overview, Refused, Unknown, UserAccess, Way,
 };
-pub use cases::{PolicyTest, TestReport, TestResult, run_tests};
-pub use catalog::{Catalog, Cell, Condition, Gate, Label, Level, MenuItem, Module, Preset, Role};
+pub use cases::{
+    Count, Coverage, DecisionTest, Expectation, MenuTest, PolicyTest, TestReport, TestResult, run_tests, run_tests_where,
+};
+pub use catalog::{
+    Access, CUSTOM, Catalog, Cell, Condition, Family, Gate, Label, Level, MenuItem, Module, Preset, Right, Role, Values,
+};
 pub use compile::compile;
 pub use configuration::{Configuration, Problem};
 pub use explain::{Change, ConsideredPolicy, Explanation, Step, explain};
@@ -77,6 +81,8 @@ pub struct Snapshot {
     pub catalog: Catalog,
     /// The set's own tests.
     pub tests: Vec<PolicyTest>,
+    /// Users that there are for the tests alone.
+    pub test_users: Vec<Arc<User>>,
     /// What is allowed but hardly meant.
     pub warnings: Vec<Diagnostic>,
     // The compiled set as text.
@@ -98,6 +104,7 @@ impl Snapshot {
             users: Vec::new(),
             catalog: Catalog::default(),
             tests: Vec::new(),
+            test_users: Vec::new(),
             warnings: Vec::new(),
             cedar: String::new(),
             schema: String::new(),

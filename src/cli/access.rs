@@ -5,7 +5,7 @@ use super::{
     output::{self, Output},
     subject::SubjectArgs,
 };
-use crate::policy::{Access, ActionAccess, ModuleAccess};
+use crate::policy::{UserAccess, ActionAccess, ModuleAccess};
 use clap::Args;
 use serde_json::json;
 
@@ -29,7 +29,7 @@ pub(super) fn run(args: &AccessArgs) -> ExitCode {
     })
 }
 
-fn human(access: &Access<'_>) -> String {
+fn human(access: &UserAccess<'_>) -> String {
     let mut lines = vec![headline(access)];
     lines.extend(access.refused.iter().map(|refused| format!("nothing is allowed: {} ({})", refused.message, refused.code)));
     let roles = access.roles.iter().map(|role| format!("role  {}{}", role.given.id, terms(&role.given)));
@@ -54,7 +54,7 @@ fn human(access: &Access<'_>) -> String {
     lines.join("\n")
 }
 
-fn headline(access: &Access<'_>) -> String {
+fn headline(access: &UserAccess<'_>) -> String {
     let who = access.user.unwrap_or("a configuration that is not saved");
     let name = access.name.map(|name| format!(" ({name})")).unwrap_or_default();
     let tenant = access.tenant.map(|tenant| format!(" in {tenant}")).unwrap_or_default();

@@ -45,7 +45,7 @@ pub enum Unknown {
 
 /// What a user may do in one tenant.
 #[derive(Debug, Serialize)]
-pub struct Access<'s> {
+pub struct UserAccess<'s> {
     /// The user's id; absent for a configuration without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<&'s str>,
@@ -99,6 +99,9 @@ pub struct ModuleAccess<'s> {
     pub summary: String,
     /// The level that says exactly this.
     pub level: Option<&'s str>,
+    /// `full`, `read-only` or `none`, where the set says which actions only look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extent: Option<&'static str>,
     /// Gates of which one must be open, where all are closed: then nothing is allowed.
     pub closed_gates: Vec<&'s str>,
     /// What is allowed.
@@ -164,13 +167,13 @@ impl<'s> Overview<'s> {
     ///
     /// # Errors
     /// Fails where the set has no modules or does not know the tenant.
-    pub fn access(&self, user: &'s BoundUser, tenant: Option<&'s str>, time: Timestamp) -> Result<Access<'s>, Unknown> {
+    pub fn access(&self, user: &'s BoundUser, tenant: Option<&'s str>, time: Timestamp) -> Result<UserAccess<'s>, Unknown> {
         let snapshot = self.snapshot;
         let (tenant, refused) = self.standing(user, tenant, time)?;
         let given = given::Given::all(user.user(), tenant, time);
         let modules = if refused.is_some() { self.nothing() } else { self.modules(user, tenant, time) };
         let profile = user.user();
-        Ok(Access {
+        Ok(UserAccess {
             user: Some(user.id()).filter(|id| !id.is_empty()),
             name: profile.name.as_deref(),
             status: profile.status.as_str(),
@@ -257,7 +260,9 @@ impl<'s> Overview<'s> {
             }
             access.actions.push(self.action(action, ways, &touching));
         }
-        summary::summarize(&mut access, module, &self.snapshot.catalog.levels);
+        let catalog = &self.snapshot.catalog;
+        access.extent = catalog.access(access.actions.iter().map(|action| action.action)).map(catalog::Access::as_str);
+        summary::summarize(&mut access, module, &catalog.levels);
         access
     }
 
@@ -359,6 +364,7 @@ impl<'s> ModuleAccess<'s> {
             name: module.label.name.as_deref(),
             summary: String::new(),
             level: None,
+            extent: None,
             closed_gates: Vec::new(),
             actions: Vec::new(),
             held: false,

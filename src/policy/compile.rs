@@ -47,7 +47,8 @@ pub fn compile(files: &Files, options: &Options) -> Result<Snapshot, Diagnostics
         program,
         users: made.users.into_iter().map(Arc::new).collect(),
         catalog: made.catalog,
-        tests,
+        tests: tests.list,
+        test_users: tests.users.into_iter().map(Arc::new).collect(),
         warnings,
         schema: made.schema,
         cedar: made.cedar,
@@ -56,12 +57,15 @@ pub fn compile(files: &Files, options: &Options) -> Result<Snapshot, Diagnostics
 }
 
 /// The set's tests. Their names can be looked up once the set itself is sound.
-fn tests(files: &Files, made: Option<&Made>, problems: &mut Diagnostics) -> Vec<super::PolicyTest> {
-    let known = made.and_then(|made| match &made.source.dialect {
-        Dialect::Declared(vocabulary) => Some(cases::Known::new(&made.users, vocabulary)),
-        Dialect::PlainCedar { .. } => None,
-    });
-    cases::read(files, known.as_ref(), problems)
+fn tests(files: &Files, made: Option<&Made>, problems: &mut Diagnostics) -> cases::Tests {
+    let ground = match made.map(|made| (made, &made.declared, &made.source.dialect)) {
+        Some((made, Some(declared), Dialect::Declared(vocabulary))) => {
+            cases::Ground::Declared { declared, users: &made.users, catalog: &made.catalog, vocabulary }
+        }
+        Some(_) => cases::Ground::Plain,
+        None => cases::Ground::Unsound,
+    };
+    cases::read(files, &ground, problems)
 }
 
 /// What a set is compiled to, before it is a program.
@@ -73,6 +77,8 @@ pub(super) struct Made {
     pub(super) catalog: super::Catalog,
     pub(super) schema: String,
     pub(super) cedar: String,
+    /// What the files declare; nothing in a set of plain Cedar.
+    pub(super) declared: Option<Declared>,
 }
 
 /// The directory's name stands in for a set's.
@@ -91,7 +97,7 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
     files.of(Sort::Yaml).for_each(|text| decode::file(&text, &mut declared, problems));
     unexpected(files, problems);
     let mut resolved = resolve::resolve(&declared, problems);
-    let conditions = cedar::conditions(&declared, problems);
+    let conditions = cedar::conditions(&declared, &resolved.rules, problems);
     unused_conditions(&declared, problems);
     let drafts = cedar::drafts(&resolved.rules, &resolved.catalog, &conditions);
 
@@ -127,8 +133,8 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
     made.by_hand(&by_hand);
     made.is_whole(resolved.rules.len() + by_hand.facts.len(), files, problems)?;
     Some(Made {
-        name: declared.name.map_or_else(|| directory_name(files), |name| name.name),
-        description: declared.description.map(|description| description.name),
+        name: declared.name.as_ref().map_or_else(|| directory_name(files), |name| name.name.clone()),
+        description: declared.description.as_ref().map(|description| description.name.clone()),
         source: Source {
             policies: made.set,
             entities,
@@ -140,6 +146,7 @@ fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Opt
         catalog: resolved.catalog,
         schema: schema_text,
         cedar: made.text,
+        declared: Some(declared),
     })
 }
 
@@ -169,7 +176,9 @@ fn unexpected(files: &Files, problems: &mut Diagnostics) {
 
 fn unused_conditions(declared: &Declared, problems: &mut Diagnostics) {
     let used = declared.roles.iter().flat_map(|(_, role)| &role.grants).flat_map(|(_, cells)| cells);
-    let used: rustc_hash::FxHashSet<&str> = used.flat_map(|cell| &cell.when).map(|name| name.name.as_str()).collect();
+    let rights = declared.rights.iter().flat_map(|(_, right)| &right.when);
+    let used = used.flat_map(|cell| &cell.when).chain(rights);
+    let used: rustc_hash::FxHashSet<&str> = used.map(|condition| condition.name.name.as_str()).collect();
     for (name, _) in declared.conditions.iter().filter(|(name, _)| !used.contains(name.name.as_str())) {
         problems.push(name.at.warning("unused-condition", format!("no cell uses the condition `{}`", name.name)));
     }

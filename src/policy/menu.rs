@@ -24,7 +24,7 @@ pub struct Item<'s> {
     pub id: &'s str,
     /// Whether the user sees it.
     pub visible: bool,
-    /// What the user lacks: `gate:backoffice`, `module:pricing`.
+    /// What the user lacks: `gate:backoffice`, `module:pricing`, or `user:suspended` where the user may not act at all.
     pub missing: Vec<String>,
 }
 
@@ -41,15 +41,16 @@ impl<'s> Overview<'s> {
         if catalog.menu.is_empty() {
             return Err(Unknown::Menu(self.snapshot.name.clone()));
         }
-        let refused = refused.is_some();
-        let modules = if refused { Vec::new() } else { self.modules(user, tenant, time) };
-        let memberships = user.user().memberships.iter().filter(|membership| membership.tenant.as_deref() == tenant);
-        let open: Vec<&str> = memberships
-            .flat_map(|membership| &membership.assignments)
-            .filter(|given| given.kind == AssignmentKind::Gate && given.until.is_none_or(|until| time < until))
-            .map(|given| given.name.as_str())
-            .filter(|_| !refused)
-            .collect();
+        if let Some(refused) = refused {
+            let missing = refused.code.as_str().replacen("user_", "user:", 1).replacen("tenant_", "tenant:", 1);
+            let items = catalog.menu.iter();
+            let items = items.map(|item| Item { id: &item.id, visible: false, missing: vec![missing.clone()] });
+            return Ok(Menu { items: items.collect() });
+        }
+        let modules = self.modules(user, tenant, time);
+        let given = user.user().assignments(tenant, time);
+        let gates = given.filter(|given| given.kind == AssignmentKind::Gate);
+        let open: Vec<&str> = gates.map(|given| given.name.as_str()).collect();
         let items = catalog.menu.iter().map(|item| {
             let missing = missing(item, &modules, &open);
             Item { id: &item.id, visible: missing.is_empty(), missing }

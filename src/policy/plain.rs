@@ -50,6 +50,7 @@ pub(super) fn compile(files: &Files, options: &Options, problems: &mut Diagnosti
         catalog: Catalog::default(),
         schema: schemas.iter().map(Text::content).collect::<Vec<_>>().join("\n"),
         cedar: made.text,
+        declared: None,
     })
 }
 

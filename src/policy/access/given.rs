@@ -2,13 +2,9 @@
 
 use crate::{
     model::{self, Assignment, AssignmentKind, Timestamp, User, Value},
-    policy::{Catalog, Preset},
+    policy::{CUSTOM, Catalog},
 };
 use serde::Serialize;
-use std::collections::BTreeSet;
-
-/// The name that the configuration of a user has where it equals no preset.
-const CUSTOM: &str = "custom";
 
 /// A role that a user has.
 #[derive(Debug, Serialize)]
@@ -53,17 +49,24 @@ pub(super) struct All<'s> {
     roles: Vec<Given<'s>>,
     pub(super) grants: Vec<Given<'s>>,
     gates: Vec<Given<'s>>,
+    /// What has not run out.
+    counting: Vec<&'s Assignment>,
 }
 
 impl<'s> Given<'s> {
     /// Everything that a user was given in a tenant, with what has run out at a time.
-    pub(super) fn all(user: &'s User, tenant: Option<&str>, time: Timestamp) -> All<'s> {
+    pub(super) fn all(user: &'s User, tenant: Option<&'s str>, time: Timestamp) -> All<'s> {
         let membership = user.memberships.iter().find(|membership| membership.tenant.as_deref() == tenant);
         let of = |kind: AssignmentKind| {
             let assignments = membership.into_iter().flat_map(|membership| &membership.assignments);
             assignments.filter(|given| given.kind == kind).map(|given| Self::new(given, time)).collect()
         };
-        All { roles: of(AssignmentKind::Role), grants: of(AssignmentKind::Grant), gates: of(AssignmentKind::Gate) }
+        All {
+            roles: of(AssignmentKind::Role),
+            grants: of(AssignmentKind::Grant),
+            gates: of(AssignmentKind::Gate),
+            counting: user.assignments(tenant, time).collect(),
+        }
     }
 
     fn new(given: &'s Assignment, time: Timestamp) -> Self {
@@ -103,15 +106,7 @@ impl<'s> All<'s> {
 
     /// The preset that this equals, `custom` where it equals none; `None` where the set has no presets.
     pub(super) fn preset(&self, catalog: &'s Catalog) -> Option<&'s str> {
-        let counting = |given: &[Given<'s>]| -> BTreeSet<String> {
-            given.iter().filter(|given| !given.expired).map(|given| given.id.to_owned()).collect()
-        };
-        let (roles, grants, gates) = (counting(&self.roles), counting(&self.grants), counting(&self.gates));
-        let equals = |preset: &&Preset| {
-            let levels: BTreeSet<_> = preset.levels.iter().map(|(module, level)| format!("{module}/{level}")).collect();
-            roles.is_empty() && grants == levels && gates == preset.gates.iter().cloned().collect()
-        };
-        let named = catalog.presets.iter().find(equals).map(|preset| preset.id.as_str());
+        let named = catalog.preset_of(self.counting.iter().copied()).map(|preset| preset.id.as_str());
         (!catalog.presets.is_empty()).then(|| named.unwrap_or(CUSTOM))
     }
 }

@@ -10,8 +10,8 @@ use crate::{
     engine::Vocabulary,
     policy::{
         catalog::Catalog,
-        resolve::{Effect, Rule},
-        section::{Named, Spot},
+        resolve::{Applied, Effect, Rule},
+        section::Spot,
         types,
     },
 };
@@ -26,7 +26,7 @@ pub(in crate::policy) struct Compiled<'c> {
     pub(in crate::policy) drafts: &'c [Option<Draft>],
     pub(in crate::policy) catalog: &'c Catalog,
     pub(in crate::policy) vocabulary: &'c Vocabulary,
-    pub(in crate::policy) conditions: &'c FxHashMap<&'c str, Condition<'c>>,
+    pub(in crate::policy) conditions: &'c FxHashMap<String, Condition<'c>>,
 }
 
 /// Checks every draft and reports what Cedar finds, at the place in the condition that it is about.
@@ -117,7 +117,7 @@ fn variants(compiled: Compiled<'_>, module: usize, rules: &[usize]) -> Vec<Varia
         else {
             continue;
         };
-        if seen.insert((actions, areas, when.iter().map(|name| name.name.as_str()).collect())) {
+        if seen.insert((actions, areas, when.iter().map(|applied| applied.key.as_str()).collect())) {
             variants.extend(types.iter().map(|(ty, is_whole)| Variant {
                 rule: at,
                 ty: ty.clone(),
@@ -131,7 +131,11 @@ fn variants(compiled: Compiled<'_>, module: usize, rules: &[usize]) -> Vec<Varia
 /// The part of the set's schema that concerns one module: its own types, and whatever they and its conditions refer to.
 fn module_schema(compiled: Compiled<'_>, module: usize, rules: &[usize], problems: &mut Diagnostics) -> Option<Schema> {
     let whole = compiled.vocabulary;
-    let catalog = Catalog { modules: vec![compiled.catalog.modules.get(module)?.clone()], ..Catalog::default() };
+    let catalog = Catalog {
+        modules: vec![compiled.catalog.modules.get(module)?.clone()],
+        values: compiled.catalog.values.clone(),
+        ..Catalog::default()
+    };
     let mut wanted: Vec<String> = catalog.modules.iter().flat_map(|module| module.resource_types.clone()).collect();
     for (_, ty) in whole.user_attributes.iter().chain(&whole.context) {
         types::entities(ty, &mut wanted);
@@ -182,8 +186,8 @@ fn mentioned(condition: &Condition<'_>, names: &mut Vec<String>) {
 
 impl<'c> Compiled<'c> {
     fn conditions_of(self, rule: &'c Rule) -> impl Iterator<Item = &'c Condition<'c>> {
-        let when: &[Named] = if let Effect::Permit { when, .. } = &rule.effect { when } else { &[] };
-        when.iter().filter_map(move |name| self.conditions.get(name.name.as_str()))
+        let when: &[Applied] = if let Effect::Permit { when, .. } = &rule.effect { when } else { &[] };
+        when.iter().filter_map(move |applied| self.conditions.get(&applied.key))
     }
 }
 
@@ -245,15 +249,15 @@ impl<'r> Reporter<'r> {
         }
         let label = miette::Diagnostic::labels(error)?.next()?;
         let quoted = miette::Diagnostic::source_code(error)?.read_span(label.inner(), usize::MAX, usize::MAX).ok()?;
-        all.into_iter().find(|condition| condition.source.as_bytes() == quoted.data())
+        all.into_iter().find(|condition| condition.source().as_bytes() == quoted.data())
     }
 
     /// Reports a cell whose condition is false for whatever it is asked about.
     fn never(&self, rule: &'r Rule, problems: &mut Diagnostics) {
         let module = self.compiled.catalog.modules.get(rule.module);
         let (Effect::Permit { when, named: true, .. }, Some(module)) = (&rule.effect, module) else { return };
-        let names: Vec<_> = when.iter().map(|name| format!("`{}`", name.name)).collect();
-        let at: &Spot = when.first().map_or(&rule.at, |name| &name.at);
+        let names: Vec<_> = when.iter().map(|applied| format!("`{}`", applied.shown)).collect();
+        let at: &Spot = when.first().map_or(&rule.at, |applied| &applied.name.at);
         let message = format!("{} can never hold on the module `{}`", names.join(" and "), module.id);
         problems.push(at.error("condition-never-holds", message).with_help(self.suspect(rule)));
     }

@@ -70,13 +70,13 @@ impl Words {
 pub(in crate::policy) fn drafts(
     rules: &[Rule],
     catalog: &Catalog,
-    conditions: &FxHashMap<&str, Condition<'_>>,
+    conditions: &FxHashMap<String, Condition<'_>>,
 ) -> Vec<Option<Draft>> {
     let Some(words) = Words::new() else { return Vec::new() };
     rules.iter().map(|rule| draft(rule, catalog, conditions, &words)).collect()
 }
 
-fn draft(rule: &Rule, catalog: &Catalog, conditions: &FxHashMap<&str, Condition<'_>>, words: &Words) -> Option<Draft> {
+fn draft(rule: &Rule, catalog: &Catalog, conditions: &FxHashMap<String, Condition<'_>>, words: &Words) -> Option<Draft> {
     let module = &catalog.modules.get(rule.module)?.id;
     let location = rule.at.location();
     let whole = entity(&words.module, module);
@@ -106,9 +106,9 @@ fn draft(rule: &Rule, catalog: &Catalog, conditions: &FxHashMap<&str, Condition<
                 [one] => draft.resource = one.clone(),
                 several => draft.clauses.push(Clause::membership(true, Var::Resource, several)),
             }
-            for name in when {
-                let condition = conditions.get(name.name.as_str())?;
-                let (source, expression) = (condition.source.to_owned(), condition.expression.clone());
+            for applied in when {
+                let condition = conditions.get(&applied.key)?;
+                let (source, expression) = (condition.source().to_owned(), condition.expression.clone());
                 draft.clauses.push(Clause { is_when: true, source, expression });
             }
         }
