@@ -104,7 +104,7 @@ fn freshness(rounds: usize) {
 /// Reading and compiling alone, with what is known from the generation before and without.
 fn compiling(directory: &Path, form: Form, rounds: usize) {
     let mut compiler = Compiler::new();
-    let mut compile = |compiler: &mut Compiler, generation: usize| {
+    let compile = |compiler: &mut Compiler, generation: usize| {
         sets::write_file(directory, form, 0, generation);
         let began = Instant::now();
         let files = policy::read(directory).expect("the set can be read");
@@ -186,9 +186,12 @@ fn storm(directory: &Path, form: Form, duration: Duration) {
         (storm, reloads.join().expect("the reloads"))
     });
     println!(
-        "{}: p99 {:.0} us in peace, {:.0} us in a storm of {} swaps and {} refusals, ratio {:.2}; {:.0} and {:.0} decisions a second",
+        "{}: p50 {:.0} and p99 {:.0} us in peace, {:.0} and {:.0} us in a storm of {} swaps and {} refusals, p99 ratio {:.2}; \
+         {:.0} and {:.0} decisions a second",
         form.name(),
+        peace.p50,
         peace.p99,
+        storm.p50,
         storm.p99,
         outcomes.0,
         outcomes.1,

@@ -14,12 +14,15 @@ mod self_check;
 mod shadow;
 mod service;
 
+mod address;
+mod aside;
 mod body;
 mod request_id;
 mod routes;
 
 mod authorize;
 mod authzen;
+mod questions;
 
 mod desk;
 

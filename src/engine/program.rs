@@ -173,6 +173,12 @@ impl Program {
         &self.facts
     }
 
+    /// Whether a policy asks for more than its scope says: whether it has a `when` or an `unless`.
+    #[must_use]
+    pub fn has_condition(&self, index: PolicyIndex) -> bool {
+        self.cedar(index).is_some_and(|policy| policy.non_scope_constraints().is_some())
+    }
+
     /// How requests are read.
     #[must_use]
     pub fn dialect(&self) -> &Dialect {

@@ -54,7 +54,7 @@ pub(super) struct Cache {
     sound_modules: FxHashMap<String, String>,
     /// Hand-written policies in which nothing was found, under the schema of this text.
     sound_policies: (String, FxHashSet<Arc<str>>),
-    /// The sources of conditions.
+    /// The sources of conditions, by the keys of their uses.
     conditions: FxHashMap<String, String>,
     /// Policies made of rules, by their ids.
     rules: FxHashMap<Arc<str>, Kept>,
@@ -133,13 +133,13 @@ impl Cache {
     }
 
     /// Takes note of the conditions; policies that were made with another one are forgotten.
-    pub(super) fn conditions(&mut self, conditions: &FxHashMap<&str, cedar::Condition<'_>>) {
-        let changed = |name: &str| {
-            self.conditions.get(name).map(String::as_str) != conditions.get(name).map(|condition| condition.source)
+    pub(super) fn conditions(&mut self, conditions: &FxHashMap<String, cedar::Condition<'_>>) {
+        let changed = |key: &str| {
+            self.conditions.get(key).map(String::as_str) != conditions.get(key).map(cedar::Condition::source)
         };
         self.rules.retain(|_, kept| !kept.rule.conditions().any(changed));
         self.conditions =
-            conditions.iter().map(|(name, condition)| ((*name).to_owned(), condition.source.to_owned())).collect();
+            conditions.iter().map(|(key, condition)| (key.clone(), condition.source().to_owned())).collect();
     }
 
     /// The policies of these rules, in their order, made by `make` where a rule has changed. What cannot be made is left out.
@@ -165,10 +165,10 @@ impl Cache {
 }
 
 impl Rule {
-    /// The names of its conditions.
+    /// The keys of its conditions.
     fn conditions(&self) -> impl Iterator<Item = &str> {
         let when = if let Effect::Permit { when, .. } = &self.effect { when.as_slice() } else { &[] };
-        when.iter().map(|name| name.name.as_str())
+        when.iter().map(|applied| applied.key.as_str())
     }
 
     /// Whether the same policy comes of both, where their modules have one name and their conditions one text.

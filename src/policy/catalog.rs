@@ -1,6 +1,12 @@
 //! What a policy set declares, with every name looked up: what a matrix, a menu or a list of roles shows.
 
-/// The levels, modules, roles, gates, presets and menu items of a policy set, each in the order of the files.
+use crate::model::{Assignment, AssignmentKind};
+use std::collections::BTreeSet;
+
+/// The name of a configuration that equals no preset.
+pub const CUSTOM: &str = "custom";
+
+/// What a policy set declares, each section in the order of the files.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     /// Named sets of actions.
@@ -9,8 +15,18 @@ pub struct Catalog {
     pub modules: Vec<Module>,
     /// Roles with their cells.
     pub roles: Vec<Role>,
+    /// Conditions that cells name.
+    pub conditions: Vec<Condition>,
+    /// Named rights.
+    pub rights: Vec<Right>,
+    /// The families that users belong to.
+    pub families: Vec<Family>,
     /// Switches that modules sit behind.
     pub gates: Vec<Gate>,
+    /// Types whose values are listed, such as sales channels.
+    pub values: Vec<Values>,
+    /// The actions that only look. Empty where the set does not tell them apart.
+    pub read_actions: Vec<String>,
     /// Named configurations.
     pub presets: Vec<Preset>,
     /// Items of the menu.
@@ -90,6 +106,59 @@ pub struct Cell {
     pub policy: String,
 }
 
+/// A condition that cells name.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    /// Its name.
+    pub name: String,
+    /// What it asks for, in words.
+    pub description: Option<String>,
+}
+
+/// An action on a module, under a name of its own.
+#[derive(Debug, Clone)]
+pub struct Right {
+    /// Its name.
+    pub name: String,
+    /// How it is shown.
+    pub label: Label,
+    /// The module's id.
+    pub module: String,
+    /// The action.
+    pub action: String,
+    /// The conditions that must all hold.
+    pub when: Vec<String>,
+}
+
+/// A family of users.
+#[derive(Debug, Clone)]
+pub struct Family {
+    /// Its id.
+    pub id: String,
+    /// How it is shown.
+    pub label: Label,
+}
+
+/// A type whose values are listed.
+#[derive(Debug, Clone)]
+pub struct Values {
+    /// Its name: an entity type in Cedar.
+    pub name: String,
+    /// Its values, in the order of the file.
+    pub values: Vec<String>,
+}
+
+/// How much of a module somebody has, where a set tells which actions only look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Something beyond looking.
+    Full,
+    /// Nothing but looking.
+    ReadOnly,
+    /// Nothing.
+    None,
+}
+
 /// A switch that modules sit behind.
 #[derive(Debug, Clone)]
 pub struct Gate {
@@ -123,6 +192,97 @@ pub struct MenuItem {
     pub gate: Option<String>,
     /// The modules of which some action must be granted, on each.
     pub modules: Vec<String>,
+}
+
+impl Access {
+    /// `full`, `read-only` or `none`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::ReadOnly => "read-only",
+            Self::None => "none",
+        }
+    }
+}
+
+impl Catalog {
+    /// The module with this id.
+    #[must_use]
+    pub fn module(&self, id: &str) -> Option<&Module> {
+        self.modules.iter().find(|module| module.id == id)
+    }
+
+    /// The role with this id.
+    #[must_use]
+    pub fn role(&self, id: &str) -> Option<&Role> {
+        self.roles.iter().find(|role| role.id == id)
+    }
+
+    /// A level on every module that has an action of it, as the names of direct grants: `pricing/editor`.
+    pub fn grants_of_level<'a>(&'a self, level: &'a str) -> impl Iterator<Item = (&'a Module, String)> {
+        let found = self.levels.iter().find(|known| known.name == level);
+        let modules = found.into_iter().flat_map(|level| self.modules.iter().map(move |module| (module, level)));
+        let modules = modules.filter(|(module, level)| !module.actions_of(level).is_empty());
+        modules.map(|(module, level)| (module, format!("{}/{}", module.id, level.name)))
+    }
+
+    /// A role and all that it includes, itself first, each once.
+    #[must_use]
+    pub fn role_with_included(&self, id: &str) -> Vec<&Role> {
+        let mut found: Vec<&Role> = self.role(id).into_iter().collect();
+        let mut next = 0;
+        while let Some(role) = found.get(next) {
+            for included in role.includes.iter().filter_map(|id| self.role(id)) {
+                if !found.iter().any(|known| known.id == included.id) {
+                    found.push(included);
+                }
+            }
+            next += 1;
+        }
+        found
+    }
+
+    /// How much these actions are of a module. `None` where the set does not say which actions only look.
+    #[must_use]
+    pub fn access<'a>(&self, actions: impl IntoIterator<Item = &'a str>) -> Option<Access> {
+        if self.read_actions.is_empty() {
+            return None;
+        }
+        let mut access = Access::None;
+        for action in actions {
+            if !self.read_actions.iter().any(|reads| reads == action) {
+                return Some(Access::Full);
+            }
+            access = Access::ReadOnly;
+        }
+        Some(access)
+    }
+
+    /// The preset that a configuration equals: the same open gates, and the same level on every module. Roles do not matter. `None`
+    /// is what people call a custom configuration.
+    #[must_use]
+    pub fn preset_of<'a>(&self, given: impl IntoIterator<Item = &'a Assignment>) -> Option<&Preset> {
+        let (mut gates, mut grants) = (BTreeSet::new(), BTreeSet::new());
+        for assignment in given {
+            match assignment.kind {
+                AssignmentKind::Gate => drop(gates.insert(assignment.name.as_str())),
+                AssignmentKind::Grant => drop(grants.insert(assignment.name.clone())),
+                AssignmentKind::Role => {}
+            }
+        }
+        self.presets.iter().find(|preset| {
+            preset.gates.iter().map(String::as_str).collect::<BTreeSet<_>>() == gates
+                && preset.grants().collect::<BTreeSet<_>>() == grants
+        })
+    }
+}
+
+impl Preset {
+    /// Its levels as the names of direct grants: `pricing/editor`.
+    pub fn grants(&self) -> impl Iterator<Item = String> {
+        self.levels.iter().map(|(module, level)| format!("{module}/{level}"))
+    }
 }
 
 impl Module {

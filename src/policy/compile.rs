@@ -44,9 +44,10 @@ pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache) -> Re
         description: made.description,
         files: files.len(),
         program,
-        users: made.users,
+        users: made.users.into_iter().map(Arc::new).collect(),
         catalog: made.catalog,
-        tests,
+        tests: tests.list,
+        test_users: tests.users.into_iter().map(Arc::new).collect(),
         warnings,
         schema: made.schema,
         cedar: made.texts,
@@ -55,12 +56,15 @@ pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache) -> Re
 }
 
 /// The set's tests. Their names can be looked up once the set itself is sound.
-fn tests(files: &Files, made: Option<&Made>, problems: &mut Diagnostics) -> Vec<super::PolicyTest> {
-    let known = made.and_then(|made| match &made.source.dialect {
-        Dialect::Declared(vocabulary) => Some(cases::Known::new(&made.users, vocabulary)),
-        Dialect::PlainCedar { .. } => None,
-    });
-    cases::read(files, known.as_ref(), problems)
+fn tests(files: &Files, made: Option<&Made>, problems: &mut Diagnostics) -> cases::Tests {
+    let ground = match made.map(|made| (made, &made.declared, &made.source.dialect)) {
+        Some((made, Some(declared), Dialect::Declared(vocabulary))) => {
+            cases::Ground::Declared { declared, users: &made.users, catalog: &made.catalog, vocabulary }
+        }
+        Some(_) => cases::Ground::Plain,
+        None => cases::Ground::Unsound,
+    };
+    cases::read(files, &ground, problems)
 }
 
 /// What a set is compiled to, before it is a program.
@@ -72,6 +76,8 @@ pub(super) struct Made {
     pub(super) catalog: super::Catalog,
     pub(super) schema: String,
     pub(super) texts: Vec<Arc<str>>,
+    /// What the files declare; nothing in a set of plain Cedar.
+    pub(super) declared: Option<Declared>,
 }
 
 /// A policy with what is known about it and its text.
@@ -98,7 +104,7 @@ fn declared(files: &Files, options: &Options, cache: &mut Cache, problems: &mut 
     files.of(Sort::Yaml).for_each(|text| decode::file(&text, &mut declared, problems));
     unexpected(files, problems);
     let mut resolved = resolve::resolve(&declared, problems);
-    let conditions = cedar::conditions(&declared, problems);
+    let conditions = cedar::conditions(&declared, &resolved.rules, problems);
     unused_conditions(&declared, problems);
     cache.conditions(&conditions);
 
@@ -138,8 +144,8 @@ fn declared(files: &Files, options: &Options, cache: &mut Cache, problems: &mut 
     is_whole(&ready, expected + by_hand.len(), files, problems)?;
     let (policies, facts, texts) = apart(ready);
     Some(Made {
-        name: declared.name.map_or_else(|| directory_name(files), |name| name.name),
-        description: declared.description.map(|description| description.name),
+        name: declared.name.as_ref().map_or_else(|| directory_name(files), |name| name.name.clone()),
+        description: declared.description.as_ref().map(|description| description.name.clone()),
         source: Source {
             policies,
             entities,
@@ -151,6 +157,7 @@ fn declared(files: &Files, options: &Options, cache: &mut Cache, problems: &mut 
         catalog,
         schema: schema_text,
         texts,
+        declared: Some(declared),
     })
 }
 
@@ -185,7 +192,9 @@ fn unexpected(files: &Files, problems: &mut Diagnostics) {
 
 fn unused_conditions(declared: &Declared, problems: &mut Diagnostics) {
     let used = declared.roles.iter().flat_map(|(_, role)| &role.grants).flat_map(|(_, cells)| cells);
-    let used: rustc_hash::FxHashSet<&str> = used.flat_map(|cell| &cell.when).map(|name| name.name.as_str()).collect();
+    let rights = declared.rights.iter().flat_map(|(_, right)| &right.when);
+    let used = used.flat_map(|cell| &cell.when).chain(rights);
+    let used: rustc_hash::FxHashSet<&str> = used.map(|condition| condition.name.name.as_str()).collect();
     for (name, _) in declared.conditions.iter().filter(|(name, _)| !used.contains(name.name.as_str())) {
         problems.push(name.at.warning("unused-condition", format!("no cell uses the condition `{}`", name.name)));
     }

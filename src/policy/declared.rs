@@ -23,10 +23,14 @@ pub(super) struct Declared {
     pub(super) modules: Section<Module>,
     pub(super) conditions: Section<Condition>,
     pub(super) roles: Section<Role>,
+    pub(super) rights: Section<Right>,
+    pub(super) families: Section<Label>,
     pub(super) gates: Section<Label>,
     pub(super) presets: Section<Preset>,
     pub(super) menu: Section<MenuItem>,
     pub(super) users: Section<User>,
+    pub(super) values: Section<Vec<Named>>,
+    pub(super) read_actions: Vec<Named>,
     pub(super) context: Section<Attribute>,
     pub(super) user_attributes: Section<Attribute>,
 }
@@ -43,10 +47,14 @@ impl Default for Declared {
             modules: Section::new("module", "unknown-module"),
             conditions: Section::new("condition", "unknown-condition"),
             roles: Section::new("role", "unknown-role"),
+            rights: Section::new("right", "unknown-right"),
+            families: Section::new("family", "unknown-family"),
             gates: Section::new("gate", "unknown-gate"),
             presets: Section::new("preset", "unknown-preset"),
             menu: Section::new("menu item", "unknown-menu-item"),
             users: Section::new("user", "unknown-user"),
+            values: Section::new("type", "unknown-type"),
+            read_actions: Vec::new(),
             context: Section::new("context attribute", "unknown-attribute"),
             user_attributes: Section::new("user attribute", "unknown-attribute"),
         }
@@ -83,25 +91,53 @@ pub(super) struct Module {
 /// The Cedar text is kept as the node, so that what Cedar says about it can be found in the file.
 #[derive(Debug)]
 pub(super) struct Condition {
+    pub(super) description: Option<String>,
     pub(super) text: Text,
     pub(super) cedar: Option<Node>,
+    pub(super) parameters: Vec<(Named, Attribute)>,
+}
+
+/// A condition in use, with its arguments.
+#[derive(Debug, Clone)]
+pub(super) struct Use {
+    pub(super) name: Named,
+    pub(super) arguments: Vec<(Named, Node)>,
+}
+
+/// A named right.
+#[derive(Debug)]
+pub(super) struct Right {
+    pub(super) label: Label,
+    /// `orders:read`; `None` where it has been reported.
+    pub(super) action: Option<Named>,
+    pub(super) when: Vec<Use>,
+}
+
+/// The rights of a role.
+#[derive(Debug)]
+pub(super) enum Rights {
+    /// Those of the list, by name or as `module:action`.
+    Listed(Vec<Named>),
+    /// All that have a name, but for these; with the place of the whole.
+    AllBut(Spot, Vec<Named>),
 }
 
 #[derive(Debug)]
 pub(super) struct Role {
     pub(super) label: Label,
     pub(super) rank: Option<i64>,
-    pub(super) family: Option<String>,
+    pub(super) family: Option<Named>,
     pub(super) includes: Vec<Named>,
     /// Module id, or `*`, with its cells.
     pub(super) grants: Vec<(Named, Vec<Cell>)>,
+    pub(super) rights: Option<Rights>,
 }
 
 #[derive(Debug)]
 pub(super) struct Cell {
     pub(super) at: Spot,
     pub(super) what: What,
-    pub(super) when: Vec<Named>,
+    pub(super) when: Vec<Use>,
     pub(super) areas: Vec<Named>,
 }
 
@@ -135,6 +171,8 @@ pub(super) struct User {
     pub(super) roles: Assigned,
     pub(super) grants: Assigned,
     pub(super) gates: Assigned,
+    /// At most one for each tenant.
+    pub(super) preset: Assigned,
 }
 
 /// What a user was given of one kind.
@@ -148,7 +186,7 @@ pub(super) struct Assigned {
 
 #[derive(Debug)]
 pub(super) struct Assignment {
-    /// A role, a gate, or the module of a grant.
+    /// A role, a gate, a preset, or the module of a grant.
     pub(super) name: Named,
     /// The level of a grant.
     pub(super) level: Option<Named>,

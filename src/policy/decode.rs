@@ -8,7 +8,7 @@ mod users;
 
 use super::{
     catalog::Label,
-    declared::{Attribute, Condition, Declared, Level, MenuItem, Module, Preset},
+    declared::{Attribute, Condition, Declared, Level, MenuItem, Module, Preset, User},
     names::{self, check_id, check_identifier, check_type},
     section::{Named, Section, Spot},
     tables, types,
@@ -28,6 +28,11 @@ pub(super) fn file(text: &Text, declared: &mut Declared, problems: &mut Diagnost
     Decoder { text, problems }.set(&root, declared);
 }
 
+/// Reads the users of a file of policy tests.
+pub(super) fn users(text: &Text, root: &Node, users: &mut Section<User>, problems: &mut Diagnostics) {
+    Decoder { text, problems }.section(root, "users", "", users, Decoder::user);
+}
+
 /// Takes values out of one file.
 struct Decoder<'d> {
     text: &'d Text,
@@ -45,10 +50,14 @@ impl Decoder<'_> {
         self.section(root, "modules", "a module", &mut set.modules, Self::module);
         self.section(root, "conditions", "a condition", &mut set.conditions, Self::condition);
         self.section(root, "roles", "a role", &mut set.roles, Self::role);
+        self.section(root, "rights", "a right", &mut set.rights, Self::right);
+        self.section(root, "families", "a family", &mut set.families, |_, node| label(node));
         self.section(root, "gates", "a gate", &mut set.gates, |_, node| label(node));
         self.section(root, "presets", "a preset", &mut set.presets, Self::preset);
         self.section(root, "menu", "", &mut set.menu, Self::menu_item);
         self.section(root, "users", "", &mut set.users, Self::user);
+        self.values(root, &mut set.values);
+        set.read_actions.extend(Named::list(self.text, root.get("read_actions")));
         self.attributes(root, "context", &mut set.context);
         self.attributes(root, "user_attributes", &mut set.user_attributes);
     }
@@ -183,7 +192,27 @@ impl Decoder<'_> {
 
     fn condition(&mut self, node: &Node) -> Condition {
         let cedar = node.get("cedar").filter(|node| node.as_text().is_some()).cloned();
-        Condition { text: self.text.clone(), cedar }
+        let parameters = node.get("parameters").and_then(Node::as_map).into_iter().flatten();
+        Condition {
+            description: label(node).description,
+            text: self.text.clone(),
+            cedar,
+            parameters: parameters.map(|entry| self.attribute(entry)).collect(),
+        }
+    }
+
+    /// Types whose values are listed.
+    fn values(&mut self, root: &Node, section: &mut Section<Vec<Named>>) {
+        for entry in root.get("values").and_then(Node::as_map).into_iter().flatten() {
+            let name = Named::key(self.text, entry);
+            let values = Named::list(self.text, Some(&entry.node));
+            if values.is_empty() && entry.node.as_list().is_some() {
+                self.problems.push(name.at.error("empty-type", format!("the type `{}` has no value", name.name)));
+            }
+            if check_type(&name, self.problems) {
+                section.add(name, values, self.problems);
+            }
+        }
     }
 
     fn preset(&mut self, node: &Node) -> Preset {

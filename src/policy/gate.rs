@@ -8,8 +8,8 @@ use crate::document::{Diagnostic, Severity, Text};
 pub fn failed_tests(snapshot: &Snapshot, files: &Files, severity: Severity) -> Vec<Diagnostic> {
     let report = run_tests(snapshot);
     let failures = report.failures().map(|failure| {
-        let location = &failure.test.location;
-        let message = format!("the test does not hold: {failure}");
+        let (location, name) = (&failure.test.location, &failure.test.name);
+        let message = format!("the test `{name}` does not hold: expected {}, got {}", failure.expected, failure.got);
         let text = files.text(&location.file).unwrap_or_else(|| Text::absent(&*location.file));
         let at = text.offset_of(location.line, location.column);
         match severity {

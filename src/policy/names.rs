@@ -35,6 +35,15 @@ pub(super) const NO_LEVEL: &str = "none";
 /// The key that stands for every module.
 pub(super) const EVERY_MODULE: &str = "*";
 
+/// The parameter of conditions that stands for the rank of the role.
+pub(super) const RANK: &str = "rank";
+
+/// The parameter of conditions that stands for the family of the role.
+pub(super) const FAMILY: &str = "family";
+
+/// What a user is given to have every value of a listed type.
+pub(super) const EVERY_VALUE: &str = "all";
+
 /// Whether Cedar takes it as an identifier.
 pub(super) fn is_identifier(name: &str) -> bool {
     let first = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');

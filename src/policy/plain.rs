@@ -58,6 +58,7 @@ pub(super) fn compile(
         catalog: Catalog::default(),
         schema: schemas.iter().map(Text::content).collect::<Vec<_>>().join("\n"),
         texts,
+        declared: None,
     })
 }
 

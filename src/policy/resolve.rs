@@ -1,15 +1,19 @@
 //! Names are looked up, levels and wildcards resolved: from what files declare to rules, users and a catalogue.
 
+mod conditions;
 mod levels;
 mod modules;
 mod order;
+mod rights;
 mod roles;
 mod screens;
 mod users;
 mod values;
 
+pub(super) use values::json as json_value;
+
 use super::{
-    catalog::{Catalog, Gate},
+    catalog::{self, Catalog, Family, Gate, Values},
     declared::Declared,
     section::{Named, Spot},
 };
@@ -19,6 +23,9 @@ use crate::{
     model::User,
 };
 use std::sync::Arc;
+
+pub(super) use conditions::Applied;
+pub(super) use users::resolve as resolve_users;
 
 /// A policy set with every name looked up.
 #[derive(Debug)]
@@ -53,8 +60,8 @@ pub(super) enum Effect {
         holder: (&'static str, String),
         actions: Vec<String>,
         areas: Vec<String>,
-        /// Names of conditions, with the place of their use.
-        when: Vec<Named>,
+        /// Conditions that must all hold.
+        when: Vec<Applied>,
         /// Whether the module was named, and not meant by a wildcard.
         named: bool,
     },
@@ -68,20 +75,55 @@ pub(super) fn resolve(declared: &Declared, problems: &mut Diagnostics) -> Resolv
     let levels = levels::resolve(&declared.levels, problems);
     let (modules, vocabulary) = modules::resolve(declared, &levels, problems);
     let types_are_sound = error_count(problems) == before;
-    let mut catalog = Catalog { levels, modules, ..Catalog::default() };
+    conditions::check(declared, problems);
+    let rights = rights::resolve(declared, &modules, problems);
+    let values = declared.values.iter().map(|(name, values)| Values {
+        name: name.name.clone(),
+        values: values.iter().map(|value| value.name.clone()).collect(),
+    });
+    let families = declared.families.iter().map(|(id, label)| Family { id: id.name.clone(), label: label.clone() });
+    let mut catalog = Catalog {
+        levels,
+        modules,
+        rights,
+        values: values.collect(),
+        families: families.collect(),
+        read_actions: read_actions(declared, &vocabulary, problems),
+        ..Catalog::default()
+    };
     let (mut rules, idle_roles) = roles::resolve(declared, &mut catalog, problems);
     grants(declared, &catalog, &mut rules);
     gates(declared, &catalog, &mut rules);
     catalog.gates =
         declared.gates.iter().map(|(id, label)| Gate { id: id.name.clone(), label: label.clone() }).collect();
+    catalog.conditions = declared
+        .conditions
+        .iter()
+        .map(|(id, condition)| catalog::Condition {
+            name: id.name.clone(),
+            description: condition.description.clone(),
+        })
+        .collect();
     screens::resolve(declared, &mut catalog, problems);
     tenancy(declared, problems);
-    let users = users::resolve(declared, &catalog, &vocabulary, problems);
+    let users = users::resolve(&declared.users, declared, &catalog, &vocabulary, problems);
     Resolved { catalog, vocabulary, users, rules, types_are_sound, idle_roles }
 }
 
 fn error_count(problems: &Diagnostics) -> usize {
     problems.iter().filter(|problem| problem.severity() == crate::document::Severity::Error).count()
+}
+
+fn read_actions(declared: &Declared, vocabulary: &Vocabulary, problems: &mut Diagnostics) -> Vec<String> {
+    let mut actions = Vec::new();
+    for action in &declared.read_actions {
+        let message = || format!("no module has the action `{}`", action.name);
+        let all = vocabulary.actions.iter().map(String::as_str);
+        if known(action, all, "unknown-action", message, problems) {
+            levels::add(&mut actions, [action.name.as_str()]);
+        }
+    }
+    actions
 }
 
 fn tenancy(declared: &Declared, problems: &mut Diagnostics) {

@@ -1,12 +1,15 @@
 //! The fields of policy files and policy tests: one table for the check of keys and types, and for the JSON Schemas.
 
 mod cases;
+mod roles;
 mod users;
 
 pub(super) use cases::TESTS;
-pub(super) use users::GRANTED;
+pub(super) use roles::is_cell;
+pub(super) use users::{GIVEN_PRESET, GRANTED};
 
-use crate::document::{Field, Map, Shape, Table};
+use crate::document::{Field, Shape, Table};
+use roles::{CONDITION, RIGHT, ROLE};
 use users::USER;
 
 const NAME: Field = Field::new("name", Shape::TEXT, "The name to show.");
@@ -66,6 +69,22 @@ pub(super) static SET: Table = Table {
             "Roles: what each may do on each module.",
         ),
         Field::new(
+            "rights",
+            Shape::map(
+                &Shape::one_of(
+                    &[Shape::text("a right such as `orders:read`"), Shape::record(&RIGHT)],
+                    "a right such as `orders:read`",
+                ),
+                "a mapping from names to rights",
+            ),
+            "Named rights: an action on a module each.",
+        ),
+        Field::new(
+            "families",
+            Shape::map(&Shape::optional(&Shape::record(&FAMILY)), "a mapping from ids to families"),
+            "The families that users belong to, where there are several. A user has roles of one family alone.",
+        ),
+        Field::new(
             "gates",
             Shape::map(&Shape::optional(&Shape::record(&GATE)), "a mapping from ids to gates"),
             "Switches that modules sit behind.",
@@ -84,6 +103,19 @@ pub(super) static SET: Table = Table {
             "users",
             Shape::map(&Shape::optional(&Shape::record(&USER)), "a mapping from ids to users"),
             "Declared users. They are read-only at run time; the directory holds the others.",
+        ),
+        Field::new(
+            "values",
+            Shape::map(
+                &Shape::list(&Shape::text("a value"), "a list of values"),
+                "a mapping from names to lists of values",
+            ),
+            "Types whose values are listed, such as sales channels; attributes may have them.",
+        ),
+        Field::new(
+            "read_actions",
+            ACTIONS,
+            "The actions that only look. Whoever has no other on a module has it read-only, else in full.",
         ),
         Field::new("context", ATTRIBUTES, "What requests may say about their circumstances, with its types."),
         Field::new("user_attributes", ATTRIBUTES, "Attributes that users may have, with their types."),
@@ -154,80 +186,12 @@ static MODULE: Table = Table {
     ],
 };
 
-static CONDITION: Table = Table {
-    name: "condition",
-    noun: "a condition",
-    meaning: "What must hold for a cell to count.",
-    fields: &[
-        DESCRIPTION,
-        Field::required(
-            "cedar",
-            Shape::text("a text in Cedar"),
-            "A Cedar expression over principal, action, resource and context.",
-        ),
-    ],
+static FAMILY: Table = Table {
+    name: "family",
+    noun: "a family",
+    meaning: "A family of users, such as those of a store's app.",
+    fields: &[NAME, DESCRIPTION],
 };
-
-static ROLE: Table = Table {
-    name: "role",
-    noun: "a role",
-    meaning: "What its holders may do.",
-    fields: &[
-        NAME,
-        DESCRIPTION,
-        Field::new("rank", Shape::INT, "Its rank, where ranks matter; 0 is the highest."),
-        Field::new("family", Shape::TEXT, "The family of users that it belongs to, where there are several."),
-        Field::new("includes", ROLES, "Roles whose cells count for it too."),
-        Field::new(
-            "grants",
-            Shape::map(&CELLS, "a mapping from modules to what is granted"),
-            "Its cells, a module each. `\"*\"` stands for every module that has no cell of its own.",
-        ),
-    ],
-};
-
-/// What stands for one module in a role.
-static CELLS: Shape = Shape::one_of(
-    &[
-        LEVEL,
-        Shape::record(&CELL),
-        Shape::list(
-            &Shape::one_of(
-                &[Shape::text("the name of an action"), Shape::record(&CELL)],
-                "the name of an action, or a cell",
-            ),
-            "a list of action names, or of cells",
-        ),
-    ],
-    "a level, a list of action names, or a cell with `level` or `actions`",
-);
-
-static CELL: Table = Table {
-    name: "cell",
-    noun: "a cell",
-    meaning: "What a role grants on a module, and when.",
-    fields: &[
-        Field::new("level", LEVEL, "A level; `none` grants nothing."),
-        Field::new("actions", ACTIONS, "Actions, instead of a level."),
-        Field::new(
-            "when",
-            Shape::one_of(
-                &[
-                    Shape::text("the name of a condition"),
-                    Shape::list(&Shape::text("the name of a condition"), "a list of condition names"),
-                ],
-                "the name of a condition, or a list of them",
-            ),
-            "The condition that must hold; of several, all.",
-        ),
-        Field::new("areas", AREAS, "The areas that it is limited to."),
-    ],
-};
-
-/// Whether a mapping has no key that a cell has not.
-pub(super) fn is_cell(map: &Map) -> bool {
-    map.iter().all(|entry| CELL.fields.iter().any(|field| field.name == entry.key))
-}
 
 static GATE: Table =
     Table { name: "gate", noun: "a gate", meaning: "A switch that modules sit behind.", fields: &[NAME, DESCRIPTION] };

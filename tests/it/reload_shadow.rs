@@ -39,10 +39,10 @@ fn what_a_change_would_do_is_counted_and_recorded_and_never_answered() {
     let differences = || {
         let records = sidecar.admin_get("/v1/audit?kind=policy").json()["items"].clone();
         let records = records.as_array().expect("a list").clone().into_iter();
-        records.filter(|record| record["reason"].as_str().is_some_and(|reason| reason.starts_with("shadow_"))).collect()
+        records.filter(|record| record["reason"].as_str().is_some_and(|reason| reason.starts_with("shadow_"))).collect::<Vec<_>>()
     };
     wait_for("both differences are recorded", SOON, || differences().len() == 2);
-    let mut found: Vec<Value> = differences();
+    let mut found = differences();
     found.sort_by_key(|record| record["user"].to_string());
     for (record, (user, reason, before, after)) in
         found.iter().zip([("gen-0", "shadow_narrowed", "allow", "deny"), ("gen-1", "shadow_widened", "deny", "allow")])

@@ -1,34 +1,53 @@
 //! Reading policy tests.
 
+mod decisions;
+mod names;
+mod screens;
+
 use super::PolicyTest;
 use crate::{
-    document::{Diagnostics, Node, Reader, Text, Value as Written, hint, yaml},
+    document::{Diagnostics, Node, Reader, Text, Value as Written, yaml},
     engine::Vocabulary,
-    model::{Decision, ReasonCode, Timestamp, User, Value},
+    model::{Timestamp, User, Value},
     policy::{
+        Catalog,
+        declared::{self, Declared},
+        decode,
         files::{Files, Sort},
-        section::{Named, Spot},
+        resolve::resolve_users,
+        section::{Named, Section, Spot},
         tables,
     },
 };
-use rustc_hash::FxHashSet;
+use names::Known;
 use std::borrow::Cow;
 
-/// The names that a test may use. A test of a name that does not exist has to say so by its reason.
-pub(in crate::policy) struct Known<'k> {
-    users: FxHashSet<&'k str>,
-    vocabulary: &'k Vocabulary,
+/// What the tests of a set stand on.
+pub(in crate::policy) enum Ground<'k> {
+    /// The set has errors, so names cannot be looked up.
+    Unsound,
+    /// A set of plain Cedar, which declares no names.
+    Plain,
+    /// A set with modules and users.
+    Declared {
+        declared: &'k Declared,
+        users: &'k [User],
+        catalog: &'k Catalog,
+        vocabulary: &'k Vocabulary,
+    },
 }
 
-impl<'k> Known<'k> {
-    pub(in crate::policy) fn new(users: &'k [User], vocabulary: &'k Vocabulary) -> Self {
-        Self { users: users.iter().map(|user| user.id.as_str()).collect(), vocabulary }
-    }
+/// The tests of a set, and the users that there are for the tests alone.
+#[derive(Debug, Default)]
+pub(in crate::policy) struct Tests {
+    pub(in crate::policy) list: Vec<PolicyTest>,
+    pub(in crate::policy) users: Vec<User>,
 }
 
-/// All tests of a set. `known` is absent where the set itself has errors, or declares no names.
-pub(in crate::policy) fn read(files: &Files, known: Option<&Known<'_>>, problems: &mut Diagnostics) -> Vec<PolicyTest> {
-    let mut tests = Vec::new();
+/// All tests of a set.
+pub(in crate::policy) fn read(files: &Files, ground: &Ground<'_>, problems: &mut Diagnostics) -> Tests {
+    let mut roots = Vec::new();
+    let mut section = Section::new("user", "unknown-user");
     for text in files.of(Sort::Tests) {
         let root = match yaml::read(&text) {
             Ok(root) => root,
@@ -38,182 +57,104 @@ pub(in crate::policy) fn read(files: &Files, known: Option<&Known<'_>>, problems
             }
         };
         Reader::new(&text, problems).document(&root, &tables::TESTS);
-        let at = time(root.get("at")).unwrap_or(Timestamp::from_micros(0));
-        for case in root.get("cases").and_then(Node::as_list).unwrap_or_default() {
-            Case { text: &text, node: case, at, known, problems }.tests(&mut tests);
+        decode::users(&text, &root, &mut section, problems);
+        roots.push((text, root));
+    }
+    let mut tests = Tests { list: Vec::new(), users: users(&section, ground, problems) };
+    let known = match ground {
+        Ground::Declared { users, catalog, vocabulary, .. } => {
+            Some(Known::new(users.iter().chain(&tests.users), catalog, vocabulary))
         }
+        Ground::Plain | Ground::Unsound => None,
+    };
+    for (text, root) in &roots {
+        if matches!(ground, Ground::Plain) {
+            refuse_what_needs_modules(text, root, problems);
+        }
+        let at = time(root.get("at")).unwrap_or(Timestamp::from_micros(0));
+        let mut file = File { text, at, known: known.as_ref(), problems, tests: &mut tests.list };
+        let list = |key: &str| root.get(key).and_then(Node::as_list).unwrap_or_default().iter();
+        list("cases").for_each(|node| file.case(node));
+        list("tables").for_each(|node| file.table(node));
+        list("menus").for_each(|node| file.menu(node));
+        list("presets").for_each(|node| file.preset(node));
     }
     tests
 }
 
-struct Case<'c> {
-    text: &'c Text,
-    node: &'c Node,
-    at: Timestamp,
-    known: Option<&'c Known<'c>>,
-    problems: &'c mut Diagnostics,
-}
-
-/// What is asked about: a type with an id.
-struct Resource {
-    ty: Named,
-    id: String,
-}
-
-impl Case<'_> {
-    /// A test for each combination of what the case lists.
-    fn tests(mut self, tests: &mut Vec<PolicyTest>) {
-        let reason = self.node.get("reason").and_then(Node::as_text);
-        let reason = reason.and_then(|code| ReasonCode::ALL.iter().find(|known| known.as_str() == code)).copied();
-        let expect = match self.node.get("expect").and_then(Node::as_text) {
-            Some("allow") => Decision::Allow,
-            // Anything else than these two has been reported.
-            _ => Decision::Deny,
-        };
-        let (users, actions) = (self.names("user"), self.names("action"));
-        let resources = self.resources();
-        let tenant = self.node.get("tenant").and_then(|node| Named::value(self.text, node));
-        self.check(&users, &actions, &resources, tenant.as_ref(), reason);
-        for user in &users {
-            for action in &actions {
-                for resource in &resources {
-                    tests.push(self.test(user, action, resource, tenant.as_ref(), expect, reason));
-                }
-            }
+/// The users that there are for the tests alone. None may be called like a declared one.
+fn users(section: &Section<declared::User>, ground: &Ground<'_>, problems: &mut Diagnostics) -> Vec<User> {
+    let Ground::Declared { declared, catalog, vocabulary, .. } = ground else { return Vec::new() };
+    for (id, _) in section.iter() {
+        if let Some(first) = declared.users.declared(&id.name) {
+            let problem = id.at.error("duplicate-name", format!("the user `{}` is defined twice", id.name));
+            problems.push(problem.with_related("first defined", &first.text, first.span.clone()));
         }
     }
+    resolve_users(section, declared, catalog, vocabulary, problems)
+}
 
-    fn test(
-        &self,
-        user: &Named,
-        action: &Named,
-        resource: &Resource,
-        tenant: Option<&Named>,
-        expect: Decision,
-        reason: Option<ReasonCode>,
-    ) -> PolicyTest {
-        let policies = self.node.get("policies").map(|_| self.texts("policies"));
-        let mut name = format!("{} {} {}", user.name, action.name, resource.ty.name);
-        if !resource.id.is_empty() {
-            name = format!("{name}:{}", resource.id);
+fn refuse_what_needs_modules(text: &Text, root: &Node, problems: &mut Diagnostics) {
+    for key in ["users", "tables", "menus", "presets"] {
+        if let Some(node) = root.get(key) {
+            let message = format!("a set of plain Cedar has no modules and no users, so it has no `{key}` to test");
+            problems.push(Spot::of(text, &node.span).error("plain-cedar-test", message));
         }
-        if let Some(tenant) = tenant {
-            name = format!("{name} in {}", tenant.name);
-        }
-        if let Some(given) = self.node.get("name").and_then(Node::as_text) {
-            name = format!("{given}: {name}");
-        }
-        PolicyTest {
-            name,
-            rules: self.texts("rule"),
-            user: user.name.clone(),
-            action: action.name.clone(),
-            resource_type: resource.ty.name.clone(),
-            resource_id: resource.id.clone(),
-            tenant: tenant.map(|tenant| tenant.name.clone()),
-            attributes: self.values("attributes"),
-            context: self.values("context"),
-            at: time(self.node.get("at")).unwrap_or(self.at),
-            expect,
-            reason,
-            policies,
-            location: Spot::of(self.text, &self.node.span).location(),
+    }
+}
+
+/// One file of tests, while it is read.
+struct File<'f> {
+    text: &'f Text,
+    /// When questions are asked that do not say it themselves.
+    at: Timestamp,
+    known: Option<&'f Known<'f>>,
+    problems: &'f mut Diagnostics,
+    tests: &'f mut Vec<PolicyTest>,
+}
+
+/// What all sorts of tests say about their circumstances.
+struct Frame {
+    name: Option<String>,
+    rules: Vec<String>,
+    tenant: Option<Named>,
+    at: Timestamp,
+}
+
+impl File<'_> {
+    fn frame(&self, node: &Node) -> Frame {
+        Frame {
+            name: node.get("name").and_then(Node::as_text).map(str::to_owned),
+            rules: self.texts(node, "rule"),
+            tenant: node.get("tenant").and_then(|node| Named::value(self.text, node)),
+            at: time(node.get("at")).unwrap_or(self.at),
         }
     }
 
     /// One name or a list of them.
-    fn names(&self, key: &str) -> Vec<Named> {
-        let node = self.node.get(key);
+    fn names(&self, node: &Node, key: &str) -> Vec<Named> {
+        let node = node.get(key);
         let one = node.and_then(|node| Named::value(self.text, node));
         one.map_or_else(|| Named::list(self.text, node), |one| vec![one])
     }
 
-    fn texts(&self, key: &str) -> Vec<String> {
-        self.names(key).into_iter().map(|named| named.name).collect()
-    }
-
-    fn resources(&self) -> Vec<Resource> {
-        let Some(node) = self.node.get("resource") else { return Vec::new() };
-        let items = node.as_list().unwrap_or(std::slice::from_ref(node));
-        items.iter().filter_map(|item| self.resource(item)).collect()
-    }
-
-    /// `order`, `order:o-1`, or `{ type: order, id: o-1 }`.
-    fn resource(&self, node: &Node) -> Option<Resource> {
-        if let Some(ty) = node.get("type") {
-            let id = node.get("id").and_then(Node::as_text).unwrap_or_default();
-            return Some(Resource { ty: Named::value(self.text, ty)?, id: id.to_owned() });
-        }
-        let mut ty = Named::value(self.text, node)?;
-        let (name, id) = split_resource(&ty.name);
-        let id = id.to_owned();
-        ty.name = name.to_owned();
-        Some(Resource { ty, id })
-    }
-
-    fn values(&self, key: &str) -> Vec<(String, Value<'static>)> {
-        let entries = self.node.get(key).and_then(Node::as_map).into_iter().flatten();
-        entries.filter(|entry| !entry.node.is_null()).map(|entry| (entry.key.clone(), value(&entry.node))).collect()
-    }
-
-    /// Reports names that do not exist, unless the case is about that.
-    fn check(
-        &mut self,
-        users: &[Named],
-        actions: &[Named],
-        resources: &[Resource],
-        tenant: Option<&Named>,
-        reason: Option<ReasonCode>,
-    ) {
-        let Some(known) = self.known else { return };
-        let vocabulary = known.vocabulary;
-        if reason != Some(ReasonCode::UserUnknown) {
-            let mut all: Vec<_> = known.users.iter().copied().collect();
-            all.sort_unstable();
-            for user in users {
-                self.one_of("user", "unknown-user", user, &all);
-            }
-        }
-        if reason != Some(ReasonCode::ActionUnknown) {
-            let all: Vec<_> = vocabulary.actions.iter().map(String::as_str).collect();
-            for action in actions {
-                self.one_of("action", "unknown-action", action, &all);
-            }
-        }
-        if reason != Some(ReasonCode::ModuleUnknown) {
-            let types = vocabulary.resource_types.iter().map(|ty| ty.name.as_str());
-            let all: Vec<_> = types.chain(vocabulary.modules.iter().map(|module| module.id.as_str())).collect();
-            for resource in resources {
-                self.one_of("resource type or module", "unknown-type", &resource.ty, &all);
-            }
-        }
-        if let (Some(tenant), Some(tenants)) = (tenant, &vocabulary.tenants)
-            && reason != Some(ReasonCode::TenantUnknown)
-        {
-            let all: Vec<_> = tenants.iter().map(String::as_str).collect();
-            self.one_of("tenant", "unknown-tenant", tenant, &all);
-        }
-    }
-
-    fn one_of(&mut self, noun: &str, code: &'static str, name: &Named, all: &[&str]) {
-        if !all.contains(&name.name.as_str()) {
-            let problem = name.at.error(code, format!("no {noun} `{}`", name.name));
-            self.problems.push(problem.with_help(hint(&name.name, all.iter().copied())));
-        }
+    fn texts(&self, node: &Node, key: &str) -> Vec<String> {
+        self.names(node, key).into_iter().map(|named| named.name).collect()
     }
 }
 
-/// Type and id of the short form. The `::` of a Cedar namespace is no border between them.
-fn split_resource(text: &str) -> (&str, &str) {
-    let mut from = 0;
-    while let Some(at) = text.get(from..).and_then(|rest| rest.find(':')).map(|at| from + at) {
-        if text.get(at..).is_some_and(|rest| rest.starts_with("::")) {
-            from = at + 2;
-        } else {
-            return (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
-        }
+impl Frame {
+    /// What a test is called: the question, after the name that the file gives.
+    fn called(&self, question: &str) -> String {
+        let place = self.tenant.as_ref().map_or_else(String::new, |tenant| format!(" in {}", tenant.name));
+        let given = self.name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
+        format!("{given}{question}{place}")
     }
-    (text, "")
+}
+
+fn values(node: &Node, key: &str) -> Vec<(String, Value<'static>)> {
+    let entries = node.get(key).and_then(Node::as_map).into_iter().flatten();
+    entries.filter(|entry| !entry.node.is_null()).map(|entry| (entry.key.clone(), value(&entry.node))).collect()
 }
 
 fn time(node: Option<&Node>) -> Option<Timestamp> {
@@ -232,19 +173,5 @@ fn value(node: &Node) -> Value<'static> {
         Written::Map(map) => {
             Value::Record(map.iter().map(|entry| (Cow::Owned(entry.key.clone()), value(&entry.node))).collect())
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::split_resource;
-
-    #[test]
-    fn the_short_form_is_split_at_the_first_single_colon() {
-        assert_eq!(split_resource("order"), ("order", ""));
-        assert_eq!(split_resource("order:o-1"), ("order", "o-1"));
-        assert_eq!(split_resource("order:a:b"), ("order", "a:b"));
-        assert_eq!(split_resource("App::Photo:x"), ("App::Photo", "x"));
-        assert_eq!(split_resource("order:"), ("order", ""));
     }
 }

@@ -1,10 +1,10 @@
 //! Running policy tests: pure, over a snapshot and its declared users.
 
-use super::PolicyTest;
+use super::{Coverage, DecisionTest, Expectation, MenuTest, PolicyTest, coverage::Collector};
 use crate::{
-    engine::{self, BoundUser, Dialect, Subject},
-    model::{Decision, ReasonCode, Request, Resource, Value},
-    policy::Snapshot,
+    engine::{self, BoundUser, Dialect, Explanation, Subject},
+    model::{Request, Resource, Value},
+    policy::{Overview, Snapshot, catalog::CUSTOM},
 };
 use std::{borrow::Cow, collections::HashMap, fmt};
 
@@ -13,6 +13,8 @@ use std::{borrow::Cow, collections::HashMap, fmt};
 pub struct TestReport {
     /// One result a test.
     pub results: Vec<TestResult>,
+    /// What the tests have touched.
+    pub coverage: Coverage,
 }
 
 /// What came out of one test.
@@ -20,14 +22,10 @@ pub struct TestReport {
 pub struct TestResult {
     /// The test.
     pub test: PolicyTest,
-    /// What was decided.
-    pub decision: Decision,
-    /// Why.
-    pub code: ReasonCode,
-    /// Why, in words.
-    pub message: String,
-    /// The determining policies.
-    pub policies: Vec<String>,
+    /// What was expected, in words.
+    pub expected: String,
+    /// What came out, in words.
+    pub got: String,
     /// Whether all of it is as expected.
     pub passed: bool,
 }
@@ -48,59 +46,137 @@ impl TestReport {
 /// What was expected and what came out instead.
 impl fmt::Display for TestResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let test = &self.test;
-        write!(f, "{}: {}: expected {}", test.location, test.name, test.expect)?;
-        if let Some(reason) = test.reason {
-            write!(f, " ({reason})")?;
-        }
-        if let Some(policies) = &test.policies {
-            write!(f, " by {}", policies.join(", "))?;
-        }
-        write!(f, ", got {} ({}: {})", self.decision, self.code, self.message)?;
-        if test.policies.is_some() { write!(f, " by {}", self.policies.join(", ")) } else { Ok(()) }
+        let Self { test, expected, got, .. } = self;
+        write!(f, "{}: {}: expected {expected}, got {got}", test.location, test.name)
     }
 }
 
-/// Asks every question of the set's tests.
+/// Runs every test of the set.
 #[must_use]
 pub fn run_tests(snapshot: &Snapshot) -> TestReport {
-    let program = &snapshot.program;
-    let users: HashMap<&str, BoundUser> =
-        snapshot.users.iter().map(|user| (user.id.as_str(), BoundUser::new(program, user))).collect();
-    let results = snapshot.tests.iter().map(|test| run(snapshot, &users, test)).collect();
-    TestReport { results }
+    run_tests_where(snapshot, |_| true)
 }
 
-fn run(snapshot: &Snapshot, users: &HashMap<&str, BoundUser>, test: &PolicyTest) -> TestResult {
-    let program = &snapshot.program;
-    let subject = match (program.dialect(), users.get(test.user.as_str())) {
-        (Dialect::PlainCedar { principal_type }, _) => Subject::Entity { ty: principal_type, id: &test.user },
-        (Dialect::Declared(_), Some(user)) => Subject::User(user),
-        (Dialect::Declared(_), None) => Subject::Unknown { id: &test.user },
-    };
-    let (attributes, context) = (borrowed(&test.attributes), borrowed(&test.context));
-    let request = Request {
-        action: &test.action,
-        resource: Resource { ty: &test.resource_type, id: &test.resource_id, attributes: &attributes },
-        tenant: test.tenant.as_deref(),
-        context: &context,
-        subject_attributes: &[],
-        time: test.at,
-    };
-    let outcome = engine::decide(program, subject, &request);
-    let ids = outcome.determining.iter().filter_map(|&index| program.policy(index));
-    let policies: Vec<String> = ids.map(|facts| facts.id.to_string()).collect();
-    let passed = outcome.decision == test.expect
-        && test.reason.is_none_or(|reason| reason == outcome.code)
-        && test.policies.as_ref().is_none_or(|expected| *expected == policies);
-    TestResult {
-        test: test.clone(),
-        decision: outcome.decision,
-        code: outcome.code,
-        message: outcome.message(program).to_string(),
-        policies,
-        passed,
+/// Runs the tests of the set that are wanted.
+#[must_use]
+pub fn run_tests_where(snapshot: &Snapshot, wanted: impl Fn(&PolicyTest) -> bool) -> TestReport {
+    let users = snapshot.users.iter().chain(&snapshot.test_users);
+    let users = users.map(|user| (user.id.as_str(), BoundUser::new(&snapshot.program, user))).collect();
+    let mut runner = Runner { snapshot, overview: Overview::new(snapshot), users, touched: Collector::default() };
+    let results = snapshot.tests.iter().filter(|test| wanted(test)).map(|test| runner.run(test)).collect();
+    TestReport { results, coverage: runner.touched.finish(&snapshot.program, &snapshot.catalog) }
+}
+
+struct Runner<'r> {
+    snapshot: &'r Snapshot,
+    overview: Overview<'r>,
+    users: HashMap<&'r str, BoundUser>,
+    touched: Collector,
+}
+
+/// Expected, got, and whether they fit.
+type Verdict = (String, String, bool);
+
+impl Runner<'_> {
+    fn run(&mut self, test: &PolicyTest) -> TestResult {
+        let (expected, got, passed) = match &test.expectation {
+            Expectation::Decision(question) => self.decision(test, question),
+            Expectation::Menu(wanted) => self.menu(test, wanted),
+            Expectation::Preset(preset) => self.preset(test, preset),
+        };
+        TestResult { test: test.clone(), expected, got, passed }
     }
+
+    fn decision(&mut self, test: &PolicyTest, question: &DecisionTest) -> Verdict {
+        let program = &self.snapshot.program;
+        let subject = match (program.dialect(), self.users.get(test.user.as_str())) {
+            (Dialect::PlainCedar { principal_type }, _) => Subject::Entity { ty: principal_type, id: &test.user },
+            (Dialect::Declared(_), Some(user)) => Subject::User(user),
+            (Dialect::Declared(_), None) => Subject::Unknown { id: &test.user },
+        };
+        let (attributes, context) = (borrowed(&question.attributes), borrowed(&question.context));
+        let request = Request {
+            action: &question.action,
+            resource: Resource { ty: &question.resource_type, id: &question.resource_id, attributes: &attributes },
+            tenant: test.tenant.as_deref(),
+            context: &context,
+            subject_attributes: &[],
+            time: test.at,
+        };
+        let explanation = engine::explain(program, subject, &request);
+        self.touched.note(program, &explanation, &question.action);
+        self.judge(question, &explanation)
+    }
+
+    fn judge(&self, question: &DecisionTest, explanation: &Explanation<'_>) -> Verdict {
+        let (program, outcome) = (&self.snapshot.program, &explanation.outcome);
+        let ids = outcome.determining.iter().filter_map(|&index| program.policy(index));
+        let policies: Vec<String> = ids.map(|facts| facts.id.to_string()).collect();
+        let passed = outcome.decision == question.expect
+            && question.reason.is_none_or(|reason| reason == outcome.code)
+            && question.policies.as_ref().is_none_or(|expected| *expected == policies);
+        let mut expected = question.expect.to_string();
+        if let Some(reason) = question.reason {
+            expected = format!("{expected} ({reason})");
+        }
+        let mut got = format!("{} ({}: {})", outcome.decision, outcome.code, outcome.message(program));
+        if let Some(wanted) = &question.policies {
+            expected = format!("{expected} by {}", list(wanted));
+            got = format!("{got} by {}", list(&policies));
+        }
+        (expected, got, passed)
+    }
+
+    fn menu(&self, test: &PolicyTest, wanted: &MenuTest) -> Verdict {
+        let expected = || {
+            let visible = wanted.visible.iter().map(|items| format!("exactly {} visible", list(items)));
+            let missing = wanted.missing.iter().map(|(item, missing)| format!("{item} hidden for {}", list(missing)));
+            visible.chain(missing).collect::<Vec<_>>().join("; ")
+        };
+        // Users that do not exist are reported when the tests are read.
+        let Some(user) = self.users.get(test.user.as_str()) else {
+            return (expected(), "no such user".to_owned(), false);
+        };
+        let menu = match self.overview.menu(user, test.tenant.as_deref(), test.at) {
+            Ok(menu) => menu.items,
+            Err(unknown) => return (expected(), unknown.to_string(), false),
+        };
+        let visible: Vec<String> = menu.iter().filter(|item| item.visible).map(|item| item.id.to_owned()).collect();
+        let sorted = |items: &[String]| {
+            let mut items = items.to_vec();
+            items.sort();
+            items
+        };
+        let mut got = Vec::new();
+        if wanted.visible.as_ref().is_some_and(|wanted| sorted(wanted) != sorted(&visible)) {
+            got.push(format!("{} visible", list(&visible)));
+        }
+        for (id, wanted) in &wanted.missing {
+            let missing = menu.iter().find(|item| item.id == *id).map(|item| item.missing.as_slice());
+            if missing.map(sorted) != Some(sorted(wanted)) {
+                got.push(format!("{id} {}", missing.map_or_else(|| "not there".to_owned(), hidden)));
+            }
+        }
+        let passed = got.is_empty();
+        (expected(), if passed { "that".to_owned() } else { got.join("; ") }, passed)
+    }
+
+    fn preset(&self, test: &PolicyTest, wanted: &str) -> Verdict {
+        let Some(user) = self.users.get(test.user.as_str()) else {
+            return (wanted.to_owned(), "no such user".to_owned(), false);
+        };
+        let given = user.user().assignments(test.tenant.as_deref(), test.at);
+        let preset = self.snapshot.catalog.preset_of(given).map_or(CUSTOM, |preset| preset.id.as_str());
+        (wanted.to_owned(), preset.to_owned(), preset == wanted)
+    }
+}
+
+fn hidden(missing: &[String]) -> String {
+    if missing.is_empty() { "visible".to_owned() } else { format!("hidden for {}", list(missing)) }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
 fn borrowed<'v>(values: &'v [(String, Value<'static>)]) -> Vec<(Cow<'v, str>, Value<'v>)> {

@@ -11,8 +11,8 @@ use crate::{
     policy::{
         cache::Cache,
         catalog::Catalog,
-        resolve::{Effect, Rule},
-        section::{Named, Spot},
+        resolve::{Applied, Effect, Rule},
+        section::Spot,
         types,
     },
 };
@@ -108,8 +108,8 @@ fn looked_at(compiled: Compiled<'_>, schema: &str, variants: &[Variant]) -> Stri
         };
         // Names are quoted, so that no two lists of them look alike. Writing to a string cannot fail.
         let _written = write!(text, "\n{} {named} {actions:?} {areas:?}", variant.ty);
-        for condition in when.iter().filter_map(|name| compiled.drafts.conditions.get(name.name.as_str())) {
-            let _written = write!(text, " {:?}", condition.source);
+        for condition in when.iter().filter_map(|applied| compiled.drafts.conditions.get(&applied.key)) {
+            let _written = write!(text, " {:?}", condition.source());
         }
     }
     text
@@ -146,10 +146,10 @@ fn variants(compiled: Compiled<'_>, module: usize, rules: &[usize]) -> Vec<Varia
     for &at in rules {
         let effect = compiled.rules.get(at).map(|rule| &rule.effect);
         let Some(Effect::Permit { actions, areas, when, .. }) = effect else { continue };
-        if !when.iter().all(|name| compiled.drafts.conditions.contains_key(name.name.as_str())) {
+        if !when.iter().all(|applied| compiled.drafts.conditions.contains_key(&applied.key)) {
             continue;
         }
-        if seen.insert((actions, areas, when.iter().map(|name| name.name.as_str()).collect())) {
+        if seen.insert((actions, areas, when.iter().map(|applied| applied.key.as_str()).collect())) {
             variants.extend(types.iter().map(|(ty, is_whole)| Variant {
                 rule: at,
                 ty: ty.clone(),
@@ -164,7 +164,7 @@ fn variants(compiled: Compiled<'_>, module: usize, rules: &[usize]) -> Vec<Varia
 fn module_schema(compiled: Compiled<'_>, module: usize, rules: &[usize]) -> String {
     let whole = compiled.vocabulary;
     let modules = compiled.drafts.catalog.modules.get(module).cloned().into_iter().collect();
-    let catalog = Catalog { modules, ..Catalog::default() };
+    let catalog = Catalog { modules, values: compiled.drafts.catalog.values.clone(), ..Catalog::default() };
     let mut wanted: Vec<String> = catalog.modules.iter().flat_map(|module| module.resource_types.clone()).collect();
     for (_, ty) in whole.user_attributes.iter().chain(&whole.context) {
         types::entities(ty, &mut wanted);
@@ -219,8 +219,8 @@ fn mentioned(condition: &Condition<'_>, names: &mut Vec<String>) {
 
 impl<'c> Compiled<'c> {
     fn conditions_of(self, rule: &'c Rule) -> impl Iterator<Item = &'c Condition<'c>> {
-        let when: &[Named] = if let Effect::Permit { when, .. } = &rule.effect { when } else { &[] };
-        when.iter().filter_map(move |name| self.drafts.conditions.get(name.name.as_str()))
+        let when: &[Applied] = if let Effect::Permit { when, .. } = &rule.effect { when } else { &[] };
+        when.iter().filter_map(move |applied| self.drafts.conditions.get(&applied.key))
     }
 }
 
@@ -282,15 +282,15 @@ impl<'r> Reporter<'r> {
         }
         let label = miette::Diagnostic::labels(error)?.next()?;
         let quoted = miette::Diagnostic::source_code(error)?.read_span(label.inner(), usize::MAX, usize::MAX).ok()?;
-        all.into_iter().find(|condition| condition.source.as_bytes() == quoted.data())
+        all.into_iter().find(|condition| condition.source().as_bytes() == quoted.data())
     }
 
     /// Reports a cell whose condition is false for whatever it is asked about.
     fn never(&self, rule: &'r Rule, problems: &mut Diagnostics) {
         let module = self.compiled.drafts.catalog.modules.get(rule.module);
         let (Effect::Permit { when, named: true, .. }, Some(module)) = (&rule.effect, module) else { return };
-        let names: Vec<_> = when.iter().map(|name| format!("`{}`", name.name)).collect();
-        let at: &Spot = when.first().map_or(&rule.at, |name| &name.at);
+        let names: Vec<_> = when.iter().map(|applied| format!("`{}`", applied.shown)).collect();
+        let at: &Spot = when.first().map_or(&rule.at, |applied| &applied.name.at);
         let message = format!("{} can never hold on the module `{}`", names.join(" and "), module.id);
         problems.push(at.error("condition-never-holds", message).with_help(self.suspect(rule)));
     }

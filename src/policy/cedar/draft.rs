@@ -70,7 +70,7 @@ impl Words {
 #[derive(Debug)]
 pub(in crate::policy) struct Drafts<'d> {
     pub(super) catalog: &'d Catalog,
-    pub(super) conditions: &'d FxHashMap<&'d str, Condition<'d>>,
+    pub(super) conditions: &'d FxHashMap<String, Condition<'d>>,
     words: Words,
 }
 
@@ -78,7 +78,7 @@ impl<'d> Drafts<'d> {
     /// `None` never: the words are identifiers.
     pub(in crate::policy) fn new(
         catalog: &'d Catalog,
-        conditions: &'d FxHashMap<&'d str, Condition<'d>>,
+        conditions: &'d FxHashMap<String, Condition<'d>>,
     ) -> Option<Self> {
         Some(Self { catalog, conditions, words: Words::new()? })
     }
@@ -89,7 +89,7 @@ impl<'d> Drafts<'d> {
     }
 }
 
-fn draft(rule: &Rule, catalog: &Catalog, conditions: &FxHashMap<&str, Condition<'_>>, words: &Words) -> Option<Draft> {
+fn draft(rule: &Rule, catalog: &Catalog, conditions: &FxHashMap<String, Condition<'_>>, words: &Words) -> Option<Draft> {
     let module = &catalog.modules.get(rule.module)?.id;
     let location = rule.at.location();
     let whole = entity(&words.module, module);
@@ -119,9 +119,9 @@ fn draft(rule: &Rule, catalog: &Catalog, conditions: &FxHashMap<&str, Condition<
                 [one] => draft.resource = one.clone(),
                 several => draft.clauses.push(Clause::membership(true, Var::Resource, several)),
             }
-            for name in when {
-                let condition = conditions.get(name.name.as_str())?;
-                let (source, expression) = (condition.source.to_owned(), condition.expression.clone());
+            for applied in when {
+                let condition = conditions.get(&applied.key)?;
+                let (source, expression) = (condition.source().to_owned(), condition.expression.clone());
                 draft.clauses.push(Clause { is_when: true, source, expression });
             }
         }

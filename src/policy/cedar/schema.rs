@@ -25,6 +25,10 @@ pub(in crate::policy) fn text(catalog: &Catalog, vocabulary: &Vocabulary) -> Str
     // Writing to a string cannot fail.
     let user = record(&vocabulary.user_attributes);
     let _written = writeln!(out, "entity User in [Role, Grant, Gate] {user};");
+    for ty in &catalog.values {
+        let values: Vec<_> = ty.values.iter().map(|value| quoted(value)).collect();
+        let _written = writeln!(out, "entity {} enum [{}];", ty.name, values.join(", "));
+    }
     for ty in &vocabulary.resource_types {
         let _written = writeln!(out, "entity {} in [Module, Area] {};", ty.name, record(&ty.attributes));
     }

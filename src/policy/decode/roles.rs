@@ -2,9 +2,9 @@
 
 use super::Decoder;
 use crate::{
-    document::{Node, Reader, Value},
+    document::{Entry, Node, Reader, Value},
     policy::{
-        declared::{Cell, Role, What},
+        declared::{Cell, Right, Rights, Role, Use, What},
         section::{Named, Spot},
         tables,
     },
@@ -16,10 +16,59 @@ impl Decoder<'_> {
         Role {
             label: super::label(node),
             rank: node.get("rank").and_then(Node::as_int),
-            family: node.get("family").and_then(Node::as_text).map(str::to_owned),
+            family: node.get("family").and_then(|family| Named::value(self.text, family)),
             includes: Named::list(self.text, node.get("includes")),
             grants: grants.map(|entry| (Named::key(self.text, entry), self.cells(&entry.node))).collect(),
+            rights: node.get("rights").and_then(|rights| self.rights(rights)),
         }
+    }
+
+    /// `all`, `{ all_but: [...] }`, or a list.
+    fn rights(&mut self, node: &Node) -> Option<Rights> {
+        let at = Spot::of(self.text, &node.span);
+        match &node.value {
+            Value::List(items) => {
+                if items.is_empty() {
+                    self.problems.push(at.error("empty-cell", "an empty list grants nothing"));
+                }
+                Some(Rights::Listed(Named::list(self.text, Some(node))))
+            }
+            Value::Text(all) if all == "all" => Some(Rights::AllBut(at, Vec::new())),
+            Value::Map(_) => Some(Rights::AllBut(at, Named::list(self.text, node.get("all_but")))),
+            // Reported by the table of fields.
+            _ => None,
+        }
+    }
+
+    /// `orders:read`, or a mapping with `action` and `when`.
+    pub(super) fn right(&mut self, node: &Node) -> Right {
+        self.limits(node);
+        Right {
+            label: super::label(node),
+            action: Named::value(self.text, node.get("action").unwrap_or(node)),
+            when: self.when(node.get("when")),
+        }
+    }
+
+    /// Conditions in use: a name, a name with arguments, or a list of these.
+    fn when(&self, node: Option<&Node>) -> Vec<Use> {
+        let Some(node) = node else { return Vec::new() };
+        let items = node.as_list().unwrap_or(std::slice::from_ref(node));
+        items.iter().flat_map(|item| self.uses(item)).collect()
+    }
+
+    fn uses(&self, node: &Node) -> Vec<Use> {
+        if let Some(name) = Named::value(self.text, node) {
+            return vec![Use { name, arguments: Vec::new() }];
+        }
+        let with_arguments = |entry: &Entry| {
+            let arguments = entry.node.as_map().into_iter().flatten();
+            Use {
+                name: Named::key(self.text, entry),
+                arguments: arguments.map(|entry| (Named::key(self.text, entry), entry.node.clone())).collect(),
+            }
+        };
+        node.as_map().into_iter().flatten().map(with_arguments).collect()
     }
 
     /// A level, a list of actions, a cell, or a list of cells.
@@ -90,11 +139,7 @@ impl Decoder<'_> {
             }
         };
         self.limits(node);
-        let when = match node.get("when") {
-            Some(Node { value: Value::List(_), .. }) => Named::list(self.text, node.get("when")),
-            Some(one) => Named::value(self.text, one).into_iter().collect(),
-            None => Vec::new(),
-        };
+        let when = self.when(node.get("when"));
         Some(Cell { at, what, when, areas: Named::list(self.text, node.get("areas")) })
     }
 }

@@ -34,6 +34,7 @@ impl Decoder<'_> {
             roles: self.assigned(node.get("roles"), "role"),
             grants: self.grants(node.get("grants")),
             gates: self.assigned(node.get("gates"), "gate"),
+            preset: self.presets(node.get("preset")),
         }
     }
 
@@ -59,6 +60,26 @@ impl Decoder<'_> {
     fn assignment(&self, node: &Node, key: &str) -> Option<Assignment> {
         let name = Named::value(self.text, node.get(key).unwrap_or(node))?;
         Some(Assignment { name, level: None, until: time(node.get("until")), why: text(node.get("why")) })
+    }
+
+    /// A preset, or one for each tenant. A mapping with the key `preset` is a preset with a time or a reason.
+    fn presets(&mut self, node: Option<&Node>) -> Assigned {
+        let Some(node) = node else { return Assigned::default() };
+        let Some(tenants) = node.as_map().filter(|map| map.get("preset").is_none()) else {
+            let given = self.preset_of_tenant(node).map(|given| (Spot::of(self.text, &node.span), vec![given]));
+            return Assigned { plain: given, by_tenant: Vec::new() };
+        };
+        let by_tenant = tenants.iter().map(|entry| {
+            (Named::key(self.text, entry), self.preset_of_tenant(&entry.node).into_iter().collect())
+        });
+        Assigned { plain: None, by_tenant: by_tenant.collect() }
+    }
+
+    fn preset_of_tenant(&mut self, node: &Node) -> Option<Assignment> {
+        if node.as_text().is_none() {
+            Reader::new(self.text, self.problems).check(node, &tables::GIVEN_PRESET);
+        }
+        self.assignment(node, "preset")
     }
 
     /// Levels on modules, or such a mapping for each tenant. What a value is tells them apart: a mapping without `level` is a

@@ -7,6 +7,7 @@ use crate::{
     policy::{
         catalog,
         declared::{Attribute, Declared, Module},
+        names::EVERY_VALUE,
         section::{Named, Section, Spot},
         types,
     },
@@ -27,7 +28,8 @@ pub(super) fn resolve(
     for level in levels {
         add(&mut level_actions, level.actions.iter().map(String::as_str));
     }
-    let mut reader = Reader { types: &types, tenancy: declared.tenancy(), problems };
+    let listed_types = declared.values.names().collect();
+    let mut reader = Reader { types: &types, listed: listed_types, tenancy: declared.tenancy(), problems };
     let mut vocabulary = Vocabulary {
         tenancy: declared.tenancy(),
         tenants: declared.tenants_at.as_ref().map(|_| {
@@ -39,6 +41,10 @@ pub(super) fn resolve(
         user_attributes: reader.attributes(&declared.user_attributes),
         ..Vocabulary::default()
     };
+    for (_, ty) in declared.conditions.iter().flat_map(|(_, condition)| &condition.parameters) {
+        let _known = ty.as_ref().and_then(|ty| reader.known(ty));
+    }
+    listed(declared, &types, reader.problems);
     let mut modules = Vec::with_capacity(declared.modules.len());
     let mut actions = Actions::default();
     for (index, (id, module)) in declared.modules.iter().enumerate() {
@@ -104,8 +110,30 @@ fn type_names<'d>(declared: &'d Declared, problems: &mut Diagnostics) -> Types<'
     types
 }
 
+/// Checks the types whose values are listed: no value twice, none that means them all, and no name of another thing.
+fn listed(declared: &Declared, types: &Types<'_>, problems: &mut Diagnostics) {
+    for (name, values) in declared.values.iter() {
+        let taken = types.get(name.name.as_str()).map(|ty| ty.at).or_else(|| declared.modules.declared(&name.name));
+        if let Some(first) = taken {
+            let message = format!("`{}` is a type with listed values and something else", name.name);
+            let problem = name.at.error("ambiguous-type", message);
+            problems.push(problem.with_related("it is also", &first.text, first.span.clone()));
+        }
+        let mut section = Section::new("value", "unknown-value");
+        for value in values {
+            if value.name == EVERY_VALUE {
+                let message = format!("`{EVERY_VALUE}` stands for every value; none can be called so");
+                problems.push(value.at.error("reserved-name", message));
+            }
+            section.add(value.clone(), (), problems);
+        }
+    }
+}
+
 struct Reader<'r> {
     types: &'r Types<'r>,
+    /// Types whose values are listed.
+    listed: FxHashSet<&'r str>,
     tenancy: Tenancy,
     problems: &'r mut Diagnostics,
 }
@@ -176,10 +204,12 @@ impl Reader<'_> {
     fn known(&mut self, (ty, at): &(AttributeType, Spot)) -> Option<AttributeType> {
         let mut names = Vec::new();
         types::entities(ty, &mut names);
-        let unknown = names.into_iter().find(|name| name != "User" && !self.types.contains_key(name.as_str()));
+        let known =
+            |name: &str| name == "User" || self.types.contains_key(name) || self.listed.contains(name);
+        let unknown = names.into_iter().find(|name| !known(name));
         let Some(unknown) = unknown else { return Some(ty.clone()) };
         let mut known: Vec<&str> = types::plain_names().chain(["User"]).collect();
-        known.extend(self.types.keys());
+        known.extend(self.types.keys().chain(&self.listed));
         known.sort_unstable();
         let problem = at.error("unknown-type", format!("no type `{unknown}`"));
         self.problems.push(problem.with_help(hint(&unknown, known)));

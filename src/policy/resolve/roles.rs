@@ -1,13 +1,19 @@
 //! Roles: each cell becomes a rule.
 
-use super::{Effect, Rule, known, levels::add, order::inclusion_order};
+use super::{
+    Effect, Rule,
+    conditions::{self, Applied},
+    known,
+    levels::add,
+    order::inclusion_order,
+};
 use crate::{
     document::{Diagnostics, hint},
     policy::{
         catalog::{self, Catalog},
         declared::{Cell, Declared, Role, What},
         names::{EVERY_MODULE, NO_LEVEL},
-        section::Named,
+        section::{Named, Spot},
     },
 };
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -25,24 +31,49 @@ pub(super) fn resolve(
         catalog,
         problems,
         rules: Vec::new(),
+        speaking: FxHashSet::default(),
     };
     let roles: Vec<_> = declared.roles.iter().map(|(name, role)| cells.role(name, role)).collect();
-    let made = cells.rules;
-    let idle = idle(declared, &roles, problems);
+    let (made, speaking) = (cells.rules, cells.speaking);
+    let order = inclusion_order(&declared.roles, "role", |role| &role.includes, problems);
+    let idle = idle(declared, &roles, &order);
+    foreign_ranks(declared, speaking, &order, problems);
     catalog.roles = roles;
     (made, idle)
 }
 
+/// Reports roles that would lend the rank or family of a role they include to holders of another: a cell that says "own rank or
+/// below" means the rank of the role that it stands in.
+fn foreign_ranks(declared: &Declared, mut speaking: FxHashSet<String>, order: &[usize], problems: &mut Diagnostics) {
+    let items: Vec<_> = declared.roles.iter().collect();
+    for (name, role) in order.iter().filter_map(|&at| items.get(at).copied()) {
+        for include in &role.includes {
+            let Some(included) = declared.roles.get(&include.name).filter(|_| speaking.contains(&include.name)) else {
+                continue;
+            };
+            speaking.insert(name.name.clone());
+            let family = |role: &Role| role.family.as_ref().map(|family| family.name.clone());
+            if (role.rank, family(role)) != (included.rank, family(included)) {
+                let message = format!(
+                    "`{}` includes `{}`, whose rank and family would count for its holders",
+                    name.name, include.name
+                );
+                let help = "some of its cells speak of the role's rank or family; name the cells here instead";
+                problems.push(include.at.error("foreign-rank", message).with_help(help.to_owned()));
+            }
+        }
+    }
+}
+
 /// Roles that grant nothing, neither by themselves nor by what they include. A role with a cell that is wrong meant to.
-fn idle(declared: &Declared, roles: &[catalog::Role], problems: &mut Diagnostics) -> Vec<Named> {
-    let order = inclusion_order(&declared.roles, "role", |role| &role.includes, problems);
+fn idle(declared: &Declared, roles: &[catalog::Role], order: &[usize]) -> Vec<Named> {
     let items: Vec<_> = declared.roles.iter().collect();
     let mut busy: FxHashSet<&str> = FxHashSet::default();
     let mut idle = Vec::new();
-    for at in order {
+    for &at in order {
         let (Some((name, role)), Some(resolved)) = (items.get(at), roles.get(at)) else { continue };
-        let meant =
-            role.grants.iter().any(|(_, cells)| cells.is_empty() || cells.iter().any(|cell| !grants_none(cell)));
+        let meant = role.rights.is_some()
+            || role.grants.iter().any(|(_, cells)| cells.is_empty() || cells.iter().any(|cell| !grants_none(cell)));
         let included = role
             .includes
             .iter()
@@ -60,44 +91,50 @@ fn grants_none(cell: &Cell) -> bool {
     matches!(&cell.what, What::Level(level) if level.name == NO_LEVEL)
 }
 
-struct Resolver<'r> {
-    declared: &'r Declared,
-    catalog: &'r Catalog,
+pub(super) struct Resolver<'r> {
+    pub(super) declared: &'r Declared,
+    pub(super) catalog: &'r Catalog,
     levels: FxHashMap<&'r str, &'r catalog::Level>,
-    modules: FxHashMap<&'r str, usize>,
-    problems: &'r mut Diagnostics,
+    pub(super) modules: FxHashMap<&'r str, usize>,
+    pub(super) problems: &'r mut Diagnostics,
     rules: Vec<Rule>,
+    /// Roles with a cell that speaks of their rank or family.
+    speaking: FxHashSet<String>,
 }
 
 impl<'r> Resolver<'r> {
-    fn role(&mut self, name: &Named, role: &Role) -> catalog::Role {
+    fn role(&mut self, name: &Named, role: &'r Role) -> catalog::Role {
         for include in &role.includes {
             let _found = self.declared.roles.find(include, self.problems);
+        }
+        if let Some(family) = &role.family {
+            let _found = self.declared.families.find(family, self.problems);
         }
         let mut cells = Vec::new();
         for (module, declared) in &role.grants {
             if module.name == EVERY_MODULE {
-                self.every_module(name, role, declared, &mut cells);
+                self.every_module((name, role), declared, &mut cells);
             } else if self.declared.modules.find(module, self.problems).is_some() {
                 let Some(&at) = self.modules.get(module.name.as_str()) else { continue };
-                let mut number = 0;
                 for cell in declared {
-                    self.cell(name, at, cell, &mut number, &mut cells);
+                    self.cell((name, role), at, cell, &mut cells);
                 }
             }
         }
+        self.rights(name, role, &mut cells);
         catalog::Role {
             id: name.name.clone(),
             label: role.label.clone(),
             rank: role.rank,
-            family: role.family.clone(),
+            family: role.family.as_ref().map(|family| family.name.clone()),
             includes: role.includes.iter().map(|include| include.name.clone()).collect(),
             cells,
         }
     }
 
     /// `"*"`: every module that the role does not name.
-    fn every_module(&mut self, name: &Named, role: &Role, declared: &[Cell], cells: &mut Vec<catalog::Cell>) {
+    fn every_module(&mut self, (name, role): (&Named, &Role), declared: &[Cell], cells: &mut Vec<catalog::Cell>) {
+        let mut conditions = Vec::new();
         for cell in declared {
             if let Some(area) = cell.areas.first() {
                 let message = "areas belong to one module and cannot be named for all";
@@ -107,14 +144,14 @@ impl<'r> Resolver<'r> {
             if let What::Actions(actions) = &cell.what {
                 self.anywhere(actions);
             }
-            self.uses(cell);
+            self.level(cell);
+            conditions.push(conditions::apply((name, role), &cell.when, self.declared, self.problems));
         }
         let named: FxHashSet<&str> = role.grants.iter().map(|(module, _)| module.name.as_str()).collect();
         let catalog: &'r Catalog = self.catalog;
         for (at, module) in catalog.modules.iter().enumerate().filter(|(_, module)| !named.contains(module.id.as_str()))
         {
-            let mut number = 0;
-            for cell in declared {
+            for (cell, when) in declared.iter().zip(&conditions) {
                 let granted = match &cell.what {
                     What::Level(level) => {
                         let Some(found) = self.levels.get(level.name.as_str()) else { continue };
@@ -125,10 +162,9 @@ impl<'r> Resolver<'r> {
                         Granted { level: None, actions: wanted.filter(|name| module.actions.contains(name)).collect() }
                     }
                 };
-                if !granted.actions.is_empty() {
-                    number += 1;
-                    let place = Place { role: name, module: at, number, named: false };
-                    cells.extend(self.rule(&place, cell, granted));
+                if let (Some(when), false) = (when, granted.actions.is_empty()) {
+                    let target = Target { role: name, module: at, named: false, at: &cell.at, areas: &[] };
+                    cells.extend(self.rule(&target, when.clone(), granted, cells));
                 }
             }
         }
@@ -146,23 +182,18 @@ impl<'r> Resolver<'r> {
         }
     }
 
-    /// Reports levels and conditions that are not declared.
-    fn uses(&mut self, cell: &Cell) -> bool {
-        let mut sound = true;
-        if let What::Level(level) = &cell.what {
-            let known = self.levels.contains_key(level.name.as_str()) || level.name == NO_LEVEL;
-            sound &= known || self.declared.levels.find(level, self.problems).is_some();
-        }
-        for condition in &cell.when {
-            sound &= self.declared.conditions.find(condition, self.problems).is_some();
-        }
-        sound
+    /// Reports a level that is not declared.
+    fn level(&mut self, cell: &Cell) -> bool {
+        let What::Level(level) = &cell.what else { return true };
+        let known = self.levels.contains_key(level.name.as_str()) || level.name == NO_LEVEL;
+        known || self.declared.levels.find(level, self.problems).is_some()
     }
 
-    fn cell(&mut self, role: &Named, at: usize, cell: &Cell, number: &mut usize, cells: &mut Vec<catalog::Cell>) {
+    fn cell(&mut self, (name, role): (&Named, &Role), at: usize, cell: &Cell, cells: &mut Vec<catalog::Cell>) {
         let catalog: &'r Catalog = self.catalog;
         let Some(module) = catalog.modules.get(at) else { return };
-        let sound = self.uses(cell) & self.areas(module, cell);
+        let sound = self.level(cell) & self.areas(module, cell);
+        let when = conditions::apply((name, role), &cell.when, self.declared, self.problems);
         if grants_none(cell) {
             return;
         }
@@ -179,10 +210,9 @@ impl<'r> Resolver<'r> {
             }
             What::Actions(actions) => Granted { level: None, actions: self.actions(module, actions) },
         };
-        if sound && !granted.actions.is_empty() {
-            *number += 1;
-            let place = Place { role, module: at, number: *number, named: true };
-            cells.extend(self.rule(&place, cell, granted));
+        if let (Some(when), true, false) = (when, sound, granted.actions.is_empty()) {
+            let target = Target { role: name, module: at, named: true, at: &cell.at, areas: &cell.areas };
+            cells.extend(self.rule(&target, when, granted, cells));
         }
     }
 
@@ -212,48 +242,58 @@ impl<'r> Resolver<'r> {
         sound
     }
 
-    /// Makes the rule of a cell; tells how the catalogue shows it.
-    fn rule(&mut self, place: &Place<'_>, cell: &Cell, granted: Granted) -> Option<catalog::Cell> {
-        let module = self.catalog.modules.get(place.module)?;
-        let role = &place.role.name;
-        let suffix = if place.number > 1 { format!("/{}", place.number) } else { String::new() };
+    /// Makes the rule of a cell; tells how the catalogue shows it. `before` are the cells that the role has already.
+    pub(super) fn rule(
+        &mut self,
+        target: &Target<'_>,
+        when: Vec<Applied>,
+        granted: Granted,
+        before: &[catalog::Cell],
+    ) -> Option<catalog::Cell> {
+        let module = self.catalog.modules.get(target.module)?;
+        let role = &target.role.name;
+        let number = before.iter().filter(|cell| cell.module == module.id).count() + 1;
+        let suffix = if number > 1 { format!("/{number}") } else { String::new() };
         let id = format!("role/{role}/{}{suffix}", module.id);
+        if when.iter().any(|applied| applied.speaks_of_role) {
+            self.speaking.insert(role.clone());
+        }
         let mut areas = Vec::new();
-        add(&mut areas, cell.areas.iter().map(|area| area.name.as_str()));
-        let when: Vec<String> = cell.when.iter().map(|condition| condition.name.clone()).collect();
+        add(&mut areas, target.areas.iter().map(|area| area.name.as_str()));
+        let shown: Vec<String> = when.iter().map(|applied| applied.shown.clone()).collect();
         let what = granted.level.clone().unwrap_or_else(|| granted.actions.join(", "));
         let limit = if areas.is_empty() { String::new() } else { format!(" ({})", areas.join(", ")) };
-        let only = if when.is_empty() { String::new() } else { format!(" when {}", when.join(" and ")) };
+        let only = if shown.is_empty() { String::new() } else { format!(" when {}", shown.join(" and ")) };
         self.rules.push(Rule {
             id: id.as_str().into(),
             summary: format!("{role} grants {what} on {}{limit}{only}", module.id).into(),
-            at: cell.at.clone(),
-            module: place.module,
+            at: target.at.clone(),
+            module: target.module,
             effect: Effect::Permit {
                 holder: ("Role", role.clone()),
                 actions: granted.actions.clone(),
                 areas: areas.clone(),
-                when: cell.when.clone(),
-                named: place.named,
+                when,
+                named: target.named,
             },
         });
         let Granted { level, actions } = granted;
-        Some(catalog::Cell { module: module.id.clone(), level, actions, when, areas, policy: id })
+        Some(catalog::Cell { module: module.id.clone(), level, actions, when: shown, areas, policy: id })
     }
 }
 
-/// Which cell of which role.
-struct Place<'p> {
-    role: &'p Named,
-    module: usize,
-    /// From 1; a module may have several cells.
-    number: usize,
+/// What a rule is about, and where it comes from.
+pub(super) struct Target<'p> {
+    pub(super) role: &'p Named,
+    pub(super) module: usize,
     /// Whether the module was named, and not meant by a wildcard.
-    named: bool,
+    pub(super) named: bool,
+    pub(super) at: &'p Spot,
+    pub(super) areas: &'p [Named],
 }
 
 /// What a cell grants.
-struct Granted {
-    level: Option<String>,
-    actions: Vec<String>,
+pub(super) struct Granted {
+    pub(super) level: Option<String>,
+    pub(super) actions: Vec<String>,
 }

@@ -49,9 +49,15 @@ fn preset(
             continue;
         }
         if module.name == EVERY_MODULE {
-            let others = catalog.modules.iter().filter(|module| !named.contains(module.id.as_str()));
+            let others = catalog.grants_of_level(&level.name).map(|(module, _)| module);
+            let others = others.filter(|module| !named.contains(module.id.as_str()));
             levels.extend(others.map(|module| (module.id.clone(), level.name.clone())));
         } else if declared.modules.find(module, problems).is_some() {
+            let known = catalog.grants_of_level(&level.name).any(|(found, _)| found.id == module.name);
+            if !known && catalog.module(&module.name).is_some() {
+                let message = format!("the level `{}` has no action of the module `{}`", level.name, module.name);
+                problems.push(level.at.error("level-without-effect", message));
+            }
             levels.push((module.name.clone(), level.name.clone()));
         }
     }

@@ -8,15 +8,16 @@ use crate::{
     policy::{
         catalog::Catalog,
         declared::{self, Assigned, Declared},
-        names,
-        section::Named,
+        names::{self, EVERY_MODULE},
+        section::{Named, Section},
     },
 };
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
-/// All declared users, in the order of the files.
-pub(super) fn resolve(
+/// The users of a section, in the order of the files: the declared ones, or those of the tests.
+pub(in crate::policy) fn resolve(
+    users: &Section<declared::User>,
     declared: &Declared,
     catalog: &Catalog,
     vocabulary: &Vocabulary,
@@ -24,8 +25,8 @@ pub(super) fn resolve(
 ) -> Vec<User> {
     let modules = catalog.modules.iter().map(|module| (module.id.as_str(), module)).collect();
     let levels = catalog.levels.iter().map(|level| (level.name.as_str(), level)).collect();
-    let mut resolver = Resolver { declared, modules, levels, vocabulary, problems };
-    declared.users.iter().map(|(id, user)| resolver.user(id, user)).collect()
+    let mut resolver = Resolver { declared, catalog, modules, levels, vocabulary, problems };
+    users.iter().map(|(id, user)| resolver.user(id, user)).collect()
 }
 
 /// What a user was given in each tenant; under `None` where there are no tenants.
@@ -33,6 +34,7 @@ type Memberships = BTreeMap<Option<String>, Vec<(Assignment, Named)>>;
 
 struct Resolver<'r> {
     declared: &'r Declared,
+    catalog: &'r Catalog,
     modules: FxHashMap<&'r str, &'r crate::policy::catalog::Module>,
     levels: FxHashMap<&'r str, &'r crate::policy::catalog::Level>,
     vocabulary: &'r Vocabulary,
@@ -48,6 +50,8 @@ impl Resolver<'_> {
         self.assigned(AssignmentKind::Role, &user.roles, &mut memberships);
         self.assigned(AssignmentKind::Grant, &user.grants, &mut memberships);
         self.assigned(AssignmentKind::Gate, &user.gates, &mut memberships);
+        self.presets(&user.preset, &mut memberships);
+        self.families(&memberships);
         let memberships = memberships.into_iter().map(|(tenant, given)| Membership {
             tenant,
             assignments: given.into_iter().map(|(assignment, _)| assignment).collect(),
@@ -70,52 +74,119 @@ impl Resolver<'_> {
     ) -> Option<(String, crate::model::Value<'static>)> {
         self.declared.user_attributes.find(name, self.problems)?;
         let (_, ty) = self.vocabulary.user_attributes.iter().find(|(known, _)| *known == name.name)?;
-        values::typed(&name.at.text, node, ty, self.problems).map(|value| (name.name.clone(), value))
+        values::typed(&name.at.text, node, ty, self.declared, self.problems).map(|value| (name.name.clone(), value))
     }
 
-    /// Takes what was given in each tenant, or without one, as the set's tenancy has it.
-    fn assigned(&mut self, kind: AssignmentKind, assigned: &Assigned, memberships: &mut Memberships) {
+    /// A user has roles of one family alone.
+    fn families(&mut self, memberships: &Memberships) {
+        let given = memberships.values().flatten().filter(|(assignment, _)| assignment.kind == AssignmentKind::Role);
+        let mut first: Option<(&str, &Named)> = None;
+        for (assignment, at) in given {
+            let role = self.catalog.roles.iter().find(|role| role.id == assignment.name);
+            let Some(family) = role.and_then(|role| role.family.as_deref()) else { continue };
+            match first {
+                None => first = Some((family, at)),
+                Some((known, _)) if known == family => {}
+                Some((known, earlier)) => {
+                    let message = format!(
+                        "`{}` is a role of the family `{family}`, `{}` one of `{known}`; a user belongs to one family",
+                        at.name, earlier.name
+                    );
+                    let problem = at.at.error("two-families", message);
+                    self.problems.push(problem.with_related("given", &earlier.at.text, earlier.at.span.clone()));
+                }
+            }
+        }
+    }
+
+    /// What was given in each tenant, or without one, as the set's tenancy has it.
+    fn by_tenant<'a>(&mut self, what: &str, assigned: &'a Assigned) -> Vec<(Option<&'a String>, &'a [declared::Assignment])> {
         let required = self.declared.tenancy() == Tenancy::Required;
+        let mut found = Vec::new();
         if let Some((at, given)) = &assigned.plain {
             if required {
-                let message = format!("{} are given per tenant here, since `tenancy` is `required`", plural(kind));
+                let message = format!("{what} are given per tenant here, since `tenancy` is `required`");
                 let example = self.declared.tenants.names().next().unwrap_or("a-tenant");
                 let help = format!("name the tenant: `{example}: ...`");
                 self.problems.push(at.error("tenancy-mismatch", message).with_help(help));
             }
-            self.give(kind, None, given, memberships);
+            found.push((None, given.as_slice()));
         }
         for (tenant, given) in &assigned.by_tenant {
             if !required {
-                let message = format!("{} are given without tenants here, since `tenancy` is `none`", plural(kind));
+                let message = format!("{what} are given without tenants here, since `tenancy` is `none`");
                 let problem = tenant.at.error("tenancy-mismatch", message);
                 self.problems.push(problem.with_help("leave the tenant out, or say `tenancy: required`".to_owned()));
             } else if self.declared.tenants_at.is_some() {
                 let _found = self.declared.tenants.find(tenant, self.problems);
             }
-            self.give(kind, Some(&tenant.name), given, memberships);
+            found.push((Some(&tenant.name), given.as_slice()));
+        }
+        found
+    }
+
+    fn assigned(&mut self, kind: AssignmentKind, assigned: &Assigned, memberships: &mut Memberships) {
+        for (tenant, given) in self.by_tenant(plural(kind), assigned) {
+            let list = memberships.entry(tenant.cloned()).or_default();
+            for assignment in given {
+                if kind == AssignmentKind::Grant && assignment.name.name == EVERY_MODULE {
+                    list.extend(self.every_module(assignment, given));
+                } else if let Some(name) = self.name(kind, assignment) {
+                    self.give(kind, name, assignment, list);
+                }
+            }
         }
     }
 
     fn give(
         &mut self,
         kind: AssignmentKind,
-        tenant: Option<&String>,
-        given: &[declared::Assignment],
-        memberships: &mut Memberships,
+        name: String,
+        given: &declared::Assignment,
+        list: &mut Vec<(Assignment, Named)>,
     ) {
-        let list = memberships.entry(tenant.cloned()).or_default();
-        for assignment in given {
-            let Some(name) = self.name(kind, assignment) else { continue };
-            let twice = list.iter().find(|(first, _)| first.kind == kind && first.name == name);
-            if let Some((_, first)) = twice {
-                let message = format!("the {} `{name}` is given twice", noun(kind));
-                let problem = assignment.name.at.error("duplicate-assignment", message);
-                self.problems.push(problem.with_related("first given", &first.at.text, first.at.span.clone()));
-                continue;
+        let twice = list.iter().find(|(first, _)| first.kind == kind && first.name == name);
+        if let Some((_, first)) = twice {
+            let message = format!("the {} `{name}` is given twice", noun(kind));
+            let problem = given.name.at.error("duplicate-assignment", message);
+            self.problems.push(problem.with_related("first given", &first.at.text, first.at.span.clone()));
+            return;
+        }
+        list.push(assignment(kind, name, given));
+    }
+
+    /// `"*"`: the level on every module that is not named and has an action of it.
+    fn every_module(
+        &mut self,
+        given: &declared::Assignment,
+        beside: &[declared::Assignment],
+    ) -> Vec<(Assignment, Named)> {
+        let Some(level) = given.level.as_ref().filter(|level| level.name != names::NO_LEVEL) else { return Vec::new() };
+        if self.declared.levels.find(level, self.problems).is_none() {
+            return Vec::new();
+        }
+        let grants = self.catalog.grants_of_level(&level.name);
+        let others = grants.filter(|(module, _)| !beside.iter().any(|named| named.name.name == module.id));
+        others.map(|(_, grant)| assignment(AssignmentKind::Grant, grant, given)).collect()
+    }
+
+    /// A preset gives its gates and levels. Beside others in the same tenant it would say less than it seems to.
+    fn presets(&mut self, assigned: &Assigned, memberships: &mut Memberships) {
+        for (tenant, given) in self.by_tenant("presets", assigned) {
+            let list = memberships.entry(tenant.cloned()).or_default();
+            for given in given {
+                let found = self.declared.presets.find(&given.name, self.problems).is_some();
+                if let Some((_, other)) = list.iter().find(|(first, _)| first.kind != AssignmentKind::Role) {
+                    let problem = given.name.at.error("contradiction", "a user has a preset, or gates and grants");
+                    let problem = problem.with_related("given too", &other.at.text, other.at.span.clone());
+                    self.problems.push(problem.with_help("write out what the user has, or leave it at the preset".to_owned()));
+                    continue;
+                }
+                let preset = self.catalog.presets.iter().find(|known| found && known.id == given.name.name);
+                let Some(preset) = preset else { continue };
+                let gates = preset.gates.iter().map(|gate| assignment(AssignmentKind::Gate, gate.clone(), given));
+                list.extend(gates.chain(preset.grants().map(|grant| assignment(AssignmentKind::Grant, grant, given))));
             }
-            let (until, why) = (assignment.until, assignment.why.clone());
-            list.push((Assignment { kind, name, until, why }, assignment.name.clone()));
         }
     }
 
@@ -142,6 +213,10 @@ impl Resolver<'_> {
             }
         }
     }
+}
+
+fn assignment(kind: AssignmentKind, name: String, given: &declared::Assignment) -> (Assignment, Named) {
+    (Assignment { kind, name, until: given.until, why: given.why.clone() }, given.name.clone())
 }
 
 const fn noun(kind: AssignmentKind) -> &'static str {

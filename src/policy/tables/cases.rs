@@ -1,6 +1,6 @@
 //! Policy tests.
 
-use super::{ACTIONS, ATTRIBUTE_VALUES, DESCRIPTION, NAME};
+use super::{ACTIONS, ATTRIBUTE_VALUES, DESCRIPTION, NAME, users::USER};
 use crate::{
     document::{Field, Shape, Table},
     model::ReasonCode,
@@ -36,7 +36,117 @@ pub(in crate::policy) static TESTS: Table = Table {
             Shape::TIME,
             "When the questions are asked, unless a case says otherwise. Without it nothing has expired.",
         ),
-        Field::required("cases", Shape::list(&Shape::record(&CASE), "a list of cases"), "The questions."),
+        Field::new(
+            "users",
+            Shape::map(&Shape::optional(&Shape::record(&USER)), "a mapping from ids to users"),
+            "Users that there are for the tests alone, as the policy set declares others.",
+        ),
+        Field::new("cases", Shape::list(&Shape::record(&CASE), "a list of cases"), "Questions with their answers."),
+        Field::new("tables", Shape::list(&Shape::record(&TABLE), "a list of tables"), "Tables of users and resources."),
+        Field::new("menus", Shape::list(&Shape::record(&MENU), "a list of menus"), "What users see of the menu."),
+        Field::new(
+            "presets",
+            Shape::list(&Shape::record(&PRESET), "a list of presets"),
+            "The names of the users' configurations.",
+        ),
+    ],
+};
+
+const RULE: Field = Field::new(
+    "rule",
+    Shape::one_of(
+        &[Shape::text("the id of a rule"), Shape::list(&Shape::TEXT, "a list of rule ids")],
+        "the id of a rule, or a list of them",
+    ),
+    "The documented rules that it holds.",
+);
+const USERS: Field = Field::required(
+    "user",
+    Shape::one_of(
+        &[Shape::text("the id of a user"), Shape::list(&Shape::TEXT, "a list of user ids")],
+        "the id of a user, or a list of them",
+    ),
+    "Who asks.",
+);
+const TENANT: Field = Field::new("tenant", Shape::text("the id of a tenant"), "The tenant that the request names.");
+const AT: Field = Field::new("at", Shape::TIME, "When it is asked.");
+const RESOURCE_ATTRIBUTES: Field = Field::new("attributes", ATTRIBUTE_VALUES, "The resource's attributes.");
+const CONTEXT: Field = Field::new("context", ATTRIBUTE_VALUES, "The request's context.");
+
+static TABLE: Table = Table {
+    name: "table",
+    noun: "a table",
+    meaning: "Users and resources: each cell says all that is allowed there, and every other action of the module is denied.",
+    fields: &[
+        NAME,
+        RULE,
+        TENANT,
+        AT,
+        RESOURCE_ATTRIBUTES,
+        CONTEXT,
+        Field::new("reason", Shape::choice(&REASONS, "a reason code"), "The reason code of everything that is denied."),
+        Field::required(
+            "columns",
+            Shape::list(
+                &Shape::one_of(&[RESOURCE_TEXT, Shape::record(&RESOURCE)], "a resource"),
+                "a list of resources",
+            ),
+            "The resources, as in `resource` of a case.",
+        ),
+        Field::required(
+            "rows",
+            Shape::map(
+                &Shape::list(
+                    &Shape::one_of(
+                        &[Shape::text("a level, `all` or `none`"), ACTIONS],
+                        "a level, `all`, `none`, or a list of action names",
+                    ),
+                    "a list of cells",
+                ),
+                "a mapping from users to lists of cells",
+            ),
+            "The users, each with a cell for each column.",
+        ),
+    ],
+};
+
+static MENU: Table = Table {
+    name: "menu-test",
+    noun: "a menu",
+    meaning: "What users see of the menu.",
+    fields: &[
+        NAME,
+        RULE,
+        USERS,
+        TENANT,
+        AT,
+        Field::new(
+            "visible",
+            Shape::list(&Shape::text("the id of a menu item"), "a list of menu items"),
+            "Exactly the visible items.",
+        ),
+        Field::new(
+            "missing",
+            Shape::map(
+                &Shape::list(&Shape::text("what is missing"), "a list such as `[\"gate:backoffice\"]`"),
+                "a mapping from menu items to what is missing",
+            ),
+            "What is missing for hidden items: `gate:` or `module:` with an id.",
+        ),
+    ],
+};
+
+static PRESET: Table = Table {
+    name: "preset-test",
+    noun: "a preset",
+    meaning: "The name of a configuration.",
+    fields: &[
+        NAME,
+        RULE,
+        USERS,
+        TENANT,
+        AT,
+        Field::required("preset", Shape::text("the id of a preset, or `custom`"), "The preset, or `custom`."),
     ],
 };
 
@@ -46,22 +156,8 @@ static CASE: Table = Table {
     meaning: "A question with the expected answer; where it lists users, actions or resources, one for each combination.",
     fields: &[
         NAME,
-        Field::new(
-            "rule",
-            Shape::one_of(
-                &[Shape::text("the id of a rule"), Shape::list(&Shape::TEXT, "a list of rule ids")],
-                "the id of a rule, or a list of them",
-            ),
-            "The documented rules that the case holds.",
-        ),
-        Field::required(
-            "user",
-            Shape::one_of(
-                &[Shape::text("the id of a user"), Shape::list(&Shape::TEXT, "a list of user ids")],
-                "the id of a user, or a list of them",
-            ),
-            "Who asks.",
-        ),
+        RULE,
+        USERS,
         Field::required(
             "action",
             Shape::one_of(&[Shape::text("the name of an action"), ACTIONS], "the name of an action, or a list of them"),
@@ -82,10 +178,10 @@ static CASE: Table = Table {
             ),
             "What it is to be done to: a resource type or a module, with `:id` where the id matters.",
         ),
-        Field::new("tenant", Shape::text("the id of a tenant"), "The tenant that the request names."),
-        Field::new("attributes", ATTRIBUTE_VALUES, "The resource's attributes."),
-        Field::new("context", ATTRIBUTE_VALUES, "The request's context."),
-        Field::new("at", Shape::TIME, "When it is asked."),
+        TENANT,
+        RESOURCE_ATTRIBUTES,
+        CONTEXT,
+        AT,
         Field::required("expect", Shape::choice(&["allow", "deny"], "`allow` or `deny`"), "The expected decision."),
         Field::new("reason", Shape::choice(&REASONS, "a reason code"), "The expected reason code."),
         Field::new(

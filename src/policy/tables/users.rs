@@ -27,8 +27,10 @@ pub(super) static USER: Table = Table {
                 ),
                 "a mapping from modules to levels, or from tenants to such mappings",
             ),
-            "Levels on modules, given to this user directly; with tenants, a mapping for each tenant.",
+            "Levels on modules, given to this user directly; with tenants, a mapping for each tenant. `\"*\"` stands for \
+             every module that is not named.",
         ),
+        Field::new("preset", PRESET_BY_TENANT, "The preset that gates and grants are those of; with tenants, one for each."),
         Field::new("gates", GATES_BY_TENANT, "The open gates; with tenants, a list for each tenant."),
     ],
 };
@@ -55,6 +57,10 @@ static GATES_BY_TENANT: Shape = Shape::one_of(
     &[ASSIGNED_GATES, Shape::map(&ASSIGNED_GATES, "a mapping from tenants to lists of gates")],
     "a list of gates, or a mapping from tenants to lists of gates",
 );
+static PRESET_BY_TENANT: Shape = Shape::one_of(
+    &[Shape::text("the id of a preset"), Shape::map(&Shape::ANY, "a preset with `until` or `why`, or one for each tenant")],
+    "the id of a preset, one with `until` or `why`, or one for each tenant",
+);
 const UNTIL: Field = Field::new("until", Shape::TIME, "From when on it no longer counts.");
 const WHY: Field = Field::new("why", Shape::TEXT, "Why it was given.");
 
@@ -70,12 +76,24 @@ static ASSIGNED_GATE: Table = Table {
     meaning: "A gate that is open for a user.",
     fields: &[Field::required("gate", Shape::text("the id of a gate"), "The gate."), UNTIL, WHY],
 };
+static ASSIGNED_PRESET: Table = Table {
+    name: "assigned-preset",
+    noun: "an assigned preset",
+    meaning: "A preset that a user was given.",
+    fields: &[Field::required("preset", Shape::text("the id of a preset"), "The preset."), UNTIL, WHY],
+};
 static ASSIGNED_LEVEL: Table = Table {
     name: "granted-level",
     noun: "a granted level",
     meaning: "A level on a module that a user was given.",
     fields: &[Field::required("level", LEVEL, "The level."), UNTIL, WHY],
 };
+
+/// The preset of a user, or of a user in one tenant.
+pub(in crate::policy) static GIVEN_PRESET: Shape = Shape::one_of(
+    &[Shape::text("the id of a preset"), Shape::record(&ASSIGNED_PRESET)],
+    "the id of a preset, or a preset with `until` or `why`",
+);
 
 /// What a user has on one module.
 pub(in crate::policy) static GRANTED: Shape =

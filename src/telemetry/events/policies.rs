@@ -5,7 +5,7 @@ use crate::{
     model::{Revision, Timestamp, User},
     telemetry::{Metrics, ReloadOutcome},
 };
-use std::{error::Error, fmt, path::Path, time::Duration};
+use std::{error::Error, fmt, path::Path, sync::Arc, time::Duration};
 use tracing::{error, info, warn};
 
 /// The first snapshot decides. It takes the place of none, so it is no reload.
@@ -61,7 +61,7 @@ pub struct PolicySwap<'a> {
     /// How many policies it holds.
     pub policies: usize,
     /// The users that it declares.
-    pub users: &'a [User],
+    pub users: &'a [Arc<User>],
     /// How long it took.
     pub took: Duration,
     /// The commit that is checked out.

@@ -1,0 +1,80 @@
+//! The names that tests may use.
+
+use super::{File, Frame};
+use crate::{
+    document::hint,
+    engine::Vocabulary,
+    model::{ReasonCode, User},
+    policy::{
+        Catalog,
+        catalog::Module,
+        section::Named,
+    },
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The names that a test may use. A test of a name that does not exist has to say so by its reason.
+pub(super) struct Known<'k> {
+    users: BTreeSet<&'k str>,
+    /// Resource types and modules, with the module that they mean.
+    targets: BTreeMap<&'k str, &'k Module>,
+    actions: BTreeSet<&'k str>,
+    tenants: Option<BTreeSet<&'k str>>,
+    pub(super) catalog: &'k Catalog,
+}
+
+impl<'k> Known<'k> {
+    pub(super) fn new(
+        users: impl Iterator<Item = &'k User>,
+        catalog: &'k Catalog,
+        vocabulary: &'k Vocabulary,
+    ) -> Self {
+        let own = catalog.modules.iter().map(|module| (module.id.as_str(), module));
+        let types = catalog.modules.iter().flat_map(|module| module.resource_types.iter().map(move |ty| (ty.as_str(), module)));
+        Self {
+            users: users.map(|user| user.id.as_str()).collect(),
+            targets: own.chain(types).collect(),
+            actions: vocabulary.actions.iter().map(String::as_str).collect(),
+            tenants: vocabulary.tenants.as_ref().map(|tenants| tenants.iter().map(String::as_str).collect()),
+            catalog,
+        }
+    }
+
+    /// The module that a resource type or module id means.
+    pub(super) fn module(&self, ty: &str) -> Option<&'k Module> {
+        self.targets.get(ty).copied()
+    }
+}
+
+impl File<'_> {
+    /// Reports users and tenants that do not exist, unless the test is about that.
+    pub(super) fn check_who(&mut self, users: &[Named], frame: &Frame, reason: Option<ReasonCode>) {
+        let Some(known) = self.known else { return };
+        if reason != Some(ReasonCode::UserUnknown) {
+            users.iter().for_each(|user| self.one_of("user", "unknown-user", user, &known.users));
+        }
+        if let (Some(tenant), Some(tenants)) = (&frame.tenant, &known.tenants)
+            && reason != Some(ReasonCode::TenantUnknown)
+        {
+            self.one_of("tenant", "unknown-tenant", tenant, tenants);
+        }
+    }
+
+    pub(super) fn check_actions(&mut self, actions: &[Named]) {
+        let Some(known) = self.known else { return };
+        actions.iter().for_each(|action| self.one_of("action", "unknown-action", action, &known.actions));
+    }
+
+    pub(super) fn check_type(&mut self, ty: &Named) {
+        let Some(known) = self.known else { return };
+        let all = known.targets.keys().copied().collect();
+        self.one_of("resource type or module", "unknown-type", ty, &all);
+    }
+
+    pub(super) fn one_of(&mut self, noun: &str, code: &'static str, name: &Named, all: &BTreeSet<&str>) {
+        if !all.contains(name.name.as_str()) {
+            let problem = name.at.error(code, format!("no {noun} `{}`", name.name));
+            self.problems.push(problem.with_help(hint(&name.name, all.iter().copied())));
+        }
+    }
+}
