@@ -6,6 +6,7 @@ use super::{
     events,
     open::{DirectoryLock, open, remove_rings_from},
     record::MAX_RECORD,
+    ring::Start,
     shared::{Lane, Manner, RingFiles, Shared},
     writer,
 };
@@ -125,9 +126,9 @@ impl Log {
         let rings = RingFiles {
             directory: lock.rings(),
             capacity: options.ring_bytes.max(MIN_RING).next_power_of_two() as u64,
-            generation: random_generation(),
+            start: Start { generation: random_generation(), records: writer.end().seq },
         };
-        writer.begin(Positions { generation: rings.generation, by_ring: Vec::new() });
+        writer.begin(Positions { generation: rings.start.generation, by_ring: Vec::new() });
         // One for each recorder, one for all other threads.
         let lanes = options.rings + 1;
         remove_rings_from(&rings.directory, lanes)?;

@@ -151,6 +151,7 @@ impl DirectoryLock {
         files::create_directory(&audit.join("rings")).map_err(|source| OpenError::io(&audit, source))?;
         let lock = Self::lock(data, audit)?;
         write_format(data)?;
+        lock.sync_names(data)?;
         Ok(lock)
     }
 
@@ -162,6 +163,20 @@ impl DirectoryLock {
             return Err(OpenError::Missing { path: data.to_owned() });
         }
         Self::lock(data, audit)
+    }
+
+    /// Hands the names of the directories to the disk. At every start: the process that has made them may have died before.
+    fn sync_names(&self, data: &Path) -> Result<(), OpenError> {
+        for directory in [&self.audit, data] {
+            files::sync_directory(directory).map_err(|source| OpenError::io(directory, source))?;
+        }
+        let data = data.canonicalize().map_err(|source| OpenError::io(data, source))?;
+        match data.parent().map(files::sync_directory) {
+            // It belongs to somebody else, who made the data directory as well, and long ago.
+            Some(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            Some(Err(source)) => Err(OpenError::io(&data, source)),
+            None | Some(Ok(())) => Ok(()),
+        }
     }
 
     pub(crate) fn rings(&self) -> PathBuf {
@@ -250,7 +265,8 @@ type NumberedRing = (usize, Arc<Ring<Mapping>>);
 /// Puts into the log what the rings of a dead process hold and the log does not.
 ///
 /// Rings of several generations lie side by side when a process died while it made its rings; the ones of the generation that the log
-/// knows are told apart from the others, which begin where they say.
+/// knows are told apart from the others, which begin where they say. A generation that the log no longer knows is one that power loss
+/// has brought back: what it holds is in the log, before what a later generation has put there, or nobody was told of it.
 fn take_over(writer: &mut Writer<Store, Mapping>, rings: &Path, recovery: &mut Recovery) -> Result<(), OpenError> {
     let failed = |error| OpenError::write(rings, error);
     let mut generations: BTreeMap<u64, Vec<NumberedRing>> = BTreeMap::new();
@@ -265,6 +281,9 @@ fn take_over(writer: &mut Writer<Store, Mapping>, rings: &Path, recovery: &mut R
     groups.sort_by_key(|(generation, _)| *generation != known);
     for (generation, rings) in groups {
         if generation != writer.stored().generation {
+            if rings.iter().any(|(_, ring)| ring.begin() < writer.end().seq) {
+                continue;
+            }
             let mut positions = Positions { generation, by_ring: Vec::new() };
             for (number, ring) in &rings {
                 positions.set(*number, ring.consumed());

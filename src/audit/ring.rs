@@ -3,7 +3,7 @@
 //! The protocol runs over `[AtomicU64]`, wherever these lie (a mapped file in `mapping`, the heap in tests), and needs no unsafe code.
 //!
 //! ```text
-//! words 0..512   head of the file, one page: magic, capacity, generation; consumed position; produced position and count
+//! words 0..512   head of the file, one page: magic, capacity, generation, begin; consumed position; produced position and count
 //! words 512..    the entries; a position is a byte offset that only grows, its place in the ring is position mod capacity
 //!
 //! entry          commit word | length u32, crc32 u32 | payload, padded to 16 bytes
@@ -34,6 +34,7 @@ const HEAD_WORDS: usize = 512;
 const WORD_MAGIC: usize = 0;
 const WORD_CAPACITY: usize = 1;
 const WORD_GENERATION: usize = 2;
+const WORD_BEGIN: usize = 3;
 const WORD_CONSUMED: usize = 64;
 const WORD_PRODUCED: usize = 128;
 const WORD_COUNT: usize = 129;
@@ -52,6 +53,15 @@ const fn entry_bytes(payload: usize) -> u64 {
     ENTRY_HEAD + (payload as u64).next_multiple_of(16)
 }
 
+/// The start of the process that rings belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Start {
+    /// Random; never zero.
+    pub(crate) generation: u64,
+    /// How many records the log held.
+    pub(crate) records: u64,
+}
+
 /// A ring over some words.
 #[derive(Debug)]
 pub(crate) struct Ring<M> {
@@ -64,15 +74,16 @@ pub(crate) struct Ring<M> {
 
 impl<M: AsRef<[AtomicU64]>> Ring<M> {
     /// An empty ring. Entries of earlier generations that the memory holds are void from here on.
-    pub(crate) fn create(memory: M, capacity: u64, generation: u64) -> Option<Self> {
-        let ring = Self::checked(memory, capacity, generation)?;
+    pub(crate) fn create(memory: M, capacity: u64, start: Start) -> Option<Self> {
+        let ring = Self::checked(memory, capacity, start.generation)?;
         // The generation goes last: until then the ring is the earlier one, or none.
         ring.word(WORD_MAGIC)?.store(0, Ordering::Release);
         ring.word(WORD_CONSUMED)?.store(0, Ordering::Release);
         ring.word(WORD_PRODUCED)?.store(0, Ordering::Release);
         ring.word(WORD_COUNT)?.store(0, Ordering::Release);
         ring.word(WORD_CAPACITY)?.store(capacity, Ordering::Release);
-        ring.word(WORD_GENERATION)?.store(generation, Ordering::Release);
+        ring.word(WORD_BEGIN)?.store(start.records, Ordering::Release);
+        ring.word(WORD_GENERATION)?.store(start.generation, Ordering::Release);
         ring.word(WORD_MAGIC)?.store(MAGIC, Ordering::Release);
         Some(ring)
     }
@@ -96,6 +107,11 @@ impl<M: AsRef<[AtomicU64]>> Ring<M> {
 
     pub(crate) const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// How many records the log held when the ring was made.
+    pub(crate) fn begin(&self) -> u64 {
+        self.word(WORD_BEGIN).map_or(0, |word| word.load(Ordering::Acquire))
     }
 
     pub(crate) const fn capacity(&self) -> u64 {

@@ -4,7 +4,7 @@ use super::{
     Mode, RecordError, Ticket, WhenFailed, WhenFull, files,
     open::{DirectoryLock, OpenError},
     record::MAX_RECORD,
-    ring::{Mapping, MappingError, Ring, bytes_for},
+    ring::{Mapping, MappingError, Ring, Start, bytes_for},
     store::Store,
 };
 use crate::model::Timestamp;
@@ -35,14 +35,14 @@ pub(crate) struct Lane {
 
 impl Lane {
     /// Makes the ring's file in the directory of the rings.
-    pub(crate) fn create(directory: &Path, number: usize, capacity: u64, generation: u64) -> Result<Self, OpenError> {
+    pub(crate) fn create(directory: &Path, number: usize, capacity: u64, start: Start) -> Result<Self, OpenError> {
         let path = ring_path(directory, number);
         let bytes = bytes_for(capacity);
         let mapping = Mapping::create(&path, bytes).map_err(|error| match error {
             MappingError::NoSpace => OpenError::NoSpace { path: path.clone(), bytes },
             MappingError::Io(source) => OpenError::io(&path, source),
         })?;
-        let ring = Ring::create(mapping, capacity, generation).ok_or(OpenError::RingSize { capacity })?;
+        let ring = Ring::create(mapping, capacity, start).ok_or(OpenError::RingSize { capacity })?;
         Ok(Self { number, ring: Arc::new(ring), changed: Notify::new(), stored: AtomicU64::new(0) })
     }
 
@@ -125,7 +125,7 @@ impl Durable {
 pub(crate) struct RingFiles {
     pub(crate) directory: PathBuf,
     pub(crate) capacity: u64,
-    pub(crate) generation: u64,
+    pub(crate) start: Start,
 }
 
 /// How the log treats records, as the options say.
@@ -146,7 +146,7 @@ impl Shared {
         lock: Arc<DirectoryLock>,
     ) -> Result<Self, OpenError> {
         let lanes = (0..lanes)
-            .map(|number| Lane::create(&rings.directory, number, rings.capacity, rings.generation).map(Arc::new))
+            .map(|number| Lane::create(&rings.directory, number, rings.capacity, rings.start).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         files::sync_directory(&rings.directory).map_err(|source| OpenError::io(&rings.directory, source))?;
         let free = lanes.iter().rev().map(Arc::clone).collect();
@@ -186,7 +186,7 @@ impl Shared {
         }
         // Still under the lock, so that two threads do not make the same file.
         let number = self.lanes.load().len();
-        let lane = Lane::create(&self.rings.directory, number, self.rings.capacity, self.rings.generation)?;
+        let lane = Lane::create(&self.rings.directory, number, self.rings.capacity, self.rings.start)?;
         let lane = Arc::new(lane);
         let mut lanes = Vec::clone(&self.lanes.load());
         lanes.push(Arc::clone(&lane));
