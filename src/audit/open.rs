@@ -215,8 +215,6 @@ fn check_format(data: &Path) -> Result<(), OpenError> {
     match text.trim().parse::<u64>() {
         Ok(found) if found > u64::from(FORMAT) => Err(OpenError::Newer { path: data.to_owned(), found, known: FORMAT }),
         Ok(1..) => Ok(()),
-        // An empty file is what a power loss leaves of one that was never synced; it is written again.
-        Err(_) if text.is_empty() => Ok(()),
         Ok(0) | Err(_) => Err(OpenError::Unversioned { path }),
     }
 }
@@ -224,13 +222,7 @@ fn check_format(data: &Path) -> Result<(), OpenError> {
 fn write_format(data: &Path) -> Result<(), OpenError> {
     let path = data.join("VERSION");
     let failed = |source| OpenError::io(&path, source);
-    if fs::read(&path).is_ok_and(|text| !text.is_empty()) {
-        return Ok(());
-    }
-    let file = files::create_file(&path).map_err(failed)?;
-    io::Write::write_all(&mut &file, format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    files::sync_directory(data).map_err(failed)
+    if path.exists() { Ok(()) } else { files::replace(&path, format!("{FORMAT}\n").as_bytes()).map_err(failed) }
 }
 
 /// A store whose log holds all that the process before has published, and the end to go on at.

@@ -3,13 +3,16 @@
 use super::{
     Cases,
     disk::{Disk, Keep},
-    helper::{Helper, Outcome, Place, Request, Work},
-    logged::Promised,
+    helper::{Answer, Helper, Outcome, Place, Request, Work},
+    logged::{Line, Promised},
     scratch,
     shim::{EVERY_CALL, Fault, Shim},
     trace::{Event, Trace},
 };
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Cuts that are made of one trace.
 const CUTS: u64 = 50;
@@ -80,38 +83,49 @@ impl Traced {
             }
         }
         let left = scratch();
-        disk.write_to(left.path(), keep, random);
+        disk.write_to(left.path(), keep, &mut random.clone());
         let case = format!("{replay}: power lost after {moment} of {} calls, keeping {keep:?}", self.trace.events.len());
         if !left.path().join("data").exists() {
             assert_eq!(promised.count(), 0, "{case}: the directory is gone");
         }
-        open_and_check(reader, &self.place, left.path(), &promised, &case);
+        let place = Place { data: left.path().join("data"), ..self.place.clone() };
+        if let Err(what) = open_and_check(reader, &place, &promised) {
+            let kept = keep_for_inspection(|to| disk.write_to(to, keep, random), &self.trace.events[..moment]);
+            panic!("{case}: {what}\nwhat the disk has kept, and the calls before, are in {}", kept.display());
+        }
     }
 }
 
-fn open_and_check(reader: &mut Helper, place: &Place, left: &Path, promised: &Promised, case: &str) {
-    let place = Place { data: left.join("data"), ..place.clone() };
-    // Twice: what the first has mended must be whole for the second.
-    let mut first = None;
+/// Opens what is left twice: what the first has mended must be whole for the second.
+fn open_and_check(reader: &mut Helper, place: &Place, promised: &Promised) -> Result<(), String> {
+    let mut first: Option<Vec<Line>> = None;
     for _ in 0..2 {
-        let answer = match reader.ask(&Request::Read(place.clone())) {
+        let Answer { refused, failed, logged, .. } = match reader.ask(&Request::Read(place.clone())) {
             Outcome::Answered(answer) => *answer,
-            outcome => panic!("{case}: {outcome:?}"),
+            outcome => return Err(format!("{outcome:?}")),
         };
-        let kept = || keep_for_inspection(left);
-        assert_eq!((&answer.refused, &answer.failed), (&None, &None), "{case}, {}", kept());
-        let checked = promised.check(&answer.logged);
-        assert_eq!(checked, Ok(()), "{case}, {}", kept());
-        assert_eq!((answer.logged.missing, answer.logged.head_differs), (0, false), "{case}, {}", kept());
-        let records = answer.logged.records;
-        assert_eq!(*first.get_or_insert_with(|| records.clone()), records, "{case}: another log, {}", kept());
+        if let Some(why) = refused.or(failed) {
+            return Err(why);
+        }
+        promised.check(&logged)?;
+        if (logged.missing, logged.head_differs) != (0, false) {
+            return Err(format!("{} records missing by the anchor, which differs: {}", logged.missing, logged.head_differs));
+        }
+        if first.as_ref().is_some_and(|first| *first != logged.records) {
+            return Err("the second opening finds another log".to_owned());
+        }
+        first = Some(logged.records);
     }
+    Ok(())
 }
 
 /// What a failed case has left stays for whoever looks for the cause.
-fn keep_for_inspection(left: &Path) -> String {
+fn keep_for_inspection(write: impl FnOnce(&Path), events: &[Event]) -> PathBuf {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults-failed");
     drop(fs::remove_dir_all(&place));
-    let copied = std::process::Command::new("cp").arg("-r").arg(left).arg(&place).status();
-    copied.map_or_else(|error| error.to_string(), |_| format!("the directory is in {}", place.display()))
+    fs::create_dir_all(place.join("disk")).expect("a directory for the failed case");
+    write(&place.join("disk"));
+    let calls: String = events.iter().map(|event| format!("{event:?}\n")).collect();
+    fs::write(place.join("calls"), calls).expect("the calls of the failed case");
+    place
 }
