@@ -270,7 +270,7 @@ fn part_key(seq: u64, part: u8) -> [u8; 10] {
 fn open_db(path: &Path) -> Result<sled::Db, StoreError> {
     let failed = |source| StoreError::Io { path: path.to_owned(), source };
     remove_unfinished_snapshots(path).map_err(failed)?;
-    sync_what_is_there(&path.join("db")).map_err(failed)?;
+    sync_what_is_there(path).map_err(failed)?;
     remove_damaged_settings(&path.join("conf")).map_err(failed)?;
     let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
     let give_up = Instant::now() + LOCK_PATIENCE;
@@ -294,14 +294,15 @@ fn is_locked(error: &sled::Error) -> bool {
     matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
 }
 
-/// sled takes a snapshot of what it reads and hands that to the disk. What the process before has written and not synced must be there
-/// too: a snapshot of what power loss has taken away reads as a corrupt file.
-fn sync_what_is_there(db: &Path) -> io::Result<()> {
-    match File::open(db) {
-        Ok(file) => file.sync_data(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+/// A process that died may have left more than it has handed to the disk, names included, and what is written from now on builds on it.
+/// sled itself takes a snapshot of what it reads, and does hand that to the disk: without what it was taken of, it reads as corrupt.
+fn sync_what_is_there(segment: &Path) -> io::Result<()> {
+    match File::open(segment.join("db")) {
+        Ok(file) => file.sync_data()?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
+    files::sync_directory(segment)
 }
 
 /// sled notes its settings once, in two writes and without a sync, and refuses a file that a crash has left unfinished. They are those of
