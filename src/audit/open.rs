@@ -262,18 +262,22 @@ type NumberedRing = (usize, Arc<Ring<Mapping>>);
 fn take_over(writer: &mut Writer<Store, Mapping>, rings: &Path, recovery: &mut Recovery) -> Result<(), OpenError> {
     let failed = |error| OpenError::write(rings, error);
     let mut generations: BTreeMap<u64, Vec<NumberedRing>> = BTreeMap::new();
-    for (number, path) in ring_files(rings)? {
+    for (_, path) in ring_files(rings)? {
         let mapping = Mapping::open(&path).map_err(|source| OpenError::io(&path, source))?;
-        if let Some(ring) = Ring::attach(mapping) {
-            generations.entry(ring.generation()).or_default().push((number, Arc::new(ring)));
+        // The label says which it is, not the file's name: that may have been changed.
+        if let Some(ring) = Ring::attach(mapping)
+            && let Ok(number) = usize::try_from(ring.label().number)
+        {
+            generations.entry(ring.label().generation).or_default().push((number, Arc::new(ring)));
         }
     }
     let known = writer.stored().generation;
+    recovery.missing_rings = missing_rings(writer, &generations);
     let mut groups: Vec<_> = generations.into_iter().collect();
     groups.sort_by_key(|(generation, _)| *generation != known);
     for (generation, rings) in groups {
         if generation != writer.stored().generation {
-            if rings.iter().any(|(_, ring)| ring.begin() < writer.end().seq) {
+            if rings.iter().any(|(_, ring)| ring.label().records < writer.end().seq) {
                 continue;
             }
             let mut positions = Positions { generation, by_ring: Vec::new() };
@@ -303,6 +307,19 @@ fn take_over(writer: &mut Writer<Store, Mapping>, rings: &Path, recovery: &mut R
         writer.detach();
     }
     Ok(())
+}
+
+/// How many rings the log knows that are not there, or no longer say which they are. What they held and the log does not is lost.
+fn missing_rings(writer: &Writer<Store, Mapping>, generations: &BTreeMap<u64, Vec<NumberedRing>>) -> u64 {
+    let known = writer.stored();
+    let is_begun = |rings: &Vec<NumberedRing>| rings.iter().any(|(_, ring)| ring.label().records >= writer.end().seq);
+    // The process died while it put new rings in the place of these, of which it had taken everything.
+    if generations.iter().any(|(generation, rings)| *generation != known.generation && is_begun(rings)) {
+        return 0;
+    }
+    let there = generations.get(&known.generation).map_or(&[][..], Vec::as_slice);
+    let is_there = |number: &usize| there.iter().any(|(there, _)| there == number);
+    (0..known.by_ring.len()).filter(|number| !is_there(number)).count() as u64
 }
 
 /// Takes all that a ring holds. A torn entry is its end: nothing behind it can be told from what was there before.

@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use sidegate::audit::{Health, Log, Mode, Options, Order, Query, Recorder};
 use std::{
     fs::OpenOptions,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     ops::ControlFlow,
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{self, Receiver, RecvTimeoutError},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -80,7 +80,8 @@ pub struct Answer {
 #[derive(Debug)]
 pub enum Outcome {
     Answered(Box<Answer>),
-    Died,
+    /// With its last words.
+    Died(String),
     Hung,
 }
 
@@ -90,6 +91,7 @@ pub struct Helper {
     child: Child,
     requests: ChildStdin,
     answers: Receiver<String>,
+    errors: Option<JoinHandle<String>>,
 }
 
 impl Helper {
@@ -101,7 +103,7 @@ impl Helper {
             .env(SERVES, "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+            .stderr(Stdio::piped());
         if let Some(shim) = shim {
             shim.apply(&mut command);
         }
@@ -118,7 +120,13 @@ impl Helper {
                 }
             }
         });
-        Self { child, requests, answers }
+        let mut stderr = child.stderr.take().expect("piped");
+        let errors = thread::spawn(move || {
+            let mut text = Vec::new();
+            drop(stderr.read_to_end(&mut text));
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        Self { child, requests, answers, errors: Some(errors) }
     }
 
     /// Asks, and waits for what comes of it. After anything but an answer the helper is of no more use.
@@ -148,7 +156,11 @@ impl Helper {
         match self.answers.recv_timeout(deadline) {
             Ok(text) => Outcome::Answered(serde_json::from_str(&text).expect("the helper's own JSON")),
             Err(RecvTimeoutError::Timeout) => Outcome::Hung,
-            Err(RecvTimeoutError::Disconnected) => Outcome::Died,
+            Err(RecvTimeoutError::Disconnected) => {
+                self.kill();
+                let words = self.errors.take().and_then(|errors| errors.join().ok()).unwrap_or_default();
+                Outcome::Died(words)
+            }
         }
     }
 

@@ -59,7 +59,9 @@ fn on_one_directory(reader: &mut Helper, cases: &Cases, group: u64, synced: bool
         let life = if by_call { Duration::from_secs(20) } else { Duration::from_millis(random.u64(1..150)) };
         match helper.answer(life) {
             Outcome::Hung => assert!(helper.kill(), "{}: it has ended by itself", cases.replay(case)),
-            Outcome::Died => assert_eq!(shim.failed(), 1, "{}: it has ended by itself", cases.replay(case)),
+            Outcome::Died(words) => {
+                assert_eq!(shim.failed(), 1, "{}: it has ended by itself: {words}", cases.replay(case));
+            }
             Outcome::Answered(answer) => panic!("{}: {answer:?}", cases.replay(case)),
         }
         shim.heal();

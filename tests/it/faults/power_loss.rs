@@ -64,7 +64,7 @@ impl Traced {
             };
             match helper.ask(&Request::Write(work)) {
                 Outcome::Answered(answer) => assert_eq!((answer.refused, answer.failed), (None, None)),
-                Outcome::Died => assert_eq!(shim.failed(), 1, "the process has ended by itself"),
+                Outcome::Died(words) => assert_eq!(shim.failed(), 1, "the process has ended by itself: {words}"),
                 Outcome::Hung => panic!("the process hangs"),
             }
         }
