@@ -84,6 +84,8 @@ pub struct Recovery {
     pub taken_over: u64,
     /// Bytes of rings that were published and cannot be read. Only power loss leaves such.
     pub torn_bytes: u64,
+    /// Rings that the log knows and that are gone or damaged. Only power loss, or a change of the files, leaves such.
+    pub missing_rings: u64,
     /// Records that are missing and of which the log did not know yet: segments that were put aside, or that ended before the anchor.
     /// Only power loss in `durable`, a failing disk, or a change of the files leaves such.
     pub missing: u64,
@@ -173,6 +175,7 @@ impl Log {
             directory: lock.rings(),
             capacity: options.ring_bytes.max(MIN_RING).next_power_of_two() as u64,
             generation: random_generation(),
+            records: writer.end().seq,
         };
         writer.begin(Positions { generation: rings.generation, by_ring: Vec::new() });
         // One for each recorder, one for all other threads.

@@ -8,7 +8,7 @@ use super::{
     notes::Note,
     open::{DirectoryLock, OpenError},
     record::MAX_RECORD,
-    ring::{Mapping, MappingError, Ring, bytes_for},
+    ring::{Label, Mapping, MappingError, Ring, bytes_for},
     store::Store,
 };
 use crate::model::Timestamp;
@@ -40,15 +40,17 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// Makes the ring's file in the directory of the rings.
-    pub(crate) fn create(directory: &Path, number: usize, capacity: u64, generation: u64) -> Result<Self, OpenError> {
-        let path = ring_path(directory, number);
+    /// Makes the ring's file.
+    pub(crate) fn create(files: &RingFiles, number: usize) -> Result<Self, OpenError> {
+        let &RingFiles { capacity, generation, records, .. } = files;
+        let path = ring_path(&files.directory, number);
         let bytes = bytes_for(capacity);
+        let label = Label { generation, number: number as u64, records };
         let mapping = Mapping::create(&path, bytes).map_err(|error| match error {
             MappingError::NoSpace => OpenError::NoSpace { path: path.clone(), bytes },
             MappingError::Io(source) => OpenError::io(&path, source),
         })?;
-        let ring = Ring::create(mapping, capacity, generation).ok_or(OpenError::RingSize { capacity })?;
+        let ring = Ring::create(mapping, capacity, label).ok_or(OpenError::RingSize { capacity })?;
         Ok(Self { number, ring: Arc::new(ring), changed: Notify::new(), stored: AtomicU64::new(0), withdrawn: Mutex::new(Vec::new()) })
     }
 
@@ -164,6 +166,8 @@ pub(crate) struct RingFiles {
     pub(crate) directory: PathBuf,
     pub(crate) capacity: u64,
     pub(crate) generation: u64,
+    /// The number of the log's last record.
+    pub(crate) records: u64,
 }
 
 /// How the log treats records, as the options say.
@@ -184,7 +188,7 @@ impl Shared {
         lock: Arc<DirectoryLock>,
     ) -> Result<Self, OpenError> {
         let lanes = (0..lanes)
-            .map(|number| Lane::create(&rings.directory, number, rings.capacity, rings.generation).map(Arc::new))
+            .map(|number| Lane::create(&rings, number).map(Arc::new))
             .collect::<Result<Vec<_>, _>>()?;
         files::sync_directory(&rings.directory).map_err(|source| OpenError::io(&rings.directory, source))?;
         let free = lanes.iter().rev().map(Arc::clone).collect();
@@ -229,7 +233,7 @@ impl Shared {
         }
         // Still under the lock, so that two threads do not make the same file.
         let number = self.lanes.load().len();
-        let lane = Lane::create(&self.rings.directory, number, self.rings.capacity, self.rings.generation)?;
+        let lane = Lane::create(&self.rings, number)?;
         let lane = Arc::new(lane);
         let mut lanes = Vec::clone(&self.lanes.load());
         lanes.push(Arc::clone(&lane));
