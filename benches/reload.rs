@@ -40,7 +40,8 @@ use std::{
 
 const FORMS: [Form; 2] = [Form::Yaml, Form::Cedar];
 const CONNECTIONS: usize = 32;
-const QUESTION: &str = r#"{"user":"u7","action":"view","resource":{"type":"doc1","id":"d-1","attributes":{"account_manager":"u7"}}}"#;
+const QUESTION: &str =
+    r#"{"user":"u7","action":"view","resource":{"type":"doc1","id":"d-1","attributes":{"account_manager":"u7"}}}"#;
 
 /// The looks come when they are asked for.
 const ON_REQUEST: &str = "watch: false, poll_interval: 1h";
@@ -74,7 +75,9 @@ fn milliseconds(duration: Duration) -> f64 {
 
 /// From rename to the first decision under the new revision.
 fn freshness(rounds: usize) {
-    for (name, settings) in [("with events", "poll_interval: 1h"), ("polled each 500 ms", "watch: false, poll_interval: 500ms")] {
+    for (name, settings) in
+        [("with events", "poll_interval: 1h"), ("polled each 500 ms", "watch: false, poll_interval: 500ms")]
+    {
         let directory = tempfile::tempdir().expect("a directory");
         let set = |n: usize| {
             format!(

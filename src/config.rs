@@ -7,8 +7,8 @@
 mod check;
 mod file;
 mod keys;
-mod live;
 mod kinds;
+mod live;
 mod load;
 mod reference;
 mod settings;
@@ -19,8 +19,8 @@ pub use live::{Change, Live};
 pub use load::{Error, Flag, Sources, environment, load, read, settle};
 pub use reference::reference;
 pub use settings::{
-    ActivationTests, AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Limits, LogFormat, Mode, Policies, Server,
-    Settings, Shutdown, Telemetry, WhenFailed, WhenFull, WhenStale,
+    ActivationTests, AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Hold, Limits, LogFormat, Mode, Policies,
+    Server, Settings, Shutdown, Telemetry, WhenFailed, WhenFull, WhenStale,
 };
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ impl Sidecar {
     pub fn start(policies: &Path, settings: &str) -> Self {
         let files = tempfile::tempdir().expect("a directory");
         let config = files.path().join("sidegate.yaml");
-        fs::write(&config, format!("server: {{ admin: {{ auth: none }} }}\npolicies: {{ {settings} }}\n")).expect("a file");
+        fs::write(&config, format!("server: {{ admin: {{ auth: none }} }}\npolicies: {{ {settings} }}\n"))
+            .expect("a file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_sidegate"));
         command.arg("serve").arg("--config").arg(config).arg("--policies").arg(policies);
         command.arg("--data").arg(files.path().join("data"));

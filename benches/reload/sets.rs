@@ -70,7 +70,10 @@ fn base(form: Form) -> String {
             writeln!(text, "  r{number}: {{ name: Role {number} }}").expect("a text");
         }
         text = text.replace("  open:\n    cedar: resource has status && resource.status == \"open\"\n", "");
-        text = text.replace("conditions:\n  own:\n    cedar: resource has account_manager && resource.account_manager == principal\n", "");
+        text = text.replace(
+            "conditions:\n  own:\n    cedar: resource has account_manager && resource.account_manager == principal\n",
+            "",
+        );
     }
     text.push_str("modules:\n");
     for number in 0..EACH {
@@ -99,8 +102,11 @@ fn role(number: usize, generation: usize) -> String {
 fn policies(number: usize, generation: usize) -> String {
     let mut text = String::new();
     for module in 0..EACH {
-        let actions =
-            if (module + generation).is_multiple_of(3) { "Action::\"view\"" } else { "Action::\"view\", Action::\"edit\"" };
+        let actions = if (module + generation).is_multiple_of(3) {
+            "Action::\"view\""
+        } else {
+            "Action::\"view\", Action::\"edit\""
+        };
         writeln!(
             text,
             "@id(\"p-{number}-{module}\")\npermit (principal in Role::\"r{number}\", action in [{actions}], resource in Module::\"m{module}\")\n\

@@ -1,6 +1,6 @@
 //! What is loaded from files and looked at while the process runs: policies, the set beside them, the configuration.
 
-use super::{StartError, records};
+use super::{StartError, records, retention};
 use crate::{
     audit::Log,
     config::{Live, Settings, Sources},
@@ -52,11 +52,11 @@ impl Loading<'_> {
         level: LogLevel,
         reload: Handle,
     ) -> Result<Option<(ConfigHandle, ConfigWorker)>, StartError> {
-        let log = self.log.clone();
+        let (log, kept) = (self.log.clone(), self.log.clone());
         let config = Config {
             sources,
             live: self.settings.clone(),
-            apply: Arc::new(move |key, settings| apply(key, settings, &level, &reload)),
+            apply: Arc::new(move |key, settings| apply(key, settings, &level, &reload, &kept)),
             observer: Arc::new(move |report: &ConfigReport| records::configuration(&log, report)),
             metrics: Arc::clone(self.metrics),
             clock: self.clock,
@@ -67,20 +67,20 @@ impl Loading<'_> {
     fn source(&self, directory: &Path, last_good: Option<LastGood>) -> Source {
         let settings = self.settings.load();
         let policies = &settings.policies;
-        let options = policy::Options {
-            forbid_errors: policies.forbid_errors,
-            principal_type: policies.principal_type.clone(),
-        };
+        let options =
+            policy::Options { forbid_errors: policies.forbid_errors, principal_type: policies.principal_type.clone() };
         Source { directory: directory.to_owned(), options, last_good }
     }
 }
 
 /// Settings that take more than being published: whoever looks them up each time needs nothing here.
-fn apply(key: &'static str, settings: &Settings, level: &LogLevel, reload: &Handle) {
+fn apply(key: &'static str, settings: &Settings, level: &LogLevel, reload: &Handle, log: &Log) {
     if key == "telemetry.log.level" {
         if let Err(error) = level.set(&settings.telemetry.log_level) {
             events::config_not_applied(key, &error);
         }
+    } else if key.starts_with("audit.") {
+        log.retain(retention(&settings.audit));
     } else if key.starts_with("policies.") {
         // The loop sleeps by the old settings.
         reload.nudge(Cause::Poll);

@@ -24,7 +24,8 @@ pub(super) fn system(log: &Log, clock: Clock, what: &str) {
 
 /// Records what came of a look at the policy files: every problem, and who has changed the files, where that can be told.
 pub(super) fn policy(log: &Log, report: &Report) {
-    let problems: Vec<String> = report.problem.iter().flat_map(|problem| problem.iter()).map(ToString::to_string).collect();
+    let problems: Vec<String> =
+        report.problem.iter().flat_map(|problem| problem.iter()).map(ToString::to_string).collect();
     let parts = parts(&problems);
     for (number, problems) in parts.iter().take(MOST_RECORDS).enumerate() {
         let mut after = json!({
@@ -58,9 +59,11 @@ pub(super) fn policy(log: &Log, report: &Report) {
 
 /// Records that settings have changed while the process runs, or could not.
 pub(super) fn configuration(log: &Log, report: &ConfigReport) {
-    let problems: Vec<String> = report.problem.iter().flat_map(|problem| problem.iter()).map(ToString::to_string).collect();
+    let problems: Vec<String> =
+        report.problem.iter().flat_map(|problem| problem.iter()).map(ToString::to_string).collect();
     // Keys without their values: some of them are nobody's business.
-    let after = json!({ "cause": report.cause.as_str(), "applied": report.applied, "waiting": report.waiting }).to_string();
+    let after =
+        json!({ "cause": report.cause.as_str(), "applied": report.applied, "waiting": report.waiting }).to_string();
     let reason = format!("config_{}", report.outcome.as_str());
     append(log, &Entry { after: &after, errors: &Lines(&problems), ..blank(report.at, &reason) });
 }

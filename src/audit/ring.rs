@@ -3,7 +3,8 @@
 //! The protocol runs over `[AtomicU64]`, wherever these lie (a mapped file in `mapping`, the heap in tests), and needs no unsafe code.
 //!
 //! ```text
-//! words 0..512   head of the file, one page: magic, capacity, generation; consumed position; produced position and count
+//! words 0..512   head of the file, one page: magic, capacity, label, checksum of these; consumed position; produced position and count;
+//!                withdrawn range
 //! words 512..    the entries; a position is a byte offset that only grows, its place in the ring is position mod capacity
 //!
 //! entry          commit word | length u32, crc32 u32 | payload, padded to 16 bytes
@@ -34,9 +35,14 @@ const HEAD_WORDS: usize = 512;
 const WORD_MAGIC: usize = 0;
 const WORD_CAPACITY: usize = 1;
 const WORD_GENERATION: usize = 2;
+const WORD_NUMBER: usize = 3;
+const WORD_RECORDS: usize = 4;
+const WORD_CHECKSUM: usize = 5;
 const WORD_CONSUMED: usize = 64;
 const WORD_PRODUCED: usize = 128;
 const WORD_COUNT: usize = 129;
+const WORD_WITHDRAWN_FROM: usize = 192;
+const WORD_WITHDRAWN_TO: usize = 193;
 
 /// Bytes before an entry's payload.
 const ENTRY_HEAD: u64 = 16;
@@ -52,27 +58,50 @@ const fn entry_bytes(payload: usize) -> u64 {
     ENTRY_HEAD + (payload as u64).next_multiple_of(16)
 }
 
+/// Which ring it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Label {
+    /// Of the start of the process; random, never zero: with zero the commit word of position 0 would equal fresh memory.
+    pub(crate) generation: u64,
+    /// Among the rings of the generation.
+    pub(crate) number: u64,
+    /// The number of the log's last record when the generation began.
+    pub(crate) records: u64,
+}
+
+impl Label {
+    /// Of all that the head says once and for all.
+    fn checksum(self, capacity: u64) -> u64 {
+        let words = [MAGIC, capacity, self.generation, self.number, self.records];
+        u64::from(crc32fast::hash(words.map(u64::to_le_bytes).as_flattened()))
+    }
+}
+
 /// A ring over some words.
 #[derive(Debug)]
 pub(crate) struct Ring<M> {
     memory: M,
     // INVARIANT: a power of two, and `memory` has `bytes_for(capacity)` bytes.
     capacity: u64,
-    // Never zero: with zero the commit word of position 0 would equal fresh memory.
-    generation: u64,
+    label: Label,
 }
 
 impl<M: AsRef<[AtomicU64]>> Ring<M> {
     /// An empty ring. Entries of earlier generations that the memory holds are void from here on.
-    pub(crate) fn create(memory: M, capacity: u64, generation: u64) -> Option<Self> {
-        let ring = Self::checked(memory, capacity, generation)?;
-        // The generation goes last: until then the ring is the earlier one, or none.
+    pub(crate) fn create(memory: M, capacity: u64, label: Label) -> Option<Self> {
+        let ring = Self::checked(memory, capacity, label)?;
+        // The magic goes first and comes last: until then there is no ring.
         ring.word(WORD_MAGIC)?.store(0, Ordering::Release);
         ring.word(WORD_CONSUMED)?.store(0, Ordering::Release);
         ring.word(WORD_PRODUCED)?.store(0, Ordering::Release);
         ring.word(WORD_COUNT)?.store(0, Ordering::Release);
+        ring.word(WORD_WITHDRAWN_FROM)?.store(0, Ordering::Release);
+        ring.word(WORD_WITHDRAWN_TO)?.store(0, Ordering::Release);
         ring.word(WORD_CAPACITY)?.store(capacity, Ordering::Release);
-        ring.word(WORD_GENERATION)?.store(generation, Ordering::Release);
+        ring.word(WORD_GENERATION)?.store(label.generation, Ordering::Release);
+        ring.word(WORD_NUMBER)?.store(label.number, Ordering::Release);
+        ring.word(WORD_RECORDS)?.store(label.records, Ordering::Release);
+        ring.word(WORD_CHECKSUM)?.store(label.checksum(capacity), Ordering::Release);
         ring.word(WORD_MAGIC)?.store(MAGIC, Ordering::Release);
         Some(ring)
     }
@@ -84,18 +113,23 @@ impl<M: AsRef<[AtomicU64]>> Ring<M> {
         if read(WORD_MAGIC)? != MAGIC {
             return None;
         }
-        let (capacity, generation) = (read(WORD_CAPACITY)?, read(WORD_GENERATION)?);
-        Self::checked(memory, capacity, generation)
+        let capacity = read(WORD_CAPACITY)?;
+        let label =
+            Label { generation: read(WORD_GENERATION)?, number: read(WORD_NUMBER)?, records: read(WORD_RECORDS)? };
+        if read(WORD_CHECKSUM)? != label.checksum(capacity) {
+            return None;
+        }
+        Self::checked(memory, capacity, label)
     }
 
-    fn checked(memory: M, capacity: u64, generation: u64) -> Option<Self> {
+    fn checked(memory: M, capacity: u64, label: Label) -> Option<Self> {
         let bytes = 8 * memory.as_ref().len() as u64;
-        let fits = capacity.is_power_of_two() && capacity >= 64 && bytes >= bytes_for(capacity) && generation != 0;
-        fits.then_some(Self { memory, capacity, generation })
+        let fits = capacity.is_power_of_two() && capacity >= 64 && bytes >= bytes_for(capacity) && label.generation != 0;
+        fits.then_some(Self { memory, capacity, label })
     }
 
-    pub(crate) const fn generation(&self) -> u64 {
-        self.generation
+    pub(crate) const fn label(&self) -> Label {
+        self.label
     }
 
     pub(crate) const fn capacity(&self) -> u64 {
@@ -124,6 +158,29 @@ impl<M: AsRef<[AtomicU64]>> Ring<M> {
         }
     }
 
+    /// Entries that end after `from` and not after `to` are withdrawn: their callers were told that there is no record of what was decided.
+    /// Kept in the file, so that the next start knows it as well. `u64::MAX` stands for: as far as the ring will ever go.
+    pub(crate) fn withdraw(&self, from: u64, to: u64) {
+        if let (Some(start), Some(end)) = (self.word(WORD_WITHDRAWN_FROM), self.word(WORD_WITHDRAWN_TO)) {
+            // Whoever dies between the two has withdrawn nothing yet.
+            end.store(0, Ordering::Release);
+            start.store(from, Ordering::Release);
+            end.store(to, Ordering::Release);
+        }
+    }
+
+    /// What was withdrawn last: after which position, and up to which.
+    pub(crate) fn withdrawn(&self) -> Option<(u64, u64)> {
+        let to = self.word(WORD_WITHDRAWN_TO)?.load(Ordering::Acquire);
+        let from = self.word(WORD_WITHDRAWN_FROM)?.load(Ordering::Acquire);
+        (to > from).then_some((from, to))
+    }
+
+    /// Whether the entry that ends at this position is withdrawn.
+    pub(crate) fn is_withdrawn(&self, position: u64) -> bool {
+        self.withdrawn().is_some_and(|(from, to)| from < position && position <= to)
+    }
+
     /// Whether a payload of this length fits, whatever lies at the ring's end.
     pub(crate) fn fits(&self, payload: usize) -> bool {
         self.free_for(self.produced(), self.consumed(), entry_bytes(payload))
@@ -141,7 +198,7 @@ impl<M: AsRef<[AtomicU64]>> Ring<M> {
     }
 
     const fn commit_word(&self, position: u64) -> u64 {
-        position ^ self.generation
+        position ^ self.label.generation
     }
 
     fn word(&self, at: usize) -> Option<&AtomicU64> {

@@ -8,13 +8,13 @@ mod accept;
 mod gather;
 mod worker;
 
+pub use super::shadow::Comparer;
 use super::{
     aside::Aside,
     desk::{Desk, LISTENER},
     routes,
     self_check::SelfCheck,
 };
-pub use super::shadow::Comparer;
 
 use crate::{
     audit::Recorder,

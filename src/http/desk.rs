@@ -172,6 +172,11 @@ impl Desk {
         self.services.reader.load()
     }
 
+    /// Whether the policies are too old to say what anybody may do.
+    pub(super) fn is_expired(&self) -> bool {
+        self.services.reader.is_expired(self.now())
+    }
+
     /// Counts an answered request.
     pub(super) fn count(&self, route: &'static str, status: u16, took: Duration) {
         match self.answered.iter().find(|(path, _)| status == 200 && *path == route) {

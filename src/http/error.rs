@@ -29,6 +29,8 @@ pub enum ErrorCode {
     Overloaded,
     /// The audit queue is full, and `audit.when_full` is `refuse`.
     AuditUnavailable,
+    /// The policies are older than `policies.max_staleness` allows, and `policies.when_stale` is `deny`.
+    PoliciesStale,
     /// A fault of the server.
     Internal,
 }
@@ -49,6 +51,7 @@ impl ErrorCode {
             Self::BodyTooLarge => "body_too_large",
             Self::Overloaded => "overloaded",
             Self::AuditUnavailable => "audit_unavailable",
+            Self::PoliciesStale => "policies_stale",
             Self::Internal => "internal",
         }
     }
@@ -65,7 +68,7 @@ impl ErrorCode {
             Self::BodyTooLarge => 413,
             Self::InvalidConfiguration => 422,
             Self::Internal => 500,
-            Self::Overloaded | Self::AuditUnavailable => 503,
+            Self::Overloaded | Self::AuditUnavailable | Self::PoliciesStale => 503,
         }
     }
 

@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     audit::{self, Health},
+    config::{Live, WhenStale},
     lifecycle::{Clock, Readiness},
     model::Timestamp,
-    config::{Live, WhenStale},
     reload::{ConfigHandle, Handle, Shadow},
     telemetry::Metrics,
 };
@@ -108,7 +108,10 @@ fn stale(services: &Services) -> Option<Reason> {
     let live = services.reload.status();
     (counts && live.overdue).then(|| Reason {
         name: "policies",
-        message: format!("the policies are stale: the files were last seen to be what decides at {}", live.confirmed_at),
+        message: format!(
+            "the policies are stale: the files were last seen to be what decides at {}",
+            live.confirmed_at
+        ),
     })
 }
 

@@ -1,8 +1,9 @@
 //! One request from head to answer: route, limits, handler, fence, headers, metrics.
 
 use super::{
-    ApiError, ErrorCode, authorize, authzen, body, questions,
+    ApiError, ErrorCode, authorize, authzen, body,
     desk::{Desk, LISTENER},
+    questions,
     request_id::{RequestId, X_REQUEST_ID},
     routes::{self, Access, Handler, Route},
 };
@@ -75,6 +76,11 @@ async fn handle(
         body::require_json(&head.headers)?;
         body::read(&head.headers, body, &desk.limits()).await?
     };
+    // Decisions say so themselves; whatever else tells what somebody may do has no word for it.
+    let decides = matches!(route.handler, Handler::Authorize | Handler::Evaluation | Handler::Evaluations);
+    if !decides && desk.is_expired() {
+        return Err(ApiError::new(ErrorCode::PoliciesStale, "the policies are older than allowed"));
+    }
     match route.handler {
         Handler::Authorize => authorize::answer(desk, &body, request_id).await,
         Handler::Evaluation => authzen::evaluation(desk, &body, request_id).await,

@@ -48,7 +48,14 @@ pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
     let now = || Timestamp::from_micros(1_800_000_000_000_000);
     let mut settings = Settings::default();
     settings.server.authorize.limits = limits;
-    Services { reader: Reader::new(current), metrics, now, settings: Live::new(settings), verify_one_in: 0, comparer: None }
+    Services {
+        reader: Reader::new(current),
+        metrics,
+        now,
+        settings: Live::new(settings),
+        verify_one_in: 0,
+        comparer: None,
+    }
 }
 
 thread_local! {

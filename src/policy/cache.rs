@@ -197,8 +197,10 @@ mod tests {
     const BASE: &str = "policy_set: s\ntenancy: none\nlevels: { view: [view], full: { includes: [view], actions: [edit] } }\n\
         modules: { orders: { resources: { order: { owner: User } } }, docs: { resources: [doc] } }\n\
         conditions: { own: { cedar: resource has owner && resource.owner == principal } }\n";
-    const ROLES: &str = "roles: { clerk: { grants: { orders: { level: full, when: own } } }, reader: { grants: { docs: view } } }\n";
-    const CEDAR: &str = "permit (principal in Role::\"clerk\", action == Action::\"view\", resource in Module::\"docs\");\n";
+    const ROLES: &str =
+        "roles: { clerk: { grants: { orders: { level: full, when: own } } }, reader: { grants: { docs: view } } }\n";
+    const CEDAR: &str =
+        "permit (principal in Role::\"clerk\", action == Action::\"view\", resource in Module::\"docs\");\n";
 
     /// Each step changes one file. However much is used again, the outcome is that of compiling anew.
     #[test]
@@ -240,10 +242,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut compiler = Compiler::new();
         for (step, (name, text)) in [
-            ("b.cedar", "permit (principal, action, resource);\nforbid (principal, action, resource) when { false };\n"),
+            (
+                "b.cedar",
+                "permit (principal, action, resource);\nforbid (principal, action, resource) when { false };\n",
+            ),
             ("a.cedar", "permit (principal == User::\"a\", action, resource);\n"),
-            ("a.cedar", "permit (principal == User::\"a\", action, resource);\npermit (principal, action, resource);\n"),
-            ("schema.cedarschema", "entity User; entity Doc; action view appliesTo { principal: User, resource: Doc };"),
+            (
+                "a.cedar",
+                "permit (principal == User::\"a\", action, resource);\npermit (principal, action, resource);\n",
+            ),
+            (
+                "schema.cedarschema",
+                "entity User; entity Doc; action view appliesTo { principal: User, resource: Doc };",
+            ),
             ("a.cedar", "permit (principal == User::\"a\", action == Action::\"edit\", resource);\n"),
         ]
         .into_iter()

@@ -137,8 +137,8 @@ impl Files {
     }
 
     /// Whether no link on the way to the files has turned since they were read.
-    #[must_use]
-    pub fn is_current(&self) -> bool {
+    #[cfg(test)]
+    fn is_current(&self) -> bool {
         !self.links.iter().any(Link::is_turned)
     }
 
@@ -151,9 +151,7 @@ impl Files {
     /// Files that were kept. `None` where one of them does not belong to a policy set.
     #[must_use]
     pub fn from_parts(root: &str, files: Vec<(String, String)>) -> Option<Self> {
-        let files = files.into_iter().map(|(path, content)| {
-            Some(File::new(Sort::of(&path)?, path, content))
-        });
+        let files = files.into_iter().map(|(path, content)| Some(File::new(Sort::of(&path)?, path, content)));
         Some(Self::new(Arc::from(root), files.collect::<Option<_>>()?, Vec::new()))
     }
 

@@ -50,12 +50,8 @@ pub(super) fn read(
     cache: &mut Cache,
     problems: &mut Diagnostics,
 ) -> Handwritten {
-    let mut result = Handwritten {
-        statics: Vec::new(),
-        linked: PolicySet::new(),
-        links: Vec::new(),
-        places: FxHashMap::default(),
-    };
+    let mut result =
+        Handwritten { statics: Vec::new(), linked: PolicySet::new(), links: Vec::new(), places: FxHashMap::default() };
     let mut count = 0;
     for text in files {
         let Some(parsed) = cache.parsed(text, numbering, count, problems) else { continue };

@@ -17,12 +17,7 @@ use cedar_policy::{Entities, Schema};
 use rustc_hash::FxHashMap;
 
 /// Compiles a set without YAML. Problems are reported; with an error there is nothing.
-pub(super) fn compile(
-    files: &Files,
-    options: &Options,
-    cache: &mut Cache,
-    problems: &mut Diagnostics,
-) -> Option<Made> {
+pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache, problems: &mut Diagnostics) -> Option<Made> {
     let policies: Vec<Text> = files.of(Sort::Cedar).collect();
     let mut by_hand = handwritten::read(&policies, Numbering::Cedar, &FxHashMap::default(), cache, problems);
     by_hand.link(&files.of(Sort::Links).collect::<Vec<_>>(), &FxHashMap::default(), problems);

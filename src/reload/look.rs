@@ -5,11 +5,7 @@ use super::{
     cause::Slot,
     workshop::{Broken, Workshop},
 };
-use crate::{
-    document::Text,
-    model::Revision,
-    policy::Files,
-};
+use crate::{document::Text, model::Revision, policy::Files};
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};

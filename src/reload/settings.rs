@@ -188,14 +188,16 @@ impl ConfigWorker {
             (self.config.apply)(key, &next);
         }
         events::config_changed(&self.config.metrics, cause.as_str(), &applied, &waiting);
-        self.observe(ConfigReport { cause, outcome: ConfigOutcome::Applied, applied, waiting, problem: None, at }).await;
+        self.observe(ConfigReport { cause, outcome: ConfigOutcome::Applied, applied, waiting, problem: None, at })
+            .await;
     }
 
     async fn reject(&self, cause: Cause, problems: Diagnostics) {
         let problem = Arc::new(problems);
         let before = self.status.load_full();
         let told = before.problem.as_ref() == Some(&problem);
-        self.status.store(Arc::new(ConfigStatus { problem: Some(Arc::clone(&problem)), ..ConfigStatus::clone(&before) }));
+        self.status
+            .store(Arc::new(ConfigStatus { problem: Some(Arc::clone(&problem)), ..ConfigStatus::clone(&before) }));
         if told {
             return;
         }

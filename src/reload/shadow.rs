@@ -160,7 +160,8 @@ impl ShadowWorker {
     fn fail(&self, refused: Refused, seen: Option<Revision>) {
         let Refused { outcome, problems } = refused;
         let status = ShadowStatus::clone(&self.shadow.status.load());
-        let is_new = |problems: &Diagnostics| status.failure.as_ref().is_none_or(|failure| *failure.problem != *problems);
+        let is_new =
+            |problems: &Diagnostics| status.failure.as_ref().is_none_or(|failure| *failure.problem != *problems);
         if is_new(&problems) {
             events::shadow_rejected(&self.source.directory, outcome, problems.len());
             tell::diagnostics(&problems);

@@ -61,7 +61,8 @@ fn run() -> Running {
         let reports = Arc::clone(&reports);
         Arc::new(move |report| reports.lock().unwrap().push(report.clone()))
     };
-    let (reader, handle, worker) = start(source, Live::new(settings), Metrics::new(), Clock::system(), observer).unwrap();
+    let (reader, handle, worker) =
+        start(source, Live::new(settings), Metrics::new(), Clock::system(), observer).unwrap();
     let stop = Stopper::new();
     crate::lifecycle::Tasks::new().spawn("reload", worker.run(stop.listener()));
     Running { directory, reader, handle, reports, _stop: stop }

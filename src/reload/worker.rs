@@ -96,6 +96,8 @@ impl Worker {
             }
             looked = time::Instant::now();
             self.keep().await;
+            // Also where one look follows the other without a pause.
+            self.release().await;
             self.arm().await;
         }
     }

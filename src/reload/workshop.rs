@@ -43,10 +43,7 @@ impl Workshop {
     }
 
     /// Does some work there. A panic becomes an error, and the thread goes on.
-    pub(super) async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Broken> {
+    pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Broken> {
         let (done, result) = oneshot::channel();
         let job = move || {
             // What was half done is dropped with the work; whoever shares state with it looks after that.

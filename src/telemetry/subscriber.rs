@@ -1,9 +1,7 @@
 //! Where log lines go: standard error, as JSON or for people.
 
 use std::io::{self, IsTerminal as _};
-use tracing_subscriber::{
-    EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
-};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt};
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]

@@ -35,11 +35,16 @@ fn limits_and_the_log_level_change_while_it_runs() {
 
 #[test]
 fn a_token_that_is_taken_off_the_list_no_longer_lets_in() {
-    let tokens = |digest: &str| format!("server: {{ admin: {{ auth: tokens, tokens: [{{ name: ops, sha256: {digest} }}] }} }}");
+    let tokens =
+        |digest: &str| format!("server: {{ admin: {{ auth: tokens, tokens: [{{ name: ops, sha256: {digest} }}] }} }}");
     let sidecar = Sidecar::builder().config(&tokens(HUNTER2)).start();
     let status = |token: &str| {
         let bearer = format!("Bearer {token}");
-        sidecar.client().get(sidecar.admin_address(), "/v1/policies", &[("authorization", &bearer)]).expect("an answer").status
+        sidecar
+            .client()
+            .get(sidecar.admin_address(), "/v1/policies", &[("authorization", &bearer)])
+            .expect("an answer")
+            .status
     };
     assert_eq!((status("hunter2"), status("hunter3")), (200, 401));
     sidecar.configure(&tokens(HUNTER3));
@@ -58,9 +63,11 @@ fn what_waits_for_a_restart_is_named() {
     assert_eq!(configuration(&sidecar)["waiting_for_restart"], json!(["audit.mode"]));
     wait_for("the audit log knows", SOON, || {
         let records = sidecar.admin_get("/v1/audit?kind=system").json();
-        records["items"].as_array().expect("a list").iter().any(|record| {
-            record["reason"] == "config_applied" && record["after"]["waiting"] == json!(["audit.mode"])
-        })
+        records["items"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .any(|record| record["reason"] == "config_applied" && record["after"]["waiting"] == json!(["audit.mode"]))
     });
     sidecar.configure("audit: { mode: durable }");
     wait_for("nothing waits any more", SOON, || configuration(&sidecar)["waiting_for_restart"] == json!([]));
@@ -97,6 +104,9 @@ fn flags_and_the_environment_still_win() {
     sidecar.configure("server: { authorize: { limits: { body_bytes: 64KiB, batch_items: 3 } } }");
     sidecar.signal(Signal::HUP);
     let change = sidecar.wait_event("config_changed", SOON, |_| true);
-    assert_eq!((&change["applied"], &change["cause"]), (&json!("server.authorize.limits.batch_items"), &json!("sighup")));
+    assert_eq!(
+        (&change["applied"], &change["cause"]),
+        (&json!("server.authorize.limits.batch_items"), &json!("sighup"))
+    );
     assert_eq!(ask().status, 413);
 }

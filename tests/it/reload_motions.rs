@@ -1,6 +1,8 @@
 //! Changes as git and mounts make them, with the real tools and the real file system.
 
-use crate::support::{AUTHOR, PolicyDir, Sidecar, Signal, decides, generation, git, is_git_there, wait_decides, wait_for};
+use crate::support::{
+    AUTHOR, PolicyDir, Sidecar, Signal, decides, generation, git, is_git_there, wait_decides, wait_for,
+};
 use std::{fs, path::Path, time::Duration};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -58,7 +60,10 @@ fn a_checkout_of_two_hundred_files_goes_live_as_one_and_names_commit_and_author(
     let swap = sidecar.wait_event("policy_swapped", SOON, |swap| swap["commit"] == *commit);
     assert_eq!(swap["author"], AUTHOR, "{swap}");
     let status = sidecar.ops_get("/status").json();
-    assert_eq!((&status["policies"]["commit"], &status["policies"]["author"]), (&commit.as_str().into(), &AUTHOR.into()));
+    assert_eq!(
+        (&status["policies"]["commit"], &status["policies"]["author"]),
+        (&commit.as_str().into(), &AUTHOR.into())
+    );
     let recorded = || sidecar.admin_get("/v1/audit?kind=policy").json();
     wait_for("the audit log names the commit", SOON, || {
         recorded()["items"].as_array().expect("a list").iter().any(|record| {

@@ -192,7 +192,8 @@ fn a_set_whose_own_tests_fail_goes_live_only_where_they_are_not_required() {
 
 #[test]
 fn tests_that_fail_at_the_start_stop_it() {
-    let policies = PolicyDir::with(&[("set.yaml", &generation(0)), ("tests/first.yaml", &TESTS.replace("allow", "deny"))]);
+    let policies =
+        PolicyDir::with(&[("set.yaml", &generation(0)), ("tests/first.yaml", &TESTS.replace("allow", "deny"))]);
     let exited = Sidecar::builder().policies(policies.path()).start_failing();
     assert_eq!(exited.code, Some(3), "{exited:?}");
     assert!(exited.stderr.contains("tests/first.yaml:2:"), "{exited:?}");

@@ -27,7 +27,8 @@ fn compared(sidecar: &Sidecar) -> [u64; 3] {
 
 #[test]
 fn what_a_change_would_do_is_counted_and_recorded_and_never_answered() {
-    let (live, beside) = (PolicyDir::with(&[("set.yaml", &generation(0))]), PolicyDir::with(&[("set.yaml", &generation(1))]));
+    let (live, beside) =
+        (PolicyDir::with(&[("set.yaml", &generation(0))]), PolicyDir::with(&[("set.yaml", &generation(1))]));
     let sidecar = start(&live, &beside);
     wait_for("the shadow set is evaluated", SOON, || shadow(&sidecar)["revision"].is_string());
     assert_eq!(compared(&sidecar), [0, 0, 0], "every series is there from the start");
@@ -39,7 +40,9 @@ fn what_a_change_would_do_is_counted_and_recorded_and_never_answered() {
     let differences = || {
         let records = sidecar.admin_get("/v1/audit?kind=policy").json()["items"].clone();
         let records = records.as_array().expect("a list").clone().into_iter();
-        records.filter(|record| record["reason"].as_str().is_some_and(|reason| reason.starts_with("shadow_"))).collect::<Vec<_>>()
+        records
+            .filter(|record| record["reason"].as_str().is_some_and(|reason| reason.starts_with("shadow_")))
+            .collect::<Vec<_>>()
     };
     wait_for("both differences are recorded", SOON, || differences().len() == 2);
     let mut found = differences();
@@ -64,7 +67,8 @@ fn what_a_change_would_do_is_counted_and_recorded_and_never_answered() {
 
 #[test]
 fn a_broken_shadow_set_says_so_and_the_live_one_goes_on() {
-    let (live, beside) = (PolicyDir::with(&[("set.yaml", &generation(0))]), PolicyDir::with(&[("set.yaml", "roles: [")]));
+    let (live, beside) =
+        (PolicyDir::with(&[("set.yaml", &generation(0))]), PolicyDir::with(&[("set.yaml", "roles: [")]));
     let sidecar = start(&live, &beside);
     wait_for("the failure is told", SOON, || shadow(&sidecar)["failure"]["outcome"] == "rejected_syntax");
     assert_eq!(sidecar.events("shadow_rejected").len(), 1);

@@ -89,7 +89,12 @@ impl<'d> Drafts<'d> {
     }
 }
 
-fn draft(rule: &Rule, catalog: &Catalog, conditions: &FxHashMap<String, Condition<'_>>, words: &Words) -> Option<Draft> {
+fn draft(
+    rule: &Rule,
+    catalog: &Catalog,
+    conditions: &FxHashMap<String, Condition<'_>>,
+    words: &Words,
+) -> Option<Draft> {
     let module = &catalog.modules.get(rule.module)?.id;
     let location = rule.at.location();
     let whole = entity(&words.module, module);

@@ -89,3 +89,44 @@ fn what_cannot_be_read_is_refused_by_name() {
     );
     assert_eq!(codes(&directory.path().join("missing")), ["unreadable"]);
 }
+
+#[test]
+fn a_link_that_turns_is_noticed_wherever_it_is() {
+    let base = set(&[("one/roles.yaml", "roles: {}"), ("two/roles.yaml", "levels: {}"), ("mount/own.yaml", "")]);
+    let turn = |link: &str, target: &str| {
+        symlink(target, base.path().join(".draft")).unwrap();
+        fs::rename(base.path().join(".draft"), base.path().join(link)).unwrap();
+    };
+    turn("mount/..data", "../one");
+    symlink("..data/roles.yaml", base.path().join("mount/roles.yaml")).unwrap();
+    turn("mount/team", "../one");
+    turn("current", "mount");
+    for (link, target) in [("mount/..data", "../two"), ("mount/team", "../two"), ("current", "one")] {
+        let files = read(&base.path().join("current")).unwrap();
+        assert!(files.is_current(), "{link}");
+        turn(link, target);
+        assert!(!files.is_current(), "{link}");
+    }
+}
+
+#[test]
+fn unchanged_files_keep_their_texts_and_changed_ones_do_not() {
+    let directory = set(&[("a.yaml", "levels: {}"), ("b.yaml", "roles: {}"), ("c.yaml", "gates: {}")]);
+    let texts = |files: &Files| files.of(Sort::Yaml).map(|text| (text.path().to_owned(), text)).collect::<Vec<_>>();
+    let first = read(directory.path()).unwrap();
+    let before = texts(&first);
+    fs::write(directory.path().join("b.yaml"), "roles: { }").unwrap();
+    fs::remove_file(directory.path().join("a.yaml")).unwrap();
+    fs::write(directory.path().join("d.yaml"), "").unwrap();
+    let mut second = read(directory.path()).unwrap();
+    second.adopt(&first);
+    let kept: Vec<_> = texts(&second)
+        .into_iter()
+        .map(|(path, text)| {
+            let kept = before.iter().any(|(known, earlier)| *known == path && earlier.is_same(&text));
+            (path, kept)
+        })
+        .collect();
+    assert_eq!(kept, [("b.yaml".to_owned(), false), ("c.yaml".to_owned(), true), ("d.yaml".to_owned(), false)]);
+    assert_eq!(second.revision(), read(directory.path()).unwrap().revision());
+}

@@ -3,15 +3,11 @@
 use super::{Handwritten, parse::mentions};
 use crate::{
     document::{Diagnostics, hint},
-    policy::{
-        cache::Cache,
-        cedar,
-        resolve::Resolved,
-        section::Spot,
-    },
+    policy::{cache::Cache, cedar, resolve::Resolved, section::Spot},
 };
 use cedar_policy::{
-    Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, ValidationResult, ValidationWarning, Validator,
+    Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, ValidationResult, ValidationWarning,
+    Validator,
 };
 use cedar_policy_core::ast::EntityUID;
 use std::collections::{BTreeSet, HashSet};
@@ -28,7 +24,8 @@ impl Handwritten {
         let result = Validator::new(schema.clone()).validate(&open, ValidationMode::Strict);
         self.report(&result, problems);
         let warned = result.validation_warnings().map(ValidationWarning::policy_id);
-        let found: HashSet<&PolicyId> = result.validation_errors().map(ValidationError::policy_id).chain(warned).collect();
+        let found: HashSet<&PolicyId> =
+            result.validation_errors().map(ValidationError::policy_id).chain(warned).collect();
         let before = std::mem::take(sound);
         // What is there no more is forgotten.
         sound.extend(self.statics.iter().filter_map(|policy| {

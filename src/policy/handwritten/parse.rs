@@ -99,9 +99,7 @@ impl Static {
 /// The entities that an expression names.
 pub(super) fn mentions(condition: &Expr) -> Vec<(EntityUID, Option<Span>)> {
     let named = condition.subexpressions().filter_map(|expression| match expression.expr_kind() {
-        ExprKind::Lit(Literal::EntityUID(uid)) => {
-            Some(((**uid).clone(), uid.loc().map(|loc| loc.start()..loc.end())))
-        }
+        ExprKind::Lit(Literal::EntityUID(uid)) => Some(((**uid).clone(), uid.loc().map(|loc| loc.start()..loc.end()))),
         _ => None,
     });
     named.collect()

@@ -3,12 +3,7 @@
 //! The age is the time since the files were last seen to be what decides. It grows while they cannot be read or are refused.
 
 use super::Worker;
-use crate::{
-    config::WhenStale,
-    model::Timestamp,
-    reload::Status,
-    telemetry::events,
-};
+use crate::{config::WhenStale, model::Timestamp, reload::Status, telemetry::events};
 use std::time::Duration;
 
 impl Worker {

@@ -61,7 +61,8 @@ pub fn start(
     let began = Instant::now();
     let compiler = Mutex::new(Compiler::new());
     let policies = settings.load().policies.clone();
-    let first = First { source: &source, compiler: &compiler, tests: policies.activation_tests, metrics: &metrics, clock };
+    let first =
+        First { source: &source, compiler: &compiler, tests: policies.activation_tests, metrics: &metrics, clock };
     let begun = first.find(policies.start_from_last_good).map_err(StartError::First)?;
     let Begun { current: first, files, confirmed_at, failure } = begun;
     let mut report = report(&first, began, clock, &source);
@@ -90,7 +91,8 @@ pub fn start(
     // What decides is kept already where it came from the copy.
     let from_copy = news.is_some();
     let kept = from_copy.then(|| (files.revision(), confirmed_at));
-    let keeper = Keeper { place: source.last_good.clone(), next: (!from_copy).then_some(files), kept, ..Keeper::default() };
+    let keeper =
+        Keeper { place: source.last_good.clone(), next: (!from_copy).then_some(files), kept, ..Keeper::default() };
     let mut worker = Worker {
         watch: Watch::new(&source.directory, Arc::clone(&slot)),
         source,
@@ -128,8 +130,7 @@ impl First<'_> {
         let (stumble, error) = match self.source.read() {
             Err(error) => {
                 let problems = Diagnostics::from(error);
-                let stumble =
-                    Stumble { outcome: ReloadOutcome::ReadError, seen: None, problems: problems.clone() };
+                let stumble = Stumble { outcome: ReloadOutcome::ReadError, seen: None, problems: problems.clone() };
                 (stumble, FirstError::Read(problems))
             }
             Ok(files) => match self.compile(files.clone()) {
@@ -144,9 +145,7 @@ impl First<'_> {
         };
         let copy = if may_use_copy { self.copy() } else { None };
         match copy {
-            Some((current, files, confirmed_at)) => {
-                Ok(Begun { current, files, confirmed_at, failure: Some(stumble) })
-            }
+            Some((current, files, confirmed_at)) => Ok(Begun { current, files, confirmed_at, failure: Some(stumble) }),
             None => Err(error),
         }
     }
@@ -219,7 +218,6 @@ fn stumbled(stumble: Stumble, status: &mut Status, begun: Report, metrics: &Metr
     }
     tell::diagnostics(problems);
     events::policy_start_from_last_good(metrics, status.revision, status.confirmed_at);
-    status.last_failure =
-        report.problem.clone().map(|problem| Failure { at: report.at, outcome, seen, problem });
+    status.last_failure = report.problem.clone().map(|problem| Failure { at: report.at, outcome, seen, problem });
     report
 }

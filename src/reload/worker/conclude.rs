@@ -8,10 +8,7 @@ use crate::{
     reload::{Cause, Checkout, Current, Failure, Report, Status, checkout, load::Refused, look::Found, tell},
     telemetry::{ReloadOutcome, events},
 };
-use std::{
-    sync::Arc,
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 impl Worker {
     /// Nothing where the files do not come to rest.

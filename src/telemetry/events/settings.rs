@@ -13,7 +13,10 @@ pub fn config_changed(metrics: &Metrics, cause: &str, applied: &[&str], waiting:
         info!(event = "config_changed", cause, applied, "the configuration has changed");
     } else {
         let waiting = waiting.join(", ");
-        warn!(event = "config_changed", cause, applied, waiting, "the configuration has changed; some of it waits for a restart");
+        warn!(
+            event = "config_changed",
+            cause, applied, waiting, "the configuration has changed; some of it waits for a restart"
+        );
     }
 }
 
