@@ -101,7 +101,7 @@ fn internal(files: &Files, message: &str) -> Diagnostics {
 /// A set with YAML files.
 fn declared(files: &Files, options: &Options, cache: &mut Cache, problems: &mut Diagnostics) -> Option<Made> {
     let mut declared = Declared::default();
-    files.of(Sort::Yaml).for_each(|text| decode::file(&text, &mut declared, problems));
+    decode::files(&files.of(Sort::Yaml).collect::<Vec<_>>(), &mut declared, problems);
     unexpected(files, problems);
     let mut resolved = resolve::resolve(&declared, problems);
     let conditions = cedar::conditions(&declared, &resolved.rules, problems);
