@@ -18,7 +18,7 @@ use sidegate::{
     },
     model::{Assignment, AssignmentKind, Membership, Request, Resource, Status, Timestamp, User, Value},
 };
-use std::{borrow::Cow, fmt::Write as _, hint::black_box, time::Instant};
+use std::{borrow::Cow, fmt::Write as _, hint::black_box, sync::Arc, time::Instant};
 
 const SIZES: [usize; 4] = [10, 1_000, 10_000, 100_000];
 const ROUNDS: usize = 41;
@@ -68,7 +68,7 @@ impl Set {
             forbid_errors: ForbidErrors::Deny,
         };
         let program = Program::build(source).expect("the parts fit together");
-        let users = (0..64).map(|number| BoundUser::new(&program, &user(number, roles))).collect();
+        let users = (0..64).map(|number| BoundUser::new(&program, &Arc::new(user(number, roles)))).collect();
         Self { size, program, policies, entities, users, modules }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Data goes to standard output, everything that is said about it to standard error.
 
+mod access;
 mod audit;
 mod authorize;
 mod check;
@@ -9,12 +10,15 @@ mod compile;
 mod completions;
 mod exit;
 mod explain;
+mod matrix;
+mod menu;
 mod output;
 mod question;
 mod reference;
 mod schema;
 mod serve;
 mod set;
+mod subject;
 mod test;
 
 pub use exit::{ExitCode, reference as exit_code_reference};
@@ -37,8 +41,13 @@ enum Command {
     Check(check::CheckArgs),
     Compile(compile::CompileArgs),
     Test(test::TestArgs),
-    Authorize(authorize::AuthorizeArgs),
-    Explain(explain::ExplainArgs),
+    /// Decide one question by a policy set; the exit code is 0 for allow and 2 for deny.
+    Authorize(question::DecisionArgs),
+    /// Explain one decision: what it rests on or what is missing, then every policy that was considered.
+    Explain(question::DecisionArgs),
+    Access(access::AccessArgs),
+    Menu(menu::MenuArgs),
+    Matrix(matrix::MatrixArgs),
     Audit(Box<audit::AuditArgs>),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -71,6 +80,9 @@ impl Command {
             Self::Test(args) => test::run(&args),
             Self::Authorize(args) => authorize::run(&args),
             Self::Explain(args) => explain::run(&args),
+            Self::Access(args) => access::run(&args),
+            Self::Menu(args) => menu::run(&args),
+            Self::Matrix(args) => matrix::run(&args),
             Self::Audit(args) => audit::run(&args),
             Self::Schema(args) => schema::run(&args),
             Self::Completions(args) => completions::run(&args),

@@ -22,11 +22,17 @@ mod evaluate;
 mod exact;
 mod explain;
 mod message;
+mod prospects;
+mod reach;
+mod shortfall;
 mod verify;
 
 pub use decide::{EvaluationError, Outcome, decide};
 pub use explain::{ConditionResult, Considered, Explanation, explain};
 pub use program::{BuildError, ForbidErrors, Location, PolicyFacts, PolicyIndex, PolicyKind, Program, Source};
+pub use prospects::{Prospects, permits_for};
+pub use reach::{Part, Parts, Reach, Touched, Touching};
+pub use shortfall::{Shortfall, shortfalls};
 pub use subject::{BoundMembership, BoundUser, Subject};
 pub use verify::{Difference, Summary, verify};
 pub use vocabulary::{AttributeType, Dialect, Module, ModuleIndex, ResourceType, Tenancy, Vocabulary};

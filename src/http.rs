@@ -12,12 +12,15 @@ pub mod ops;
 mod self_check;
 mod service;
 
+mod address;
+mod aside;
 mod body;
 mod request_id;
 mod routes;
 
 mod authorize;
 mod authzen;
+mod questions;
 
 mod desk;
 

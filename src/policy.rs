@@ -4,12 +4,15 @@
 //! file, line, column and advice. A snapshot is complete or absent. What YAML says becomes Cedar and nothing else: the text that
 //! [`Snapshot::to_cedar`] gives decides the same as the files do.
 
+mod access;
 mod cases;
 mod catalog;
 mod cedar;
 mod compile;
+mod configuration;
 mod declared;
 mod decode;
+mod explain;
 mod files;
 mod handwritten;
 mod matrix;
@@ -21,23 +24,28 @@ mod section;
 mod tables;
 mod types;
 
+pub use access::{
+    ActionAccess, ConditionText, GateState, Given, GivenRole, ModuleAccess, Overview, Refused, Unknown, UserAccess, Way,
+};
 pub use cases::{
     Count, Coverage, DecisionTest, Expectation, MenuTest, PolicyTest, TestReport, TestResult, run_tests, run_tests_where,
 };
 pub use catalog::{
-    Access, CUSTOM, Catalog, Cell, Family, Gate, Label, Level, MenuItem, Module, Preset, Right, Role, Values,
+    Access, CUSTOM, Catalog, Cell, Condition, Family, Gate, Label, Level, MenuItem, Module, Preset, Right, Role, Values,
 };
 pub use compile::compile;
+pub use configuration::{Configuration, Problem};
+pub use explain::{Change, ConsideredPolicy, Explanation, Step, explain};
 pub use files::{Files, ReadError, read};
-pub use matrix::{Granted, Matrix, MatrixRow};
-pub use menu::{MenuEntry, menu};
+pub use matrix::{Matrix, MatrixCell, MatrixRow, Rows};
+pub use menu::{Item, Menu};
 
 use crate::{
     document::{Diagnostic, Diagnostics},
     engine::{ForbidErrors, Program},
     model::{Revision, User},
 };
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 /// What compiling depends on beside the files.
 #[derive(Debug, Clone)]
@@ -68,13 +76,13 @@ pub struct Snapshot {
     /// The compiled policies.
     pub program: Program,
     /// Users declared in the files.
-    pub users: Vec<User>,
+    pub users: Vec<Arc<User>>,
     /// Levels, modules, roles, gates, presets and menu, with every name looked up. Empty in a set of plain Cedar.
     pub catalog: Catalog,
     /// The set's own tests.
     pub tests: Vec<PolicyTest>,
     /// Users that there are for the tests alone.
-    pub test_users: Vec<User>,
+    pub test_users: Vec<Arc<User>>,
     /// What is allowed but hardly meant.
     pub warnings: Vec<Diagnostic>,
     // The compiled set as text.

@@ -1,6 +1,10 @@
 //! The question of `authorize` and `explain`: flags become the body that the HTTP interface takes, so that both mean the same.
 
-use super::{ExitCode, output};
+use super::{
+    ExitCode,
+    output::{self, Output},
+    set::SetArgs,
+};
 use crate::{
     directory::Subjects,
     engine::{Dialect, Subject},
@@ -16,10 +20,36 @@ use std::{
     io::{self, Read as _},
 };
 
+// What `authorize` and `explain` take; clap would take a doc comment for the help of both.
+#[derive(Debug, Args)]
+pub(super) struct DecisionArgs {
+    #[command(flatten)]
+    set: SetArgs,
+    #[command(flatten)]
+    question: QuestionArgs,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+impl DecisionArgs {
+    /// Reads the question, loads the set and asks.
+    pub(super) fn put(&self, ask: impl FnOnce(&Snapshot, Subject<'_>, &Request<'_>) -> ExitCode) -> ExitCode {
+        let question = match self.question.read() {
+            Ok(question) => question,
+            Err(code) => return code,
+        };
+        match self.set.load_or_show() {
+            Ok(snapshot) => question.put(&snapshot, |subject, request| ask(&snapshot, subject, request)),
+            Err(code) => code,
+        }
+    }
+}
+
 /// The question, as flags or as the body of `POST /v1/authorize`.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("question").required(true).args(["user", "request"]))]
-pub(super) struct QuestionArgs {
+struct QuestionArgs {
     /// Who asks
     #[arg(long, value_name = "ID", requires = "action", requires = "resource")]
     user: Option<String>,
@@ -47,28 +77,19 @@ pub(super) struct QuestionArgs {
 }
 
 /// A question as text, with the time at which it is asked.
-pub(super) struct Question {
+struct Question {
     body: Vec<u8>,
     at: Timestamp,
 }
 
 impl QuestionArgs {
     /// The text of the question.
-    pub(super) fn read(&self) -> Result<Question, ExitCode> {
+    fn read(&self) -> Result<Question, ExitCode> {
         let body = match self.request.as_deref() {
-            None => Ok(self.body().to_string().into_bytes()),
-            Some("-") => {
-                let mut body = Vec::new();
-                io::stdin().lock().read_to_end(&mut body).map(|_| body)
-            }
-            Some(path) => fs::read(path),
+            None => self.body().to_string().into_bytes(),
+            Some(path) => input(path)?,
         };
-        let at = self.at.unwrap_or_else(|| Clock::system().now());
-        body.map(|body| Question { body, at }).map_err(|error| {
-            let from = self.request.as_deref().unwrap_or_default();
-            output::say(&format!("error: the request `{from}` cannot be read: {error}"));
-            ExitCode::Usage
-        })
+        Ok(Question { body, at: self.at.unwrap_or_else(|| Clock::system().now()) })
     }
 
     fn body(&self) -> Value {
@@ -101,7 +122,7 @@ impl QuestionArgs {
 
 impl Question {
     /// Puts the question to `ask`, with the subject that the set's users give.
-    pub(super) fn put(&self, snapshot: &Snapshot, ask: impl FnOnce(Subject<'_>, &Request<'_>) -> ExitCode) -> ExitCode {
+    fn put(&self, snapshot: &Snapshot, ask: impl FnOnce(Subject<'_>, &Request<'_>) -> ExitCode) -> ExitCode {
         let body = match http::read_authorize(&self.body) {
             Ok(body) => body,
             Err(error) => {
@@ -130,6 +151,21 @@ fn pair(text: &str) -> Result<(String, Value), String> {
     Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Value::from(value))))
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+/// The bytes of a file, or of standard input for `-`.
+pub(super) fn input(path: &str) -> Result<Vec<u8>, ExitCode> {
+    let read = match path {
+        "-" => {
+            let mut bytes = Vec::new();
+            io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+        }
+        path => fs::read(path),
+    };
+    read.map_err(|error| {
+        output::say(&format!("error: `{path}` cannot be read: {error}"));
+        ExitCode::Usage
+    })
+}
+
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).ok_or_else(|| "a time such as `2027-01-31T00:00:00Z` is wanted".to_owned())
 }

@@ -61,7 +61,7 @@ pub(super) fn bind<'a>(
             plain(program, Uid { ty: principal_type, id }, request)
         }
         (Dialect::PlainCedar { principal_type }, Subject::User(user)) => {
-            plain(program, Uid { ty: principal_type, id: &user.id }, request)
+            plain(program, Uid { ty: principal_type, id: user.id() }, request)
         }
         (Dialect::Declared(vocabulary), Subject::User(user)) => {
             Declared { program, vocabulary, user }.bind(request, setting)
@@ -140,12 +140,12 @@ impl<'a> Declared<'a> {
             return Err(ReasonCode::UserExpired.into());
         }
         let store = self.program.store();
-        let principal = Uid { ty: USER_TYPE, id: self.user.id.as_str() };
+        let principal = Uid { ty: USER_TYPE, id: self.user.id() };
         let principal = Party {
             uid: principal,
             index: store.uids.find(principal),
             ancestors: &standing.ancestors,
-            overlay: typed(&self.user.attributes, &self.vocabulary.user_attributes, Tenant::Ordinary),
+            overlay: user_fields(&self.user.attributes, &self.vocabulary.user_attributes),
             declared: true,
         };
         let (resource, resource_keys) = self.resource(target, request)?;
@@ -211,6 +211,11 @@ impl<'a> Declared<'a> {
         };
         Ok((Party { uid, index, ancestors, overlay, declared: true }, keys))
     }
+}
+
+/// What policies see of a user's attributes.
+pub(super) fn user_fields<'a>(given: &'a Attributes<'a>, declared: &'a [(String, AttributeType)]) -> Fields<'a> {
+    typed(given, declared, Tenant::Ordinary)
 }
 
 fn typed<'a>(given: &'a Attributes<'a>, declared: &'a [(String, AttributeType)], tenant: Tenant<'a>) -> Fields<'a> {

@@ -6,6 +6,7 @@
 use super::{
     expression::Node,
     question::{Fields, Question, Typed, TypedValue},
+    shortfall::value_text,
     store::Store,
     uid::{Uid, UidIndex},
     vocabulary::AttributeType,
@@ -55,6 +56,21 @@ impl<'v> Evaluator<'v> {
             Val::Bool(b) => Ok(b),
             _ => Err(Bail),
         }
+    }
+
+    /// The value of a node as a person would say it; `None` where it has none.
+    pub(super) fn show(self, node: &'v Node) -> Option<String> {
+        Some(match self.eval(node).ok()? {
+            Val::Bool(value) => value.to_string(),
+            Val::Long(value) => value.to_string(),
+            Val::Text(text) => text.to_owned(),
+            Val::Entity(uid) => uid.id.to_owned(),
+            Val::Set(items) => {
+                let items: Vec<_> = items.values.iter().map(value_text).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Val::Context | Val::Record(..) => return None,
+        })
     }
 
     fn eval(self, node: &'v Node) -> Result<Val<'v>> {

@@ -179,6 +179,34 @@ impl IndexBuilder {
 }
 
 impl Index {
+    /// The keys of which a principal needs one, so that some permit has a scope that fits: the index read backwards.
+    pub(super) fn permitted_principals(&self, action: Option<UidIndex>, resource: &[Key]) -> FxHashSet<Key> {
+        let files = self.files_of(action, resource);
+        files.filter(|(_, filed)| self.entries(filed).any(|entry| !entry.rule.forbids)).map(|(key, _)| key).collect()
+    }
+
+    /// The permits of an action on a resource, whoever the principal is, in no order.
+    pub(super) fn permits(&self, action: Option<UidIndex>, resource: &[Key]) -> Vec<PolicyIndex> {
+        let entries = self.files_of(action, resource).flat_map(|(_, filed)| self.entries(filed));
+        entries.filter(|entry| !entry.rule.forbids).map(|entry| entry.policy).collect()
+    }
+
+    /// The files of an action and a resource, each with the key of its principals.
+    fn files_of(&self, action: Option<UidIndex>, resource: &[Key]) -> impl Iterator<Item = (Key, &Filed)> {
+        let any = self.has_any_action.then_some(ANY_ACTION);
+        let actions = any.into_iter().chain(action.map(|action| action + 1));
+        let drawers = actions.flat_map(move |action| resource.iter().map(move |&resource| Drawer { action, resource }));
+        drawers.flat_map(move |drawer| {
+            let principals = self.drawers.get(&drawer).into_iter().flatten();
+            principals.filter_map(move |&principal| Some((principal, self.files.get(&File { drawer, principal })?)))
+        })
+    }
+
+    fn entries<'i>(&'i self, filed: &'i Filed) -> impl Iterator<Item = &'i Entry> {
+        let (start, count) = (filed.start as usize, filed.count as usize);
+        std::iter::once(&filed.first).chain(self.more.get(start..start + count).unwrap_or_default())
+    }
+
     /// The policies whose scope fits, in policy order.
     pub(super) fn candidates(&self, principal: &[Key], action: Option<UidIndex>, resource: &[Key]) -> Candidates {
         let mut found = Candidates::new();

@@ -73,6 +73,11 @@ impl Names {
         self.actions.get(action).copied().ok_or(ReasonCode::ActionUnknown)
     }
 
+    /// The actions of a plain Cedar set that have a name of their own, as requests write them.
+    pub(super) fn qualified_actions(&self) -> impl Iterator<Item = &str> {
+        self.qualified_actions.keys().map(String::as_str)
+    }
+
     pub(super) fn target(&self, ty: &str) -> Option<&Target> {
         self.targets.get(ty)
     }
@@ -95,6 +100,16 @@ impl Names {
 }
 
 impl Target {
+    /// The areas of the module, in no order.
+    pub(super) fn areas(&self) -> impl Iterator<Item = &str> {
+        self.areas.keys().map(String::as_str)
+    }
+
+    /// The module's number and, where there is one, the area's: what lies above a resource in it, sorted.
+    pub(super) fn above(&self, area: Option<&str>) -> &[UidIndex] {
+        area.and_then(|area| self.areas.get(area)).map_or(&self.module_uid, |area| &area.within)
+    }
+
     /// Where a resource of this type and id stands. A resource whose id is an area is in that area; a question about a
     /// module is about the module, or about the area that its id names.
     pub(super) fn locate<'a>(&'a self, ty: &'a str, id: &'a str, store: &Store, index: &Index) -> Located<'a> {

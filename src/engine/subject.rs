@@ -6,7 +6,7 @@ use super::{
     uid::{Uid, UidIndex},
 };
 use crate::model::{Assignment, AssignmentKind, Membership, Status, Timestamp, User, Value};
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 /// Who asks, as far as the directory knows.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,8 @@ pub(super) const USER_TYPE: &str = "User";
 /// A user made ready for one program: assignments are resolved to the keys of its index.
 #[derive(Debug)]
 pub struct BoundUser {
-    pub(super) id: String,
+    user: Arc<User>,
+    // Copies, so that a decision finds them where it looks anyway.
     pub(super) status: Status,
     pub(super) until: Option<Timestamp>,
     pub(super) attributes: Vec<(Cow<'static, str>, Value<'static>)>,
@@ -71,10 +72,10 @@ pub(super) struct Standing {
 impl BoundUser {
     /// Binds a user to a program. Call it again for every new program.
     #[must_use]
-    pub fn new(program: &Program, user: &User) -> Self {
+    pub fn new(program: &Program, user: &Arc<User>) -> Self {
         let bind = Binder { program, user };
         Self {
-            id: user.id.clone(),
+            user: Arc::clone(user),
             status: user.status,
             until: user.until,
             attributes: user.attributes.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.clone())).collect(),
@@ -86,7 +87,19 @@ impl BoundUser {
     /// The user's id.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.id
+        &self.user.id
+    }
+
+    /// The user that was bound.
+    #[must_use]
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Everything that the user was or will have been given, in every tenant and at every time.
+    pub(super) fn standings(&self) -> impl Iterator<Item = &Standing> {
+        let periods = self.memberships.iter().flat_map(|membership| &membership.periods);
+        periods.map(|period| &period.standing).chain([&self.bare])
     }
 
     /// What the user was given in a tenant, as it counts at a time.

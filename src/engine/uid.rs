@@ -2,6 +2,7 @@
 
 use cedar_policy_core::ast;
 use rustc_hash::FxHashMap;
+use std::sync::OnceLock;
 
 /// A uid that borrows its texts. `ty` is in Cedar's normal form, `id` is unescaped.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +36,8 @@ struct TypeEntry {
     index: TypeIndex,
     cedar: ast::EntityType,
     ids: FxHashMap<Box<str>, UidIndex>,
+    /// The ids of `ids`, sorted; made when they are first asked for.
+    sorted: OnceLock<Box<[Box<str>]>>,
 }
 
 impl UidTable {
@@ -62,12 +65,23 @@ impl UidTable {
             index,
             cedar: ty.clone(),
             ids: FxHashMap::default(),
+            sorted: OnceLock::new(),
         })
     }
 
     /// The number of a uid, where it occurs in the program.
     pub(super) fn find(&self, uid: Uid<'_>) -> Option<UidIndex> {
         self.types.get(uid.ty)?.ids.get(uid.id).copied()
+    }
+
+    /// The ids of all uids of a type, sorted. To be asked once the table is whole.
+    pub(super) fn sorted(&self, ty: &str) -> &[Box<str>] {
+        let Some(entry) = self.types.get(ty) else { return &[] };
+        entry.sorted.get_or_init(|| {
+            let mut ids: Vec<_> = entry.ids.keys().cloned().collect();
+            ids.sort_unstable();
+            ids.into()
+        })
     }
 
     /// Whether some uid of this type occurs in the program.

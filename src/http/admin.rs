@@ -2,9 +2,10 @@
 
 mod access;
 pub mod audit;
+mod matrix;
 mod policies;
 
-use super::management::framed;
+use super::{aside::Aside, management::framed};
 use crate::{
     config::{AdminAuth, AdminToken},
     reload::{Handle, Reader},
@@ -38,12 +39,14 @@ pub fn router(services: Services, auth: AdminAuth, tokens: Vec<AdminToken>, more
     let served = Router::new()
         .route("/v1/policies", get(policies::list))
         .route("/v1/policies/reload", post(policies::reload))
-        .with_state(services)
+        .with_state(services.clone())
+        .merge(Router::new().route("/v1/matrix", get(matrix::matrix)).with_state((services, Aside::default())))
         .merge(more)
         .layer(middleware::from_fn_with_state(access, access::check));
-    let expected: [(&str, &[u16]); 4] = [
+    let expected: [(&str, &[u16]); 5] = [
         ("/v1/policies", &[200, 401]),
         ("/v1/policies/reload", &[200, 401, 422]),
+        ("/v1/matrix", &[200, 400, 401, 404]),
         ("/v1/audit", &[200, 400, 401]),
         ("/v1/audit/export", &[200, 400, 401]),
     ];

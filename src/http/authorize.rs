@@ -3,7 +3,7 @@
 //! A field that does not exist is an error here, with the nearest one that does: a misspelt `context` must not decide.
 
 use super::{
-    ApiError,
+    ApiError, questions,
     desk::{self, Asked, Desk, Question},
     json::{self, Members, Text, once, unknown_field},
     service::Answer,
@@ -11,12 +11,15 @@ use super::{
 use crate::{
     audit::Origin,
     model::{Decision, Request, Resource, Revision, Timestamp},
+    policy,
+    reload::Current,
 };
+use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 use ulid::Ulid;
 
-const FIELDS: &[&str] = &["user", "action", "tenant", "resource", "context"];
+const FIELDS: &[&str] = &["user", "action", "tenant", "resource", "context", "explain"];
 const RESOURCE_FIELDS: &[&str] = &["type", "id", "attributes"];
 
 /// The body of a request.
@@ -27,6 +30,7 @@ pub struct AuthorizeBody<'a> {
     tenant: Option<Cow<'a, str>>,
     resource: ResourceBody<'a>,
     context: Members<'a>,
+    explain: bool,
 }
 
 #[derive(Debug)]
@@ -43,11 +47,11 @@ pub fn read_authorize(body: &[u8]) -> Result<AuthorizeBody<'_>, ApiError> {
 }
 
 /// Answers.
-pub(super) async fn answer(desk: &Desk, body: &[u8], request_id: &str) -> Result<Answer, ApiError> {
+pub(super) async fn answer(desk: &Desk, bytes: &Bytes, request_id: &str) -> Result<Answer, ApiError> {
     let room = desk.room().await?;
     // From here to the record nothing waits.
-    let (text, revision, id, ticket) = {
-        let body = read_authorize(body)?;
+    let (text, revision, id, ticket, explained) = {
+        let body = read_authorize(bytes)?;
         let asked = Asked { request_id, origin: Origin::Native, time: desk.now(), room };
         let current = desk.current();
         let question = body.question();
@@ -55,11 +59,43 @@ pub(super) async fn answer(desk: &Desk, body: &[u8], request_id: &str) -> Result
         let revision = current.snapshot.revision;
         let text =
             write(ruling.decision(), revision, ruling.id, |out| ruling.write_reason(out, &current.snapshot.program));
-        (text, revision, ruling.id, ruling.ticket)
+        // What could not be recorded was not decided by the policies.
+        let explained = (body.explain && ruling.ticket.is_some()).then(|| (Arc::clone(&current), asked.time));
+        (text, revision, ruling.id, ruling.ticket, explained)
     };
-    let body =
-        if desk.committed(ticket).await { text } else { write(Decision::Deny, revision, id, desk::write_unavailable) };
-    Ok(Answer { body, revision: desk.revision_header(revision) })
+    let revision_header = desk.revision_header(revision);
+    if !desk.committed(ticket).await {
+        let body = write(Decision::Deny, revision, id, desk::write_unavailable);
+        return Ok(Answer { body, revision: revision_header });
+    }
+    let body = match explained {
+        Some((current, time)) => explain(desk, text, current, bytes.clone(), time).await?,
+        None => text,
+    };
+    Ok(Answer { body, revision: revision_header })
+}
+
+/// Adds the explanation to an answer: why it was allowed, or what is missing. The decision has been made and recorded.
+async fn explain(
+    desk: &Desk,
+    mut answer: String,
+    current: Arc<Current>,
+    bytes: Bytes,
+    time: Timestamp,
+) -> Result<String, ApiError> {
+    let explained = desk.aside().run(move || {
+        let body = read_authorize(&bytes)?;
+        let question = body.question();
+        let subject = desk::subject(&current, &question);
+        questions::to_json(&policy::explain(&current.snapshot, subject, &question.request(time)))
+    });
+    let explained = explained.await?;
+    if answer.pop() == Some('}') {
+        answer.push_str(r#","explanation":"#);
+        answer.push_str(&explained);
+        answer.push('}');
+    }
+    Ok(answer)
 }
 
 fn write(decision: Decision, revision: Revision, id: Ulid, reason: impl FnOnce(&mut String)) -> String {
@@ -86,8 +122,7 @@ impl AuthorizeBody<'_> {
     /// The question as the engine takes it, asked at `time`.
     #[must_use]
     pub fn request(&self, time: Timestamp) -> Request<'_> {
-        let Question { action, resource, tenant, context, subject_attributes, .. } = self.question();
-        Request { action, resource, tenant, context, subject_attributes, time }
+        self.question().request(time)
     }
 
     fn question(&self) -> Question<'_> {
@@ -119,6 +154,7 @@ impl<'de> Deserialize<'de> for AuthorizeBody<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<AuthorizeBody<'de>, A::Error> {
                 let (mut user, mut action, mut tenant, mut resource, mut context) = (None, None, None, None, None);
+                let mut explain = None;
                 while let Some(Text(name)) = map.next_key()? {
                     match &*name {
                         "user" => once(&mut user, "user", map.next_value::<Text<'_>>()?.0)?,
@@ -126,6 +162,7 @@ impl<'de> Deserialize<'de> for AuthorizeBody<'de> {
                         "tenant" => once(&mut tenant, "tenant", map.next_value::<Option<Text<'_>>>()?)?,
                         "resource" => once(&mut resource, "resource", map.next_value()?)?,
                         "context" => once(&mut context, "context", map.next_value::<Option<Members<'_>>>()?)?,
+                        "explain" => once(&mut explain, "explain", map.next_value::<Option<bool>>()?)?,
                         other => return Err(unknown_field(other, FIELDS)),
                     }
                 }
@@ -135,6 +172,7 @@ impl<'de> Deserialize<'de> for AuthorizeBody<'de> {
                     tenant: tenant.flatten().map(|Text(tenant)| tenant),
                     resource: resource.ok_or_else(|| A::Error::missing_field("resource"))?,
                     context: context.flatten().unwrap_or_default(),
+                    explain: explain.flatten().unwrap_or_default(),
                 })
             }
         }

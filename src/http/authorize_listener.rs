@@ -9,6 +9,7 @@ mod gather;
 mod worker;
 
 use super::{
+    aside::Aside,
     desk::{Desk, LISTENER},
     routes,
     self_check::SelfCheck,
@@ -116,10 +117,11 @@ pub async fn serve(
     }
     let check = SelfCheck::start(services.verify_one_in, Arc::clone(&services.metrics)).map_err(ServeError::Start)?;
     let in_flight = Arc::new(AtomicUsize::new(0));
+    let aside = Aside::default();
     let (stop, _) = watch::channel(false);
     let mut workers = Vec::with_capacity(recorders.len());
     for (number, recorder) in recorders.into_iter().enumerate() {
-        let desk = Desk::new(services.clone(), recorder, check.clone(), Arc::clone(&in_flight));
+        let desk = Desk::new(services.clone(), recorder, check.clone(), Arc::clone(&in_flight), aside.clone());
         workers.push(worker::start(number, desk, stop.subscribe()).map_err(ServeError::Start)?);
     }
     let listener = tokio::net::TcpListener::from_std(bound.listener).map_err(ServeError::Start)?;

@@ -1,4 +1,4 @@
-//! AuthZEN 1.0: Access Evaluation and Access Evaluations.
+//! AuthZEN 1.0: Access Evaluation, Access Evaluations and the searches.
 //!
 //! Members that the specification does not name are ignored wherever they stand. A fault of a whole body is an error; a fault of
 //! one item of a batch makes that item `false` and leaves the others alone. The answer to a batch is the same whenever it is
@@ -6,11 +6,14 @@
 
 mod batch;
 mod evaluation;
+mod page;
+mod search;
 
 #[cfg(test)]
 mod tests;
 
 pub(super) use batch::evaluations;
+pub(super) use search::{Sought, search};
 
 use self::evaluation::Evaluation;
 use super::{

@@ -4,6 +4,7 @@
 
 use super::{
     ApiError, ErrorCode,
+    aside::Aside,
     authorize_listener::Services,
     json, routes,
     self_check::{Sampler, SelfCheck},
@@ -40,6 +41,7 @@ pub(super) struct Desk {
     waiter: Waiter,
     sampler: Sampler,
     in_flight: Arc<AtomicUsize>,
+    aside: Aside,
     /// Where answered questions are counted, by route.
     answered: Vec<(&'static str, HttpSeries)>,
     scratch: RefCell<Scratch>,
@@ -110,13 +112,22 @@ pub(super) struct Ruling<'a> {
 #[derive(Debug)]
 pub(super) struct InFlight<'d>(&'d AtomicUsize);
 
+impl<'a> Question<'a> {
+    /// The question as the engine takes it.
+    pub(super) fn request(&self, time: Timestamp) -> Request<'a> {
+        let Self { action, resource, tenant, context, subject_attributes, .. } = *self;
+        Request { action, resource, tenant, context, subject_attributes, time }
+    }
+}
+
 impl Desk {
-    /// A desk for one worker; `in_flight` is shared by all.
+    /// A desk for one worker; `in_flight` and `aside` are shared by all.
     pub(super) fn new(
         services: Services,
         recorder: Recorder,
         check: Option<SelfCheck>,
         in_flight: Arc<AtomicUsize>,
+        aside: Aside,
     ) -> Self {
         let metrics = &services.metrics;
         let answered = routes::labels().map(|(route, _)| (route, metrics.http_series(LISTENER, route, 200))).collect();
@@ -127,6 +138,7 @@ impl Desk {
             waiter,
             sampler: Sampler::new(check),
             in_flight,
+            aside,
             answered,
             scratch: RefCell::default(),
             revision: RefCell::default(),
@@ -148,6 +160,11 @@ impl Desk {
     /// The limits of requests.
     pub(super) fn limits(&self) -> &Limits {
         &self.services.limits
+    }
+
+    /// Where work is done that would hold up decisions.
+    pub(super) fn aside(&self) -> &Aside {
+        &self.aside
     }
 
     /// The current snapshot. To be loaded once per request.
@@ -212,14 +229,7 @@ impl Desk {
             current.counters.record(Decision::Deny, None, asked.origin, Duration::ZERO);
             return Ruling { id, outcome: None, ticket: None };
         }
-        let request = Request {
-            action: question.action,
-            resource: question.resource,
-            tenant: question.tenant,
-            context: question.context,
-            subject_attributes: question.subject_attributes,
-            time: asked.time,
-        };
+        let request = question.request(asked.time);
         let subject = subject(current, question);
         let started = Instant::now();
         let outcome = engine::decide(program, subject, &request);
@@ -286,16 +296,23 @@ impl Ruling<'_> {
 
     /// Writes the reason: its code, its message and its policies.
     pub(super) fn write_reason(&self, out: &mut String, program: &Program) {
-        let Some(outcome) = &self.outcome else { return write_unavailable(out) };
-        out.push_str(r#"{"code":""#);
-        out.push_str(outcome.code.as_str());
-        out.push_str(r#"","message":"#);
-        json::write::display(out, outcome.message(program));
-        out.push_str(r#","policies":"#);
-        let policies = outcome.determining.iter().filter_map(|&index| program.policy(index));
-        json::write::texts(out, policies.map(|policy| &*policy.id));
-        out.push('}');
+        match &self.outcome {
+            Some(outcome) => write_reason(out, outcome, program),
+            None => write_unavailable(out),
+        }
     }
+}
+
+/// Writes the reason of an outcome.
+pub(super) fn write_reason(out: &mut String, outcome: &Outcome<'_>, program: &Program) {
+    out.push_str(r#"{"code":""#);
+    out.push_str(outcome.code.as_str());
+    out.push_str(r#"","message":"#);
+    json::write::display(out, outcome.message(program));
+    out.push_str(r#","policies":"#);
+    let policies = outcome.determining.iter().filter_map(|&index| program.policy(index));
+    json::write::texts(out, policies.map(|policy| &*policy.id));
+    out.push('}');
 }
 
 /// Writes the reason of a decision that could not be recorded.
@@ -325,7 +342,7 @@ pub(super) fn subject<'a>(current: &'a Current, question: &Question<'a>) -> Subj
 }
 
 /// Whether the subject of a question to a declared policy set is a user. AuthZEN's examples write the type in lower case.
-fn is_user(question: &Question<'_>) -> bool {
+pub(super) fn is_user(question: &Question<'_>) -> bool {
     question.subject_type.is_none_or(|ty| ty.eq_ignore_ascii_case("User"))
 }
 

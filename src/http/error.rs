@@ -1,6 +1,7 @@
 //! What a client is told when its request cannot be answered: a stable code, a message, and the status that follows from the code.
 
 use super::json;
+use crate::policy::Problem;
 use std::borrow::Cow;
 
 /// Why a request was not answered. The text form is part of the wire contract.
@@ -20,6 +21,8 @@ pub enum ErrorCode {
     NotFound,
     /// The path exists, the method on it does not.
     MethodNotAllowed,
+    /// A configuration that cannot be.
+    InvalidConfiguration,
     /// The body is longer than `server.authorize.limits.body_bytes`.
     BodyTooLarge,
     /// More requests at once than `server.authorize.limits.in_flight`.
@@ -42,6 +45,7 @@ impl ErrorCode {
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::InvalidConfiguration => "invalid_configuration",
             Self::BodyTooLarge => "body_too_large",
             Self::Overloaded => "overloaded",
             Self::AuditUnavailable => "audit_unavailable",
@@ -59,6 +63,7 @@ impl ErrorCode {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::BodyTooLarge => 413,
+            Self::InvalidConfiguration => 422,
             Self::Internal => 500,
             Self::Overloaded | Self::AuditUnavailable => 503,
         }
@@ -90,13 +95,15 @@ pub struct ApiError {
     pub message: Cow<'static, str>,
     /// The methods that the path has, for [`ErrorCode::MethodNotAllowed`].
     pub allow: Option<String>,
+    /// Everything that is wrong, for [`ErrorCode::InvalidConfiguration`].
+    pub problems: Vec<Problem>,
 }
 
 impl ApiError {
     /// An error with this message.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), allow: None }
+        Self { code, message: message.into(), allow: None, problems: Vec::new() }
     }
 
     /// A body that is not what the path takes.
@@ -115,6 +122,11 @@ impl ApiError {
         json::write::text(&mut out, &self.message);
         out.push_str(r#","request_id":"#);
         json::write::text(&mut out, request_id);
+        if !self.problems.is_empty() {
+            out.push_str(r#","problems":"#);
+            // Texts and nothing else: they can be written.
+            out.push_str(&serde_json::to_string(&self.problems).unwrap_or_default());
+        }
         out.push_str("}}");
         out
     }
@@ -159,6 +171,7 @@ mod tests {
             ErrorCode::NotFound,
             ErrorCode::MethodNotAllowed,
             ErrorCode::BodyTooLarge,
+            ErrorCode::InvalidConfiguration,
             ErrorCode::Overloaded,
             ErrorCode::AuditUnavailable,
             ErrorCode::Internal,

@@ -1,6 +1,6 @@
 //! The paths of the authorize listener, as data.
 
-use super::{ApiError, ErrorCode};
+use super::{ApiError, ErrorCode, authzen::Sought, questions::About};
 use hyper::Method;
 
 /// What a path takes and who answers it.
@@ -8,12 +8,14 @@ use hyper::Method;
 pub(super) struct Route {
     /// The method.
     pub(super) method: Method,
-    /// The path; it also labels the route's metrics.
+    /// The path; it also labels the route's metrics. `{id}` stands for one segment.
     pub(super) path: &'static str,
     /// Who may call it.
     pub(super) access: Access,
     /// Who answers it.
     pub(super) handler: Handler,
+    /// The codes that are to be expected.
+    codes: &'static [u16],
 }
 
 /// Who may call a route.
@@ -32,39 +34,62 @@ pub(super) enum Handler {
     Evaluation,
     /// AuthZEN's Access Evaluations.
     Evaluations,
+    /// AuthZEN's searches.
+    Search(Sought),
+    /// A question about a user.
+    OfUser(About),
+    /// A question about a configuration that is not saved.
+    OfConfiguration(About),
 }
 
-static ROUTES: [Route; 3] = [
-    Route { method: Method::POST, path: "/v1/authorize", access: Access::Application, handler: Handler::Authorize },
-    Route {
-        method: Method::POST,
-        path: "/access/v1/evaluation",
-        access: Access::Application,
-        handler: Handler::Evaluation,
-    },
-    Route {
-        method: Method::POST,
-        path: "/access/v1/evaluations",
-        access: Access::Application,
-        handler: Handler::Evaluations,
-    },
+const DECIDING: &[u16] = &[200, 400, 405, 413, 500, 503];
+const READING: &[u16] = &[200, 400, 404, 405, 500, 503];
+const REPORTING: &[u16] = &[200, 400, 404, 405, 413, 422, 500, 503];
+
+static ROUTES: [Route; 10] = [
+    Route::new(Method::POST, "/v1/authorize", Handler::Authorize, DECIDING),
+    Route::new(Method::POST, "/access/v1/evaluation", Handler::Evaluation, DECIDING),
+    Route::new(Method::POST, "/access/v1/evaluations", Handler::Evaluations, DECIDING),
+    Route::new(Method::POST, "/access/v1/search/subject", Handler::Search(Sought::Subjects), DECIDING),
+    Route::new(Method::POST, "/access/v1/search/resource", Handler::Search(Sought::Resources), DECIDING),
+    Route::new(Method::POST, "/access/v1/search/action", Handler::Search(Sought::Actions), DECIDING),
+    Route::new(Method::GET, "/v1/users/{id}/access", Handler::OfUser(About::Access), READING),
+    Route::new(Method::GET, "/v1/users/{id}/menu", Handler::OfUser(About::Menu), READING),
+    Route::new(Method::POST, "/v1/access", Handler::OfConfiguration(About::Access), REPORTING),
+    Route::new(Method::POST, "/v1/menu", Handler::OfConfiguration(About::Menu), REPORTING),
 ];
+
+impl Route {
+    const fn new(method: Method, path: &'static str, handler: Handler, codes: &'static [u16]) -> Self {
+        Self { method, path, access: Access::Application, handler, codes }
+    }
+
+    /// The segment that stands for `{id}`, empty where the path has none; `None` where the path is another one.
+    fn takes<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let Some((before, after)) = self.path.split_once("{id}") else { return (self.path == path).then_some("") };
+        let id = path.strip_prefix(before)?.strip_suffix(after)?;
+        (!id.is_empty() && !id.contains('/')).then_some(id)
+    }
+}
 
 /// Labels the metrics of requests for paths that do not exist.
 const NO_ROUTE: &str = "other";
 
 /// The values of the label `route`, each with the codes that are to be expected.
 pub(super) fn labels() -> impl Iterator<Item = (&'static str, &'static [u16])> {
-    let routes = ROUTES.iter().map(|route| (route.path, &[200, 400, 405, 413, 500, 503][..]));
-    routes.chain([(NO_ROUTE, &[404][..])])
+    ROUTES.iter().map(|route| (route.path, route.codes)).chain([(NO_ROUTE, &[404][..])])
 }
 
-/// The route of a request, or the label and the error of one that has none.
-pub(super) fn find(method: &Method, path: &str) -> Result<&'static Route, (&'static str, ApiError)> {
-    if let Some(route) = ROUTES.iter().find(|route| route.path == path && route.method == *method) {
-        return Ok(route);
+/// The route of a request with the segment of its path that stands for `{id}`, or the label and the error of one that has none.
+pub(super) fn find<'p>(
+    method: &Method,
+    path: &'p str,
+) -> Result<(&'static Route, &'p str), (&'static str, ApiError)> {
+    let fitting = || ROUTES.iter().filter_map(|route| Some((route, route.takes(path)?)));
+    if let Some(found) = fitting().find(|(route, _)| route.method == *method) {
+        return Ok(found);
     }
-    let allowed: Vec<&Route> = ROUTES.iter().filter(|route| route.path == path).collect();
+    let allowed: Vec<&Route> = fitting().map(|(route, _)| route).collect();
     let Some(first) = allowed.first() else {
         return Err((NO_ROUTE, ApiError::new(ErrorCode::NotFound, "no such path")));
     };

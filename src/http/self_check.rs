@@ -7,7 +7,7 @@
 use super::desk::{self, Question};
 use crate::{
     engine,
-    model::{Attributes, Request, Resource, Timestamp, Value},
+    model::{Attributes, Resource, Timestamp, Value},
     reload::{Current, Reader},
     telemetry::{Metrics, events},
 };
@@ -140,14 +140,7 @@ impl Sample {
             tenant: self.tenant.as_deref(),
             context: &self.context,
         };
-        let request = Request {
-            action: question.action,
-            resource: question.resource,
-            tenant: question.tenant,
-            context: question.context,
-            subject_attributes: question.subject_attributes,
-            time: self.time,
-        };
+        let request = question.request(self.time);
         engine::verify(&self.current.snapshot.program, desk::subject(&self.current, &question), &request)
     }
 }

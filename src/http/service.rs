@@ -1,7 +1,7 @@
 //! One request from head to answer: route, limits, handler, fence, headers, metrics.
 
 use super::{
-    ApiError, ErrorCode, authorize, authzen, body,
+    ApiError, ErrorCode, authorize, authzen, body, questions,
     desk::{Desk, LISTENER},
     request_id::{RequestId, X_REQUEST_ID},
     routes::{self, Access, Handler, Route},
@@ -10,7 +10,7 @@ use crate::telemetry::events;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    Request, Response, StatusCode,
+    Method, Request, Response, StatusCode,
     body::Incoming,
     header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
     http::request,
@@ -42,8 +42,8 @@ pub(super) async fn answer(desk: Rc<Desk>, request: Request<Incoming>) -> Result
     let (head, body) = request.into_parts();
     let request_id = RequestId::of(&head.headers, &desk);
     let (label, result) = match routes::find(&head.method, head.uri.path()) {
-        Ok(route) => {
-            let handled = handle(&desk, route, &head, body, request_id.text());
+        Ok((route, id)) => {
+            let handled = handle(&desk, route, id, &head, body, request_id.text());
             (route.path, fence(handled, route.path, request_id.text()).await)
         }
         Err((label, error)) => (label, Err(error)),
@@ -60,6 +60,7 @@ pub(super) async fn answer(desk: Rc<Desk>, request: Request<Incoming>) -> Result
 async fn handle(
     desk: &Desk,
     route: &Route,
+    id: &str,
     head: &request::Parts,
     body: Incoming,
     request_id: &str,
@@ -68,12 +69,19 @@ async fn handle(
         Access::Application => {}
     }
     let _in_flight = desk.enter()?;
-    body::require_json(&head.headers)?;
-    let body = body::read(&head.headers, body, desk.limits()).await?;
+    let body = if route.method == Method::GET {
+        Bytes::new()
+    } else {
+        body::require_json(&head.headers)?;
+        body::read(&head.headers, body, desk.limits()).await?
+    };
     match route.handler {
         Handler::Authorize => authorize::answer(desk, &body, request_id).await,
         Handler::Evaluation => authzen::evaluation(desk, &body, request_id).await,
         Handler::Evaluations => authzen::evaluations(desk, &body, request_id).await,
+        Handler::Search(sought) => authzen::search(desk, sought, body).await,
+        Handler::OfConfiguration(about) => questions::of_configuration(desk, about, body).await,
+        Handler::OfUser(about) => questions::of_user(desk, about, id, head.uri.query()).await,
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
         forbid_errors: ForbidErrors::Deny,
     })
     .unwrap();
-    let subjects = Subjects::bind(&program, &[sam()]);
+    let subjects = Subjects::bind(&program, &[Arc::new(sam())]);
     let counters = metrics.decision_counters(&["orders"]);
     let snapshot = Snapshot::of_program(Revision::new([0x3f; 32]), program);
     let current = Arc::new(ArcSwap::from_pointee(Current { snapshot, subjects, counters }));

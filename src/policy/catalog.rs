@@ -15,6 +15,8 @@ pub struct Catalog {
     pub modules: Vec<Module>,
     /// Roles with their cells.
     pub roles: Vec<Role>,
+    /// Conditions that cells name.
+    pub conditions: Vec<Condition>,
     /// Named rights.
     pub rights: Vec<Right>,
     /// The families that users belong to.
@@ -102,6 +104,15 @@ pub struct Cell {
     pub areas: Vec<String>,
     /// The id of the policy that it became.
     pub policy: String,
+}
+
+/// A condition that cells name.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    /// Its name.
+    pub name: String,
+    /// What it asks for, in words.
+    pub description: Option<String>,
 }
 
 /// An action on a module, under a name of its own.

@@ -91,6 +91,7 @@ pub(super) struct Module {
 /// The Cedar text is kept as the node, so that what Cedar says about it can be found in the file.
 #[derive(Debug)]
 pub(super) struct Condition {
+    pub(super) description: Option<String>,
     pub(super) text: Text,
     pub(super) cedar: Option<Node>,
     pub(super) parameters: Vec<(Named, Attribute)>,

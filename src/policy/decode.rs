@@ -194,6 +194,7 @@ impl Decoder<'_> {
         let cedar = node.get("cedar").filter(|node| node.as_text().is_some()).cloned();
         let parameters = node.get("parameters").and_then(Node::as_map).into_iter().flatten();
         Condition {
+            description: label(node).description,
             text: self.text.clone(),
             cedar,
             parameters: parameters.map(|entry| self.attribute(entry)).collect(),

@@ -20,8 +20,8 @@ use std::{
 /// The most bytes of one Cedar or JSON file, and of all files of a set together.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// The most bytes of all YAML files of a set together.
-const MAX_YAML_BYTES: usize = 8 * 1024 * 1024;
+/// The most bytes of all YAML files of a set together: some hundred thousand users.
+const MAX_YAML_BYTES: usize = 32 * 1024 * 1024;
 
 /// How deep directories may be nested.
 const MAX_DEPTH: usize = 16;

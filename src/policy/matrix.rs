@@ -1,156 +1,226 @@
-//! The matrix of a policy set: who has what on which module, as the files say it.
-//!
-//! Cells come from the catalogue, so what is written by hand in Cedar is not in them.
+//! The matrix of a set: what roles, or users, may do in every module.
 
-use super::{Catalog, Cell};
-use crate::model::{AssignmentKind, Timestamp, User};
-use std::fmt::{self, Write as _};
+use super::{
+    Snapshot,
+    access::{ActionAccess, ModuleAccess, Overview, Unknown},
+};
+use crate::{
+    engine::BoundUser,
+    model::{Assignment, AssignmentKind, Membership, Status, Timestamp, User},
+};
+use serde::Serialize;
+use std::sync::Arc;
 
-/// Roles or users, and what each has on each module.
-#[derive(Debug, Clone)]
-pub struct Matrix {
-    /// The modules' ids, a column each.
-    pub modules: Vec<String>,
-    /// The rows.
-    pub rows: Vec<MatrixRow>,
+/// Who is in the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rows {
+    /// Roles, each with what it includes, as if every gate were open.
+    Roles,
+    /// Users, with all that they were given and as their gates stand.
+    Users,
 }
 
-/// One role or user.
-#[derive(Debug, Clone)]
+/// A matrix.
+#[derive(Debug, Serialize)]
+pub struct Matrix {
+    /// The policy set.
+    pub policy_set: String,
+    /// Its revision.
+    pub revision: String,
+    /// Who is in the rows.
+    pub of: Rows,
+    /// The tenant that was asked about.
+    pub tenant: Option<String>,
+    /// The modules, in the order of the files.
+    pub modules: Vec<String>,
+    /// The rows: roles in the order of the files, users in that of their ids.
+    pub rows: Vec<MatrixRow>,
+    /// Where the next page begins, where this is one of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// What one role or user may do.
+#[derive(Debug, Serialize)]
 pub struct MatrixRow {
     /// Its id.
     pub id: String,
-    /// The gates that are open; none for a role.
-    pub gates: Vec<String>,
-    /// What it has, a list for each module.
-    pub cells: Vec<Vec<Granted>>,
+    /// The name to show.
+    pub name: Option<String>,
+    /// The code of the reason why nothing is allowed, where that is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<&'static str>,
+    /// One for each module.
+    pub cells: Vec<MatrixCell>,
 }
 
-/// One thing that is granted on a module.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Granted {
-    /// The level, where the files name one.
-    pub level: Option<String>,
-    /// The actions.
-    pub actions: Vec<String>,
-    /// The areas it is limited to; none means the whole module.
-    pub areas: Vec<String>,
-    /// The conditions that must all hold.
-    pub when: Vec<String>,
-    /// The policy that grants it.
-    pub policy: String,
+/// What is allowed in one module.
+#[derive(Debug, Serialize)]
+pub struct MatrixCell {
+    /// The module.
+    pub module: String,
+    /// In a few words; empty for nothing.
+    pub summary: String,
+    /// Actions that are always allowed.
+    pub always: Vec<String>,
+    /// Actions that depend on the resource or the context.
+    pub depends: Vec<String>,
 }
 
 impl Matrix {
-    /// Roles and modules. What a role includes is part of its row.
-    #[must_use]
-    pub fn of_roles(catalog: &Catalog) -> Self {
-        let rows = catalog.roles.iter().map(|role| MatrixRow {
-            id: role.id.clone(),
-            gates: Vec::new(),
-            cells: catalog.modules.iter().map(|module| Self::of_role(catalog, &role.id, &module.id)).collect(),
-        });
-        Self { modules: modules(catalog), rows: rows.collect() }
+    /// What every role of a set may do, were it the only one that somebody has in the tenant.
+    ///
+    /// # Errors
+    /// Fails where the set has no modules or does not know the tenant.
+    pub fn of_roles(snapshot: &Snapshot, tenant: Option<&str>, time: Timestamp) -> Result<Self, Unknown> {
+        let overview = Overview::new(snapshot);
+        let gates = snapshot.catalog.gates.iter().map(|gate| assignment(AssignmentKind::Gate, &gate.id));
+        let gates: Vec<_> = gates.collect();
+        let mut matrix = Self::new(snapshot, Rows::Roles, tenant)?;
+        for role in &snapshot.catalog.roles {
+            let given = gates.iter().cloned().chain([assignment(AssignmentKind::Role, &role.id)]);
+            let holder = BoundUser::new(&snapshot.program, &Arc::new(holder(tenant, given.collect())));
+            let cells = overview.modules(&holder, tenant, time).iter().map(MatrixCell::of).collect();
+            matrix.rows.push(MatrixRow { id: role.id.clone(), name: role.label.name.clone(), refused: None, cells });
+        }
+        Ok(matrix)
     }
 
-    /// Users and modules, in a tenant where there are any, as it counts at a time. Whether the users may act is not looked at.
-    #[must_use]
+    /// What users may do in a tenant.
+    ///
+    /// # Errors
+    /// Fails where the set has no modules or does not know the tenant.
     pub fn of_users<'u>(
-        catalog: &Catalog,
-        users: impl IntoIterator<Item = &'u User>,
+        snapshot: &Snapshot,
+        users: impl IntoIterator<Item = &'u BoundUser>,
         tenant: Option<&str>,
-        at: Timestamp,
-    ) -> Self {
-        let rows = users.into_iter().map(|user| {
-            let of_kind = |kind| {
-                let given = user.assignments(tenant, at).filter(move |given| given.kind == kind);
-                given.map(|given| given.name.clone()).collect::<Vec<_>>()
-            };
-            let (roles, grants) = (of_kind(AssignmentKind::Role), of_kind(AssignmentKind::Grant));
-            let cells = catalog.modules.iter().map(|module| {
-                let mut cell: Vec<Granted> = Vec::new();
-                let direct = catalog.levels.iter().filter(|level| grants.contains(&format!("{}/{}", module.id, level.name)));
-                cell.extend(direct.map(|level| Granted {
-                    level: Some(level.name.clone()),
-                    actions: module.actions_of(level),
-                    areas: Vec::new(),
-                    when: Vec::new(),
-                    policy: format!("grant/{}/{}", module.id, level.name),
-                }));
-                for granted in roles.iter().flat_map(|role| Self::of_role(catalog, role, &module.id)) {
-                    if !cell.contains(&granted) {
-                        cell.push(granted);
-                    }
-                }
-                cell
+        time: Timestamp,
+    ) -> Result<Self, Unknown> {
+        let overview = Overview::new(snapshot);
+        let mut matrix = Self::new(snapshot, Rows::Users, tenant)?;
+        for user in users {
+            let (resolved, refused) = overview.standing(user, tenant, time)?;
+            let modules = if refused.is_some() { overview.nothing() } else { overview.modules(user, resolved, time) };
+            matrix.rows.push(MatrixRow {
+                id: user.id().to_owned(),
+                name: user.user().name.clone(),
+                refused: refused.map(|refused| refused.code.as_str()),
+                cells: modules.iter().map(MatrixCell::of).collect(),
             });
-            MatrixRow { id: user.id.clone(), cells: cells.collect(), gates: of_kind(AssignmentKind::Gate) }
-        });
-        Self { modules: modules(catalog), rows: rows.collect() }
+        }
+        Ok(matrix)
     }
 
-    /// What a role, and all that it includes, grants on a module.
-    fn of_role(catalog: &Catalog, role: &str, module: &str) -> Vec<Granted> {
-        let roles = catalog.role_with_included(role).into_iter();
-        roles.flat_map(|role| &role.cells).filter(|cell| cell.module == module).map(Granted::from).collect()
+    fn new(snapshot: &Snapshot, of: Rows, tenant: Option<&str>) -> Result<Self, Unknown> {
+        snapshot.check_tenant(tenant)?;
+        Ok(Self {
+            policy_set: snapshot.name.clone(),
+            revision: snapshot.revision.to_string(),
+            of,
+            tenant: tenant.map(str::to_owned),
+            modules: snapshot.catalog.modules.iter().map(|module| module.id.clone()).collect(),
+            rows: Vec::new(),
+            next_cursor: None,
+        })
     }
 
-    /// The matrix as a Markdown table, with `head` above the rows' ids. Open gates have a column of their own, where there are any.
+    /// The matrix as rows of texts, the first of them the heads of the columns.
     #[must_use]
-    pub fn to_markdown(&self, head: &str) -> String {
-        let mut out = String::new();
-        let with_gates = self.rows.iter().any(|row| !row.gates.is_empty());
-        let gates = with_gates.then_some("gates");
-        let columns: Vec<&str> = gates.into_iter().chain(self.modules.iter().map(String::as_str)).collect();
-        // Writing to a string cannot fail.
-        let _written = writeln!(out, "| {head} | {} |\n| --- |{}", columns.join(" | "), " --- |".repeat(columns.len()));
-        for row in &self.rows {
-            let gates = with_gates.then(|| row.gates.join(", "));
-            let cells = row.cells.iter().map(|cell| {
-                let parts: Vec<_> = cell.iter().map(ToString::to_string).collect();
-                parts.join("; ")
+    pub fn table(&self) -> Vec<Vec<String>> {
+        let corner = match self.of {
+            Rows::Roles => "role",
+            Rows::Users => "user",
+        };
+        let head = std::iter::once(corner).chain(self.modules.iter().map(String::as_str)).map(str::to_owned).collect();
+        let row = |row: &MatrixRow| {
+            let cells = row.cells.iter().map(|cell| cell.summary.clone());
+            std::iter::once(row.id.clone()).chain(cells).collect()
+        };
+        std::iter::once(head).chain(self.rows.iter().map(row)).collect()
+    }
+
+    /// The matrix as a table for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let table = self.table();
+        let column = |at: usize| table.iter().filter_map(move |row| row.get(at)).map(|cell| cell.chars().count()).max();
+        let widths: Vec<_> = (0..=self.modules.len()).map(|at| column(at).unwrap_or(0)).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).map(|(cell, &width)| {
+                let cell = if cell.is_empty() { "-" } else { cell };
+                format!("{cell:<width$}")
             });
-            let _written = write!(out, "| `{}` |", row.id);
-            for cell in gates.into_iter().chain(cells) {
-                let _written = if cell.is_empty() { write!(out, " |") } else { write!(out, " {} |", escaped(&cell)) };
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+        };
+        table.iter().map(line).collect()
+    }
+
+    /// The matrix as CSV by RFC 4180.
+    #[must_use]
+    pub fn csv(&self) -> String {
+        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+        for row in self.table() {
+            // Writing to memory does not fail, and every row is as long as the first.
+            let _written = writer.write_record(row);
+        }
+        writer.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+
+    /// The matrix as a table in Markdown.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut rows = self.table().into_iter().map(|row| {
+            let shown = |cell: &String| if cell.is_empty() { "-".to_owned() } else { cell.replace('|', "\\|") };
+            format!("| {} |\n", row.iter().map(shown).collect::<Vec<_>>().join(" | "))
+        });
+        let head = rows.next().unwrap_or_default();
+        let rule = format!("| {} |\n", vec!["---"; self.modules.len() + 1].join(" | "));
+        std::iter::once(head).chain([rule]).chain(rows).collect()
+    }
+}
+
+impl MatrixCell {
+    fn of(access: &ModuleAccess<'_>) -> Self {
+        let names = |always: bool| {
+            let actions = access.actions.iter().filter(move |action| action.always == always);
+            actions.map(|ActionAccess { action, .. }| (*action).to_owned()).collect()
+        };
+        Self { module: access.id.to_owned(), summary: access.summary.clone(), always: names(true), depends: names(false) }
+    }
+}
+
+impl Snapshot {
+    /// Whether questions in a tenant make sense.
+    ///
+    /// # Errors
+    /// Fails where the set has no modules or does not know the tenant.
+    pub fn check_tenant(&self, tenant: Option<&str>) -> Result<(), Unknown> {
+        let crate::engine::Dialect::Declared(vocabulary) = self.program.dialect() else {
+            return Err(Unknown::Modules(self.name.clone()));
+        };
+        match (tenant, &vocabulary.tenants) {
+            (Some(tenant), Some(known)) if known.iter().all(|known| known != tenant) => {
+                Err(Unknown::Tenant(tenant.to_owned()))
             }
-            out.push('\n');
-        }
-        out
-    }
-}
-
-impl From<&Cell> for Granted {
-    fn from(cell: &Cell) -> Self {
-        Self {
-            level: cell.level.clone(),
-            actions: cell.actions.clone(),
-            areas: cell.areas.clone(),
-            when: cell.when.clone(),
-            policy: cell.policy.clone(),
+            _ => Ok(()),
         }
     }
 }
 
-/// `full (billing) when own-clients`.
-impl fmt::Display for Granted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.level {
-            Some(level) => f.write_str(level)?,
-            None => f.write_str(&self.actions.join(", "))?,
-        }
-        if !self.areas.is_empty() {
-            write!(f, " ({})", self.areas.join(", "))?;
-        }
-        if self.when.is_empty() { Ok(()) } else { write!(f, " when {}", self.when.join(" and ")) }
+fn assignment(kind: AssignmentKind, name: &str) -> Assignment {
+    Assignment { kind, name: name.to_owned(), until: None, why: None }
+}
+
+/// Somebody who has just this.
+fn holder(tenant: Option<&str>, assignments: Vec<Assignment>) -> User {
+    User {
+        id: String::new(),
+        name: None,
+        email: None,
+        status: Status::Active,
+        until: None,
+        attributes: Vec::new(),
+        memberships: vec![Membership { tenant: tenant.map(str::to_owned), assignments }],
     }
-}
-
-fn modules(catalog: &Catalog) -> Vec<String> {
-    catalog.modules.iter().map(|module| module.id.clone()).collect()
-}
-
-/// A text that cannot end a cell of a Markdown table.
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|")
 }

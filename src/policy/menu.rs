@@ -1,119 +1,77 @@
-//! The menu as a user sees it, with what is missing for each hidden item.
+//! The menu of a user, and what each hidden item lacks.
 
-use super::{Module, Snapshot};
-use crate::{
-    engine::{self, BoundUser, ConditionResult, Subject},
-    model::{AssignmentKind, ReasonCode, Request, Resource, Timestamp, User},
+use super::{
+    MenuItem,
+    access::{ModuleAccess, Overview, Unknown},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use crate::{
+    engine::BoundUser,
+    model::{AssignmentKind, Timestamp},
+};
+use serde::Serialize;
 
-/// An item of the menu as one user sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MenuEntry {
+/// The menu of a user, in the order of the file.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Menu<'s> {
+    /// Its items.
+    pub items: Vec<Item<'s>>,
+}
+
+/// One item of a menu.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Item<'s> {
     /// Its id.
-    pub id: String,
-    /// What is missing to see it: `gate:backoffice`, `module:pricing`, or `user:suspended` where the user may not act at all.
+    pub id: &'s str,
+    /// Whether the user sees it.
+    pub visible: bool,
+    /// What the user lacks: `gate:backoffice`, `module:pricing`, or `user:suspended` where the user may not act at all.
     pub missing: Vec<String>,
 }
 
-impl MenuEntry {
-    /// Whether the user sees it.
-    #[must_use]
-    pub const fn visible(&self) -> bool {
-        self.missing.is_empty()
-    }
-}
-
-/// The menu of a user, saved or not, in the order of the files.
-///
-/// A module counts as granted where some policy permits some action on it or on an area of it, if only under a condition: what
-/// the condition says of single resources is asked when they are. Gates are looked at for themselves.
-///
-/// # Errors
-/// Fails with the reason where the tenant is unknown, or missing.
-pub fn menu(
-    snapshot: &Snapshot,
-    user: &User,
-    tenant: Option<&str>,
-    at: Timestamp,
-) -> Result<Vec<MenuEntry>, ReasonCode> {
-    let bound = BoundUser::new(&snapshot.program, user);
-    let eye = Eye { snapshot, user: &bound, tenant, at };
-    let needed: BTreeSet<&str> =
-        snapshot.catalog.menu.iter().flat_map(|item| &item.modules).map(String::as_str).collect();
-    let mut granted = BTreeMap::new();
-    let mut in_tenant = tenant.map(str::to_owned);
-    let mut locked_out = None;
-    // The first module is asked for where no item needs any, to find out about the user.
-    let asked = snapshot.catalog.modules.iter().enumerate();
-    let asked = asked.filter(|(place, module)| *place == 0 || needed.contains(module.id.as_str()));
-    for (_, module) in asked {
-        let look = eye.look(module);
-        match look.code {
-            ReasonCode::TenantMissing | ReasonCode::TenantUnknown => return Err(look.code),
-            ReasonCode::UserInvited | ReasonCode::UserSuspended | ReasonCode::UserExpired => {
-                locked_out = Some(look.code.as_str().replacen("user_", "user:", 1));
-            }
-            _ => {}
+impl<'s> Overview<'s> {
+    /// The menu of a user in a tenant, at a time.
+    ///
+    /// An item shows where its gate is open and some action is allowed in each of its modules, always or under conditions.
+    ///
+    /// # Errors
+    /// Fails where the set has no menu or does not know the tenant.
+    pub fn menu(&self, user: &'s BoundUser, tenant: Option<&'s str>, time: Timestamp) -> Result<Menu<'s>, Unknown> {
+        let (tenant, refused) = self.standing(user, tenant, time)?;
+        let catalog = &self.snapshot.catalog;
+        if catalog.menu.is_empty() {
+            return Err(Unknown::Menu(self.snapshot.name.clone()));
         }
-        in_tenant = look.tenant;
-        granted.insert(module.id.as_str(), look.granted);
-    }
-    let open: BTreeSet<&str> = user
-        .assignments(in_tenant.as_deref(), at)
-        .filter(|given| given.kind == AssignmentKind::Gate)
-        .map(|given| given.name.as_str())
-        .collect();
-    let entries = snapshot.catalog.menu.iter().map(|item| {
-        let gate = item.gate.iter().filter(|gate| !open.contains(gate.as_str())).map(|gate| format!("gate:{gate}"));
-        let modules = item.modules.iter().filter(|module| granted.get(module.as_str()) != Some(&true));
-        let missing = gate.chain(modules.map(|module| format!("module:{module}")));
-        let missing = locked_out.as_ref().map_or_else(|| missing.collect(), |why| vec![why.clone()]);
-        MenuEntry { id: item.id.clone(), missing }
-    });
-    Ok(entries.collect())
-}
-
-/// Looks at modules for one user.
-struct Eye<'e> {
-    snapshot: &'e Snapshot,
-    user: &'e BoundUser,
-    tenant: Option<&'e str>,
-    at: Timestamp,
-}
-
-/// What was seen of a module.
-struct Look {
-    granted: bool,
-    code: ReasonCode,
-    tenant: Option<String>,
-}
-
-impl Eye<'_> {
-    fn look(&self, module: &Module) -> Look {
-        let mut seen = Look { granted: false, code: ReasonCode::NotGranted, tenant: None };
-        let whole = std::iter::once("");
-        for area in whole.chain(module.areas.iter().map(String::as_str)) {
-            for action in &module.actions {
-                let request = Request {
-                    action,
-                    resource: Resource { ty: &module.id, id: area, attributes: &[] },
-                    tenant: self.tenant,
-                    context: &[],
-                    subject_attributes: &[],
-                    time: self.at,
-                };
-                let explanation = engine::explain(&self.snapshot.program, Subject::User(self.user), &request);
-                let permits = explanation.considered.iter().filter(|considered| !considered.forbids);
-                let counts = |result: &ConditionResult| !matches!(result, ConditionResult::Errored(_));
-                seen.granted |= permits.into_iter().any(|considered| counts(&considered.result));
-                seen.code = explanation.outcome.code;
-                seen.tenant = explanation.outcome.tenant.map(str::to_owned);
-                if seen.granted {
-                    return seen;
-                }
-            }
+        if let Some(refused) = refused {
+            let missing = refused.code.as_str().replacen("user_", "user:", 1).replacen("tenant_", "tenant:", 1);
+            let items = catalog.menu.iter();
+            let items = items.map(|item| Item { id: &item.id, visible: false, missing: vec![missing.clone()] });
+            return Ok(Menu { items: items.collect() });
         }
-        seen
+        let modules = self.modules(user, tenant, time);
+        let given = user.user().assignments(tenant, time);
+        let gates = given.filter(|given| given.kind == AssignmentKind::Gate);
+        let open: Vec<&str> = gates.map(|given| given.name.as_str()).collect();
+        let items = catalog.menu.iter().map(|item| {
+            let missing = missing(item, &modules, &open);
+            Item { id: &item.id, visible: missing.is_empty(), missing }
+        });
+        Ok(Menu { items: items.collect() })
     }
+}
+
+/// What is missing for an item: its gate, the gates in front of its modules, and the modules without any grant.
+fn missing(item: &MenuItem, modules: &[ModuleAccess<'_>], open: &[&str]) -> Vec<String> {
+    let mut missing = Vec::new();
+    let gate = item.gate.as_deref().filter(|gate| !open.contains(gate));
+    missing.extend(gate.map(|gate| format!("gate:{gate}")));
+    let of = |id: &String| modules.iter().find(|module| module.id == *id);
+    for module in item.modules.iter().filter_map(of) {
+        // The item's own gate may be one that opens the module, too.
+        let opened = item.gate.as_deref().is_some_and(|gate| module.closed_gates.contains(&gate));
+        let closed = module.closed_gates.first().filter(|_| !opened).map(|gate| format!("gate:{gate}"));
+        missing.extend(closed.filter(|gate| !missing.contains(gate)).into_iter().collect::<Vec<_>>());
+    }
+    let lacking = item.modules.iter().filter(|id| !of(id).is_some_and(|module| module.held));
+    missing.extend(lacking.map(|id| format!("module:{id}")));
+    missing
 }

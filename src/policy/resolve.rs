@@ -10,8 +10,10 @@ mod screens;
 mod users;
 mod values;
 
+pub(super) use values::json as json_value;
+
 use super::{
-    catalog::{Catalog, Family, Gate, Values},
+    catalog::{self, Catalog, Family, Gate, Values},
     declared::Declared,
     section::{Named, Spot},
 };
@@ -94,6 +96,14 @@ pub(super) fn resolve(declared: &Declared, problems: &mut Diagnostics) -> Resolv
     gates(declared, &catalog, &mut rules);
     catalog.gates =
         declared.gates.iter().map(|(id, label)| Gate { id: id.name.clone(), label: label.clone() }).collect();
+    catalog.conditions = declared
+        .conditions
+        .iter()
+        .map(|(id, condition)| catalog::Condition {
+            name: id.name.clone(),
+            description: condition.description.clone(),
+        })
+        .collect();
     screens::resolve(declared, &mut catalog, problems);
     tenancy(declared, problems);
     let users = users::resolve(&declared.users, declared, &catalog, &vocabulary, problems);

@@ -6,7 +6,7 @@ use crate::{
     engine::Difference,
     model::{Revision, Timestamp, User},
 };
-use std::{error::Error, fmt, net::SocketAddr, path::Path, time::Duration};
+use std::{error::Error, fmt, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tracing::{error, info, warn};
 
 /// The process has read its settings and begins.
@@ -104,7 +104,7 @@ pub struct PolicySwap<'a> {
     /// How many policies it holds.
     pub policies: usize,
     /// The users that it declares.
-    pub users: &'a [User],
+    pub users: &'a [Arc<User>],
     /// How long it took.
     pub took: Duration,
     /// When.

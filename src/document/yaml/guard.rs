@@ -6,6 +6,9 @@ use rustc_hash::FxHashMap;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
 use std::ops::ControlFlow;
 
+/// Up to this many keys, looking at all earlier ones is faster than a map of them.
+const FEW: usize = 16;
+
 /// The shape of a document with the place of each part.
 #[derive(Debug)]
 pub(super) struct Outline {
@@ -77,7 +80,7 @@ enum Open {
         start: usize,
         entries: Vec<(String, Span, Outline)>,
         key: Option<(String, Span)>,
-        seen: FxHashMap<String, Span>,
+        seen: Seen,
     },
 }
 
@@ -106,7 +109,7 @@ impl Guard<'_> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.properties(&span, anchor, tag.is_some());
-                self.open(&span, Open::Map { start, entries: Vec::new(), key: None, seen: FxHashMap::default() })?;
+                self.open(&span, Open::Map { start, entries: Vec::new(), key: None, seen: Seen::default() })?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span.end),
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
@@ -178,13 +181,11 @@ impl Guard<'_> {
         if plain && text == "<<" {
             self.refuse("yaml-merge", &span, "a merge key, which policy files do not know", "write the values out");
         }
-        let Some(Open::Map { key, seen, .. }) = self.open.last_mut() else { return };
-        if let Some(first) = seen.get(&text) {
+        let Some(Open::Map { key, seen, entries, .. }) = self.open.last_mut() else { return };
+        if let Some(first) = seen.first(&text, entries) {
             let message = format!("the key `{text}` occurs twice");
             let problem = Diagnostic::error("duplicate-key", self.text, span.clone(), message);
-            self.problems.push(problem.with_related("first", self.text, first.clone()));
-        } else {
-            seen.insert(text.clone(), span.clone());
+            self.problems.push(problem.with_related("first", self.text, first));
         }
         *key = Some((text, span));
     }
@@ -210,6 +211,28 @@ impl Guard<'_> {
         let help = if indent.contains('\t') { "indent with spaces: YAML allows no tabs there" } else { "" };
         self.refuse("yaml-syntax", &(at..at), &format!("not valid YAML: {}", error.info()), help);
         ControlFlow::Break(())
+    }
+}
+
+/// The keys of a mapping. A map of them is made for large mappings only: a file of users has thousands of small ones.
+#[derive(Default)]
+struct Seen {
+    keys: FxHashMap<String, Span>,
+    /// How many entries `keys` knows of.
+    noted: usize,
+}
+
+impl Seen {
+    /// Where a key has stood before.
+    fn first(&mut self, key: &str, entries: &[(String, Span, Outline)]) -> Option<Span> {
+        if entries.len() < FEW {
+            return entries.iter().find(|(known, ..)| known == key).map(|(_, span, _)| span.clone());
+        }
+        for (known, span, _) in entries.get(self.noted..).unwrap_or_default() {
+            self.keys.entry(known.clone()).or_insert_with(|| span.clone());
+        }
+        self.noted = entries.len();
+        self.keys.get(key).cloned()
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::{
     audit::{Format, Log, Query, QueryError, ReadError, Reader},
-    http::{ApiError, ErrorCode},
+    http::{ApiError, ErrorCode, address::decode},
 };
 use axum::{
     Router,
@@ -91,31 +91,6 @@ fn parse(query: Option<&str>, beside: &[&str]) -> Result<Asked, ApiError> {
     }
     let query = Query::parse(parameters.iter().map(|(name, value)| (name.as_ref(), value.as_ref())))?;
     Ok(Asked { query, format: format.unwrap_or_default() })
-}
-
-/// Percent-decoding of a form's name or value, where `+` is a space.
-fn decode(text: &str) -> Result<Cow<'_, str>, ApiError> {
-    if !text.contains(['%', '+']) {
-        return Ok(text.into());
-    }
-    let refused = || ApiError::malformed(format!("`{text}` in the address is not percent-encoded UTF-8"));
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'+' => decoded.push(b' '),
-            b'%' => {
-                let (digits, after) = rest.split_first_chunk::<2>().ok_or_else(refused)?;
-                let digits = str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'));
-                let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).ok_or_else(refused)?;
-                decoded.push(byte);
-                rest = after;
-            }
-            byte => decoded.push(byte),
-        }
-    }
-    String::from_utf8(decoded).map(Cow::Owned).map_err(|_| refused())
 }
 
 impl From<QueryError> for ApiError {

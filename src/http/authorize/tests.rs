@@ -3,15 +3,18 @@
 use super::*;
 use crate::{
     config::Limits,
-    http::testing::{declared, recorder, services},
+    http::{
+        aside::Aside,
+        testing::{declared, recorder, services},
+    },
 };
 use std::sync::Arc;
 
 fn ask(body: &str) -> Result<String, String> {
-    let desk = Desk::new(services(declared(), Limits::default()), recorder(), None, Arc::default());
+    let desk = Desk::new(services(declared(), Limits::default()), recorder(), None, Arc::default(), Aside::default());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime
-        .block_on(answer(&desk, body.as_bytes(), "r-1"))
+        .block_on(answer(&desk, &Bytes::copy_from_slice(body.as_bytes()), "r-1"))
         .map(|answer| answer.body)
         .map_err(|error| error.message.into_owned())
 }
@@ -99,9 +102,9 @@ fn what_is_wrong_with_a_body_is_said_with_its_place() {
 
 #[test]
 fn bytes_that_are_not_utf_8_are_refused() {
-    let desk = Desk::new(services(declared(), Limits::default()), recorder(), None, Arc::default());
+    let desk = Desk::new(services(declared(), Limits::default()), recorder(), None, Arc::default(), Aside::default());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let body = b"{\"user\":\"s\xffm\",\"action\":\"view\",\"resource\":\"order\"}";
-    let error = runtime.block_on(answer(&desk, body, "r-1")).unwrap_err();
+    let error = runtime.block_on(answer(&desk, &Bytes::from_static(body), "r-1")).unwrap_err();
     assert_eq!(error.message, "invalid unicode code point at line 1 column 11");
 }

@@ -169,7 +169,7 @@ impl<'a> Body<'a> {
 
 /// Reads a part of a body. The parser counts lines and columns from the beginning of the part, which would mislead: they are
 /// left out of the message.
-fn read<'a, T: Deserialize<'a>>(text: &'a RawValue) -> Result<T, ApiError> {
+pub(super) fn read<'a, T: Deserialize<'a>>(text: &'a RawValue) -> Result<T, ApiError> {
     serde_json::from_str(text.get()).map_err(|error| {
         let ApiError { message, .. } = error.into();
         let what = message.rsplit_once(" at line ").map_or(&*message, |(what, _)| what);

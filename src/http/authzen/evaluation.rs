@@ -19,9 +19,9 @@ const ACTION_PROPERTIES: &str = "action_properties";
 /// A subject or a resource.
 #[derive(Debug)]
 pub(super) struct Entity<'a> {
-    ty: Cow<'a, str>,
-    id: Cow<'a, str>,
-    properties: Members<'a>,
+    pub(super) ty: Cow<'a, str>,
+    pub(super) id: Cow<'a, str>,
+    pub(super) properties: Members<'a>,
 }
 
 /// An action.
@@ -48,6 +48,13 @@ pub(super) struct Parts<'p> {
     resource: &'p Entity<'p>,
     // Borrowed, unless something had to be put into it or taken out.
     context: Cow<'p, Attributes<'p>>,
+}
+
+impl<'a> Action<'a> {
+    /// An action without properties.
+    pub(super) fn named(name: &'a str) -> Self {
+        Self { name: Cow::Borrowed(name), properties: Members::default() }
+    }
 }
 
 impl<'a> Evaluation<'a> {

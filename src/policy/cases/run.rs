@@ -3,8 +3,8 @@
 use super::{Coverage, DecisionTest, Expectation, MenuTest, PolicyTest, coverage::Collector};
 use crate::{
     engine::{self, BoundUser, Dialect, Explanation, Subject},
-    model::{Request, Resource, User, Value},
-    policy::{Snapshot, catalog::CUSTOM, menu::menu},
+    model::{Request, Resource, Value},
+    policy::{Overview, Snapshot, catalog::CUSTOM},
 };
 use std::{borrow::Cow, collections::HashMap, fmt};
 
@@ -61,15 +61,16 @@ pub fn run_tests(snapshot: &Snapshot) -> TestReport {
 #[must_use]
 pub fn run_tests_where(snapshot: &Snapshot, wanted: impl Fn(&PolicyTest) -> bool) -> TestReport {
     let users = snapshot.users.iter().chain(&snapshot.test_users);
-    let users = users.map(|user| (user.id.as_str(), (user, BoundUser::new(&snapshot.program, user)))).collect();
-    let mut runner = Runner { snapshot, users, touched: Collector::default() };
+    let users = users.map(|user| (user.id.as_str(), BoundUser::new(&snapshot.program, user))).collect();
+    let mut runner = Runner { snapshot, overview: Overview::new(snapshot), users, touched: Collector::default() };
     let results = snapshot.tests.iter().filter(|test| wanted(test)).map(|test| runner.run(test)).collect();
     TestReport { results, coverage: runner.touched.finish(&snapshot.program, &snapshot.catalog) }
 }
 
 struct Runner<'r> {
     snapshot: &'r Snapshot,
-    users: HashMap<&'r str, (&'r User, BoundUser)>,
+    overview: Overview<'r>,
+    users: HashMap<&'r str, BoundUser>,
     touched: Collector,
 }
 
@@ -90,7 +91,7 @@ impl Runner<'_> {
         let program = &self.snapshot.program;
         let subject = match (program.dialect(), self.users.get(test.user.as_str())) {
             (Dialect::PlainCedar { principal_type }, _) => Subject::Entity { ty: principal_type, id: &test.user },
-            (Dialect::Declared(_), Some((_, user))) => Subject::User(user),
+            (Dialect::Declared(_), Some(user)) => Subject::User(user),
             (Dialect::Declared(_), None) => Subject::Unknown { id: &test.user },
         };
         let (attributes, context) = (borrowed(&question.attributes), borrowed(&question.context));
@@ -133,14 +134,14 @@ impl Runner<'_> {
             visible.chain(missing).collect::<Vec<_>>().join("; ")
         };
         // Users that do not exist are reported when the tests are read.
-        let Some((user, _)) = self.users.get(test.user.as_str()) else {
+        let Some(user) = self.users.get(test.user.as_str()) else {
             return (expected(), "no such user".to_owned(), false);
         };
-        let menu = match menu(self.snapshot, user, test.tenant.as_deref(), test.at) {
-            Ok(menu) => menu,
-            Err(code) => return (expected(), format!("no menu ({code})"), false),
+        let menu = match self.overview.menu(user, test.tenant.as_deref(), test.at) {
+            Ok(menu) => menu.items,
+            Err(unknown) => return (expected(), unknown.to_string(), false),
         };
-        let visible: Vec<String> = menu.iter().filter(|item| item.visible()).map(|item| item.id.clone()).collect();
+        let visible: Vec<String> = menu.iter().filter(|item| item.visible).map(|item| item.id.to_owned()).collect();
         let sorted = |items: &[String]| {
             let mut items = items.to_vec();
             items.sort();
@@ -161,10 +162,10 @@ impl Runner<'_> {
     }
 
     fn preset(&self, test: &PolicyTest, wanted: &str) -> Verdict {
-        let Some((user, _)) = self.users.get(test.user.as_str()) else {
+        let Some(user) = self.users.get(test.user.as_str()) else {
             return (wanted.to_owned(), "no such user".to_owned(), false);
         };
-        let given = user.assignments(test.tenant.as_deref(), test.at);
+        let given = user.user().assignments(test.tenant.as_deref(), test.at);
         let preset = self.snapshot.catalog.preset_of(given).map_or(CUSTOM, |preset| preset.id.as_str());
         (wanted.to_owned(), preset.to_owned(), preset == wanted)
     }

@@ -104,16 +104,50 @@ fn extension(
     value: &str,
     problems: &mut Diagnostics,
 ) -> Option<Value<'static>> {
-    let function = if name == "ipaddr" { "ip" } else { name };
-    if !crate::policy::cedar::is_extension_value(function, value) {
+    let found = extension_value(name, value);
+    if found.is_none() {
         let message = format!("`{value}` is not a value of type {name}");
         problems.push(Diagnostic::error("bad-value", text, node.span.clone(), message));
-        return None;
     }
-    Some(Value::Extension {
+    found
+}
+
+fn extension_value(name: &'static str, value: &str) -> Option<Value<'static>> {
+    let function = if name == "ipaddr" { "ip" } else { name };
+    crate::policy::cedar::is_extension_value(function, value).then(|| Value::Extension {
         function: Cow::Borrowed(function),
         arguments: vec![Value::String(Cow::Owned(value.to_owned()))],
     })
+}
+
+/// A JSON value of a declared type, as requests give it: entities by their ids.
+///
+/// # Errors
+/// Fails with what the value must be.
+pub(in crate::policy) fn json(value: &serde_json::Value, ty: &AttributeType) -> Result<Value<'static>, String> {
+    use serde_json::Value as Json;
+    let wanted = || describe(ty);
+    match (ty, value) {
+        (AttributeType::Bool, Json::Bool(value)) => Ok(Value::Bool(*value)),
+        (AttributeType::Long, Json::Number(value)) => value.as_i64().map(Value::Long).ok_or_else(wanted),
+        (AttributeType::String, Json::String(value)) => Ok(Value::String(Cow::Owned(value.clone()))),
+        (AttributeType::Entity(entity), Json::String(id)) => {
+            Ok(Value::Entity { ty: Cow::Owned(entity.clone()), id: Cow::Owned(id.clone()) })
+        }
+        (AttributeType::Extension(name), Json::String(value)) => extension_value(name, value).ok_or_else(wanted),
+        (AttributeType::Set(inner), Json::Array(items)) => {
+            items.iter().map(|item| json(item, inner)).collect::<Result<_, _>>().map(Value::Set)
+        }
+        (AttributeType::Record(fields), Json::Object(members)) => {
+            let field = |(name, value): (&String, &Json)| {
+                let known = fields.iter().find(|(known, _)| known == name);
+                let (_, ty) = known.ok_or_else(|| format!("a record without the field `{name}`"))?;
+                Ok((Cow::Owned(name.clone()), json(value, ty)?))
+            };
+            members.iter().map(field).collect::<Result<_, String>>().map(Value::Record)
+        }
+        _ => Err(wanted()),
+    }
 }
 
 fn describe(ty: &AttributeType) -> String {

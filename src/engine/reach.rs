@@ -1,0 +1,222 @@
+//! What a user can come to do, whatever the resource: the candidates of a decision, with their conditions left open where
+//! they depend on a resource or a context that nobody has named yet.
+//!
+//! It asks the same index and the same evaluator as a decision. What is certain here holds for every request; what is
+//! not is told as depending on its condition.
+
+mod partial;
+
+use super::{
+    BoundUser, Dialect, ModuleIndex, PolicyIndex, PolicyKind, Program, Tenancy, Vocabulary,
+    bind::user_fields,
+    compile::Condition,
+    index::{Keys, Place},
+    question::{Fields, Party, Question, Tenant},
+    subject::{Standing, USER_TYPE},
+    uid::{Uid, UidIndex},
+};
+use crate::model::Timestamp;
+use partial::Partial;
+use rustc_hash::FxHashMap;
+
+/// A part of a module that policies may tell apart from its other parts.
+#[derive(Debug)]
+pub struct Part {
+    /// The module.
+    pub module: ModuleIndex,
+    /// The place of an area among the module's; `None` for what is in no area.
+    pub area: Option<usize>,
+    /// The type of its resources; `None` where policies do not tell the module's types apart.
+    pub ty: Option<String>,
+    uid: (String, String),
+    index: Option<UidIndex>,
+    ancestors: Vec<UidIndex>,
+    keys: Keys,
+}
+
+/// The parts of all modules, to be made once for many questions to one program.
+#[derive(Debug)]
+pub struct Parts(Vec<Vec<Part>>);
+
+/// What becomes of one action on one part of a module.
+#[derive(Debug, Default)]
+pub struct Touching {
+    /// Permits that apply, or apply where their condition holds.
+    pub permits: Vec<Touched>,
+    /// Forbids of the same kinds.
+    pub forbids: Vec<Touched>,
+}
+
+/// A policy whose scope fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touched {
+    /// Which one.
+    pub policy: PolicyIndex,
+    /// Whether it applies whatever the resource and the context are. If not, its condition decides.
+    pub certain: bool,
+}
+
+/// One user's standing in one tenant, ready to be asked.
+#[derive(Debug)]
+pub struct Reach<'a> {
+    program: &'a Program,
+    vocabulary: &'a Vocabulary,
+    user: &'a BoundUser,
+    standing: &'a Standing,
+    tenant: Option<&'a str>,
+}
+
+impl Parts {
+    /// The parts of a program's modules; none in a policy set of plain Cedar.
+    #[must_use]
+    pub fn of(program: &Program) -> Self {
+        let Dialect::Declared(vocabulary) = program.dialect() else { return Self(Vec::new()) };
+        let mut types: FxHashMap<ModuleIndex, Vec<&str>> = FxHashMap::default();
+        for ty in &vocabulary.resource_types {
+            types.entry(ty.module).or_default().push(&ty.name);
+        }
+        let parts = (0..vocabulary.modules.len()).map(|module| {
+            let types = types.get(&module).map_or(&[][..], Vec::as_slice);
+            parts_of(program, vocabulary, module, types).unwrap_or_default()
+        });
+        Self(parts.collect())
+    }
+
+    /// The parts of one module: first those of the whole, then those of each area.
+    #[must_use]
+    pub fn module(&self, module: ModuleIndex) -> &[Part] {
+        self.0.get(module).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn parts_of(program: &Program, vocabulary: &Vocabulary, module: ModuleIndex, types: &[&str]) -> Option<Vec<Part>> {
+    let (store, declared) = (program.store(), vocabulary.modules.get(module)?);
+    let target = program.names().target(&declared.id).filter(|target| target.module == module);
+    // A module that a type of the same name hides is asked about through its types alone.
+    let target = target.or_else(|| types.first().and_then(|ty| program.names().target(ty)))?;
+    let mut parts = Vec::new();
+    for area in std::iter::once(None).chain((0..declared.areas.len()).map(Some)) {
+        let name = area.and_then(|area| declared.areas.get(area)).map(String::as_str);
+        let itself = match name {
+            None => ("Module".to_owned(), declared.id.clone()),
+            Some(area) => ("Area".to_owned(), format!("{}/{area}", declared.id)),
+        };
+        let own = store.uids.find(Uid { ty: &itself.0, id: &itself.1 });
+        let above = target.above(name);
+        let ancestors = above.iter().copied().filter(|&above| Some(above) != own).collect();
+        let of_module = part(program, module, area, None, itself, own, ancestors);
+        let of_types = types.iter().map(|ty| {
+            let uid = ((*ty).to_owned(), String::new());
+            part(program, module, area, Some((*ty).to_owned()), uid, None, above.to_vec())
+        });
+        let mut of_types: Vec<_> = of_types.collect();
+        // Mostly policies look at the module alone: then one part stands for all of its types.
+        if of_types.iter().all(|part| part.keys == of_module.keys) {
+            parts.push(of_module);
+        } else {
+            parts.append(&mut of_types);
+        }
+    }
+    Some(parts)
+}
+
+fn part(
+    program: &Program,
+    module: ModuleIndex,
+    area: Option<usize>,
+    ty: Option<String>,
+    uid: (String, String),
+    index: Option<UidIndex>,
+    ancestors: Vec<UidIndex>,
+) -> Part {
+    let place = Place { ty: program.store().uids.find_type(&uid.0), own: index, ancestors: &ancestors };
+    let keys = program.index().resources.keys_of(place);
+    Part { module, area, ty, uid, index, ancestors, keys }
+}
+
+impl<'a> Reach<'a> {
+    /// What the user was given in a tenant, as it counts at a time. `None` in a policy set of plain Cedar.
+    ///
+    /// Whether the user may act at all is not asked here: a decision tells that.
+    #[must_use]
+    pub fn of(
+        program: &'a Program,
+        user: &'a BoundUser,
+        tenant: Option<&'a str>,
+        time: Timestamp,
+    ) -> Option<Self> {
+        let Dialect::Declared(vocabulary) = program.dialect() else { return None };
+        Some(Self { program, vocabulary, user, standing: user.standing(tenant, time), tenant })
+    }
+
+    /// The policies that can decide about an action on a part of a module.
+    #[must_use]
+    pub fn on(&self, part: &Part, action: &str) -> Touching {
+        let mut touching = Touching::default();
+        let Ok(action_index) = self.program.names().action(action) else { return touching };
+        let question = self.question(part, action, action_index);
+        let partial = Partial::new(self.program, &question, part.ty.is_some());
+        for entry in self.program.index().candidates(&self.standing.keys, action_index, &part.keys) {
+            let forbids = entry.rule.forbids;
+            let truth = match self.program.condition(entry.rule.condition) {
+                Some(Condition::Holds) => Some(true),
+                Some(Condition::Quick(node)) => partial.truth(node, forbids),
+                Some(Condition::Cedar) | None => None,
+            };
+            let touched = |certain| Touched { policy: entry.policy, certain };
+            let list = if forbids { &mut touching.forbids } else { &mut touching.permits };
+            match truth {
+                Some(false) => {}
+                Some(true) => list.push(touched(true)),
+                None => list.push(touched(false)),
+            }
+        }
+        touching
+    }
+
+    fn question<'q>(&'q self, part: &'q Part, action: &'q str, action_index: Option<UidIndex>) -> Question<'q> {
+        let store = self.program.store();
+        let principal = Uid { ty: USER_TYPE, id: self.user.id() };
+        let tenant = match self.vocabulary.tenancy {
+            Tenancy::Required => Tenant::Fixed(self.tenant),
+            Tenancy::None => Tenant::Ordinary,
+        };
+        Question {
+            principal: Party {
+                uid: principal,
+                index: store.uids.find(principal),
+                ancestors: &self.standing.ancestors,
+                overlay: user_fields(&self.user.attributes, &self.vocabulary.user_attributes),
+                declared: true,
+            },
+            action: Uid { ty: "Action", id: action },
+            action_index,
+            resource: Party {
+                uid: Uid { ty: &part.uid.0, id: &part.uid.1 },
+                index: part.index,
+                ancestors: &part.ancestors,
+                overlay: Fields::EMPTY,
+                declared: true,
+            },
+            context: Fields { given: &[], declared: Some(&self.vocabulary.context), tenant },
+        }
+    }
+}
+
+impl Touching {
+    /// Whether a gate keeps everybody with this standing out.
+    #[must_use]
+    pub fn gate_is_closed(&self, program: &Program) -> bool {
+        self.forbids.iter().any(|touched| touched.certain && is_gate(program, touched.policy))
+    }
+
+    /// Whether a policy other than a gate forbids it whatever the resource.
+    #[must_use]
+    pub fn is_forbidden(&self, program: &Program) -> bool {
+        self.forbids.iter().any(|touched| touched.certain && !is_gate(program, touched.policy))
+    }
+}
+
+fn is_gate(program: &Program, policy: PolicyIndex) -> bool {
+    program.policy(policy).is_some_and(|facts| facts.kind == PolicyKind::Gate)
+}

@@ -1,0 +1,101 @@
+//! Conditions with what is not known left open.
+//!
+//! Known are the user, the action, the tenant and where the resource stands; unknown are the resource's id and
+//! attributes and the rest of the context. Whatever depends on known things alone is evaluated as a decision would.
+
+use crate::engine::{Program, evaluate::Evaluator, expression::Node, question::Question};
+use cedar_policy_core::ast::BinaryOp;
+
+/// The entity types whose members are known although the resource is not.
+const PLACES: [&str; 2] = ["Module", "Area"];
+
+/// Evaluates conditions as far as they can be.
+#[derive(Debug)]
+pub(super) struct Partial<'p> {
+    evaluator: Evaluator<'p>,
+    /// Whether the resource's type is known.
+    typed: bool,
+}
+
+impl<'p> Partial<'p> {
+    pub(super) fn new(program: &'p Program, question: &'p Question<'p>, typed: bool) -> Self {
+        Self { evaluator: Evaluator { question, store: program.store() }, typed }
+    }
+
+    /// Whether the condition holds whatever the unknown is; `None` where that depends.
+    ///
+    /// For a `forbid` an error counts as well as a yes, so what comes behind an unknown part is not taken for granted.
+    pub(super) fn truth(&self, node: &'p Node, forbids: bool) -> Option<bool> {
+        match node {
+            Node::And(parts) => {
+                let [left, right] = parts.as_ref();
+                match (self.truth(left, forbids), self.truth(right, forbids)) {
+                    (Some(true), right) => right,
+                    (Some(false), _) => Some(false),
+                    (None, Some(false)) if !forbids => Some(false),
+                    (None, _) => None,
+                }
+            }
+            Node::Or(parts) => {
+                let [left, right] = parts.as_ref();
+                match self.truth(left, forbids)? {
+                    true => Some(true),
+                    false => self.truth(right, forbids),
+                }
+            }
+            Node::Not(of) => self.truth(of, forbids).map(|truth| !truth),
+            Node::If(parts) => {
+                let [test, then, otherwise] = parts.as_ref();
+                self.truth(if self.truth(test, forbids)? { then } else { otherwise }, forbids)
+            }
+            // What cannot be evaluated here is left to the decision.
+            node if self.is_known(node) => self.evaluator.holds(node).ok(),
+            _ => None,
+        }
+    }
+
+    /// Whether the value of a node depends on known things alone.
+    fn is_known(&self, node: &Node) -> bool {
+        match node {
+            Node::Bool(_)
+            | Node::Long(_)
+            | Node::Text(_)
+            | Node::Entity(_)
+            | Node::Constants(_)
+            | Node::Principal
+            | Node::Action => true,
+            Node::Resource | Node::Context => false,
+            Node::Attribute(of, name) => self.is_known(of) || is_tenant(of, name),
+            Node::Has(of, path) => match path.as_slice() {
+                [name] => self.is_known(of) || is_tenant(of, name),
+                _ => self.is_known(of),
+            },
+            Node::Is(of, _) => self.is_known(of) || self.typed && matches!(**of, Node::Resource),
+            Node::Binary(BinaryOp::In, args) => {
+                let [of, within] = args.as_ref();
+                self.is_known(within) && (self.is_known(of) || matches!(of, Node::Resource) && are_places(within))
+            }
+            Node::Binary(_, args) | Node::And(args) | Node::Or(args) => args.iter().all(|arg| self.is_known(arg)),
+            Node::If(args) => args.iter().all(|arg| self.is_known(arg)),
+            Node::Set(items) => items.iter().all(|item| self.is_known(item)),
+            Node::Not(of) | Node::Negate(of) | Node::IsEmpty(of) | Node::Like(of, _) => self.is_known(of),
+        }
+    }
+}
+
+fn is_tenant(of: &Node, name: &str) -> bool {
+    matches!(of, Node::Context) && name == "tenant"
+}
+
+/// Whether a node names modules and areas only, of which it is known whether the resource is in them.
+fn are_places(node: &Node) -> bool {
+    match node {
+        Node::Entity(entity) => PLACES.contains(&&*entity.ty),
+        Node::Constants(values) => values.iter().all(|value| match value {
+            crate::model::Value::Entity { ty, .. } => PLACES.contains(&ty.as_ref()),
+            _ => false,
+        }),
+        Node::Set(items) => items.iter().all(are_places),
+        _ => false,
+    }
+}

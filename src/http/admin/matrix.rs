@@ -1,0 +1,128 @@
+//! `GET /v1/matrix`: what roles, or users, may do in every module.
+//!
+//! Users come in pages, in order of their ids. The work is done beside the runtime's threads.
+
+use super::Services;
+use crate::{
+    http::{ApiError, ErrorCode, address, aside::Aside, management::Error, questions},
+    lifecycle::Clock,
+    model::Timestamp,
+    policy::Matrix,
+    reload::Current,
+};
+use axum::{
+    extract::{RawQuery, State},
+    http::{
+        HeaderValue,
+        header::{CONTENT_DISPOSITION, CONTENT_TYPE},
+    },
+    response::{IntoResponse, Response},
+};
+use std::{borrow::Cow, sync::Arc};
+
+/// Users of one page, where the caller does not say how many.
+const USUAL: usize = 1_000;
+/// Users of one page at the most.
+const MOST: usize = 10_000;
+
+/// What is asked for.
+struct Asked {
+    users: bool,
+    tenant: Option<String>,
+    format: Format,
+    limit: usize,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Format {
+    Json,
+    Csv,
+    Markdown,
+}
+
+pub(super) async fn matrix(
+    State((services, aside)): State<(Services, Aside)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Error> {
+    let asked = Asked::read(query.as_deref())?;
+    let current = Arc::clone(&services.reader.load());
+    let time = Clock::system().now();
+    let format = asked.format;
+    let body = aside.run(move || asked.answer(&current, time)).await?;
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    if let Format::Csv = format {
+        headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"matrix.csv\""));
+    }
+    Ok(response)
+}
+
+impl Asked {
+    fn read(query: Option<&str>) -> Result<Self, ApiError> {
+        let [of, tenant, format, limit, cursor] =
+            address::parameters(query, ["of", "tenant", "format", "limit", "cursor"])?;
+        let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+        let wrong = |name: &str, given: &str, known: &str| {
+            ApiError::malformed(format!("`{given}` is no value of `{name}`: {known}"))
+        };
+        Ok(Self {
+            users: match of.as_deref() {
+                None | Some("roles") => false,
+                Some("users") => true,
+                Some(other) => return Err(wrong("of", other, "`roles` or `users`")),
+            },
+            tenant: owned(tenant),
+            format: match format.as_deref() {
+                None | Some("json") => Format::Json,
+                Some("csv") => Format::Csv,
+                Some("markdown") => Format::Markdown,
+                Some(other) => return Err(wrong("format", other, "`json`, `csv` or `markdown`")),
+            },
+            limit: match limit.as_deref() {
+                None => USUAL,
+                Some(given) => {
+                    let number = given.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+                    number.ok_or_else(|| wrong("limit", given, "a number from 1 to 10000"))?
+                }
+            },
+            cursor: owned(cursor),
+        })
+    }
+
+    fn answer(&self, current: &Current, time: Timestamp) -> Result<String, ApiError> {
+        let (snapshot, tenant) = (&current.snapshot, self.tenant.as_deref());
+        let matrix = if self.users {
+            let users: Vec<_> = current.subjects.after(self.cursor.as_deref()).take(self.limit + 1).collect();
+            let page = users.iter().copied().take(self.limit);
+            let mut matrix = Matrix::of_users(snapshot, page, tenant, time)?;
+            if users.len() > self.limit {
+                matrix.next_cursor = matrix.rows.last().map(|row| row.id.clone());
+            }
+            matrix
+        } else {
+            Matrix::of_roles(snapshot, tenant, time)?
+        };
+        match self.format {
+            Format::Json => questions::to_json(&matrix),
+            // A part would pass for the whole.
+            _ if matrix.next_cursor.is_some() && self.cursor.is_none() => Err(ApiError::new(
+                ErrorCode::MalformedRequest,
+                format!("there are more than {} users: raise `limit`, or page through them as `json`", self.limit),
+            )),
+            Format::Csv => Ok(matrix.csv()),
+            Format::Markdown => Ok(matrix.markdown()),
+        }
+    }
+}
+
+impl Format {
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Markdown => "text/markdown; charset=utf-8",
+        }
+    }
+}

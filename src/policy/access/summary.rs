@@ -1,0 +1,92 @@
+//! What is allowed in a module, in the few words that fit into a matrix.
+
+use super::{ActionAccess, ModuleAccess, Way};
+use crate::policy::catalog::{Level, Module};
+
+/// Actions that are allowed under the same limits.
+struct Group<'a, 's> {
+    limits: Option<&'a Way<'s>>,
+    actions: Vec<&'s str>,
+}
+
+/// Puts what is allowed into words.
+pub(super) fn summarize<'s>(access: &mut ModuleAccess<'s>, module: &'s Module, levels: &'s [Level]) {
+    let groups = group(&access.actions);
+    let words: Vec<_> = groups.iter().map(|group| group.words(module, levels)).collect();
+    let level = match groups.as_slice() {
+        [Group { limits: None, actions }] => exact(actions, module, levels),
+        _ => None,
+    };
+    access.summary = words.join("; ");
+    access.level = level;
+}
+
+fn group<'a, 's>(actions: &'a [ActionAccess<'s>]) -> Vec<Group<'a, 's>> {
+    let mut groups: Vec<Group<'a, 's>> = Vec::new();
+    let mut add = |limits: Option<&'a Way<'s>>, action: &'s str| {
+        let same = |group: &&mut Group<'_, '_>| match (group.limits, limits) {
+            (None, None) => true,
+            (Some(one), Some(other)) => {
+                (&one.areas, &one.types, &one.conditions) == (&other.areas, &other.types, &other.conditions)
+            }
+            _ => false,
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) if group.actions.contains(&action) => {}
+            Some(group) => group.actions.push(action),
+            None => groups.push(Group { limits, actions: vec![action] }),
+        }
+    };
+    for action in actions {
+        for way in &action.ways {
+            add(Some(way).filter(|way| !way.is_free()), action.action);
+        }
+    }
+    // What is always allowed comes first.
+    groups.sort_by_key(|group| group.limits.is_some());
+    groups
+}
+
+impl Group<'_, '_> {
+    fn words(&self, module: &Module, levels: &[Level]) -> String {
+        let mut words = named(&self.actions, module, levels);
+        if let Some(limits) = self.limits {
+            for (before, names, between) in [
+                (" on ", &limits.types, ", "),
+                (" in ", &limits.areas, ", "),
+                (" when ", &limits.conditions, " and "),
+            ] {
+                if !names.is_empty() {
+                    words.push_str(before);
+                    words.push_str(&names.join(between));
+                }
+            }
+        }
+        words
+    }
+}
+
+/// Actions by the largest level that they contain, and what is left beside it.
+fn named(actions: &[&str], module: &Module, levels: &[Level]) -> String {
+    if let Some(level) = exact(actions, module, levels) {
+        return level.to_owned();
+    }
+    if actions.len() == module.actions.len() {
+        return "all".to_owned();
+    }
+    let contained = levels.iter().map(|level| (level, module.actions_of(level))).filter(|(_, of_level)| {
+        !of_level.is_empty() && of_level.iter().all(|action| actions.contains(&action.as_str()))
+    });
+    let Some((level, of_level)) = contained.max_by_key(|(_, of_level)| of_level.len()) else { return actions.join(", ") };
+    let rest = actions.iter().filter(|action| !of_level.iter().any(|known| known == *action)).copied();
+    std::iter::once(level.name.as_str()).chain(rest).collect::<Vec<_>>().join(" + ")
+}
+
+/// The level that has exactly these actions.
+fn exact<'s>(actions: &[&str], module: &Module, levels: &'s [Level]) -> Option<&'s str> {
+    let same = |level: &&Level| {
+        let of_level = module.actions_of(level);
+        of_level.len() == actions.len() && of_level.iter().all(|action| actions.contains(&action.as_str()))
+    };
+    levels.iter().find(same).map(|level| level.name.as_str())
+}

@@ -1,0 +1,90 @@
+//! Explanations in sentences.
+
+use super::Change;
+use crate::{
+    engine::{Outcome, Subject},
+    model::{Assignment, AssignmentKind, Decision, ReasonCode},
+    policy::access::Overview,
+};
+
+/// What came of a decision, a sentence each.
+pub(super) fn summary(
+    overview: &Overview<'_>,
+    subject: Subject<'_>,
+    outcome: &Outcome<'_>,
+    nearest: &[Change],
+) -> Vec<String> {
+    match outcome.decision {
+        Decision::Allow => outcome.determining.iter().filter_map(|&policy| granted(overview, subject, outcome, policy)).collect(),
+        Decision::Deny if nearest.is_empty() => hopeless(overview, outcome).into_iter().collect(),
+        Decision::Deny => nearest.iter().map(|change| change.text.clone()).collect(),
+    }
+}
+
+/// Why a policy that permits has its say.
+fn granted(overview: &Overview<'_>, subject: Subject<'_>, outcome: &Outcome<'_>, policy: u32) -> Option<String> {
+    let facts = overview.snapshot.program.policy(policy)?;
+    let place = facts.location.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+    let mut sentence = format!("allowed because {}{place}", facts.summary);
+    let Subject::User(user) = subject else { return Some(sentence) };
+    let memberships = user.user().memberships.iter();
+    let given: Vec<&Assignment> = memberships
+        .filter(|membership| membership.tenant.as_deref() == outcome.tenant)
+        .flat_map(|membership| &membership.assignments)
+        .collect();
+    let tenant = outcome.tenant.map(|tenant| format!(" in `{tenant}`")).unwrap_or_default();
+    if let Some((role, _)) = overview.cell(&facts.id) {
+        let holds = |given: &&&Assignment| given.kind == AssignmentKind::Role && leads_to(overview, &given.name, &role.id);
+        if let Some(given) = given.iter().find(holds) {
+            sentence.push_str(&format!("; `{}` has the role `{}`{tenant}", user.id(), given.name));
+            if given.name != role.id {
+                sentence.push_str(&format!(", which includes `{}`", role.id));
+            }
+            sentence.push_str(&terms(given));
+        }
+    } else if let Some(name) = facts.id.strip_prefix("grant/") {
+        let grant = given.iter().find(|given| given.kind == AssignmentKind::Grant && given.name == name);
+        if let Some(given) = grant {
+            sentence.push_str(&format!("; `{}` was given it{tenant}{}", user.id(), terms(given)));
+        }
+    }
+    Some(sentence)
+}
+
+/// Whether a role is another one, or includes it on whatever way.
+pub(super) fn leads_to(overview: &Overview<'_>, from: &str, to: &str) -> bool {
+    let roles = &overview.snapshot.catalog.roles;
+    let (mut seen, mut open) = (Vec::new(), vec![from]);
+    while let Some(name) = open.pop() {
+        if name == to {
+            return true;
+        }
+        if !seen.contains(&name) {
+            seen.push(name);
+            let role = roles.iter().find(|role| role.id == name);
+            open.extend(role.into_iter().flat_map(|role| &role.includes).map(String::as_str));
+        }
+    }
+    false
+}
+
+fn terms(given: &Assignment) -> String {
+    let until = given.until.map(|until| format!(" until {until}")).unwrap_or_default();
+    let why = given.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    until + &why
+}
+
+/// Why no grant would help.
+fn hopeless(overview: &Overview<'_>, outcome: &Outcome<'_>) -> Option<String> {
+    let facts = |policy: Option<&u32>| policy.and_then(|&policy| overview.snapshot.program.policy(policy));
+    match outcome.code {
+        ReasonCode::Forbidden => {
+            let facts = facts(outcome.determining.first())?;
+            let place = facts.location.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+            Some(format!("no grant helps while `{}` forbids it{place}", facts.id))
+        }
+        ReasonCode::PolicyError => Some("no grant helps while a policy cannot be evaluated".to_owned()),
+        ReasonCode::NotGranted => Some("no role, level or tenant of this policy set would allow it".to_owned()),
+        _ => None,
+    }
+}
