@@ -72,9 +72,14 @@ impl File<'_> {
     }
 
     pub(super) fn one_of(&mut self, noun: &str, code: &'static str, name: &Named, all: &BTreeSet<&str>) {
+        self.among(code, name, all, format!("no {noun} `{}`", name.name));
+    }
+
+    /// Reports a name that is not among those that there are.
+    pub(super) fn among(&mut self, code: &'static str, name: &Named, all: &BTreeSet<&str>, message: String) {
         if !all.contains(name.name.as_str()) {
-            let problem = name.at.error(code, format!("no {noun} `{}`", name.name));
-            self.problems.push(problem.with_help(hint(&name.name, all.iter().copied())));
+            let help = hint(&name.name, all.iter().copied());
+            self.problems.push(name.at.error(code, message).with_help(help));
         }
     }
 }
