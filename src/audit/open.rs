@@ -199,6 +199,25 @@ impl DirectoryLock {
         }
     }
 
+    /// Locks a directory that holds a log, and changes nothing in it. `None` where another process has it open.
+    pub(crate) fn look(data: &Path) -> Result<Option<Self>, OpenError> {
+        check_format(data)?;
+        let audit = data.join("audit");
+        let path = audit.join("LOCK");
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(OpenError::Missing { path: data.to_owned() });
+            }
+            Err(source) => return Err(OpenError::io(&path, source)),
+        };
+        match Self::hold(data, audit, file) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(OpenError::InUse { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(crate) fn rings(&self) -> PathBuf {
         self.audit.join("rings")
     }
@@ -206,13 +225,17 @@ impl DirectoryLock {
     fn lock(data: &Path, audit: PathBuf) -> Result<Self, OpenError> {
         let path = audit.join("LOCK");
         let file = files::create_file(&path).map_err(|source| OpenError::io(&path, source))?;
+        Self::hold(data, audit, file)
+    }
+
+    fn hold(data: &Path, audit: PathBuf, file: File) -> Result<Self, OpenError> {
         let begun = Instant::now();
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { audit, _file: file }),
                 Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => thread::sleep(LOCK_PATIENCE / 100),
                 Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: data.to_owned() }),
-                Err(TryLockError::Error(source)) => return Err(OpenError::io(&path, source)),
+                Err(TryLockError::Error(source)) => return Err(OpenError::io(&audit.join("LOCK"), source)),
             }
         }
     }
