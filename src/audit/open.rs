@@ -241,13 +241,14 @@ pub(crate) fn open(lock: &DirectoryLock, segment_bytes: u64) -> Result<Opened, O
     let mut writer = Writer::new(Arc::clone(&store), tail);
     let anchor = store.anchored();
     let mut recovery = Recovery::default();
+    let before = writer.end().seq;
+    take_over(&mut writer, &lock.rings(), &mut recovery)?;
+    recovery.taken_over = writer.end().seq - before;
+    // Only now: where the store has lost records and the rings still hold them, they are there again, in another order perhaps.
     let held = store.first_seq()..=writer.end().seq;
     if let Some(anchor) = anchor.filter(|anchor| held.contains(&anchor.seq)) {
         recovery.head_differs = hash_at(&store, anchor.seq).map_err(failed)? != Some(anchor.hash);
     }
-    let before = writer.end().seq;
-    take_over(&mut writer, &lock.rings(), &mut recovery)?;
-    recovery.taken_over = writer.end().seq - before;
     recovery.missing = anchor.map_or(0, |anchor| anchor.seq.saturating_sub(writer.end().seq));
     Ok(Opened { store, writer, recovery })
 }

@@ -8,6 +8,7 @@ use super::{
     shim::Shim,
 };
 use crate::audit::entry;
+use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 use sidegate::audit::{Health, Log, Mode, Options, Order, Query, Recorder};
 use std::{
@@ -57,6 +58,8 @@ pub struct Work {
     pub records: u64,
     /// Bytes of a text in each record.
     pub padding: usize,
+    /// Whether the process dies in the end instead of closing the log.
+    pub dies: bool,
     /// After a record that was refused, go on until records are taken again; give up after so many milliseconds.
     pub patience_ms: u64,
 }
@@ -105,7 +108,7 @@ impl Helper {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if let Some(shim) = shim {
-            shim.apply(&mut command);
+            command.envs(shim.variables());
         }
         let mut child = command.spawn().expect("this binary once more");
         let (requests, stdout) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
@@ -228,6 +231,9 @@ fn write(work: &Work) -> Answer {
             answer.was_unhealthy |= was_unhealthy;
         }
     });
+    if work.dies {
+        kill_process(getpid(), Signal::KILL).unwrap();
+    }
     answer.failed = log.close().err().map(|error| error.to_string());
     answer
 }
@@ -274,6 +280,8 @@ fn read(place: &Place) -> Answer {
     let recovery = log.recovery();
     answer.logged.missing = recovery.missing;
     answer.logged.head_differs = recovery.head_differs;
+    answer.logged.torn_bytes = recovery.torn_bytes;
+    answer.logged.missing_rings = recovery.missing_rings;
     let done = log.reader().for_each(&Query::all(Order::Ascending), |record| {
         // Every field of it.
         let checksum = crc32fast::hash(format!("{record:?}").as_bytes());

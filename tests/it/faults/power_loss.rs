@@ -60,6 +60,7 @@ impl Traced {
                 threads: 2,
                 records: random.u64(5..40),
                 padding: *random.choice(&[0, 300, 3000]).unwrap(),
+                dies: false,
                 patience_ms: 0,
             };
             match helper.ask(&Request::Write(work)) {
