@@ -5,29 +5,40 @@
 
 mod block;
 mod chain;
+mod checkpoint;
 mod events;
 mod export;
 mod files;
+mod keeper;
 mod log;
+mod manifest;
+mod notes;
 mod open;
+mod quarantine;
 mod query;
 mod reader;
 mod record;
 mod recorder;
+mod retention;
 mod ring;
 mod shared;
+mod signature;
 mod store;
 mod writer;
 
-pub use crate::config::{Mode, WhenFailed, WhenFull};
+pub use crate::config::{Hold, Mode, WhenFailed, WhenFull};
+pub use checkpoint::Checkpoints;
 pub use export::{ExportError, FIELDS, Format};
 pub use log::{Log, Options, Recovery, Stats};
 pub use open::OpenError;
+pub use quarantine::Gap;
 pub use query::{DEFAULT_LIMIT, MAX_LIMIT, Order, PARAMETERS, Query, QueryError};
 pub use reader::{ReadError, Reader};
 pub use record::{Entry, Kind, List, Origin, Record, Texts};
 pub use recorder::{Recorder, Waiter};
+pub use retention::Retention;
 pub use shared::{Health, OnCommit};
+pub use signature::KeyError;
 
 /// The place of a record in its ring; tells when it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -17,7 +17,7 @@ mod units;
 pub use load::{Error, Flag, Sources, environment, load};
 pub use reference::reference;
 pub use settings::{
-    AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Limits, LogFormat, Mode, Policies, Server, Settings,
+    AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Hold, Limits, LogFormat, Mode, Policies, Server, Settings,
     Shutdown, Telemetry, WhenFailed, WhenFull,
 };
 

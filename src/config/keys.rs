@@ -92,6 +92,25 @@ keys! {
         "What happens while the store fails. `deny`: every decision is a deny. `allow_and_count`: decisions go on, lost records are counted.";
     "audit.ring_bytes": Bytes, audit.ring_bytes,
         "Size of the queue of one worker.";
+    "audit.segment.bytes": Bytes64, audit.segment_bytes,
+        "A segment of the log that has reached this size is closed, and another begun. Retention removes whole segments.";
+    "audit.segment.age": Span, audit.segment_age,
+        "So is one that was begun this long ago and holds a record.";
+    "audit.retention.age": SpanOrNever, audit.retention_age,
+        "A segment whose last record is older than this is removed. `never`: age removes nothing.";
+    "audit.retention.bytes": BytesOrNever, audit.retention_bytes,
+        "While the log takes more than this, its oldest closed segment is removed. `never`: size removes nothing.";
+    "audit.hold": AuditHold, audit.hold,
+        "What retention must leave, whatever its age and size. `false`: nothing is held. `true`: everything. A number or a time: every \
+         record from it on.";
+    "audit.signing_key": FileOrNone, audit.signing_key,
+        "An Ed25519 private key (PKCS#8 in PEM, mode 0600) that signs manifests, tombstones and checkpoints. `none`: they are not signed.";
+    "audit.checkpoint.interval": Span, audit.checkpoint_interval,
+        "How often a checkpoint says where the log ends, if there is a new record.";
+    "audit.checkpoint.file": FileOrNone, audit.checkpoint_file,
+        "A file to which each checkpoint is appended, better on another disk. `none`: checkpoints go to the process's log only.";
+    "audit.checkpoint.webhook": HttpOrNone, audit.checkpoint_webhook,
+        "Where each checkpoint is posted as JSON, with a few seconds' patience. Plain HTTP only. `none`: nowhere.";
     "engine.verify_one_in": OneIn, engine.verify_one_in,
         "One in so many decisions is made again by plain Cedar and compared, with a hundredth of a core at the most. 0: none.";
     "telemetry.log.format": Format, telemetry.log_format,

@@ -38,6 +38,8 @@ pub(crate) struct Head {
     file: File,
     turn: u64,
     last: Option<Anchor>,
+    // Neither slot is what was written, and one of them was.
+    unreadable: bool,
 }
 
 impl Head {
@@ -46,6 +48,7 @@ impl Head {
         let failed = |source| StoreError::Io { path: path.to_owned(), source };
         let file = files::create_file(path).map_err(failed)?;
         let mut newest: Option<(u64, Anchor)> = None;
+        let mut written = false;
         for slot in 0..2 {
             let mut bytes = [0; SLOT];
             match file.read_exact_at(&mut bytes, slot * SLOT_SPACING) {
@@ -53,6 +56,7 @@ impl Head {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
                 Err(error) => return Err(failed(error)),
             }
+            written |= bytes != [0; SLOT];
             if let Some(found) = decode(&bytes)
                 && newest.is_none_or(|(turn, _)| turn < found.0)
             {
@@ -60,7 +64,12 @@ impl Head {
             }
         }
         let (turn, last) = newest.map_or((0, None), |(turn, anchor)| (turn, Some(anchor)));
-        Ok(Self { path: path.to_owned(), file, turn, last })
+        Ok(Self { path: path.to_owned(), file, turn, last, unreadable: written && last.is_none() })
+    }
+
+    /// Whether something was noted that cannot be read.
+    pub(crate) const fn is_unreadable(&self) -> bool {
+        self.unreadable
     }
 
     pub(crate) const fn anchor(&self) -> Option<Anchor> {
