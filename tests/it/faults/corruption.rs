@@ -17,7 +17,11 @@ use tempfile::TempDir;
 fn damage_is_found_or_harmless() {
     let cases = Cases::new("corruption", 1000);
     let mut reader = Helper::start(None);
-    let templates = [Template::new(&mut reader, false), Template::new(&mut reader, true)];
+    let templates = [
+        Template::new(&mut reader, "closed", false, None),
+        Template::new(&mut reader, "killed", true, None),
+        Template::new(&mut reader, "closed and cut by retention", false, Some(2_500_000)),
+    ];
     let mut counts: BTreeMap<(String, &str), u64> = BTreeMap::new();
     for case in cases.numbers.clone() {
         let mut random = cases.random(case);
@@ -53,7 +57,7 @@ fn damage_is_found_or_harmless() {
 
 /// Whether opening has said that the log is not whole.
 fn is_reported(logged: &Logged) -> bool {
-    logged.missing > 0 || logged.head_differs || logged.torn_bytes > 0 || logged.missing_rings > 0
+    logged.missing > 0 || logged.head_differs || logged.head_lost || logged.torn_bytes > 0 || logged.missing_rings > 0
 }
 
 /// A log that is copied and damaged.
@@ -68,9 +72,9 @@ struct Template {
 
 impl Template {
     /// Several segments, blocks and commits; where the process was killed, rings that hold what the store does not.
-    fn new(reader: &mut Helper, killed: bool) -> Self {
+    fn new(reader: &mut Helper, name: &'static str, killed: bool, retained_bytes: Option<u64>) -> Self {
         let scratch = scratch();
-        let place = Place { data: scratch.path().join("data"), synced: true, segment_bytes: 400_000 };
+        let place = Place { data: scratch.path().join("data"), synced: true, segment_bytes: 400_000, retained_bytes };
         let mut helper = Helper::start(None);
         let mut work = Work {
             place: place.clone(),
@@ -82,6 +86,7 @@ impl Template {
             dies: false,
             patience_ms: 0,
         };
+        // Each start removes what is too much.
         for round in 0..3 {
             work.round = round;
             assert!(helper.must(&Request::Write(work.clone())).finished);
@@ -100,9 +105,11 @@ impl Template {
         copy_all(scratch.path(), copy.path());
         let answer = reader.must(&Request::Read(Place { data: copy.path().join("data"), ..place.clone() }));
         assert_eq!((&answer.refused, &answer.failed), (&None, &None));
-        let expected = if killed { 4 * 300 } else { 3 * 300 };
-        assert!(answer.logged.records.len() >= expected && !is_reported(&answer.logged));
-        let name = if killed { "killed" } else { "closed" };
+        let records = &answer.logged.records;
+        let whole = if killed { 4 * 300 } else { 3 * 300 };
+        let is_cut = records.first().is_some_and(|first| first.seq > 1);
+        assert!(if retained_bytes.is_some() { is_cut } else { records.len() >= whole });
+        assert!(!is_reported(&answer.logged), "{:?}", answer.logged);
         Self { name, place, records: answer.logged.records, files, scratch }
     }
 }

@@ -58,7 +58,7 @@ impl Sweep {
     fn work(&self, case: u64) -> Work {
         let data = self.shim.directory().join(format!("data-{case}"));
         // A segment for each commit: rotations all the time.
-        let place = Place { data, synced: true, segment_bytes: 1 };
+        let place = Place { data, synced: true, segment_bytes: 1, retained_bytes: Some(3_000_000) };
         Work { place, acks: self.shim.acks().to_owned(), round: 0, threads: 2, records: 8, padding: 50, dies: false, patience_ms: 10_000 }
     }
 

@@ -10,7 +10,7 @@ use super::{
 use crate::audit::entry;
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
-use sidegate::audit::{Health, Log, Mode, Options, Order, Query, Recorder};
+use sidegate::audit::{Health, Log, Mode, Options, Order, Query, Recorder, Retention};
 use std::{
     fs::OpenOptions,
     io::{BufRead, BufReader, Read, Write},
@@ -43,6 +43,8 @@ pub struct Place {
     pub data: PathBuf,
     pub synced: bool,
     pub segment_bytes: u64,
+    /// While the log takes more, its oldest segment goes.
+    pub retained_bytes: Option<u64>,
 }
 
 /// What is recorded.
@@ -202,7 +204,9 @@ fn serves_requests() {
 
 fn options(place: &Place) -> Options {
     let mode = if place.synced { Mode::Synced } else { Mode::Durable };
-    Options { mode, rings: 2, ring_bytes: 1 << 18, segment_bytes: place.segment_bytes, ..Options::new(&place.data) }
+    let retention = Retention { bytes: place.retained_bytes, ..Retention::default() };
+    let segment_bytes = place.segment_bytes;
+    Options { mode, rings: 2, ring_bytes: 1 << 18, segment_bytes, retention, ..Options::new(&place.data) }
 }
 
 fn write(work: &Work) -> Answer {
@@ -272,7 +276,8 @@ fn record_all(log: &Log, recorder: &Recorder, name: &str, work: &Work) -> (bool,
 }
 
 fn read(place: &Place) -> Answer {
-    let log = match Log::open(options(place)) {
+    // What is read is not removed.
+    let log = match Log::open(options(&Place { retained_bytes: None, ..place.clone() })) {
         Ok(log) => log,
         Err(error) => return Answer { refused: Some(error.to_string()), ..Answer::default() },
     };
@@ -282,6 +287,7 @@ fn read(place: &Place) -> Answer {
     answer.logged.head_differs = recovery.head_differs;
     answer.logged.torn_bytes = recovery.torn_bytes;
     answer.logged.missing_rings = recovery.missing_rings;
+    answer.logged.head_lost = recovery.head_lost;
     let done = log.reader().for_each(&Query::all(Order::Ascending), |record| {
         // Every field of it.
         let checksum = crc32fast::hash(format!("{record:?}").as_bytes());

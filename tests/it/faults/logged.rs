@@ -15,6 +15,7 @@ pub struct Logged {
     pub head_differs: bool,
     pub torn_bytes: u64,
     pub missing_rings: u64,
+    pub head_lost: bool,
 }
 
 /// A record.
