@@ -285,9 +285,6 @@ pub(crate) fn open(lock: &DirectoryLock, keeping: Keeping) -> Result<Opened, Ope
     let mut writer = Writer::new(Arc::clone(&store), tail);
     let mut recovery = Recovery { head_lost: findings.head_lost, ..Recovery::default() };
     let anchor = store.anchored().map(|anchor| End { seq: anchor.seq, hash: anchor.hash });
-    if let Some(anchor) = anchor.filter(|anchor| (store.first_seq()..=writer.end().seq).contains(&anchor.seq)) {
-        recovery.head_differs = store.hash_at(anchor.seq).map_err(failed)? != Some(anchor.hash);
-    }
     findings.quarantined.iter().for_each(events::quarantined);
     findings.repaired.iter().for_each(|&first_seq| events::repaired(first_seq));
     findings.tombstone_lost.iter().for_each(|why| events::tombstone_lost(why));
@@ -296,6 +293,11 @@ pub(crate) fn open(lock: &DirectoryLock, keeping: Keeping) -> Result<Opened, Ope
     // Without one, nothing was ever committed.
     let committed = anchor.or_else(|| (!findings.head_lost).then_some(End { seq: 0, hash: GENESIS }));
     take_over(&mut writer, &lock.rings(), committed, &mut recovery)?;
+    // Only now: where the store has lost records and the rings still hold them, they are there again, in another order perhaps.
+    if let Some(anchor) = anchor {
+        let found = store.hash_at(anchor.seq).map_err(failed)?;
+        recovery.head_differs = found.is_some_and(|hash| hash != anchor.hash);
+    }
     recovery.taken_over = writer.end().seq.saturating_sub(before.max(recovery.leapt_to));
     record_gaps(&mut writer, &store, &findings.quarantined, &mut recovery)
         .map_err(|error| OpenError::write(&lock.audit, error))?;
