@@ -24,6 +24,7 @@ mod ring;
 mod shared;
 mod signature;
 mod store;
+mod verify;
 mod writer;
 
 pub use crate::config::{Hold, Mode, WhenFailed, WhenFull};
@@ -39,6 +40,7 @@ pub use recorder::{Recorder, Waiter};
 pub use retention::Retention;
 pub use shared::{Health, OnCommit};
 pub use signature::KeyError;
+pub use verify::{Problem, Removed, Report, Verification, VerifyError, verify};
 
 /// The place of a record in its ring; tells when it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

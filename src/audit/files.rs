@@ -12,6 +12,11 @@ pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Makes one directory, `0700`, that must not be there yet.
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
 /// Opens a file for reading and writing, made `0600` where it is not there.
 pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
@@ -70,7 +75,7 @@ pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
 
 /// Copies a directory with what is in it, as far as `take` says so of a name.
 pub(crate) fn copy_directory(from: &Path, to: &Path, take: impl Fn(&str) -> bool + Copy) -> io::Result<()> {
-    DirBuilder::new().mode(0o700).create(to)?;
+    create_private(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (name, target) = (entry.file_name(), to.join(entry.file_name()));
@@ -81,14 +86,26 @@ pub(crate) fn copy_directory(from: &Path, to: &Path, take: impl Fn(&str) -> bool
             copy_directory(&entry.path(), &target, take)?;
         } else {
             match fs::copy(entry.path(), &target) {
-                Ok(_) => File::open(&target)?.sync_all()?,
                 // sled renames and removes its snapshots in the background.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
             }
         }
     }
-    sync_directory(to)
+    Ok(())
+}
+
+/// Hands a directory with all that is in it to the disk.
+pub(crate) fn sync_all_in(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_all_in(&entry.path())?;
+        } else {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    sync_directory(directory)
 }
 
 /// Bytes on disk of a directory's files. What cannot be read counts as nothing: this is for gauges.

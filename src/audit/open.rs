@@ -199,6 +199,25 @@ impl DirectoryLock {
         }
     }
 
+    /// Locks a directory that holds a log, and changes nothing in it. `None` where another process has it open.
+    pub(crate) fn look(data: &Path) -> Result<Option<Self>, OpenError> {
+        check_format(data)?;
+        let audit = data.join("audit");
+        let path = audit.join("LOCK");
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(OpenError::Missing { path: data.to_owned() });
+            }
+            Err(source) => return Err(OpenError::io(&path, source)),
+        };
+        match Self::hold(data, audit, file) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(OpenError::InUse { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(crate) fn rings(&self) -> PathBuf {
         self.audit.join("rings")
     }
@@ -206,13 +225,17 @@ impl DirectoryLock {
     fn lock(data: &Path, audit: PathBuf) -> Result<Self, OpenError> {
         let path = audit.join("LOCK");
         let file = files::create_file(&path).map_err(|source| OpenError::io(&path, source))?;
+        Self::hold(data, audit, file)
+    }
+
+    fn hold(data: &Path, audit: PathBuf, file: File) -> Result<Self, OpenError> {
         let begun = Instant::now();
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { audit, _file: file }),
                 Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => thread::sleep(LOCK_PATIENCE / 100),
                 Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: data.to_owned() }),
-                Err(TryLockError::Error(source)) => return Err(OpenError::io(&path, source)),
+                Err(TryLockError::Error(source)) => return Err(OpenError::io(&audit.join("LOCK"), source)),
             }
         }
     }
@@ -262,9 +285,6 @@ pub(crate) fn open(lock: &DirectoryLock, keeping: Keeping) -> Result<Opened, Ope
     let mut writer = Writer::new(Arc::clone(&store), tail);
     let mut recovery = Recovery { head_lost: findings.head_lost, ..Recovery::default() };
     let anchor = store.anchored().map(|anchor| End { seq: anchor.seq, hash: anchor.hash });
-    if let Some(anchor) = anchor.filter(|anchor| (store.first_seq()..=writer.end().seq).contains(&anchor.seq)) {
-        recovery.head_differs = store.hash_at(anchor.seq).map_err(failed)? != Some(anchor.hash);
-    }
     findings.quarantined.iter().for_each(events::quarantined);
     findings.repaired.iter().for_each(|&first_seq| events::repaired(first_seq));
     findings.tombstone_lost.iter().for_each(|why| events::tombstone_lost(why));
@@ -273,6 +293,11 @@ pub(crate) fn open(lock: &DirectoryLock, keeping: Keeping) -> Result<Opened, Ope
     // Without one, nothing was ever committed.
     let committed = anchor.or_else(|| (!findings.head_lost).then_some(End { seq: 0, hash: GENESIS }));
     take_over(&mut writer, &lock.rings(), committed, &mut recovery)?;
+    // Only now: where the store has lost records and the rings still hold them, they are there again, in another order perhaps.
+    if let Some(anchor) = anchor {
+        let found = store.hash_at(anchor.seq).map_err(failed)?;
+        recovery.head_differs = found.is_some_and(|hash| hash != anchor.hash);
+    }
     recovery.taken_over = writer.end().seq.saturating_sub(before.max(recovery.leapt_to));
     record_gaps(&mut writer, &store, &findings.quarantined, &mut recovery)
         .map_err(|error| OpenError::write(&lock.audit, error))?;

@@ -66,6 +66,7 @@ pub(crate) fn open_segment(
         files::remove_if_there(&copy).map_err(failed)?;
         return Err(damage);
     }
+    files::sync_all_in(&copy).map_err(failed)?;
     put_aside(path, now).map_err(failed)?;
     fs::rename(&copy, path).map_err(failed)?;
     path.parent().map_or(Ok(()), files::sync_directory).map_err(failed)?;

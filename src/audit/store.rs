@@ -25,7 +25,7 @@ mod segment;
 mod tests;
 
 pub(crate) use catalog::{Catalog, Stretch};
-pub(crate) use head::{Anchor, Head};
+pub(crate) use head::{Anchor, Head, Looked};
 pub(crate) use origin::Origin;
 pub(crate) use seal::Tail;
 pub(crate) use segment::{PART_BYTES, Segment};

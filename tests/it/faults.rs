@@ -4,6 +4,12 @@
 //! `SIDEGATE_SEED=<seed> SIDEGATE_CASE=<number>` runs that case alone. `SIDEGATE_ROUNDS` sets how many cases there are; `make torture`
 //! runs the long versions.
 
+/// What was changed in the files while no process ran.
+mod corruption;
+/// Calls that fail.
+mod errors;
+/// No room, and room again.
+mod full_disk;
 /// What a process that was killed, at any moment, has left.
 mod kills;
 /// What a log holds against what was promised.
@@ -14,6 +20,8 @@ mod helper;
 mod disk;
 /// What a loss of power may leave.
 mod power_loss;
+/// A disk that takes its time.
+mod slow_disk;
 /// `LD_PRELOAD`.
 mod shim;
 /// What the shim has noted.

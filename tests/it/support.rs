@@ -24,5 +24,5 @@ pub use policies::PolicyDir;
 pub use process::sidegate;
 pub use raw::Raw;
 pub use rustix::process::Signal;
-pub use sidecar::Sidecar;
+pub use sidecar::{Builder as SidecarBuilder, Sidecar};
 pub use wait::{wait_for, wait_until};

@@ -91,16 +91,16 @@ impl Shim {
         Self { directory, acks: scratch.join("acks"), trace, control_path, control }
     }
 
-    /// Puts the shim in front of a process that is to be started.
-    pub fn apply(&self, command: &mut Command) {
-        command
-            .env("LD_PRELOAD", library())
-            .env("FAULTS_DIR", &self.directory)
-            .env("FAULTS_CONTROL", &self.control_path)
-            .env("FAULTS_ACKS", &self.acks);
-        if let Some(trace) = &self.trace {
-            command.env("FAULTS_TRACE", trace);
-        }
+    /// The environment that puts the shim in front of a process.
+    pub fn variables(&self) -> Vec<(&'static str, &Path)> {
+        let mut variables = vec![
+            ("LD_PRELOAD", library()),
+            ("FAULTS_DIR", &self.directory),
+            ("FAULTS_CONTROL", &self.control_path),
+            ("FAULTS_ACKS", &self.acks),
+        ];
+        variables.extend(self.trace.as_deref().map(|trace| ("FAULTS_TRACE", trace)));
+        variables
     }
 
     /// The watched directory.
