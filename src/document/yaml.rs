@@ -17,6 +17,12 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 /// How deep lists and mappings may be nested.
 pub const MAX_DEPTH: usize = 64;
 
+/// Whether a text was read before, so that reading it costs nothing.
+#[must_use]
+pub fn is_known(text: &Text) -> bool {
+    text.known_yaml().is_some()
+}
+
 /// Reads a YAML text. An empty text, or one of comments alone, is [`super::Value::Null`]. A text is parsed once, however often it
 /// is read.
 ///

@@ -19,22 +19,27 @@ use crate::{
 };
 use std::{num::NonZero, panic::resume_unwind, thread};
 
-/// Files that are parsed at a time at the most: each of them stands in memory as a tree for that long.
+/// Files that are parsed at a time at the most.
 const AT_A_TIME: usize = 8;
 
-/// Reads files into what the set declares, in their order. They are parsed side by side: users fill files.
+/// Reads files into what the set declares, in their order. Those that are not known yet are parsed side by side: users fill files.
 pub(super) fn files(texts: &[Text], declared: &mut Declared, problems: &mut Diagnostics) {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    for texts in texts.chunks(cores.min(AT_A_TIME)) {
-        let roots: Vec<_> = thread::scope(|scope| {
-            let parsing: Vec<_> = texts.iter().map(|text| scope.spawn(|| yaml::read(text))).collect();
-            parsing.into_iter().map(|one| one.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-        });
-        for (text, root) in texts.iter().zip(roots) {
-            match root {
-                Ok(root) => file(text, &root, declared, problems),
-                Err(found) => problems.append(found),
+    let unknown: Vec<&Text> = texts.iter().filter(|text| !yaml::is_known(text)).collect();
+    // One file is parsed here as quickly as elsewhere.
+    for texts in unknown.chunks(cores.min(AT_A_TIME)).filter(|texts| texts.len() > 1) {
+        thread::scope(|scope| {
+            // The texts keep what was found out. What is wrong with them is reported below, in their order.
+            let parsing: Vec<_> = texts.iter().map(|text| scope.spawn(|| yaml::read(text).is_ok())).collect();
+            for one in parsing {
+                let _good = one.join().unwrap_or_else(|panic| resume_unwind(panic));
             }
+        });
+    }
+    for text in texts {
+        match yaml::read(text) {
+            Ok(root) => file(text, &root, declared, problems),
+            Err(found) => problems.append(found),
         }
     }
 }

@@ -160,6 +160,17 @@ impl Files {
         self.files.iter().find(|file| file.path == path).map(File::text)
     }
 
+    /// Forgets what is known about YAML files beyond so many bytes of them: a parsed text takes many times its length.
+    pub(super) fn forget_beyond(&mut self, bytes: usize) {
+        let mut left = bytes;
+        for file in self.files.iter_mut().filter(|file| file.sort.is_yaml()) {
+            match left.checked_sub(file.content.len()) {
+                Some(rest) => left = rest,
+                None => file.text = OnceLock::new(),
+            }
+        }
+    }
+
     /// Takes over the texts of files that have not changed since an earlier generation, with all that is known about them.
     pub(super) fn adopt(&mut self, earlier: &Self) {
         let mut known = earlier.files.iter().peekable();

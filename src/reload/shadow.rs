@@ -13,7 +13,7 @@ use super::{
     workshop::Workshop,
 };
 use crate::{
-    config::Live,
+    config::{ActivationTests, Live},
     document::Diagnostics,
     lifecycle::{Clock, Stop},
     model::{Revision, Timestamp},
@@ -59,8 +59,8 @@ pub struct ShadowWorker {
     workshop: Workshop,
     compiler: Arc<Mutex<Compiler>>,
     watch: Watch,
-    // What was last looked at, whether it became of use or not.
-    seen: Option<Revision>,
+    // What was last looked at, whether it became of use or not, and what its tests meant then.
+    seen: Option<(Revision, ActivationTests)>,
 }
 
 impl Shadow {
@@ -118,10 +118,10 @@ impl ShadowWorker {
             };
             let began = Instant::now();
             let look = Look { slot: &self.shadow.slot, workshop: &self.workshop, debounce: policies.debounce };
-            let (source, seen) = (self.source.clone(), self.seen);
-            match look.find(cause, move || source.read(), |digest| seen == Some(digest)).await {
-                Ok(Found::Files(files)) if Some(files.revision()) == self.seen => {}
-                Ok(Found::Files(files)) => self.load(files, began).await,
+            let (source, seen, tests) = (self.source.clone(), self.seen, policies.activation_tests);
+            match look.find(cause, move || source.read(), |digest| seen == Some((digest, tests))).await {
+                Ok(Found::Files(files)) if self.seen == Some((files.revision(), tests)) => {}
+                Ok(Found::Files(files)) => self.load(files, tests, began).await,
                 Ok(Found::Unreadable(error)) => {
                     self.seen = None;
                     self.fail(Refused { outcome: ReloadOutcome::ReadError, problems: error.into() }, None);
@@ -132,11 +132,10 @@ impl ShadowWorker {
         }
     }
 
-    async fn load(&mut self, files: Files, began: Instant) {
+    async fn load(&mut self, files: Files, tests: ActivationTests, began: Instant) {
         let revision = files.revision();
-        self.seen = Some(revision);
+        self.seen = Some((revision, tests));
         let (source, compiler, metrics) = (self.source.clone(), Arc::clone(&self.compiler), Arc::clone(&self.metrics));
-        let tests = self.settings.load().policies.activation_tests;
         let compiled = self.workshop.run(move || {
             load::compile(&compiler, files, &source.options, tests)
                 .map(|snapshot| Current::unanswering(snapshot, &metrics))

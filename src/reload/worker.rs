@@ -16,7 +16,7 @@ use super::{
     workshop::Workshop,
 };
 use crate::{
-    config::{Live, Policies},
+    config::{ActivationTests, Live, Policies},
     document::Diagnostics,
     lifecycle::{Clock, Stop},
     model::Revision,
@@ -53,6 +53,8 @@ pub struct Worker {
     compiler: Arc<Mutex<Compiler>>,
     watch: Watch,
     keeper: Keeper,
+    // What the set's tests meant when the refusal that stands was made.
+    tests: ActivationTests,
     // The refusal that stands, as it was first reported.
     refused: Option<Report>,
     // Why the files cannot be read, as it was last told.
@@ -105,7 +107,11 @@ impl Worker {
     /// One look: what was found and what came of it. Nothing where the files do not come to rest; then there will be another look.
     async fn look(&mut self, cause: Cause) -> Option<Report> {
         let began = Instant::now();
-        let debounce = self.policies().debounce;
+        let Policies { debounce, activation_tests, .. } = self.policies();
+        if std::mem::replace(&mut self.tests, activation_tests) != activation_tests {
+            // What was refused may do now.
+            self.refused = None;
+        }
         let look = Look { slot: &self.slot, workshop: &self.workshop, debounce };
         let source = self.source.clone();
         let found = look.find(cause, move || source.read(), |seen| self.is_known(seen)).await;

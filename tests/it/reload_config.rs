@@ -1,6 +1,6 @@
 //! The process's own configuration, changed while it runs.
 
-use crate::support::{PolicyDir, Sidecar, Signal, generation, wait_for};
+use crate::support::{PolicyDir, Sidecar, Signal, decides, generation, wait_decides, wait_for};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -109,4 +109,18 @@ fn flags_and_the_environment_still_win() {
         (&json!("server.authorize.limits.batch_items"), &json!("sighup"))
     );
     assert_eq!(ask().status, 413);
+}
+
+#[test]
+fn a_set_that_was_refused_for_its_tests_goes_live_once_they_are_not_required() {
+    let tests = "cases:\n  - { user: gen-0, action: view, resource: order:o-1, expect: allow }\n";
+    let policies = PolicyDir::with(&[("set.yaml", &generation(0)), ("tests/first.yaml", tests)]);
+    let quick = "policies: { poll_interval: 100ms, debounce: 20ms }";
+    let sidecar = Sidecar::builder().policies(policies.path()).config(quick).start();
+    let known = "users: { gen-0: { name: R, email: r@demo.example },";
+    policies.write("set.yaml", &generation(1).replace("users: {", known));
+    sidecar.wait_event("policy_rejected", SOON, |line| line["outcome"] == "rejected_tests");
+    assert!(decides(&sidecar, 0));
+    sidecar.configure("policies: { activation_tests: warn }");
+    wait_decides(&sidecar, 1);
 }

@@ -107,6 +107,7 @@ pub fn start(
         workshop,
         compiler: Arc::new(compiler),
         keeper,
+        tests: policies.activation_tests,
         refused: news.filter(|_| is_refusal),
         unreadable,
         retired: Vec::new(),
