@@ -50,6 +50,8 @@ mod metrics;
 mod ops;
 /// The engine beside plain Cedar.
 mod plain_cedar;
+/// Access, menus, matrices, explanations.
+mod questions;
 /// Files that the code writes are what it would write now.
 mod references;
 /// Changes that go live.
@@ -62,6 +64,8 @@ mod reload_refuses;
 mod samples;
 /// Generated JSON Schemas are up to date.
 mod schemas;
+/// AuthZEN search: vectors, pages, agreement with evaluations.
+mod search;
 /// The stop.
 mod shutdown;
 /// Holds the repository to its own rules.
