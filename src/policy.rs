@@ -27,7 +27,8 @@ mod tables;
 mod types;
 
 pub use access::{
-    ActionAccess, ConditionText, GateState, Given, GivenRole, ModuleAccess, Overview, Refused, Unknown, UserAccess, Way,
+    ActionAccess, ConditionText, GateState, Given, GivenRole, ModuleAccess, Overview, Place, Refused, Unknown,
+    UserAccess, Way,
 };
 pub use cache::Compiler;
 pub use cases::{

@@ -16,6 +16,7 @@ use crate::{
 };
 use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
+use std::fmt;
 
 /// Answers questions about one snapshot. To be made once for many questions.
 #[derive(Debug)]
@@ -141,9 +142,12 @@ pub struct Way<'s> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<&'s str>,
     /// Where it stands in the files.
-    #[serde(serialize_with = "location")]
-    pub source: Option<&'s Location>,
+    pub source: Option<Place<'s>>,
 }
+
+/// A place in the files, written `roles.yaml:17:7`.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'s>(&'s Location);
 
 /// A condition in words.
 #[derive(Debug, Serialize)]
@@ -167,7 +171,12 @@ impl<'s> Overview<'s> {
     ///
     /// # Errors
     /// Fails where the set has no modules or does not know the tenant.
-    pub fn access(&self, user: &'s BoundUser, tenant: Option<&'s str>, time: Timestamp) -> Result<UserAccess<'s>, Unknown> {
+    pub fn access(
+        &self,
+        user: &'s BoundUser,
+        tenant: Option<&'s str>,
+        time: Timestamp,
+    ) -> Result<UserAccess<'s>, Unknown> {
         let snapshot = self.snapshot;
         let (tenant, refused) = self.standing(user, tenant, time)?;
         let given = given::Given::all(user.user(), tenant, time);
@@ -268,7 +277,8 @@ impl<'s> Overview<'s> {
 
     fn action(&self, action: &'s str, mut ways: Vec<Way<'s>>, touching: &[Touching]) -> ActionAccess<'s> {
         let forbids = touching.iter().flat_map(|touching| &touching.forbids).filter(|forbid| !forbid.certain);
-        let mut unless: Vec<_> = forbids.filter_map(|forbid| self.facts(forbid.policy)).map(|facts| &*facts.id).collect();
+        let mut unless: Vec<_> =
+            forbids.filter_map(|forbid| self.facts(forbid.policy)).map(|facts| &*facts.id).collect();
         unless.dedup();
         // Beside a way without limits the others do not matter.
         if let Some(free) = ways.iter().position(Way::is_free) {
@@ -286,7 +296,10 @@ impl<'s> Overview<'s> {
                 continue;
             }
             for permit in &touching.permits {
-                match found.iter_mut().find(|(policy, certain, _)| (*policy, *certain) == (permit.policy, permit.certain)) {
+                match found
+                    .iter_mut()
+                    .find(|(policy, certain, _)| (*policy, *certain) == (permit.policy, permit.certain))
+                {
                     Some((_, _, covered)) => covered.push(part),
                     None => found.push((permit.policy, permit.certain, vec![part])),
                 }
@@ -296,7 +309,7 @@ impl<'s> Overview<'s> {
             let facts = self.facts(policy)?;
             let conditions = if certain { Vec::new() } else { self.conditions_of(facts) };
             let (areas, types) = limits(module, parts, &covered);
-            Some(Way { policy: &facts.id, areas, types, conditions, source: facts.location.as_ref() })
+            Some(Way { policy: &facts.id, areas, types, conditions, source: facts.location.as_ref().map(Place) })
         });
         ways.collect()
     }
@@ -331,7 +344,9 @@ impl<'s> Overview<'s> {
         let declared = self.snapshot.catalog.conditions.iter().find(|condition| condition.name == name);
         match declared {
             Some(condition) => condition.description.as_deref(),
-            None => self.snapshot.program.policies().iter().find(|facts| *facts.id == *name).map(|facts| &*facts.summary),
+            None => {
+                self.snapshot.program.policies().iter().find(|facts| *facts.id == *name).map(|facts| &*facts.summary)
+            }
         }
     }
 }
@@ -351,10 +366,10 @@ fn limits<'s>(module: &'s catalog::Module, parts: &[Part], covered: &[&Part]) ->
             areas
         });
     }
-    let typed = module.resource_types.iter().filter(|ty| covered.iter().any(|part| part.ty.as_ref() == Some(ty)));
-    let typed: Vec<_> = typed.map(String::as_str).collect();
-    let types = if typed.len() == module.resource_types.len() { Vec::new() } else { typed };
-    (areas, types)
+    let is_covered = |ty: &&String| covered.iter().any(|part| part.ty.as_ref() == Some(*ty));
+    let typed: Vec<_> = module.resource_types.iter().filter(is_covered).map(String::as_str).collect();
+    let all = typed.len() == module.resource_types.len();
+    (areas, if all { Vec::new() } else { typed })
 }
 
 impl<'s> ModuleAccess<'s> {
@@ -379,6 +394,18 @@ impl Way<'_> {
     }
 }
 
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Place<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self.0)
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn as_text<S: Serializer>(code: &ReasonCode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(code.as_str())
@@ -387,11 +414,4 @@ fn as_text<S: Serializer>(code: &ReasonCode, serializer: S) -> Result<S::Ok, S::
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn always_or_depends<S: Serializer>(always: &bool, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(if *always { "always" } else { "depends" })
-}
-
-pub(super) fn location<S: Serializer>(location: &Option<&Location>, serializer: S) -> Result<S::Ok, S::Error> {
-    match location {
-        Some(location) => serializer.collect_str(location),
-        None => serializer.serialize_none(),
-    }
 }

@@ -223,7 +223,7 @@ mod tests {
             // What hand-written policies are checked against changes, and they do not.
             ("base.yaml", &BASE.replace("docs: { resources: [doc] }", "papers: { resources: [doc] }")),
             ("base.yaml", BASE),
-            ("extra.cedar", &CEDAR.replace("view", "veiw")),
+            ("extra.cedar", &CEDAR.replace("view", "viewing")),
             ("extra.cedar", "permit ("),
             ("extra.cedar", &CEDAR.repeat(3)),
             ("more.cedar", &CEDAR.replace("clerk", "reader")),

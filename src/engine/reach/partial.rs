@@ -38,10 +38,7 @@ impl<'p> Partial<'p> {
             }
             Node::Or(parts) => {
                 let [left, right] = parts.as_ref();
-                match self.truth(left, forbids)? {
-                    true => Some(true),
-                    false => self.truth(right, forbids),
-                }
+                if self.truth(left, forbids)? { Some(true) } else { self.truth(right, forbids) }
             }
             Node::Not(of) => self.truth(of, forbids).map(|truth| !truth),
             Node::If(parts) => {
