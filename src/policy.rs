@@ -28,7 +28,8 @@ pub use access::{
     ActionAccess, ConditionText, GateState, Given, GivenRole, ModuleAccess, Overview, Refused, Unknown, UserAccess, Way,
 };
 pub use cases::{
-    Count, Coverage, DecisionTest, Expectation, MenuTest, PolicyTest, TestReport, TestResult, run_tests, run_tests_where,
+    Count, Coverage, DecisionTest, Expectation, MenuTest, PolicyTest, TestReport, TestResult, run_tests,
+    run_tests_where,
 };
 pub use catalog::{
     Access, CUSTOM, Catalog, Cell, Condition, Family, Gate, Label, Level, MenuItem, Module, Preset, Right, Role, Values,

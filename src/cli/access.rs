@@ -5,7 +5,7 @@ use super::{
     output::{self, Output},
     subject::SubjectArgs,
 };
-use crate::policy::{UserAccess, ActionAccess, ModuleAccess};
+use crate::policy::{ActionAccess, ModuleAccess, UserAccess};
 use clap::Args;
 use serde_json::json;
 
@@ -31,10 +31,13 @@ pub(super) fn run(args: &AccessArgs) -> ExitCode {
 
 fn human(access: &UserAccess<'_>) -> String {
     let mut lines = vec![headline(access)];
-    lines.extend(access.refused.iter().map(|refused| format!("nothing is allowed: {} ({})", refused.message, refused.code)));
+    lines.extend(
+        access.refused.iter().map(|refused| format!("nothing is allowed: {} ({})", refused.message, refused.code)),
+    );
     let roles = access.roles.iter().map(|role| format!("role  {}{}", role.given.id, terms(&role.given)));
     let grants = access.grants.iter().map(|grant| format!("grant {}{}", grant.id, terms(grant)));
-    let gates = access.gates.iter().map(|gate| format!("gate  {} is {}", gate.id, if gate.open { "open" } else { "closed" }));
+    let gates =
+        access.gates.iter().map(|gate| format!("gate  {} is {}", gate.id, if gate.open { "open" } else { "closed" }));
     let attributes = access.attributes.iter().map(|(name, value)| format!("attribute {name} = {value}"));
     lines.extend(access.preset.map(|preset| format!("  preset {preset}")));
     lines.extend(roles.chain(grants).chain(gates).chain(attributes).map(|line| format!("  {line}")));
@@ -90,6 +93,7 @@ fn limits(action: &ActionAccess<'_>) -> String {
         let place = way.source.map(|place| format!(" ({place})")).unwrap_or_default();
         words + &place
     });
-    let unless = if action.unless.is_empty() { String::new() } else { format!(" unless {}", action.unless.join(" or ")) };
+    let unless =
+        if action.unless.is_empty() { String::new() } else { format!(" unless {}", action.unless.join(" or ")) };
     format!("{}{}{unless}", action.action, ways.collect::<Vec<_>>().join(", or"))
 }

@@ -139,12 +139,7 @@ impl<'a> Reach<'a> {
     ///
     /// Whether the user may act at all is not asked here: a decision tells that.
     #[must_use]
-    pub fn of(
-        program: &'a Program,
-        user: &'a BoundUser,
-        tenant: Option<&'a str>,
-        time: Timestamp,
-    ) -> Option<Self> {
+    pub fn of(program: &'a Program, user: &'a BoundUser, tenant: Option<&'a str>, time: Timestamp) -> Option<Self> {
         let Dialect::Declared(vocabulary) = program.dialect() else { return None };
         Some(Self { program, vocabulary, user, standing: user.standing(tenant, time), tenant })
     }

@@ -65,7 +65,9 @@ mod tests {
 
     #[test]
     fn encoded_names_come_back_as_they_were() {
-        for (written, form, path) in [("a%20b", "a b", "a b"), ("a+b", "a b", "a+b"), ("%C3%A9", "é", "é"), ("x", "x", "x")] {
+        for (written, form, path) in
+            [("a%20b", "a b", "a b"), ("a+b", "a b", "a+b"), ("%C3%A9", "é", "é"), ("x", "x", "x")]
+        {
             assert_eq!((decode(written).unwrap().as_ref(), segment(written).unwrap().as_ref()), (form, path));
         }
         for written in ["%", "%4", "%zz", "%+1", "%ff"] {

@@ -3,9 +3,10 @@
 //! A field that does not exist is an error here, with the nearest one that does: a misspelt `context` must not decide.
 
 use super::{
-    ApiError, questions,
+    ApiError,
     desk::{self, Asked, Desk, Question},
     json::{self, Members, Text, once, unknown_field},
+    questions,
     service::Answer,
 };
 use crate::{

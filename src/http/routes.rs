@@ -81,10 +81,7 @@ pub(super) fn labels() -> impl Iterator<Item = (&'static str, &'static [u16])> {
 }
 
 /// The route of a request with the segment of its path that stands for `{id}`, or the label and the error of one that has none.
-pub(super) fn find<'p>(
-    method: &Method,
-    path: &'p str,
-) -> Result<(&'static Route, &'p str), (&'static str, ApiError)> {
+pub(super) fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Route, &'p str), (&'static str, ApiError)> {
     let fitting = || ROUTES.iter().filter_map(|route| Some((route, route.takes(path)?)));
     if let Some(found) = fitting().find(|(route, _)| route.method == *method) {
         return Ok(found);

@@ -1,8 +1,9 @@
 //! One request from head to answer: route, limits, handler, fence, headers, metrics.
 
 use super::{
-    ApiError, ErrorCode, authorize, authzen, body, questions,
+    ApiError, ErrorCode, authorize, authzen, body,
     desk::{Desk, LISTENER},
+    questions,
     request_id::{RequestId, X_REQUEST_ID},
     routes::{self, Access, Handler, Route},
 };

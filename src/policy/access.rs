@@ -167,7 +167,12 @@ impl<'s> Overview<'s> {
     ///
     /// # Errors
     /// Fails where the set has no modules or does not know the tenant.
-    pub fn access(&self, user: &'s BoundUser, tenant: Option<&'s str>, time: Timestamp) -> Result<UserAccess<'s>, Unknown> {
+    pub fn access(
+        &self,
+        user: &'s BoundUser,
+        tenant: Option<&'s str>,
+        time: Timestamp,
+    ) -> Result<UserAccess<'s>, Unknown> {
         let snapshot = self.snapshot;
         let (tenant, refused) = self.standing(user, tenant, time)?;
         let given = given::Given::all(user.user(), tenant, time);
@@ -268,7 +273,8 @@ impl<'s> Overview<'s> {
 
     fn action(&self, action: &'s str, mut ways: Vec<Way<'s>>, touching: &[Touching]) -> ActionAccess<'s> {
         let forbids = touching.iter().flat_map(|touching| &touching.forbids).filter(|forbid| !forbid.certain);
-        let mut unless: Vec<_> = forbids.filter_map(|forbid| self.facts(forbid.policy)).map(|facts| &*facts.id).collect();
+        let mut unless: Vec<_> =
+            forbids.filter_map(|forbid| self.facts(forbid.policy)).map(|facts| &*facts.id).collect();
         unless.dedup();
         // Beside a way without limits the others do not matter.
         if let Some(free) = ways.iter().position(Way::is_free) {
@@ -286,7 +292,10 @@ impl<'s> Overview<'s> {
                 continue;
             }
             for permit in &touching.permits {
-                match found.iter_mut().find(|(policy, certain, _)| (*policy, *certain) == (permit.policy, permit.certain)) {
+                match found
+                    .iter_mut()
+                    .find(|(policy, certain, _)| (*policy, *certain) == (permit.policy, permit.certain))
+                {
                     Some((_, _, covered)) => covered.push(part),
                     None => found.push((permit.policy, permit.certain, vec![part])),
                 }
@@ -331,7 +340,9 @@ impl<'s> Overview<'s> {
         let declared = self.snapshot.catalog.conditions.iter().find(|condition| condition.name == name);
         match declared {
             Some(condition) => condition.description.as_deref(),
-            None => self.snapshot.program.policies().iter().find(|facts| *facts.id == *name).map(|facts| &*facts.summary),
+            None => {
+                self.snapshot.program.policies().iter().find(|facts| *facts.id == *name).map(|facts| &*facts.summary)
+            }
         }
     }
 }

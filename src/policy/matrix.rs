@@ -186,7 +186,12 @@ impl MatrixCell {
             let actions = access.actions.iter().filter(move |action| action.always == always);
             actions.map(|ActionAccess { action, .. }| (*action).to_owned()).collect()
         };
-        Self { module: access.id.to_owned(), summary: access.summary.clone(), always: names(true), depends: names(false) }
+        Self {
+            module: access.id.to_owned(),
+            summary: access.summary.clone(),
+            always: names(true),
+            depends: names(false),
+        }
     }
 }
 

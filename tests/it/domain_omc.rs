@@ -17,7 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 type Right = (String, String);
 
 /// The right that an advanced twin of a right is, which the facts name beside it.
-const ADVANCED: [&str; 3] = ["delivery:configure_advanced", "orders:configure_advanced", "stock-locations:configure_advanced"];
+const ADVANCED: [&str; 3] =
+    ["delivery:configure_advanced", "orders:configure_advanced", "stock-locations:configure_advanced"];
 
 fn split(right: &str) -> Right {
     let (module, action) = right.split_once(':').expect("module:action");

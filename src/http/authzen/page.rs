@@ -55,7 +55,8 @@ impl Page {
         let (mut given, mut after) = (request.and_then(|page| page.limit), None);
         // An empty token is the end of a list: a client that sends it begins anew.
         if let Some(token) = request.and_then(|page| page.token.as_deref()).filter(|token| !token.is_empty()) {
-            let token = Token::read(token).ok_or_else(|| ApiError::malformed("`page.token` is not a token of this API"))?;
+            let token =
+                Token::read(token).ok_or_else(|| ApiError::malformed("`page.token` is not a token of this API"))?;
             if token.digest != digest {
                 let message = "`page.token` belongs to another request, or the policies have changed since";
                 return Err(ApiError::malformed(message));
@@ -222,7 +223,8 @@ mod tests {
             let token = Token { digest: [7; 16], limit, after: after.map(str::to_owned) };
             assert_eq!(Token::read(&token.write()), Some(token));
         }
-        for text in ["x", "0", "00", "é", "+1", &"0".repeat(47), &("0".repeat(48) + "3f41"), &("0".repeat(48) + "3eff")] {
+        for text in ["x", "0", "00", "é", "+1", &"0".repeat(47), &("0".repeat(48) + "3f41"), &("0".repeat(48) + "3eff")]
+        {
             assert_eq!(Token::read(text), None, "{text}");
         }
     }
@@ -233,14 +235,23 @@ mod tests {
             let body: Body<'_> = serde_json::from_str(text).unwrap();
             digest(sought, Revision::new([1; 32]), &body, false).unwrap()
         };
-        let one = of(Sought::Subjects, r#"{"subject":{"type":"user"},"action":{"name":"view"},"resource":{"type":"r","id":"1"}}"#);
+        let one = of(
+            Sought::Subjects,
+            r#"{"subject":{"type":"user"},"action":{"name":"view"},"resource":{"type":"r","id":"1"}}"#,
+        );
         let same = of(
             Sought::Subjects,
             r#" {"resource": {"id":"1", "type":"r"}, "action":{"name":"view"}, "subject":{"type":"user","id":"ignored"}}"#,
         );
         assert_eq!(one, same);
-        let other = of(Sought::Subjects, r#"{"subject":{"type":"user"},"action":{"name":"edit"},"resource":{"type":"r","id":"1"}}"#);
-        let kind = of(Sought::Resources, r#"{"subject":{"type":"user"},"action":{"name":"view"},"resource":{"type":"r","id":"1"}}"#);
+        let other = of(
+            Sought::Subjects,
+            r#"{"subject":{"type":"user"},"action":{"name":"edit"},"resource":{"type":"r","id":"1"}}"#,
+        );
+        let kind = of(
+            Sought::Resources,
+            r#"{"subject":{"type":"user"},"action":{"name":"view"},"resource":{"type":"r","id":"1"}}"#,
+        );
         assert!(one != other && one != kind);
     }
 }

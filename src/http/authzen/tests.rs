@@ -10,7 +10,13 @@ use serde_json::{Value, json};
 
 fn run(dialect: Dialect, batch: bool, body: &str) -> Result<Value, String> {
     let limits = Limits { batch_items: 5, ..Limits::default() };
-    let desk = Desk::new(services(dialect, limits), recorder(), None, std::sync::Arc::default(), crate::http::aside::Aside::default());
+    let desk = Desk::new(
+        services(dialect, limits),
+        recorder(),
+        None,
+        std::sync::Arc::default(),
+        crate::http::aside::Aside::default(),
+    );
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let answer = runtime.block_on(async {
         if batch {

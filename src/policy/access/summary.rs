@@ -51,11 +51,9 @@ impl Group<'_, '_> {
     fn words(&self, module: &Module, levels: &[Level]) -> String {
         let mut words = named(&self.actions, module, levels);
         if let Some(limits) = self.limits {
-            for (before, names, between) in [
-                (" on ", &limits.types, ", "),
-                (" in ", &limits.areas, ", "),
-                (" when ", &limits.conditions, " and "),
-            ] {
+            for (before, names, between) in
+                [(" on ", &limits.types, ", "), (" in ", &limits.areas, ", "), (" when ", &limits.conditions, " and ")]
+            {
                 if !names.is_empty() {
                     words.push_str(before);
                     words.push_str(&names.join(between));
@@ -77,7 +75,9 @@ fn named(actions: &[&str], module: &Module, levels: &[Level]) -> String {
     let contained = levels.iter().map(|level| (level, module.actions_of(level))).filter(|(_, of_level)| {
         !of_level.is_empty() && of_level.iter().all(|action| actions.contains(&action.as_str()))
     });
-    let Some((level, of_level)) = contained.max_by_key(|(_, of_level)| of_level.len()) else { return actions.join(", ") };
+    let Some((level, of_level)) = contained.max_by_key(|(_, of_level)| of_level.len()) else {
+        return actions.join(", ");
+    };
     let rest = actions.iter().filter(|action| !of_level.iter().any(|known| known == *action)).copied();
     std::iter::once(level.name.as_str()).chain(rest).collect::<Vec<_>>().join(" + ")
 }

@@ -3,9 +3,7 @@
 use super::words::leads_to;
 use crate::{
     document::hint,
-    engine::{
-        BoundUser, Outcome, PolicyFacts, PolicyIndex, Subject, Vocabulary, decide, permits_for, shortfalls,
-    },
+    engine::{BoundUser, Outcome, PolicyFacts, PolicyIndex, Subject, Vocabulary, decide, permits_for, shortfalls},
     model::{Assignment, AssignmentKind, Membership, ReasonCode, Request, Status, User, Value},
     policy::{Snapshot, access::Overview},
 };
@@ -147,11 +145,8 @@ impl<'x> Search<'x> {
         if let Some(change) = self.misnamed(outcome) {
             return vec![change];
         }
-        let trial = Trial {
-            user: user.user().clone(),
-            tenant: self.request.tenant.map(str::to_owned),
-            steps: Vec::new(),
-        };
+        let trial =
+            Trial { user: user.user().clone(), tenant: self.request.tenant.map(str::to_owned), steps: Vec::new() };
         self.explore(&trial);
         self.found.sort_by_key(|change| change.steps.len());
         let shortest = self.found.first().map_or(0, |change| change.steps.len());
@@ -168,9 +163,7 @@ impl<'x> Search<'x> {
                 let modules = self.vocabulary.modules.iter().map(|module| module.id.as_str());
                 hint(self.request.resource.ty, types.chain(modules))
             }
-            ReasonCode::ActionUnknown => {
-                hint(self.request.action, self.vocabulary.actions.iter().map(String::as_str))
-            }
+            ReasonCode::ActionUnknown => hint(self.request.action, self.vocabulary.actions.iter().map(String::as_str)),
             _ => None,
         }?;
         let text = hint.clone();
@@ -213,7 +206,8 @@ impl<'x> Search<'x> {
         let user = BoundUser::new(program, &Arc::new(trial.user.clone()));
         let request = Request { tenant: trial.tenant.as_deref(), ..*self.request };
         let outcome = decide(program, Subject::User(&user), &request);
-        let wants = |&policy: &PolicyIndex| (policy, wants(self.overview.snapshot, Subject::User(&user), &request, policy));
+        let wants =
+            |&policy: &PolicyIndex| (policy, wants(self.overview.snapshot, Subject::User(&user), &request, policy));
         Tried {
             code: outcome.code,
             allowed: outcome.decision.is_allow(),
@@ -256,7 +250,8 @@ impl<'x> Search<'x> {
             ReasonCode::TenantMissing | ReasonCode::TenantUnknown => self.tenants(trial, tried),
             ReasonCode::TenantMismatch => {
                 let owner = self.request.resource.attributes.iter().find(|(name, _)| name == "tenant");
-                let owner = owner.and_then(|(_, value)| if let Value::String(owner) = value { Some(owner) } else { None });
+                let owner =
+                    owner.and_then(|(_, value)| if let Value::String(owner) = value { Some(owner) } else { None });
                 owner.map(|owner| trial.asking_in(owner)).into_iter().collect()
             }
             ReasonCode::GateClosed => self.gates(trial, tried),
@@ -321,7 +316,8 @@ impl<'x> Search<'x> {
     fn grants(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
         let snapshot = self.overview.snapshot;
         let permits = permits_for(&snapshot.program, self.request);
-        let ids: Vec<&str> = permits.into_iter().filter_map(|policy| self.facts(policy)).map(|facts| &*facts.id).collect();
+        let ids: Vec<&str> =
+            permits.into_iter().filter_map(|policy| self.facts(policy)).map(|facts| &*facts.id).collect();
         let mut roles: Vec<&crate::policy::Role> = Vec::new();
         for (role, _) in ids.iter().filter_map(|id| self.overview.cell(id)) {
             let held = self.holds(trial, tried, &role.id);
@@ -347,7 +343,8 @@ impl<'x> Search<'x> {
     /// Whether levels are given to users directly: this one has some, or there are no roles to give.
     fn gives_levels(&self, trial: &Trial) -> bool {
         let given = trial.user.memberships.iter().flat_map(|membership| &membership.assignments);
-        self.overview.snapshot.catalog.roles.is_empty() || given.into_iter().any(|given| given.kind == AssignmentKind::Grant)
+        self.overview.snapshot.catalog.roles.is_empty()
+            || given.into_iter().any(|given| given.kind == AssignmentKind::Grant)
     }
 
     fn holds(&self, trial: &Trial, tried: &Tried, role: &str) -> bool {
@@ -396,7 +393,8 @@ impl Change {
 
 impl Step {
     fn words(&self, user: &str) -> String {
-        let within = |tenant: &Option<String>| tenant.as_ref().map(|tenant| format!(" in `{tenant}`")).unwrap_or_default();
+        let within =
+            |tenant: &Option<String>| tenant.as_ref().map(|tenant| format!(" in `{tenant}`")).unwrap_or_default();
         match self {
             Self::Status { status } => format!("`{user}` were {status}"),
             Self::Expiry { until } => format!("the access of `{user}` had not run out at {until}"),

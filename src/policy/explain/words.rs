@@ -15,7 +15,9 @@ pub(super) fn summary(
     nearest: &[Change],
 ) -> Vec<String> {
     match outcome.decision {
-        Decision::Allow => outcome.determining.iter().filter_map(|&policy| granted(overview, subject, outcome, policy)).collect(),
+        Decision::Allow => {
+            outcome.determining.iter().filter_map(|&policy| granted(overview, subject, outcome, policy)).collect()
+        }
         Decision::Deny if nearest.is_empty() => hopeless(overview, outcome).into_iter().collect(),
         Decision::Deny => nearest.iter().map(|change| change.text.clone()).collect(),
     }
@@ -34,7 +36,8 @@ fn granted(overview: &Overview<'_>, subject: Subject<'_>, outcome: &Outcome<'_>,
         .collect();
     let tenant = outcome.tenant.map(|tenant| format!(" in `{tenant}`")).unwrap_or_default();
     if let Some((role, _)) = overview.cell(&facts.id) {
-        let holds = |given: &&&Assignment| given.kind == AssignmentKind::Role && leads_to(overview, &given.name, &role.id);
+        let holds =
+            |given: &&&Assignment| given.kind == AssignmentKind::Role && leads_to(overview, &given.name, &role.id);
         if let Some(given) = given.iter().find(holds) {
             sentence.push_str(&format!("; `{}` has the role `{}`{tenant}", user.id(), given.name));
             if given.name != role.id {
