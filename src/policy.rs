@@ -25,7 +25,8 @@ mod tables;
 mod types;
 
 pub use access::{
-    ActionAccess, ConditionText, GateState, Given, GivenRole, ModuleAccess, Overview, Refused, Unknown, UserAccess, Way,
+    ActionAccess, ConditionText, GateState, Given, GivenRole, ModuleAccess, Overview, Place, Refused, Unknown,
+    UserAccess, Way,
 };
 pub use cases::{
     Count, Coverage, DecisionTest, Expectation, MenuTest, PolicyTest, TestReport, TestResult, run_tests,

@@ -24,9 +24,12 @@ pub(super) fn run(args: &MenuArgs) -> ExitCode {
         Ok(match args.output {
             Output::Human => {
                 let width = menu.items.iter().map(|item| item.id.chars().count()).max().unwrap_or(0);
-                let line = |item: &crate::policy::Item<'_>| match item.visible {
-                    true => format!("visible  {}\n", item.id),
-                    false => format!("hidden   {:<width$}  needs {}\n", item.id, item.missing.join(", ")),
+                let line = |item: &crate::policy::Item<'_>| {
+                    if item.visible {
+                        format!("visible  {}\n", item.id)
+                    } else {
+                        format!("hidden   {:<width$}  needs {}\n", item.id, item.missing.join(", "))
+                    }
                 };
                 output::finish(&menu.items.iter().map(line).collect::<String>(), ExitCode::Done)
             }

@@ -58,9 +58,10 @@ impl SubjectArgs {
             None => {
                 let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
                 let id = self.user.as_deref().unwrap_or_default();
-                match subjects.find(id) {
-                    Some(user) => ask(&overview, user, self.tenant.as_deref(), at),
-                    None => Err(Unknown::User(id.to_owned())),
+                if let Some(user) = subjects.find(id) {
+                    ask(&overview, user, self.tenant.as_deref(), at)
+                } else {
+                    Err(Unknown::User(id.to_owned()))
                 }
             }
         };

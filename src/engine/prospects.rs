@@ -99,7 +99,7 @@ impl Program {
     /// The areas of the module that a resource type or module id stands for, as ids of its resources, sorted.
     #[must_use]
     pub fn areas_of(&self, ty: &str) -> Vec<&str> {
-        let mut areas: Vec<_> = self.names().target(ty).into_iter().flat_map(|target| target.areas()).collect();
+        let mut areas: Vec<_> = self.names().target(ty).into_iter().flat_map(super::names::Target::areas).collect();
         areas.sort_unstable();
         areas
     }

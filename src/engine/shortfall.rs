@@ -39,7 +39,7 @@ pub fn shortfalls<'a>(
     };
     let evaluator = Evaluator { question: &bound.question, store: program.store() };
     let mut parts = Vec::new();
-    conjuncts(node, &mut parts);
+    conjuncts(evaluator, node, &mut parts);
     let failing = parts.into_iter().filter(|part| evaluator.holds(part) != Ok(true));
     let mut found: Vec<Shortfall> = Vec::new();
     for part in failing {
@@ -51,9 +51,18 @@ pub fn shortfalls<'a>(
     found
 }
 
-fn conjuncts<'n>(node: &'n Node, parts: &mut Vec<&'n Node>) {
+/// The parts of a condition that must all hold, the way that an `if` takes among them.
+fn conjuncts<'n>(evaluator: Evaluator<'n>, node: &'n Node, parts: &mut Vec<&'n Node>) {
     match node {
-        Node::And(both) => both.iter().for_each(|part| conjuncts(part, parts)),
+        Node::And(both) => both.iter().for_each(|part| conjuncts(evaluator, part, parts)),
+        Node::If(of) => {
+            let [test, then, otherwise] = of.as_ref();
+            match evaluator.holds(test) {
+                Ok(true) => conjuncts(evaluator, then, parts),
+                Ok(false) => conjuncts(evaluator, otherwise, parts),
+                Err(_) => parts.push(node),
+            }
+        }
         part => parts.push(part),
     }
 }
@@ -78,7 +87,10 @@ fn describe<'v>(evaluator: Evaluator<'v>, node: &'v Node) -> Shortfall {
                 None => Shortfall { what: text(node), found: None, wanted: "hold".to_owned() },
             }
         }
-        Node::Not(of) => Shortfall { what: text(of), found: None, wanted: "not hold".to_owned() },
+        Node::Not(of) => match of.as_ref() {
+            Node::IsEmpty(of) => about(of, "not be empty".to_owned()),
+            of => Shortfall { what: text(of), found: None, wanted: "not hold".to_owned() },
+        },
         // A value that is true or false in itself.
         Node::Attribute(..) => about(node, "be `true`".to_owned()),
         other => Shortfall { what: text(other), found: None, wanted: "hold".to_owned() },

@@ -16,6 +16,7 @@ use crate::{
 };
 use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
+use std::fmt;
 
 /// Answers questions about one snapshot. To be made once for many questions.
 #[derive(Debug)]
@@ -141,9 +142,12 @@ pub struct Way<'s> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<&'s str>,
     /// Where it stands in the files.
-    #[serde(serialize_with = "location")]
-    pub source: Option<&'s Location>,
+    pub source: Option<Place<'s>>,
 }
+
+/// A place in the files, written `roles.yaml:17:7`.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'s>(&'s Location);
 
 /// A condition in words.
 #[derive(Debug, Serialize)]
@@ -237,7 +241,21 @@ impl<'s> Overview<'s> {
         tenant: Option<&'s str>,
         time: Timestamp,
     ) -> Vec<ModuleAccess<'s>> {
-        let Some(reach) = Reach::of(&self.snapshot.program, user, tenant, time) else { return Vec::new() };
+        self.reached(Reach::of(&self.snapshot.program, user, tenant, time))
+    }
+
+    /// What anybody who was given the same may come to do in every module.
+    pub(super) fn modules_of_anybody_like(
+        &self,
+        user: &'s BoundUser,
+        tenant: Option<&'s str>,
+        time: Timestamp,
+    ) -> Vec<ModuleAccess<'s>> {
+        self.reached(Reach::of_anybody_like(&self.snapshot.program, user, tenant, time))
+    }
+
+    fn reached(&self, reach: Option<Reach<'_>>) -> Vec<ModuleAccess<'s>> {
+        let Some(reach) = reach else { return Vec::new() };
         let modules = self.snapshot.catalog.modules.iter().enumerate();
         modules.map(|(index, module)| self.module(&reach, module, self.parts.module(index))).collect()
     }
@@ -305,7 +323,7 @@ impl<'s> Overview<'s> {
             let facts = self.facts(policy)?;
             let conditions = if certain { Vec::new() } else { self.conditions_of(facts) };
             let (areas, types) = limits(module, parts, &covered);
-            Some(Way { policy: &facts.id, areas, types, conditions, source: facts.location.as_ref() })
+            Some(Way { policy: &facts.id, areas, types, conditions, source: facts.location.as_ref().map(Place) })
         });
         ways.collect()
     }
@@ -362,10 +380,10 @@ fn limits<'s>(module: &'s catalog::Module, parts: &[Part], covered: &[&Part]) ->
             areas
         });
     }
-    let typed = module.resource_types.iter().filter(|ty| covered.iter().any(|part| part.ty.as_ref() == Some(ty)));
-    let typed: Vec<_> = typed.map(String::as_str).collect();
-    let types = if typed.len() == module.resource_types.len() { Vec::new() } else { typed };
-    (areas, types)
+    let is_covered = |ty: &&String| covered.iter().any(|part| part.ty.as_ref() == Some(*ty));
+    let typed: Vec<_> = module.resource_types.iter().filter(is_covered).map(String::as_str).collect();
+    let all = typed.len() == module.resource_types.len();
+    (areas, if all { Vec::new() } else { typed })
 }
 
 impl<'s> ModuleAccess<'s> {
@@ -390,6 +408,18 @@ impl Way<'_> {
     }
 }
 
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Place<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self.0)
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn as_text<S: Serializer>(code: &ReasonCode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(code.as_str())
@@ -398,11 +428,4 @@ fn as_text<S: Serializer>(code: &ReasonCode, serializer: S) -> Result<S::Ok, S::
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn always_or_depends<S: Serializer>(always: &bool, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(if *always { "always" } else { "depends" })
-}
-
-pub(super) fn location<S: Serializer>(location: &Option<&Location>, serializer: S) -> Result<S::Ok, S::Error> {
-    match location {
-        Some(location) => serializer.collect_str(location),
-        None => serializer.serialize_none(),
-    }
 }

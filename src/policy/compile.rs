@@ -94,7 +94,7 @@ fn internal(files: &Files, message: &str) -> Diagnostics {
 /// A set with YAML files.
 fn declared(files: &Files, options: &Options, problems: &mut Diagnostics) -> Option<Made> {
     let mut declared = Declared::default();
-    files.of(Sort::Yaml).for_each(|text| decode::file(&text, &mut declared, problems));
+    decode::files(&files.of(Sort::Yaml).collect::<Vec<_>>(), &mut declared, problems);
     unexpected(files, problems);
     let mut resolved = resolve::resolve(&declared, problems);
     let conditions = cedar::conditions(&declared, &resolved.rules, problems);
@@ -279,7 +279,8 @@ mod tests {
     #[test]
     fn the_printed_text_says_what_the_built_policies_say() {
         check("tests/cases/printed/rich");
-        check("policies/demo");
-        check("policies/8move");
+        for set in ["demo", "8move", "propeller", "omc", "backbone"] {
+            check(&format!("policies/{set}"));
+        }
     }
 }

@@ -62,6 +62,8 @@ mod ops;
 mod plain_cedar;
 /// `sidegate test`: tables, JSON, JUnit, coverage, exit codes.
 mod policy_tests;
+/// Access, menus, matrices, explanations.
+mod questions;
 /// Files that the code writes are what it would write now.
 mod references;
 /// Changes that go live.
@@ -74,6 +76,8 @@ mod reload_refuses;
 mod samples;
 /// Generated JSON Schemas are up to date.
 mod schemas;
+/// AuthZEN search: vectors, pages, agreement with evaluations.
+mod search;
 /// The stop.
 mod shutdown;
 /// Holds the repository to its own rules.

@@ -134,7 +134,9 @@ impl Token {
             bytes.extend(after.as_bytes());
         }
         let mut text = String::with_capacity(2 * bytes.len());
-        bytes.iter().for_each(|byte| write::plain(&mut text, format_args!("{byte:02x}")));
+        for byte in bytes {
+            write::plain(&mut text, format_args!("{byte:02x}"));
+        }
         text
     }
 
@@ -202,7 +204,9 @@ fn take(hash: &mut Sha256, value: &Value) {
         Value::Array(items) => {
             hash.update([b'[']);
             hash.update((items.len() as u64).to_be_bytes());
-            items.iter().for_each(|item| take(hash, item));
+            for item in items {
+                take(hash, item);
+            }
         }
         scalar => {
             let text = scalar.to_string();

@@ -247,7 +247,7 @@ impl<'x> Search<'x> {
                 vec![trial.with(step, |trial| trial.user.status = Status::Active)]
             }
             ReasonCode::UserExpired => self.renewals(trial, tried),
-            ReasonCode::TenantMissing | ReasonCode::TenantUnknown => self.tenants(trial, tried),
+            ReasonCode::TenantMissing | ReasonCode::TenantUnknown => Self::tenants(trial, tried),
             ReasonCode::TenantMismatch => {
                 let owner = self.request.resource.attributes.iter().find(|(name, _)| name == "tenant");
                 let owner =
@@ -258,7 +258,7 @@ impl<'x> Search<'x> {
             ReasonCode::NotGranted | ReasonCode::ConditionNotMet => {
                 let mut next = self.renewals(trial, tried);
                 if self.request.tenant.is_some() && tried.code == ReasonCode::NotGranted {
-                    next.extend(self.tenants(trial, tried));
+                    next.extend(Self::tenants(trial, tried));
                 }
                 next.extend(self.grants(trial, tried));
                 next
@@ -281,14 +281,14 @@ impl<'x> Search<'x> {
             let step = Step::Assignment { name: given.name.clone(), until: until.to_string() };
             Some(trial.with(step, |trial| {
                 let memberships = trial.user.memberships.iter_mut().filter(|one| one.tenant == tried.tenant);
-                memberships.flat_map(|one| one.assignments.get_mut(place)).for_each(|given| given.until = None);
+                memberships.filter_map(|one| one.assignments.get_mut(place)).for_each(|given| given.until = None);
             }))
         });
         expired.collect()
     }
 
     /// The user's own tenants.
-    fn tenants(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
+    fn tenants(trial: &Trial, tried: &Tried) -> Vec<Trial> {
         let asked_before = trial.steps.iter().any(|step| matches!(step, Step::Tenant { .. }));
         let tenants = trial.user.memberships.iter().filter_map(|membership| membership.tenant.as_deref());
         let others = tenants.filter(|tenant| tried.tenant.as_deref() != Some(tenant) && !asked_before);

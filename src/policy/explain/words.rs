@@ -27,7 +27,7 @@ pub(super) fn summary(
 fn granted(overview: &Overview<'_>, subject: Subject<'_>, outcome: &Outcome<'_>, policy: u32) -> Option<String> {
     let facts = overview.snapshot.program.policy(policy)?;
     let place = facts.location.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
-    let mut sentence = format!("allowed because {}{place}", facts.summary);
+    let sentence = format!("allowed because {}{place}", facts.summary);
     let Subject::User(user) = subject else { return Some(sentence) };
     let memberships = user.user().memberships.iter();
     let given: Vec<&Assignment> = memberships
@@ -35,23 +35,23 @@ fn granted(overview: &Overview<'_>, subject: Subject<'_>, outcome: &Outcome<'_>,
         .flat_map(|membership| &membership.assignments)
         .collect();
     let tenant = outcome.tenant.map(|tenant| format!(" in `{tenant}`")).unwrap_or_default();
-    if let Some((role, _)) = overview.cell(&facts.id) {
-        let holds =
-            |given: &&&Assignment| given.kind == AssignmentKind::Role && leads_to(overview, &given.name, &role.id);
-        if let Some(given) = given.iter().find(holds) {
-            sentence.push_str(&format!("; `{}` has the role `{}`{tenant}", user.id(), given.name));
-            if given.name != role.id {
-                sentence.push_str(&format!(", which includes `{}`", role.id));
-            }
-            sentence.push_str(&terms(given));
+    let through = match (overview.cell(&facts.id), facts.id.strip_prefix("grant/")) {
+        (Some((role, _)), _) => {
+            let of_role = |given: &&&Assignment| given.kind == AssignmentKind::Role;
+            let leads = |given: &&&Assignment| leads_to(overview, &given.name, &role.id);
+            given.iter().filter(of_role).find(leads).map(|given| {
+                let included =
+                    if given.name == role.id { String::new() } else { format!(", which includes `{}`", role.id) };
+                format!("; `{}` has the role `{}`{tenant}{included}{}", user.id(), given.name, terms(given))
+            })
         }
-    } else if let Some(name) = facts.id.strip_prefix("grant/") {
-        let grant = given.iter().find(|given| given.kind == AssignmentKind::Grant && given.name == name);
-        if let Some(given) = grant {
-            sentence.push_str(&format!("; `{}` was given it{tenant}{}", user.id(), terms(given)));
+        (None, Some(name)) => {
+            let grant = given.iter().find(|given| given.kind == AssignmentKind::Grant && given.name == name);
+            grant.map(|given| format!("; `{}` was given it{tenant}{}", user.id(), terms(given)))
         }
-    }
-    Some(sentence)
+        (None, None) => None,
+    };
+    Some(sentence + &through.unwrap_or_default())
 }
 
 /// Whether a role is another one, or includes it on whatever way.
