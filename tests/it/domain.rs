@@ -84,12 +84,7 @@ fn modules_have_the_resources_actions_and_areas_of_the_facts() {
             let wanted = &modules[module.id.as_str()];
             assert_eq!(module.resource_types, texts(&wanted["resources"]), "{system}: {}", module.id);
             assert_eq!(module.areas, texts(&wanted["areas"]), "{system}: {}", module.id);
-            assert_eq!(
-                set(module.actions.iter().cloned()),
-                set(facts.actions(&module.id)),
-                "{system}: {}",
-                module.id
-            );
+            assert_eq!(set(module.actions.iter().cloned()), set(facts.actions(&module.id)), "{system}: {}", module.id);
         }
     }
 }

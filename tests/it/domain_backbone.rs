@@ -15,7 +15,11 @@ fn granted(facts: &Facts, role: &str, module: &str) -> Vec<String> {
         return facts.actions(module);
     }
     let cell = &cells[module];
-    if cell.is_sequence() { texts(cell) } else { cell.as_str().map_or_else(Vec::new, |level| texts(&facts.root()["levels"][level])) }
+    if cell.is_sequence() {
+        texts(cell)
+    } else {
+        cell.as_str().map_or_else(Vec::new, |level| texts(&facts.root()["levels"][level]))
+    }
 }
 
 /// Rules backbone-org and backbone-list.
@@ -23,7 +27,8 @@ fn granted(facts: &Facts, role: &str, module: &str) -> Vec<String> {
 fn every_cell_is_answered_as_the_facts_say_in_both_organizations() {
     let Some(facts) = Facts::read("backbone") else { return };
     let users = &facts.root()["users"];
-    let organizations: BTreeSet<_> = keys(users).iter().map(|user| text(&users[user.as_str()]["organization"])).collect();
+    let organizations: BTreeSet<_> =
+        keys(users).iter().map(|user| text(&users[user.as_str()]["organization"])).collect();
     let sidecar = Sidecar::builder().policies(repo("policies/backbone")).start();
     let mut grid = Grid::new(&sidecar);
     for user in keys(users) {
@@ -35,9 +40,7 @@ fn every_cell_is_answered_as_the_facts_say_in_both_organizations() {
                 let by_role: Expected =
                     if allowed.contains(&action) { ("allow", "granted") } else { ("deny", "not_granted") };
                 for ty in types.iter().chain([&module]) {
-                    let ask = |attributes: serde_json::Value| {
-                        json!({ "user": user, "action": action, "resource": { "type": ty, "id": "x", "attributes": attributes } })
-                    };
+                    let ask = |attributes: serde_json::Value| json!({ "user": user, "action": action, "resource": { "type": ty, "id": "x", "attributes": attributes } });
                     grid.ask(&ask(json!({})), by_role);
                     for organization in &organizations {
                         let is_own = *organization == own;

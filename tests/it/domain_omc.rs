@@ -10,14 +10,15 @@ use crate::{
 };
 use serde_json::json;
 use serde_yaml::Value;
-use sidegate::model;
+use sidegate::{model, policy::Matrix};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Module and action.
 type Right = (String, String);
 
 /// The right that an advanced twin of a right is, which the facts name beside it.
-const ADVANCED: [&str; 3] = ["delivery:configure_advanced", "orders:configure_advanced", "stock-locations:configure_advanced"];
+const ADVANCED: [&str; 3] =
+    ["delivery:configure_advanced", "orders:configure_advanced", "stock-locations:configure_advanced"];
 
 fn split(right: &str) -> Right {
     let (module, action) = right.split_once(':').expect("module:action");
@@ -192,4 +193,20 @@ fn access_to_a_module_is_full_read_only_or_none() {
         }
     }
     assert_eq!(seen.len(), 3, "{seen:?}");
+}
+
+/// A role is held by users with and without channels, so its row leaves open what depends on them.
+#[test]
+fn the_matrix_of_roles_leaves_open_what_depends_on_the_holder() {
+    let snapshot = load("omc");
+    let matrix = Matrix::of_roles(&snapshot, None, model::Timestamp::from_micros(0)).expect("a matrix");
+    let cell = |role: &str, module: &str| {
+        let row = matrix.rows.iter().find(|row| row.id == role).expect("a role");
+        row.cells.iter().find(|cell| cell.module == module).expect("a module")
+    };
+    let orders = cell("customer_service", "orders");
+    assert_eq!((orders.always.len(), &orders.depends[..]), (0, &["read".to_owned(), "write".to_owned()][..]));
+    assert_eq!(orders.summary, "read, write when own-channels");
+    assert_eq!(cell("customer_service", "users").summary, "");
+    assert_eq!(cell("headquarters", "users").summary, "all when own-rank-or-below");
 }

@@ -11,10 +11,14 @@ use crate::{
 use serde_json::json;
 use serde_yaml::Value;
 use sidegate::{
+    engine::BoundUser,
     model::{Assignment, AssignmentKind, Timestamp, User},
-    policy,
+    policy::Overview,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// What rule propeller-gate says: these are reachable through the sales hub alone.
 const THROUGH_THE_SALES_HUB: [&str; 3] = ["user-management", "product-data", "order-data"];
@@ -105,13 +109,16 @@ fn gates_presets_and_menu_are_those_of_the_facts() {
 fn every_item_of_the_menu_is_visible_or_says_what_is_missing() {
     let Some(facts) = Facts::read("propeller") else { return };
     let snapshot = load("propeller");
+    let overview = Overview::new(&snapshot);
     let (mut visible, mut hidden) = (0, 0);
     for user in &snapshot.users {
         let given = given(&facts, &user.id);
-        for entry in policy::menu(&snapshot, user, None, Timestamp::from_micros(0)).expect("a menu") {
-            let wanted = given.missing(&facts.root()["menu"][entry.id.as_str()]);
-            assert_eq!(entry.missing.iter().cloned().collect::<BTreeSet<_>>(), wanted, "{} {}", user.id, entry.id);
-            if entry.visible() { visible += 1 } else { hidden += 1 }
+        let bound = BoundUser::new(&snapshot.program, user);
+        for item in overview.menu(&bound, None, Timestamp::from_micros(0)).expect("a menu").items {
+            let wanted = given.missing(&facts.root()["menu"][item.id]);
+            assert_eq!(item.visible, wanted.is_empty(), "{} {}", user.id, item.id);
+            assert_eq!(item.missing.into_iter().collect::<BTreeSet<_>>(), wanted, "{} {}", user.id, item.id);
+            if item.visible { visible += 1 } else { hidden += 1 }
         }
     }
     assert!(visible > 30 && hidden > 30, "{visible} visible, {hidden} hidden");
@@ -121,10 +128,12 @@ fn every_item_of_the_menu_is_visible_or_says_what_is_missing() {
 #[test]
 fn the_menu_of_a_configuration_that_is_not_saved_shows_its_effect() {
     let snapshot = load("propeller");
-    let mut user = User { id: "nobody-yet".to_owned(), ..snapshot.users.last().expect("users").clone() };
+    let overview = Overview::new(&snapshot);
+    let mut user = User { id: "nobody-yet".to_owned(), ..User::clone(snapshot.users.last().expect("users")) };
     let visible = |user: &User| -> Vec<String> {
-        let menu = policy::menu(&snapshot, user, None, Timestamp::from_micros(0)).expect("a menu");
-        menu.into_iter().filter(policy::MenuEntry::visible).map(|entry| entry.id).collect()
+        let bound = BoundUser::new(&snapshot.program, &Arc::new(user.clone()));
+        let menu = overview.menu(&bound, None, Timestamp::from_micros(0)).expect("a menu");
+        menu.items.into_iter().filter(|item| item.visible).map(|item| item.id.to_owned()).collect()
     };
     assert!(visible(&user).is_empty());
     let give = |kind, name: &str| Assignment { kind, name: name.to_owned(), until: None, why: None };

@@ -115,7 +115,9 @@ fn results_are_data_where_they_are_asked_for_as_data() {
 
     let (code, out, _) = test(&set, &["--output", "junit"]);
     assert_eq!(code, Some(4));
-    assert!(out.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"shop\" tests=\"4\" failures=\"3\">\n"));
+    assert!(out.starts_with(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"shop\" tests=\"4\" failures=\"3\">\n"
+    ));
     let case = "<testcase classname=\"tests/a.yaml\" name=\"bob is no clerk: bob edit order:o-1\" file=\"tests/a.yaml\" line=\"2\">\n      \
                 <failure message=\"expected deny (not_granted), got allow (granted: clerk grants edit on orders)\">tests/a.yaml:2:5</failure>\n";
     assert!(out.contains(case), "{out}");
@@ -124,7 +126,11 @@ fn results_are_data_where_they_are_asked_for_as_data() {
 
 #[test]
 fn a_filter_runs_what_it_names_by_name_file_or_rule() {
-    let set = PolicyDir::with(&[("set.yaml", SET), ("tests/all.yaml", WHOLE), ("tests/more.yaml", "cases:\n  - { user: bob, action: view, resource: orders, expect: allow }\n")]);
+    let set = PolicyDir::with(&[
+        ("set.yaml", SET),
+        ("tests/all.yaml", WHOLE),
+        ("tests/more.yaml", "cases:\n  - { user: bob, action: view, resource: orders, expect: allow }\n"),
+    ]);
     for (filter, passed) in [("shop-levels", 6), ("more.yaml", 1), ("carol", 4), ("view orders", 1)] {
         let (code, out, _) = test(&set, &["--filter", filter]);
         assert_eq!(code, Some(0), "{out}");

@@ -41,7 +41,12 @@ pub(super) fn apply(
     applied.into_iter().collect()
 }
 
-fn one((role_id, role): (&Named, &Role), used: &Use, declared: &Declared, problems: &mut Diagnostics) -> Option<Applied> {
+fn one(
+    (role_id, role): (&Named, &Role),
+    used: &Use,
+    declared: &Declared,
+    problems: &mut Diagnostics,
+) -> Option<Applied> {
     let condition = declared.conditions.find(&used.name, problems)?;
     let before = problems.iter().count();
     let mut arguments = BTreeMap::new();

@@ -102,7 +102,11 @@ impl Resolver<'_> {
     }
 
     /// What was given in each tenant, or without one, as the set's tenancy has it.
-    fn by_tenant<'a>(&mut self, what: &str, assigned: &'a Assigned) -> Vec<(Option<&'a String>, &'a [declared::Assignment])> {
+    fn by_tenant<'a>(
+        &mut self,
+        what: &str,
+        assigned: &'a Assigned,
+    ) -> Vec<(Option<&'a String>, &'a [declared::Assignment])> {
         let required = self.declared.tenancy() == Tenancy::Required;
         let mut found = Vec::new();
         if let Some((at, given)) = &assigned.plain {
@@ -181,7 +185,8 @@ impl Resolver<'_> {
                 if let Some((_, other)) = list.iter().find(|(first, _)| first.kind != AssignmentKind::Role) {
                     let problem = given.name.at.error("contradiction", "a user has a preset, or gates and grants");
                     let problem = problem.with_related("given too", &other.at.text, other.at.span.clone());
-                    self.problems.push(problem.with_help("write out what the user has, or leave it at the preset".to_owned()));
+                    self.problems
+                        .push(problem.with_help("write out what the user has, or leave it at the preset".to_owned()));
                     continue;
                 }
                 let preset = self.catalog.presets.iter().find(|known| found && known.id == given.name.name);

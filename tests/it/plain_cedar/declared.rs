@@ -85,7 +85,8 @@ fn check(directory: &Path) {
         .collect();
     let known = vocabulary.tenants.iter().flatten().map(|tenant| Some(tenant.as_str()));
     let tenants: Vec<Option<&str>> = known.chain([None]).collect();
-    let users: Vec<_> = users.into_iter().chain(snapshot.test_users.iter().map(|user| BoundUser::new(program, user))).collect();
+    let users: Vec<_> =
+        users.into_iter().chain(snapshot.test_users.iter().map(|user| BoundUser::new(program, user))).collect();
     let mut random = fastrand::Rng::with_seed(7);
     let (mut allowed, mut denied) = (0, 0);
     for _ in 0..REQUESTS {

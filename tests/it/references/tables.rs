@@ -4,8 +4,9 @@
 
 use crate::{domain::load, support::repo};
 use sidegate::{
-    model::Timestamp,
-    policy::{Catalog, Matrix, MatrixRow, Snapshot},
+    engine::BoundUser,
+    model::{AssignmentKind, Timestamp},
+    policy::{Access, Catalog, Matrix, Snapshot},
 };
 use std::{collections::BTreeSet, fmt::Write as _, fs};
 
@@ -16,9 +17,9 @@ const END: &str = "<!-- end of table -->";
 fn table(snapshot: &Snapshot, sort: &str) -> String {
     let catalog = &snapshot.catalog;
     match sort {
-        "roles" => Matrix::of_roles(catalog).to_markdown("role"),
-        "users" => Matrix::of_users(catalog, &snapshot.users, None, Timestamp::from_micros(0)).to_markdown("user"),
-        "access" => access(catalog),
+        "roles" => roles(snapshot).markdown(),
+        "users" => users(snapshot),
+        "access" => access(snapshot),
         "rights" => rights(catalog),
         "ranks" => ranks(catalog),
         "presets" => presets(catalog),
@@ -27,19 +28,35 @@ fn table(snapshot: &Snapshot, sort: &str) -> String {
     }
 }
 
+/// When nothing has run out yet.
+const ANY_TIME: Timestamp = Timestamp::from_micros(0);
+
+fn roles(snapshot: &Snapshot) -> Matrix {
+    Matrix::of_roles(snapshot, None, ANY_TIME).expect("a set with modules")
+}
+
+/// What users may do, with the gates that are open for them.
+fn users(snapshot: &Snapshot) -> String {
+    let bound: Vec<_> = snapshot.users.iter().map(|user| BoundUser::new(&snapshot.program, user)).collect();
+    let table = Matrix::of_users(snapshot, &bound, None, ANY_TIME).expect("a set with modules").markdown();
+    let gates = snapshot.users.iter().map(|user| {
+        let given = user.assignments(None, ANY_TIME).filter(|given| given.kind == AssignmentKind::Gate);
+        let open: Vec<_> = given.map(|given| given.name.as_str()).collect();
+        if open.is_empty() { "-".to_owned() } else { open.join(", ") }
+    });
+    let column = ["open gates".to_owned(), "---".to_owned()].into_iter().chain(gates);
+    table.lines().zip(column).map(|(line, cell)| format!("{line} {cell} |\n")).collect()
+}
+
 /// Whether each role has a module in full or read-only.
-fn access(catalog: &Catalog) -> String {
-    let mut matrix = Matrix::of_roles(catalog);
-    for cell in matrix.rows.iter_mut().flat_map(|row: &mut MatrixRow| &mut row.cells) {
-        let actions: Vec<String> = cell.iter().flat_map(|granted| granted.actions.clone()).collect();
-        let access = catalog.access(actions.iter().map(String::as_str)).expect("a set that tells which actions only look");
-        cell.truncate(1);
-        for granted in cell.iter_mut() {
-            granted.level = Some(access.as_str().to_owned());
-            granted.when.clear();
-        }
+fn access(snapshot: &Snapshot) -> String {
+    let mut matrix = roles(snapshot);
+    for cell in matrix.rows.iter_mut().flat_map(|row| &mut row.cells) {
+        let actions = cell.always.iter().chain(&cell.depends).map(String::as_str);
+        let access = snapshot.catalog.access(actions).expect("a set that tells which actions only look");
+        cell.summary = if access == Access::None { String::new() } else { access.as_str().to_owned() };
     }
-    matrix.to_markdown("role")
+    matrix.markdown()
 }
 
 /// Rights and the roles that hold them.
@@ -60,7 +77,9 @@ fn rights(catalog: &Catalog) -> String {
         }
     }
     let families: Vec<&str> = catalog.families.iter().map(|family| family.id.as_str()).collect();
-    let of_family = |family: &str| catalog.roles.iter().filter(move |role| role.family.as_deref() == Some(family)).collect::<Vec<_>>();
+    let of_family = |family: &str| {
+        catalog.roles.iter().filter(move |role| role.family.as_deref() == Some(family)).collect::<Vec<_>>()
+    };
     let roles: Vec<_> = families.iter().flat_map(|family| of_family(family)).collect();
     let heads: Vec<_> = roles.iter().map(|role| format!("`{}`", role.id)).collect();
     let mut out = format!("| right | of | {} |\n| --- | --- |{}\n", heads.join(" | "), " --- |".repeat(roles.len()));
@@ -68,10 +87,10 @@ fn rights(catalog: &Catalog) -> String {
         let holds = |role: &&&sidegate::policy::Role| {
             role.cells.iter().any(|cell| cell.module == row.1 && cell.actions.contains(&row.2))
         };
-        let marks: String = roles.iter().map(|role| if holds(&role) { " x |" } else { " |" }).collect();
+        let marks: String = roles.iter().map(|role| if holds(&role) { " x |" } else { " - |" }).collect();
         let name = named(row);
-        let name = if name.is_empty() { String::new() } else { format!(" {name}") };
-        writeln!(out, "|{name} | {}:{} |{marks}", row.1, row.2).expect("a string");
+        let name = if name.is_empty() { "-" } else { &name };
+        writeln!(out, "| {name} | {}:{} |{marks}", row.1, row.2).expect("a string");
     }
     out
 }
@@ -95,9 +114,10 @@ fn presets(catalog: &Catalog) -> String {
     for preset in &catalog.presets {
         let cells = catalog.modules.iter().map(|module| {
             let level = preset.levels.iter().find(|(known, _)| *known == module.id);
-            level.map_or_else(|| " |".to_owned(), |(_, level)| format!(" {level} |"))
+            level.map_or_else(|| " - |".to_owned(), |(_, level)| format!(" {level} |"))
         });
-        writeln!(out, "| `{}` | {} |{}", preset.id, preset.gates.join(", "), cells.collect::<String>()).expect("a string");
+        writeln!(out, "| `{}` | {} |{}", preset.id, preset.gates.join(", "), cells.collect::<String>())
+            .expect("a string");
     }
     out
 }
@@ -140,5 +160,8 @@ fn the_tables_of_the_policy_sets_are_what_the_sets_say() {
             }
         }
     }
-    assert!(stale.is_empty(), "these READMEs are not what their sets say, `make reference` writes them anew: {stale:?}");
+    assert!(
+        stale.is_empty(),
+        "these READMEs are not what their sets say, `make reference` writes them anew: {stale:?}"
+    );
 }

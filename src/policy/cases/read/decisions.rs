@@ -69,7 +69,8 @@ impl File<'_> {
             self.check_who(std::slice::from_ref(&user), &frame, denied);
             let cells = row.node.as_list().unwrap_or_default();
             if cells.len() != columns.len() && row.node.as_list().is_some() && !columns.is_empty() {
-                let message = format!("a row of {} under {}", count(cells.len(), "cell"), count(columns.len(), "column"));
+                let message =
+                    format!("a row of {} under {}", count(cells.len(), "cell"), count(columns.len(), "column"));
                 self.problems.push(Spot::of(self.text, &row.node.span).error("wrong-row", message));
                 continue;
             }
