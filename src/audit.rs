@@ -7,31 +7,43 @@ mod block;
 mod chain;
 mod events;
 mod export;
+mod fields;
 mod files;
+mod intake;
 mod log;
 mod open;
 mod query;
 mod reader;
 mod record;
 mod recorder;
+mod redaction;
 mod ring;
+mod sampling;
 mod shared;
 mod store;
 mod writer;
 
 pub use crate::config::{Mode, WhenFailed, WhenFull};
-pub use export::{ExportError, FIELDS, Format};
+pub use export::{ExportError, Format};
+pub use fields::reference;
+pub use intake::Intake;
 pub use log::{Log, Options, Recovery, Stats};
 pub use open::OpenError;
 pub use query::{DEFAULT_LIMIT, MAX_LIMIT, Order, PARAMETERS, Query, QueryError};
 pub use reader::{ReadError, Reader};
-pub use record::{Entry, Kind, List, Origin, Record, Texts};
+pub use record::{Entry, JSON_LIMIT, Kind, List, NAME_LIMIT, Origin, Record, Texts};
 pub use recorder::{Recorder, Waiter};
+pub use redaction::RedactionError;
 pub use shared::{Health, OnCommit};
 
 /// The place of a record in its ring; tells when it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
+
+impl Ticket {
+    /// Of a record that was left out, and counted as such. Nobody has to wait for it.
+    pub const NONE: Self = Self(0);
+}
 
 /// Why a record could not be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

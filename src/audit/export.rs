@@ -8,7 +8,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Query, Reader, Record, query::DEFAULT_LIMIT, reader::ReadError};
+use super::{Query, Reader, Record, fields, query::DEFAULT_LIMIT, reader::ReadError};
 use crate::model::Decision;
 use serde::de::IgnoredAny;
 use std::{
@@ -16,33 +16,6 @@ use std::{
     io::{self, Write},
     ops::ControlFlow,
 };
-
-/// The fields of a record, in order.
-pub const FIELDS: [&str; 23] = [
-    "seq",
-    "time",
-    "kind",
-    "id",
-    "request_id",
-    "tenant",
-    "user",
-    "roles",
-    "action",
-    "module",
-    "resource_type",
-    "resource_id",
-    "decision",
-    "reason",
-    "policies",
-    "errors",
-    "revision",
-    "duration_us",
-    "source",
-    "actor",
-    "before",
-    "after",
-    "context",
-];
 
 /// The forms of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -149,7 +122,7 @@ impl<'w> RecordWriter<'w> {
             Format::Ndjson => Self::Ndjson { out, line: Vec::new() },
             Format::Csv => {
                 let mut out = Box::new(csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out));
-                out.write_record(FIELDS)?;
+                out.write_record(fields::NAMES)?;
                 Self::Csv { out, cell: String::new() }
             }
         })
@@ -187,6 +160,8 @@ enum Value<'r> {
     /// A number or a word of ours: never a formula, never in need of an escape.
     Plain(Cow<'r, str>),
     Number(String),
+    /// A number that is absent where it is 0.
+    Rate(u32),
     Text(&'r str),
     List(super::List<'r>),
     Json(&'r str),
@@ -194,7 +169,7 @@ enum Value<'r> {
 
 fn each_field<E>(record: &Record<'_>, mut take: impl FnMut(&'static str, Value<'_>) -> Result<(), E>) -> Result<(), E> {
     let microseconds = format!("{}.{:03}", record.duration_ns / 1000, record.duration_ns % 1000);
-    let values = [
+    let values: [Value<'_>; fields::COUNT] = [
         Value::Number(record.seq.to_string()),
         Value::Plain(record.time.to_string().into()),
         Value::Plain(record.kind.as_str().into()),
@@ -218,8 +193,10 @@ fn each_field<E>(record: &Record<'_>, mut take: impl FnMut(&'static str, Value<'
         Value::Json(record.before),
         Value::Json(record.after),
         Value::Json(record.context),
+        Value::List(record.redacted),
+        Value::Rate(record.kept_one_in),
     ];
-    FIELDS.into_iter().zip(values).try_for_each(|(name, value)| take(name, value))
+    fields::NAMES.into_iter().zip(values).try_for_each(|(name, value)| take(name, value))
 }
 
 /// Appends a record as a JSON object.
@@ -242,6 +219,8 @@ impl Value<'_> {
         match self {
             Self::Plain(text) => write_text(text, out),
             Self::Number(digits) => out.extend_from_slice(digits.as_bytes()),
+            Self::Rate(0) => out.extend_from_slice(b"null"),
+            Self::Rate(rate) => out.extend_from_slice(rate.to_string().as_bytes()),
             Self::Text(text) => write_text(text, out),
             Self::List(list) => {
                 out.push(b'[');
@@ -264,6 +243,8 @@ impl Value<'_> {
     fn write_cell(&self, cell: &mut String) {
         match self {
             Self::Number(text) => return cell.push_str(text),
+            Self::Rate(0) => return,
+            Self::Rate(rate) => return cell.push_str(&rate.to_string()),
             Self::Plain(text) => return cell.push_str(text),
             Self::Text(text) | Self::Json(text) => cell.push_str(text),
             Self::List(list) => {

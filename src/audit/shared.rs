@@ -1,7 +1,7 @@
 //! What recorders, the writer and the handle share: the lanes, the state, the counters.
 
 use super::{
-    Mode, RecordError, Ticket, WhenFailed, WhenFull, files,
+    Intake, Mode, RecordError, Ticket, WhenFailed, WhenFull, files,
     open::{DirectoryLock, OpenError},
     record::MAX_RECORD,
     ring::{Mapping, MappingError, Ring, bytes_for},
@@ -85,6 +85,7 @@ pub(crate) struct Shared {
     pub(crate) dropped: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) on_commit: Option<OnCommit>,
+    pub(crate) intake: Option<Arc<Intake>>,
     pub(crate) lock: Arc<DirectoryLock>,
     rings: RingFiles,
     lanes: ArcSwap<Vec<Arc<Lane>>>,
@@ -134,6 +135,7 @@ pub(crate) struct Manner {
     pub(crate) when_full: WhenFull,
     pub(crate) when_failed: WhenFailed,
     pub(crate) on_commit: Option<OnCommit>,
+    pub(crate) intake: Option<Arc<Intake>>,
 }
 
 impl Shared {
@@ -155,6 +157,7 @@ impl Shared {
             when_full: manner.when_full,
             when_failed: manner.when_failed,
             on_commit: manner.on_commit,
+            intake: manner.intake,
             store,
             durable: Arc::default(),
             written: AtomicU64::new(0),

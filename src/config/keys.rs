@@ -2,8 +2,10 @@
 
 use super::{
     Settings,
+    file::Reading,
     kinds::{self, Kind},
 };
+use crate::document::Node;
 
 /// One setting.
 pub(super) struct Key {
@@ -17,6 +19,8 @@ pub(super) struct Key {
     pub(super) flag: Option<&'static str>,
     /// Reads a value into the settings; `false` where it cannot be read.
     pub(super) set: fn(&mut Settings, &str) -> bool,
+    /// Reads a list or a mapping of the file into the settings; `false` where the key takes neither.
+    pub(super) set_node: fn(&mut Reading<'_>, &Node) -> bool,
     /// Writes the value that the settings hold.
     pub(super) show: fn(&Settings) -> String,
 }
@@ -30,6 +34,10 @@ macro_rules! keys {
             meaning: $meaning,
             flag: keys!(@flag $($flag)?),
             set: |settings, text| kinds::$kind::read(text).map(|value| settings.$($place).+ = value).is_some(),
+            set_node: |reading, node| {
+                let value = <kinds::$kind as Kind>::NODE.and_then(|read| read(node, reading));
+                value.map(|value| reading.settings.$($place).+ = value).is_some()
+            },
             show: |settings| kinds::$kind::show(&settings.$($place).+),
         },)*];
     };
@@ -92,6 +100,14 @@ keys! {
         "What happens while the store fails. `deny`: every decision is a deny. `allow_and_count`: decisions go on, lost records are counted.";
     "audit.ring_bytes": Bytes, audit.ring_bytes,
         "Size of the queue of one worker.";
+    "audit.redact.fields": RedactFields, audit.redact.fields,
+        "What is not kept as it is: places in a record, such as `/user` or `/context/ip`, each with `drop`, `hash` or `mask`. In \
+         the environment: `/user=hash,/context/ip=mask`.";
+    "audit.redact.key_file": FileOrNone, audit.redact.key_file,
+        "The key of `hash`: a file of 64 or more hexadecimal digits that nobody else can read.";
+    "audit.sample": Samples, audit.sample,
+        "Allows that are kept as one of many, such as `{ module: catalog, action: view, keep_one_in: 100 }`; the first that fits \
+         counts. Denies and errors are always kept. In the environment: `module=catalog action=view keep_one_in=100`.";
     "engine.verify_one_in": OneIn, engine.verify_one_in,
         "One in so many decisions is made again by plain Cedar and compared, with a hundredth of a core at the most. 0: none.";
     "telemetry.log.format": Format, telemetry.log_format,

@@ -1,5 +1,6 @@
 //! The checked settings, one type a section.
 
+use super::{RedactKey, RedactRule, SampleRule};
 use crate::engine::ForbidErrors;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -115,6 +116,21 @@ pub struct Audit {
     pub when_failed: WhenFailed,
     /// `audit.ring_bytes`: size of one worker's ring.
     pub ring_bytes: usize,
+    /// `audit.redact`
+    pub redact: Redact,
+    /// `audit.sample`: the first that fits an allow says whether it is kept.
+    pub sample: Vec<SampleRule>,
+}
+
+/// `audit.redact`
+#[derive(Debug, Clone, Default)]
+pub struct Redact {
+    /// `audit.redact.fields`
+    pub fields: Vec<RedactRule>,
+    /// `audit.redact.key_file`
+    pub key_file: Option<PathBuf>,
+    /// What the file holds.
+    pub key: Option<RedactKey>,
 }
 
 /// `audit.mode`: how a record must be kept before its answer leaves.
@@ -202,6 +218,8 @@ impl Default for Settings {
                 when_full: WhenFull::Block,
                 when_failed: WhenFailed::Deny,
                 ring_bytes: 2 << 20,
+                redact: Redact::default(),
+                sample: Vec::new(),
             },
             engine: Engine { verify_one_in: 10_000 },
             telemetry: Telemetry { log_format: LogFormat::Json, log_level: "info".to_owned() },

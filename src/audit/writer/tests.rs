@@ -100,7 +100,7 @@ fn shared(data: &Path, mode: Mode, when_failed: WhenFailed) -> Arc<Shared> {
     let lock = Arc::new(DirectoryLock::create(data).unwrap());
     let store = Arc::new(Store::open(&lock.audit, u64::MAX).unwrap());
     let rings = RingFiles { directory: lock.rings(), capacity: 1 << 18, generation: 9 };
-    let manner = Manner { mode, when_full: WhenFull::Block, when_failed, on_commit: None };
+    let manner = Manner { mode, when_full: WhenFull::Block, when_failed, on_commit: None, intake: None };
     Arc::new(Shared::new(manner, rings, 1, store, lock).unwrap())
 }
 
