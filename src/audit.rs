@@ -20,11 +20,12 @@ mod redaction;
 mod ring;
 mod sampling;
 mod shared;
+mod stats;
 mod store;
 mod writer;
 
 pub use crate::config::{Mode, WhenFailed, WhenFull};
-pub use export::{ExportError, Format};
+pub use export::{Export, ExportError, Format};
 pub use fields::reference;
 pub use intake::Intake;
 pub use log::{Log, Options, Recovery, Stats};
@@ -35,6 +36,7 @@ pub use record::{Entry, JSON_LIMIT, Kind, List, NAME_LIMIT, Origin, Record, Text
 pub use recorder::{Recorder, Waiter};
 pub use redaction::RedactionError;
 pub use shared::{Health, OnCommit};
+pub use stats::{Denials, Edge, Figures, Named};
 
 /// The place of a record in its ring; tells when it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,8 +2,9 @@
 //!
 //! - JSON: the fields of the contract, all of them, in its order. An absent text is `null`. `before`, `after` and `context` stand as the JSON
 //!   that they are; one that was cut to fit stands as a text that ends in `…[cut]`.
-//! - CSV (RFC 4180): the head names the fields; lines end in CRLF; lists are joined by a space; an absent text is an empty cell. A text that a
-//!   spreadsheet would take for a formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return) gets an apostrophe in front.
+//! - CSV (RFC 4180): UTF-8; the head names the fields; lines end in CRLF; lists are joined by a space; an absent text is an empty cell. A
+//!   text that a spreadsheet would take for a formula gets an apostrophe in front, and so does one that begins with an apostrophe: a
+//!   reader who takes one leading apostrophe off every cell has what was recorded, to the byte.
 
 #[cfg(test)]
 mod tests;
@@ -54,6 +55,15 @@ impl Format {
     }
 }
 
+/// How an export is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Export {
+    /// The form.
+    pub format: Format,
+    /// Goes on where an earlier export broke off: only what comes after this record in the order asked for, and no second head.
+    pub after_seq: Option<u64>,
+}
+
 /// Why an export ends early.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
@@ -67,11 +77,13 @@ pub enum ExportError {
 
 impl Reader {
     /// Writes every record that the query asks for, in constant memory. Answers how many there were.
-    pub fn export(&self, query: &Query, format: Format, out: &mut dyn Write) -> Result<u64, ExportError> {
+    pub fn export(&self, query: &Query, export: Export, out: &mut dyn Write) -> Result<u64, ExportError> {
         let limit = query.limit.map_or(u64::MAX, |limit| limit as u64);
-        let mut writer = RecordWriter::new(format, out)?;
+        let mut query = query.clone();
+        query.cursor = export.after_seq.or(query.cursor);
+        let mut writer = RecordWriter::new(export, out)?;
         let (mut count, mut failed) = (0, None);
-        self.for_each(query, |record| {
+        self.for_each(&query, |record| {
             if let Err(error) = writer.write(record) {
                 failed = Some(error);
                 return ControlFlow::Break(());
@@ -110,6 +122,10 @@ impl Reader {
     }
 }
 
+/// What a cell may begin with that a spreadsheet takes for a formula, or for the end of the cell before: the wide forms of some
+/// languages' keyboards included. And the apostrophe, so that one that was put in front can be told from one that was there.
+const DEFUSED: [char; 12] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠', '\''];
+
 /// Writes records in one of the forms.
 enum RecordWriter<'w> {
     Ndjson { out: &'w mut dyn Write, line: Vec<u8> },
@@ -117,12 +133,14 @@ enum RecordWriter<'w> {
 }
 
 impl<'w> RecordWriter<'w> {
-    fn new(format: Format, out: &'w mut dyn Write) -> io::Result<Self> {
-        Ok(match format {
+    fn new(export: Export, out: &'w mut dyn Write) -> io::Result<Self> {
+        Ok(match export.format {
             Format::Ndjson => Self::Ndjson { out, line: Vec::new() },
             Format::Csv => {
                 let mut out = Box::new(csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out));
-                out.write_record(fields::NAMES)?;
+                if export.after_seq.is_none() {
+                    out.write_record(fields::NAMES)?;
+                }
                 Self::Csv { out, cell: String::new() }
             }
         })
@@ -256,7 +274,7 @@ impl Value<'_> {
                 }
             }
         }
-        if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        if cell.starts_with(DEFUSED) {
             cell.insert(0, '\'');
         }
     }

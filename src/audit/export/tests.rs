@@ -42,7 +42,7 @@ fn csv(entry: &Entry<'_>) -> String {
     let mut scratch = Vec::new();
     let bytes = encode(entry, Marks::default(), &mut scratch);
     let mut out = Vec::new();
-    let mut writer = RecordWriter::new(Format::Csv, &mut out).unwrap();
+    let mut writer = RecordWriter::new(Export { format: Format::Csv, after_seq: None }, &mut out).unwrap();
     writer.write(&Record::decode(7, bytes).unwrap()).unwrap();
     writer.finish().unwrap();
     String::from_utf8(out).unwrap()
@@ -81,8 +81,13 @@ fn formulas_are_defused() {
         ("@sum", "'@sum"),
         ("\tx", "'\tx"),
         ("\rx", "\"'\rx\""),
+        ("\nx", "\"'\nx\""),
+        ("＝1+1", "'＝1+1"),
+        ("＠sum", "'＠sum"),
         ("a=1", "a=1"),
-        ("'=1", "'=1"),
+        // So that taking one apostrophe off gives back what was there.
+        ("'=1", "''=1"),
+        ("'", "''"),
     ] {
         let line = csv(&Entry { user, ..entry(&[]) }).split_off(HEAD.len());
         assert!(line.contains(&format!(",north,{cell},,edit,")), "{user:?}: {line:?}");

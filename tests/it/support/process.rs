@@ -1,7 +1,7 @@
 //! The product's binary as a process, with all that it prints.
 
 use super::wait::wait_until;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use std::{
     io::{BufRead as _, BufReader, Read},
     process::{Child, Command, ExitStatus, Stdio},
@@ -61,6 +61,22 @@ pub fn command<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> 
     command
 }
 
+/// The same command, started by a shell that does something else first in its process.
+pub fn after(first: &str, command: &Command) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(format!("{first}; exec \"$0\" \"$@\"")).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        shell.current_dir(directory);
+    }
+    shell
+}
+
 /// Runs `sidegate` with these arguments to its end.
 #[track_caller]
 pub fn sidegate<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Exited {
@@ -102,6 +118,12 @@ impl Process {
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).expect("the process can be signalled");
+    }
+
+    /// Bounds the size of every file that it writes to from now on.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(self.pid), Resource::Fsize, limit).expect("the process can be limited");
     }
 
     /// Whether it has ended, and how.

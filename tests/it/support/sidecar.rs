@@ -4,6 +4,7 @@ use super::{
     client::{Answer, Client},
     process::{self, Exited, Process},
     raw::Raw,
+    stall::Stalled,
     wait::wait_for,
 };
 use rustix::process::Signal;
@@ -31,6 +32,7 @@ pub struct Builder {
     config: serde_yaml::Value,
     env: Vec<(String, String)>,
     args: Vec<String>,
+    shell: Option<String>,
     listen: [(&'static str, String); 3],
 }
 
@@ -91,6 +93,13 @@ impl Builder {
         self
     }
 
+    /// What a shell does first in the process that becomes the sidecar, such as `umask 000`.
+    #[must_use]
+    pub fn shell(mut self, first: &str) -> Self {
+        self.shell = Some(first.to_owned());
+        self
+    }
+
     /// Starts it and waits until it is ready.
     #[track_caller]
     pub fn start(self) -> Sidecar {
@@ -128,6 +137,9 @@ impl Builder {
             command.arg(format!("--{listener}-listen")).arg(address);
         }
         command.args(&self.args).envs(self.env);
+        if let Some(first) = &self.shell {
+            command = process::after(first, &command);
+        }
         (Process::spawn(command), data, scratch)
     }
 }
@@ -141,6 +153,7 @@ impl Sidecar {
             config: serde_yaml::from_str(BASE).expect("YAML"),
             env: Vec::new(),
             args: Vec::new(),
+            shell: None,
             listen: ["authorize", "admin", "ops"].map(|listener| (listener, "127.0.0.1:0".to_owned())),
         }
     }
@@ -240,6 +253,18 @@ impl Sidecar {
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// Stops a thread of it until what is answered is dropped.
+    #[track_caller]
+    pub fn stall(&self, thread: &str) -> Stalled {
+        Stalled::new(self.pid(), thread)
+    }
+
+    /// From now on no file of it may grow beyond so many bytes; `None` takes the limit away. Needs a [`Builder::shell`] that ignores
+    /// the signal which comes with the error: `trap '' XFSZ`.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        self.process.limit_files(bytes);
     }
 
     /// Sends a signal.
