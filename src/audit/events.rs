@@ -6,13 +6,20 @@ use tracing::{error, info, warn};
 
 /// The log is open; says what the process before has left.
 pub(crate) fn opened(path: &Path, last_seq: u64, recovery: &Recovery) {
-    let Recovery { taken_over, torn_bytes, missing, head_differs } = *recovery;
+    let Recovery { taken_over, torn_bytes, missing_rings, missing, head_differs } = *recovery;
     info!(event = "audit_opened", path = %path.display(), last_seq, taken_over, "the audit log is open");
     if torn_bytes > 0 {
         warn!(
             event = "audit_ring_torn",
             torn_bytes,
             "a ring holds bytes that were published and cannot be read: power was lost before they reached the disk"
+        );
+    }
+    if missing_rings > 0 {
+        error!(
+            event = "audit_rings_missing",
+            missing_rings,
+            "rings that the log knows are gone or damaged: what they held and the log does not is lost with them"
         );
     }
     if missing > 0 {

@@ -3,7 +3,7 @@
 use super::store::StoreError;
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
-    io,
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
@@ -34,6 +34,21 @@ pub(crate) fn restrict(directory: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Puts a file in the place of another, or makes it: at every moment, power loss included, one of the two is there whole.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    // What an earlier attempt has left may be of any length.
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = create_file(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    path.parent().map_or(Ok(()), sync_directory)
 }
 
 /// Hands a directory's entries to the disk.

@@ -70,6 +70,8 @@ pub struct Recovery {
     pub taken_over: u64,
     /// Bytes of rings that were published and cannot be read. Only power loss leaves such.
     pub torn_bytes: u64,
+    /// Rings that the log knows and that are gone or damaged. Only power loss, or a change of the files, leaves such.
+    pub missing_rings: u64,
     /// How many records the log is shorter than its anchor says. Only power loss in `durable`, or a change of the files, leaves such.
     pub missing: u64,
     /// Whether the record that the anchor names has another hash. Only a change of the files leaves such.
@@ -131,6 +133,7 @@ impl Log {
             directory: lock.rings(),
             capacity: options.ring_bytes.max(MIN_RING).next_power_of_two() as u64,
             generation: random_generation(),
+            records: writer.end().seq,
         };
         writer.begin(Positions { generation: rings.generation, by_ring: Vec::new() });
         // One for each recorder, one for all other threads.

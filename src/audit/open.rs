@@ -151,6 +151,7 @@ impl DirectoryLock {
         files::create_directory(&audit.join("rings")).map_err(|source| OpenError::io(&audit, source))?;
         let lock = Self::lock(data, audit)?;
         write_format(data)?;
+        lock.sync_names(data)?;
         Ok(lock)
     }
 
@@ -162,6 +163,20 @@ impl DirectoryLock {
             return Err(OpenError::Missing { path: data.to_owned() });
         }
         Self::lock(data, audit)
+    }
+
+    /// Hands the names of the directories to the disk. At every start: the process that has made them may have died before.
+    fn sync_names(&self, data: &Path) -> Result<(), OpenError> {
+        for directory in [&self.audit, data] {
+            files::sync_directory(directory).map_err(|source| OpenError::io(directory, source))?;
+        }
+        let data = data.canonicalize().map_err(|source| OpenError::io(data, source))?;
+        match data.parent().map(files::sync_directory) {
+            // It belongs to somebody else, who made the data directory as well, and long ago.
+            Some(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            Some(Err(source)) => Err(OpenError::io(&data, source)),
+            None | Some(Ok(())) => Ok(()),
+        }
     }
 
     pub(crate) fn rings(&self) -> PathBuf {
@@ -200,8 +215,6 @@ fn check_format(data: &Path) -> Result<(), OpenError> {
     match text.trim().parse::<u64>() {
         Ok(found) if found > u64::from(FORMAT) => Err(OpenError::Newer { path: data.to_owned(), found, known: FORMAT }),
         Ok(1..) => Ok(()),
-        // An empty file is what a power loss leaves of one that was never synced; it is written again.
-        Err(_) if text.is_empty() => Ok(()),
         Ok(0) | Err(_) => Err(OpenError::Unversioned { path }),
     }
 }
@@ -209,13 +222,7 @@ fn check_format(data: &Path) -> Result<(), OpenError> {
 fn write_format(data: &Path) -> Result<(), OpenError> {
     let path = data.join("VERSION");
     let failed = |source| OpenError::io(&path, source);
-    if fs::read(&path).is_ok_and(|text| !text.is_empty()) {
-        return Ok(());
-    }
-    let file = files::create_file(&path).map_err(failed)?;
-    io::Write::write_all(&mut &file, format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    files::sync_directory(data).map_err(failed)
+    if path.exists() { Ok(()) } else { files::replace(&path, format!("{FORMAT}\n").as_bytes()).map_err(failed) }
 }
 
 /// A store whose log holds all that the process before has published, and the end to go on at.
@@ -250,21 +257,29 @@ type NumberedRing = (usize, Arc<Ring<Mapping>>);
 /// Puts into the log what the rings of a dead process hold and the log does not.
 ///
 /// Rings of several generations lie side by side when a process died while it made its rings; the ones of the generation that the log
-/// knows are told apart from the others, which begin where they say.
+/// knows are told apart from the others, which begin where they say. A generation that the log no longer knows is one that power loss
+/// has brought back: what it holds is in the log, before what a later generation has put there, or nobody was told of it.
 fn take_over(writer: &mut Writer<Store, Mapping>, rings: &Path, recovery: &mut Recovery) -> Result<(), OpenError> {
     let failed = |error| OpenError::write(rings, error);
     let mut generations: BTreeMap<u64, Vec<NumberedRing>> = BTreeMap::new();
-    for (number, path) in ring_files(rings)? {
+    for (_, path) in ring_files(rings)? {
         let mapping = Mapping::open(&path).map_err(|source| OpenError::io(&path, source))?;
-        if let Some(ring) = Ring::attach(mapping) {
-            generations.entry(ring.generation()).or_default().push((number, Arc::new(ring)));
+        // The label says which it is, not the file's name: that may have been changed.
+        if let Some(ring) = Ring::attach(mapping)
+            && let Ok(number) = usize::try_from(ring.label().number)
+        {
+            generations.entry(ring.label().generation).or_default().push((number, Arc::new(ring)));
         }
     }
     let known = writer.stored().generation;
+    recovery.missing_rings = missing_rings(writer, &generations);
     let mut groups: Vec<_> = generations.into_iter().collect();
     groups.sort_by_key(|(generation, _)| *generation != known);
     for (generation, rings) in groups {
         if generation != writer.stored().generation {
+            if rings.iter().any(|(_, ring)| ring.label().records < writer.end().seq) {
+                continue;
+            }
             let mut positions = Positions { generation, by_ring: Vec::new() };
             for (number, ring) in &rings {
                 positions.set(*number, ring.consumed());
@@ -292,6 +307,19 @@ fn take_over(writer: &mut Writer<Store, Mapping>, rings: &Path, recovery: &mut R
         writer.detach();
     }
     Ok(())
+}
+
+/// How many rings the log knows that are not there, or no longer say which they are. What they held and the log does not is lost.
+fn missing_rings(writer: &Writer<Store, Mapping>, generations: &BTreeMap<u64, Vec<NumberedRing>>) -> u64 {
+    let known = writer.stored();
+    let is_begun = |rings: &Vec<NumberedRing>| rings.iter().any(|(_, ring)| ring.label().records >= writer.end().seq);
+    // The process died while it put new rings in the place of these, of which it had taken everything.
+    if generations.iter().any(|(generation, rings)| *generation != known.generation && is_begun(rings)) {
+        return 0;
+    }
+    let there = generations.get(&known.generation).map_or(&[][..], Vec::as_slice);
+    let is_there = |number: &usize| there.iter().any(|(there, _)| there == number);
+    (0..known.by_ring.len()).filter(|number| !is_there(number)).count() as u64
 }
 
 /// Takes all that a ring holds. A torn entry is its end: nothing behind it can be told from what was there before.

@@ -3,7 +3,7 @@
 //! The protocol runs over `[AtomicU64]`, wherever these lie (a mapped file in `mapping`, the heap in tests), and needs no unsafe code.
 //!
 //! ```text
-//! words 0..512   head of the file, one page: magic, capacity, generation; consumed position; produced position and count
+//! words 0..512   head of the file, one page: magic, capacity, label, checksum of these; consumed position; produced position and count
 //! words 512..    the entries; a position is a byte offset that only grows, its place in the ring is position mod capacity
 //!
 //! entry          commit word | length u32, crc32 u32 | payload, padded to 16 bytes
@@ -34,6 +34,9 @@ const HEAD_WORDS: usize = 512;
 const WORD_MAGIC: usize = 0;
 const WORD_CAPACITY: usize = 1;
 const WORD_GENERATION: usize = 2;
+const WORD_NUMBER: usize = 3;
+const WORD_RECORDS: usize = 4;
+const WORD_CHECKSUM: usize = 5;
 const WORD_CONSUMED: usize = 64;
 const WORD_PRODUCED: usize = 128;
 const WORD_COUNT: usize = 129;
@@ -52,27 +55,48 @@ const fn entry_bytes(payload: usize) -> u64 {
     ENTRY_HEAD + (payload as u64).next_multiple_of(16)
 }
 
+/// Which ring it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Label {
+    /// Of the start of the process; random, never zero: with zero the commit word of position 0 would equal fresh memory.
+    pub(crate) generation: u64,
+    /// Among the rings of the generation.
+    pub(crate) number: u64,
+    /// The number of the log's last record when the generation began.
+    pub(crate) records: u64,
+}
+
+impl Label {
+    /// Of all that the head says once and for all.
+    fn checksum(self, capacity: u64) -> u64 {
+        let words = [MAGIC, capacity, self.generation, self.number, self.records];
+        u64::from(crc32fast::hash(words.map(u64::to_le_bytes).as_flattened()))
+    }
+}
+
 /// A ring over some words.
 #[derive(Debug)]
 pub(crate) struct Ring<M> {
     memory: M,
     // INVARIANT: a power of two, and `memory` has `bytes_for(capacity)` bytes.
     capacity: u64,
-    // Never zero: with zero the commit word of position 0 would equal fresh memory.
-    generation: u64,
+    label: Label,
 }
 
 impl<M: AsRef<[AtomicU64]>> Ring<M> {
     /// An empty ring. Entries of earlier generations that the memory holds are void from here on.
-    pub(crate) fn create(memory: M, capacity: u64, generation: u64) -> Option<Self> {
-        let ring = Self::checked(memory, capacity, generation)?;
-        // The generation goes last: until then the ring is the earlier one, or none.
+    pub(crate) fn create(memory: M, capacity: u64, label: Label) -> Option<Self> {
+        let ring = Self::checked(memory, capacity, label)?;
+        // The magic goes first and comes last: until then there is no ring.
         ring.word(WORD_MAGIC)?.store(0, Ordering::Release);
         ring.word(WORD_CONSUMED)?.store(0, Ordering::Release);
         ring.word(WORD_PRODUCED)?.store(0, Ordering::Release);
         ring.word(WORD_COUNT)?.store(0, Ordering::Release);
         ring.word(WORD_CAPACITY)?.store(capacity, Ordering::Release);
-        ring.word(WORD_GENERATION)?.store(generation, Ordering::Release);
+        ring.word(WORD_GENERATION)?.store(label.generation, Ordering::Release);
+        ring.word(WORD_NUMBER)?.store(label.number, Ordering::Release);
+        ring.word(WORD_RECORDS)?.store(label.records, Ordering::Release);
+        ring.word(WORD_CHECKSUM)?.store(label.checksum(capacity), Ordering::Release);
         ring.word(WORD_MAGIC)?.store(MAGIC, Ordering::Release);
         Some(ring)
     }
@@ -84,18 +108,24 @@ impl<M: AsRef<[AtomicU64]>> Ring<M> {
         if read(WORD_MAGIC)? != MAGIC {
             return None;
         }
-        let (capacity, generation) = (read(WORD_CAPACITY)?, read(WORD_GENERATION)?);
-        Self::checked(memory, capacity, generation)
+        let capacity = read(WORD_CAPACITY)?;
+        let label =
+            Label { generation: read(WORD_GENERATION)?, number: read(WORD_NUMBER)?, records: read(WORD_RECORDS)? };
+        if read(WORD_CHECKSUM)? != label.checksum(capacity) {
+            return None;
+        }
+        Self::checked(memory, capacity, label)
     }
 
-    fn checked(memory: M, capacity: u64, generation: u64) -> Option<Self> {
+    fn checked(memory: M, capacity: u64, label: Label) -> Option<Self> {
         let bytes = 8 * memory.as_ref().len() as u64;
-        let fits = capacity.is_power_of_two() && capacity >= 64 && bytes >= bytes_for(capacity) && generation != 0;
-        fits.then_some(Self { memory, capacity, generation })
+        let fits =
+            capacity.is_power_of_two() && capacity >= 64 && bytes >= bytes_for(capacity) && label.generation != 0;
+        fits.then_some(Self { memory, capacity, label })
     }
 
-    pub(crate) const fn generation(&self) -> u64 {
-        self.generation
+    pub(crate) const fn label(&self) -> Label {
+        self.label
     }
 
     pub(crate) const fn capacity(&self) -> u64 {
@@ -141,7 +171,7 @@ impl<M: AsRef<[AtomicU64]>> Ring<M> {
     }
 
     const fn commit_word(&self, position: u64) -> u64 {
-        position ^ self.generation
+        position ^ self.label.generation
     }
 
     fn word(&self, at: usize) -> Option<&AtomicU64> {

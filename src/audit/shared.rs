@@ -4,7 +4,7 @@ use super::{
     Intake, Mode, RecordError, Ticket, WhenFailed, WhenFull, files,
     open::{DirectoryLock, OpenError},
     record::MAX_RECORD,
-    ring::{Mapping, MappingError, Ring, bytes_for},
+    ring::{Label, Mapping, MappingError, Ring, bytes_for},
     store::Store,
 };
 use crate::model::Timestamp;
@@ -34,15 +34,17 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// Makes the ring's file in the directory of the rings.
-    pub(crate) fn create(directory: &Path, number: usize, capacity: u64, generation: u64) -> Result<Self, OpenError> {
-        let path = ring_path(directory, number);
+    /// Makes the ring's file.
+    pub(crate) fn create(files: &RingFiles, number: usize) -> Result<Self, OpenError> {
+        let &RingFiles { capacity, generation, records, .. } = files;
+        let path = ring_path(&files.directory, number);
         let bytes = bytes_for(capacity);
+        let label = Label { generation, number: number as u64, records };
         let mapping = Mapping::create(&path, bytes).map_err(|error| match error {
             MappingError::NoSpace => OpenError::NoSpace { path: path.clone(), bytes },
             MappingError::Io(source) => OpenError::io(&path, source),
         })?;
-        let ring = Ring::create(mapping, capacity, generation).ok_or(OpenError::RingSize { capacity })?;
+        let ring = Ring::create(mapping, capacity, label).ok_or(OpenError::RingSize { capacity })?;
         Ok(Self { number, ring: Arc::new(ring), changed: Notify::new(), stored: AtomicU64::new(0) })
     }
 
@@ -127,6 +129,8 @@ pub(crate) struct RingFiles {
     pub(crate) directory: PathBuf,
     pub(crate) capacity: u64,
     pub(crate) generation: u64,
+    /// The number of the log's last record.
+    pub(crate) records: u64,
 }
 
 /// How the log treats records, as the options say.
@@ -147,9 +151,8 @@ impl Shared {
         store: Arc<Store>,
         lock: Arc<DirectoryLock>,
     ) -> Result<Self, OpenError> {
-        let lanes = (0..lanes)
-            .map(|number| Lane::create(&rings.directory, number, rings.capacity, rings.generation).map(Arc::new))
-            .collect::<Result<Vec<_>, _>>()?;
+        let lanes =
+            (0..lanes).map(|number| Lane::create(&rings, number).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
         files::sync_directory(&rings.directory).map_err(|source| OpenError::io(&rings.directory, source))?;
         let free = lanes.iter().rev().map(Arc::clone).collect();
         Ok(Self {
@@ -189,7 +192,7 @@ impl Shared {
         }
         // Still under the lock, so that two threads do not make the same file.
         let number = self.lanes.load().len();
-        let lane = Lane::create(&self.rings.directory, number, self.rings.capacity, self.rings.generation)?;
+        let lane = Lane::create(&self.rings, number)?;
         let lane = Arc::new(lane);
         let mut lanes = Vec::clone(&self.lanes.load());
         lanes.push(Arc::clone(&lane));

@@ -1,8 +1,11 @@
 //! What each mode of the audit log does when the writer stands still or the store fails, seen over HTTP.
 //!
-//! The writer's thread is stopped from outside; the store fails because its files may not grow. Nothing in the product knows of either.
+//! The disk of the data directory stands still, or is full, or fails; nothing in the product knows of it.
 
-use crate::support::{PolicyDir, Sidecar, wait_for};
+use crate::{
+    faults::shim::{Call, EVERY_CALL, Fault, Shim},
+    support::{PolicyDir, Sidecar, wait_for},
+};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -11,13 +14,44 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
+use tempfile::TempDir;
 
 /// For what happens a moment later; the machine may be busy.
 const SOON: Duration = Duration::from_secs(20);
 
-/// The smallest ring, one worker.
-fn settings(audit: &str) -> String {
-    format!("server: {{ authorize: {{ workers: 1 }} }}\naudit: {{ ring_bytes: 256KiB, {audit} }}\n")
+/// A disk between which and the sidecar a test stands.
+struct Disk {
+    shim: Shim,
+    _scratch: TempDir,
+}
+
+impl Disk {
+    fn new() -> Self {
+        let scratch = tempfile::tempdir().expect("a directory");
+        let shim = Shim::new(scratch.path(), false);
+        shim.count(&[]);
+        Self { shim, _scratch: scratch }
+    }
+
+    /// A sidecar on it, with one worker and the smallest ring.
+    fn sidecar(&self, audit: &str) -> Sidecar {
+        let settings = format!("server: {{ authorize: {{ workers: 1 }} }}\naudit: {{ ring_bytes: 256KiB, {audit} }}\n");
+        let builder = Sidecar::builder().data(self.shim.directory()).config(&settings);
+        let variables = self.shim.environment();
+        variables
+            .iter()
+            .fold(builder, |builder, (name, value)| builder.env(name, value.to_str().expect("UTF-8")))
+            .start()
+    }
+
+    /// From now on no write ends.
+    fn stand_still(&self) {
+        self.shim.delay(u64::MAX);
+    }
+
+    fn go_on(&self) {
+        self.shim.heal();
+    }
 }
 
 /// A question whose record takes more than a kilobyte, so that few of them fill a ring.
@@ -41,8 +75,9 @@ fn outcome(sidecar: &Sidecar, outcome: &str) -> usize {
 
 #[test]
 fn where_it_refuses_a_full_queue_is_a_503_with_retry_after_and_nothing_is_lost() {
-    let sidecar = Sidecar::builder().config(&settings("when_full: refuse")).start();
-    let stalled = sidecar.stall("audit-writer");
+    let disk = Disk::new();
+    let sidecar = disk.sidecar("when_full: refuse");
+    disk.stand_still();
     let mut answered = 0;
     let refused = loop {
         let answer = sidecar.post("/v1/authorize", &large(answered));
@@ -55,7 +90,7 @@ fn where_it_refuses_a_full_queue_is_a_503_with_retry_after_and_nothing_is_lost()
     assert!(answered > 50, "{answered}");
     assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
     assert_eq!(refused.json()["error"]["code"], "audit_unavailable");
-    drop(stalled);
+    disk.go_on();
     wait_for("questions are answered again", SOON, || sidecar.post("/v1/authorize", &small()).status == 200);
     wait_for("what was answered is in the log", SOON, || kept(&sidecar) == answered + 1);
     assert_eq!(outcome(&sidecar, "dropped"), 0);
@@ -63,14 +98,15 @@ fn where_it_refuses_a_full_queue_is_a_503_with_retry_after_and_nothing_is_lost()
 
 #[test]
 fn where_it_drops_every_question_is_answered_and_what_is_left_out_is_counted() {
-    let sidecar = Sidecar::builder().config(&settings("when_full: drop_and_count")).start();
-    let stalled = sidecar.stall("audit-writer");
+    let disk = Disk::new();
+    let sidecar = disk.sidecar("when_full: drop_and_count");
+    disk.stand_still();
     for n in 0..600 {
         assert_eq!(sidecar.post("/v1/authorize", &large(n)).status, 200);
     }
     let dropped = outcome(&sidecar, "dropped");
     assert!((50..600).contains(&dropped), "{dropped}");
-    drop(stalled);
+    disk.go_on();
     wait_for("what found room is in the log", SOON, || kept(&sidecar) == 600 - dropped);
     assert_eq!(outcome(&sidecar, "dropped"), dropped);
 }
@@ -78,9 +114,10 @@ fn where_it_drops_every_question_is_answered_and_what_is_left_out_is_counted() {
 #[test]
 fn where_it_blocks_questions_wait_for_room_and_every_one_is_kept() {
     const ALL: usize = 500;
-    let sidecar = Sidecar::builder().config(&settings("when_full: block")).start();
+    let disk = Disk::new();
+    let sidecar = disk.sidecar("when_full: block");
     let answered = AtomicUsize::new(0);
-    let stalled = sidecar.stall("audit-writer");
+    disk.stand_still();
     std::thread::scope(|scope| {
         let asking = scope.spawn(|| {
             for n in 0..ALL {
@@ -97,7 +134,7 @@ fn where_it_blocks_questions_wait_for_room_and_every_one_is_kept() {
             last.1.elapsed() > Duration::from_millis(300) && sidecar.metric("sidegate_audit_queue_depth") > 100_000.0
         });
         assert!(answered.load(Ordering::SeqCst) < ALL && !asking.is_finished());
-        drop(stalled);
+        disk.go_on();
         asking.join().expect("every question is answered");
     });
     wait_for("every decision is in the log", SOON, || kept(&sidecar) == ALL);
@@ -107,9 +144,10 @@ fn where_it_blocks_questions_wait_for_room_and_every_one_is_kept() {
 #[test]
 fn synced_answers_after_the_commit_and_durable_before_it() {
     for mode in ["durable", "synced"] {
-        let sidecar = Sidecar::builder().config(&settings(&format!("mode: {mode}"))).start();
-        let before = sidecar.metric("sidegate_audit_queue_depth");
-        let stalled = sidecar.stall("audit-writer");
+        let disk = Disk::new();
+        let sidecar = disk.sidecar(&format!("mode: {mode}"));
+        wait_for("the records of the start are stored", SOON, || sidecar.metric("sidegate_audit_queue_depth") == 0.0);
+        disk.stand_still();
         let answered = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             let asking = scope.spawn(|| {
@@ -118,40 +156,39 @@ fn synced_answers_after_the_commit_and_durable_before_it() {
                 // Whoever has the answer finds the record, with no wait between them.
                 (answer.status, if mode == "synced" { kept(&sidecar) } else { 1 })
             });
-            wait_for("the record is in the queue", SOON, || sidecar.metric("sidegate_audit_queue_depth") > before);
+            wait_for("the record is in the queue", SOON, || sidecar.metric("sidegate_audit_queue_depth") > 0.0);
             if mode == "durable" {
-                wait_for("it is answered while the writer stands still", SOON, || answered.load(Ordering::SeqCst) == 1);
+                wait_for("it is answered while the disk stands still", SOON, || answered.load(Ordering::SeqCst) == 1);
             } else {
                 // Each of these goes through the whole of the process; the answer has had the time.
                 (0..20).for_each(|_| drop(sidecar.ops_get("/metrics")));
                 assert_eq!((answered.load(Ordering::SeqCst), kept(&sidecar)), (0, 0));
             }
-            drop(stalled);
+            disk.go_on();
             assert_eq!(asking.join().expect("an answer"), (200, 1), "{mode}");
         });
     }
 }
 
 #[test]
-fn what_was_answered_while_the_writer_stood_still_survives_the_death_of_the_process() {
-    let data = tempfile::tempdir().expect("a directory");
-    let sidecar = Sidecar::builder().data(data.path()).config(&settings("mode: durable")).start();
-    let stalled = sidecar.stall("audit-writer");
+fn what_was_answered_while_the_disk_stood_still_survives_the_death_of_the_process() {
+    let disk = Disk::new();
+    let sidecar = disk.sidecar("mode: durable");
+    disk.stand_still();
     for n in 0..20 {
         assert_eq!(sidecar.post("/v1/authorize", &large(n)).status, 200);
     }
     sidecar.kill();
-    drop(stalled);
-    let next = Sidecar::builder().data(data.path()).start();
+    disk.go_on();
+    let next = disk.sidecar("mode: durable");
     assert_eq!(kept(&next), 20);
 }
 
-/// A sidecar whose store has failed: its files may not grow any more.
-fn failed_store(when_failed: &str) -> Sidecar {
-    let sidecar =
-        Sidecar::builder().shell("trap '' XFSZ").config(&settings(&format!("when_failed: {when_failed}"))).start();
+/// A sidecar whose store has just failed.
+fn failed_store(disk: &Disk, when_failed: &str) -> Sidecar {
+    let sidecar = disk.sidecar(&format!("when_failed: {when_failed}"));
     assert_eq!(sidecar.authorize(&small()).1["decision"], "allow");
-    sidecar.limit_files(Some(4096));
+    disk.shim.fail(EVERY_CALL, 1, u64::MAX, Fault::Io);
     wait_for("the sidecar is not ready", SOON, || {
         // Something to write.
         drop(sidecar.post("/v1/authorize", &large(0)));
@@ -162,7 +199,8 @@ fn failed_store(when_failed: &str) -> Sidecar {
 
 #[test]
 fn a_failed_store_denies_with_a_reason_of_its_own() {
-    let sidecar = failed_store("deny");
+    let disk = Disk::new();
+    let sidecar = failed_store(&disk, "deny");
     let (status, answer) = sidecar.authorize(&small());
     assert_eq!(
         (status, &answer["decision"], &answer["reason"]["code"]),
@@ -174,13 +212,54 @@ fn a_failed_store_denies_with_a_reason_of_its_own() {
 
 #[test]
 fn a_failed_store_lets_decisions_pass_and_counts_what_is_lost_where_it_is_to() {
-    let sidecar = failed_store("allow_and_count");
+    let disk = Disk::new();
+    let sidecar = failed_store(&disk, "allow_and_count");
     wait_for("lost records are counted", SOON, || {
         let (status, answer) = sidecar.authorize(&small());
         assert_eq!((status, &answer["decision"]), (200, &"allow".into()));
         drop(sidecar.post("/v1/authorize", &large(1)));
         outcome(&sidecar, "failed") > 0
     });
+}
+
+#[test]
+fn a_full_disk_denies_and_is_never_taken_for_an_allow() {
+    let disk = Disk::new();
+    let sidecar = disk.sidecar("mode: synced");
+    assert_eq!(sidecar.authorize(&small()).1["decision"], "allow");
+    disk.shim.set_full(true);
+    let mut kept_while_full = 0;
+    wait_for("it denies for want of room", SOON, || {
+        let (status, answer) = sidecar.authorize(&large(kept_while_full));
+        assert_eq!((status, &answer["decision"]), (200, &"deny".into()));
+        kept_while_full += 1;
+        answer["reason"]["code"] == "audit_unavailable"
+    });
+    assert_eq!(sidecar.authorize(&small()).1["reason"]["code"], "audit_unavailable");
+}
+
+/// What is in memory is bounded by the queue, however slow the disk: the rings are all there is.
+#[test]
+fn a_slow_disk_takes_no_memory_beyond_the_queue() {
+    let disk = Disk::new();
+    let sidecar = disk.sidecar("when_full: drop_and_count");
+    for n in 0..300 {
+        drop(sidecar.post("/v1/authorize", &large(n)));
+    }
+    let before = sidecar.metric("process_resident_memory_bytes");
+    disk.shim.count(&[Call::Write]);
+    disk.shim.delay(100_000);
+    // Several times what the ring holds.
+    for n in 0..2_000 {
+        assert_eq!(sidecar.post("/v1/authorize", &large(n)).status, 200);
+    }
+    let grown = sidecar.metric("process_resident_memory_bytes") - before;
+    let capacity = sidecar.metric("sidegate_audit_queue_capacity");
+    assert!(sidecar.metric("sidegate_audit_queue_depth") <= capacity);
+    assert!(outcome(&sidecar, "dropped") > 0, "the disk was slow enough");
+    // The ring's pages, one step of the writer, and sled's buffers for it.
+    assert!(grown < capacity + 8.0 * 1024.0 * 1024.0, "{grown} bytes");
+    disk.go_on();
 }
 
 #[test]
@@ -242,7 +321,7 @@ fn nothing_of_a_request_is_kept_that_no_policy_asks_for() {
         "context": { "ip": "10.1.2.3", "token": CANARY },
     });
     assert_eq!(sidecar.post_text("/access/v1/evaluation", &headers, &evaluation.to_string()).status, 200);
-    let mut report = |body: &Value| {
+    let report = |body: &Value| {
         let headers = [("authorization", "Bearer canary-7b1f"), ("cookie", CANARY)];
         sidecar.client().post(sidecar.admin_address(), "/v1/activity", &headers, &body.to_string()).expect("an answer")
     };

@@ -42,6 +42,8 @@ mod config;
 mod demo;
 /// From the first start to the last record: decisions, records, metrics, reloads, stops and crashes.
 mod end_to_end;
+/// The audit log under faults: killed processes, lost power, failing disks, damaged files.
+mod faults;
 /// What no well-behaved client sends.
 mod http_limits;
 /// Every cell of the distributor back office over HTTP.

@@ -12,7 +12,6 @@ mod policies;
 mod process;
 mod raw;
 mod sidecar;
-mod stall;
 mod wait;
 
 pub use client::Client;
@@ -24,5 +23,4 @@ pub use process::sidegate;
 pub use raw::Raw;
 pub use rustix::process::Signal;
 pub use sidecar::Sidecar;
-pub use stall::Stalled;
 pub use wait::{wait_for, wait_until};

@@ -6,12 +6,16 @@ use std::collections::VecDeque;
 
 type Heap = Box<[AtomicU64]>;
 
+const fn label(generation: u64) -> Label {
+    Label { generation, number: 0, records: 0 }
+}
+
 fn heap(capacity: u64) -> Heap {
     (0..bytes_for(capacity) / 8).map(|_| AtomicU64::new(0)).collect()
 }
 
 fn pair(capacity: u64) -> (Producer<Heap>, Consumer<Heap>) {
-    let ring = Arc::new(Ring::create(heap(capacity), capacity, 0x1234_5678_9abc_def0).unwrap());
+    let ring = Arc::new(Ring::create(heap(capacity), capacity, label(0x1234_5678_9abc_def0)).unwrap());
     (Producer::new(Arc::clone(&ring)), Consumer::new(ring, 0))
 }
 
@@ -125,21 +129,21 @@ fn a_length_beyond_the_ring_is_torn() {
 #[test]
 fn entries_of_an_earlier_generation_are_void() {
     let capacity = 1024;
-    let ring = Arc::new(Ring::create(heap(capacity), capacity, 1).unwrap());
+    let ring = Arc::new(Ring::create(heap(capacity), capacity, label(1)).unwrap());
     Producer::new(Arc::clone(&ring)).push(b"old").unwrap();
     let memory = Arc::into_inner(ring).unwrap().memory;
     let attached = Ring::attach(memory).unwrap();
-    assert_eq!((attached.generation(), attached.count()), (1, 1));
-    let ring = Arc::new(Ring::create(attached.memory, capacity, 2).unwrap());
+    assert_eq!((attached.label().generation, attached.count()), (1, 1));
+    let ring = Arc::new(Ring::create(attached.memory, capacity, label(2)).unwrap());
     assert_eq!(drain(&mut Consumer::new(ring, 0)), Vec::<Vec<u8>>::new());
 }
 
 #[test]
 fn memory_without_a_ring_is_not_attached() {
     assert!(Ring::attach(heap(1024)).is_none());
-    assert!(Ring::create(heap(1024), 2048, 1).is_none(), "too little memory");
-    assert!(Ring::create(heap(1024), 1000, 1).is_none(), "no power of two");
-    assert!(Ring::create(heap(1024), 1024, 0).is_none(), "no generation");
+    assert!(Ring::create(heap(1024), 2048, label(1)).is_none(), "too little memory");
+    assert!(Ring::create(heap(1024), 1000, label(1)).is_none(), "no power of two");
+    assert!(Ring::create(heap(1024), 1024, label(0)).is_none(), "no generation");
 }
 
 #[test]
@@ -182,7 +186,7 @@ fn a_mapped_ring_is_found_again() {
     let path = directory.path().join("ring");
     let capacity = 1 << 16;
     let mapping = Mapping::create(&path, bytes_for(capacity)).unwrap();
-    let ring = Arc::new(Ring::create(mapping, capacity, 7).unwrap());
+    let ring = Arc::new(Ring::create(mapping, capacity, label(7)).unwrap());
     Producer::new(Arc::clone(&ring)).push(b"kept").unwrap();
     drop(ring);
     let ring = Arc::new(Ring::attach(Mapping::open(&path).unwrap()).unwrap());

@@ -270,6 +270,8 @@ fn part_key(seq: u64, part: u8) -> [u8; 10] {
 fn open_db(path: &Path) -> Result<sled::Db, StoreError> {
     let failed = |source| StoreError::Io { path: path.to_owned(), source };
     remove_unfinished_snapshots(path).map_err(failed)?;
+    sync_what_is_there(path).map_err(failed)?;
+    remove_damaged_settings(&path.join("conf")).map_err(failed)?;
     let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
     let give_up = Instant::now() + LOCK_PATIENCE;
     loop {
@@ -290,6 +292,31 @@ fn open_db(path: &Path) -> Result<sled::Db, StoreError> {
 /// The text is all that sled gives.
 fn is_locked(error: &sled::Error) -> bool {
     matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
+}
+
+/// A process that died may have left more than it has handed to the disk, names included, and what is written from now on builds on it.
+/// sled itself takes a snapshot of what it reads, and does hand that to the disk: without what it was taken of, it reads as corrupt.
+fn sync_what_is_there(segment: &Path) -> io::Result<()> {
+    match File::open(segment.join("db")) {
+        Ok(file) => file.sync_data()?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    files::sync_directory(segment)
+}
+
+/// sled notes its settings once, in two writes and without a sync, and refuses a file that a crash has left unfinished. They are those of
+/// every segment, so sled may note them again.
+fn remove_damaged_settings(conf: &Path) -> io::Result<()> {
+    let bytes = match std::fs::read(conf) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let is_whole = bytes
+        .split_last_chunk()
+        .is_some_and(|(settings, checksum)| crc32fast::hash(settings) == u32::from_le_bytes(*checksum));
+    if is_whole { Ok(()) } else { std::fs::remove_file(conf) }
 }
 
 /// A snapshot that was being written when the process died would be taken for the newest one, and sled would find it corrupt at

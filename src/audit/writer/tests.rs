@@ -99,7 +99,7 @@ fn tail() -> Tail {
 fn shared(data: &Path, mode: Mode, when_failed: WhenFailed) -> Arc<Shared> {
     let lock = Arc::new(DirectoryLock::create(data).unwrap());
     let store = Arc::new(Store::open(&lock.audit, u64::MAX).unwrap());
-    let rings = RingFiles { directory: lock.rings(), capacity: 1 << 18, generation: 9 };
+    let rings = RingFiles { directory: lock.rings(), capacity: 1 << 18, generation: 9, records: 0 };
     let manner = Manner { mode, when_full: WhenFull::Block, when_failed, on_commit: None, intake: None };
     Arc::new(Shared::new(manner, rings, 1, store, lock).unwrap())
 }

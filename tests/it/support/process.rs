@@ -1,7 +1,7 @@
 //! The product's binary as a process, with all that it prints.
 
 use super::wait::wait_until;
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use rustix::process::{Pid, Signal, kill_process};
 use std::{
     io::{BufRead as _, BufReader, Read},
     process::{Child, Command, ExitStatus, Stdio},
@@ -118,12 +118,6 @@ impl Process {
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).expect("the process can be signalled");
-    }
-
-    /// Bounds the size of every file that it writes to from now on.
-    pub fn limit_files(&self, bytes: Option<u64>) {
-        let limit = Rlimit { current: bytes, maximum: None };
-        prlimit(Some(self.pid), Resource::Fsize, limit).expect("the process can be limited");
     }
 
     /// Whether it has ended, and how.

@@ -4,7 +4,6 @@ use super::{
     client::{Answer, Client},
     process::{self, Exited, Process},
     raw::Raw,
-    stall::Stalled,
     wait::wait_for,
 };
 use rustix::process::Signal;
@@ -253,18 +252,6 @@ impl Sidecar {
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
-    }
-
-    /// Stops a thread of it until what is answered is dropped.
-    #[track_caller]
-    pub fn stall(&self, thread: &str) -> Stalled {
-        Stalled::new(self.pid(), thread)
-    }
-
-    /// From now on no file of it may grow beyond so many bytes; `None` takes the limit away. Needs a [`Builder::shell`] that ignores
-    /// the signal which comes with the error: `trap '' XFSZ`.
-    pub fn limit_files(&self, bytes: Option<u64>) {
-        self.process.limit_files(bytes);
     }
 
     /// Sends a signal.
