@@ -28,6 +28,10 @@ mod audit_modes;
 mod audit_query;
 /// `kill -9` at random moments.
 mod audit_survives_kill;
+/// Segments that come of age, checkpoints, damaged segments.
+mod audit_upkeep;
+/// `audit verify` over logs that were changed.
+mod audit_verify;
 /// `POST /v1/authorize`: forms of a question, reasons, revisions.
 mod authorize;
 /// AuthZEN: the interoperability scenarios, the certification fixture, batches.
