@@ -39,6 +39,9 @@ pub enum StartError {
     /// No audit log.
     #[error("the audit log cannot be opened")]
     Audit(#[source] audit::OpenError),
+    /// Records cannot be redacted as the settings say.
+    #[error("`audit.redact`")]
+    Redaction(#[source] audit::RedactionError),
     /// No policies.
     #[error(transparent)]
     Policies(reload::FirstError),
@@ -75,7 +78,7 @@ pub enum Ended {
 /// Runs the sidecar until it is told to stop.
 ///
 /// `sources` is where the settings came from, and `level` changes what is logged: both are for changes while it runs.
-pub fn run(settings: Settings, sources: Sources, level: LogLevel) -> Result<Ended, StartError> {
+pub fn run(settings: &Settings, sources: Sources, level: LogLevel) -> Result<Ended, StartError> {
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(SHARED_THREADS)
         .max_blocking_threads(BLOCKING_THREADS)
@@ -125,7 +128,7 @@ struct Sockets {
 }
 
 impl App {
-    fn start(settings: Settings, sources: Sources, level: LogLevel) -> Result<Self, StartError> {
+    fn start(settings: &Settings, sources: Sources, level: LogLevel) -> Result<Self, StartError> {
         let began = Instant::now();
         let clock = Clock::system();
         let started = clock.now();
@@ -135,14 +138,14 @@ impl App {
         readiness.hold("starting", "the process has not started yet");
 
         let metrics = Metrics::new();
-        let (log, recorders) = open_log(&settings, &metrics).map_err(StartError::Audit)?;
+        let (log, recorders) = open_log(settings, &metrics)?;
         let live = Live::new(settings.clone());
         let last_good = LastGood::new(&settings.audit.directory);
         let loading = loading::Loading { settings: &live, metrics: &metrics, clock, log: &log };
         let (reader, reload, worker) = loading.policies(last_good)?;
         let shadow = loading.shadow()?;
         let config = loading.configuration(sources, level, reload.clone())?;
-        let sockets = Sockets::bind(&settings)?;
+        let sockets = Sockets::bind(settings)?;
 
         let parts = Parts {
             requests: Tasks::new(),
@@ -268,7 +271,7 @@ impl Parts {
         if server.admin_auth == AdminAuth::Tokens && server.admin_tokens.is_empty() {
             events::admin_has_no_tokens();
         }
-        let audit = admin::audit::routes(log.clone());
+        let audit = admin::audit::routes(log.clone()).merge(admin::activity::routes(log.clone()));
         let router = admin::router(services, settings.clone(), audit);
         let serving =
             management::serve(bound, admin::LISTENER, router, self.requests.clone(), self.stop_listeners.listener());
@@ -287,10 +290,11 @@ fn retention(settings: &config::Audit) -> audit::Retention {
     audit::Retention { age: settings.retention_age, bytes: settings.retention_bytes, hold: settings.hold }
 }
 
-fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Recorder>), audit::OpenError> {
+fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Recorder>), StartError> {
     let audit = &settings.audit;
     let workers = settings.server.authorize.workers;
     let on_commit = Arc::clone(metrics);
+    let intake = audit::Intake::new(&audit.redact, &audit.sample).map_err(StartError::Redaction)?;
     let log = Log::open(audit::Options {
         mode: audit.mode,
         when_full: audit.when_full,
@@ -307,9 +311,11 @@ fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Rec
             webhook: audit.checkpoint_webhook.clone(),
         },
         on_commit: Some(Arc::new(move |took| on_commit.audit_commit(took))),
+        intake: intake.map(Arc::new),
         ..audit::Options::new(&audit.directory)
-    })?;
-    let recorders = (0..workers).map(|_| log.recorder()).collect::<Result<_, _>>()?;
+    })
+    .map_err(StartError::Audit)?;
+    let recorders = (0..workers).map(|_| log.recorder()).collect::<Result<_, _>>().map_err(StartError::Audit)?;
     let source = log.clone();
     metrics.watch_audit(move || {
         let stats = source.stats();
@@ -317,6 +323,7 @@ fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Rec
             written: stats.written,
             dropped: stats.dropped,
             failed: stats.failed,
+            sampled_out: stats.sampled_out,
             queue_depth: stats.queue_depth,
             queue_capacity: stats.queue_capacity,
             store_bytes: stats.store_bytes,

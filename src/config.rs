@@ -10,17 +10,21 @@ mod keys;
 mod kinds;
 mod live;
 mod load;
+mod redact;
 mod reference;
+mod sample;
 mod settings;
 mod tokens;
 mod units;
 
 pub use live::{Change, Live};
 pub use load::{Error, Flag, Sources, environment, load, read, settle};
+pub use redact::{RedactAction, RedactField, RedactKey, RedactRule};
 pub use reference::reference;
+pub use sample::SampleRule;
 pub use settings::{
     ActivationTests, AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Hold, Limits, LogFormat, Mode, Policies,
-    Server, Settings, Shutdown, Telemetry, WhenFailed, WhenFull, WhenStale,
+    Redact, Server, Settings, Shutdown, Telemetry, WhenFailed, WhenFull, WhenStale,
 };
 
 #[cfg(test)]

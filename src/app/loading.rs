@@ -76,8 +76,9 @@ impl Loading<'_> {
 /// Settings that take more than being published: whoever looks them up each time needs nothing here.
 fn apply(key: &'static str, settings: &Settings, level: &LogLevel, reload: &Handle, log: &Log) {
     if key == "telemetry.log.level" {
-        if let Err(error) = level.set(&settings.telemetry.log_level) {
-            events::config_not_applied(key, &error);
+        match level.set(&settings.telemetry.log_level) {
+            Ok(()) => events::log_level_changed(&settings.telemetry.log_level),
+            Err(error) => events::config_not_applied(key, &error),
         }
     } else if key.starts_with("audit.") {
         log.retain(retention(&settings.audit));

@@ -51,7 +51,7 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
         Ok(level) => level,
         Err(error) => return output::fail(ExitCode::Usage, &error),
     };
-    match app::run(settings, sources, level) {
+    match app::run(&settings, sources, level) {
         Ok(Ended::InOrder) => ExitCode::Done,
         Ok(Ended::Forced) => ExitCode::Forced,
         Ok(Ended::Broken) => ExitCode::Internal,

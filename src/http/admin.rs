@@ -1,6 +1,7 @@
 //! The admin listener: policies and audit queries for administrators.
 
 mod access;
+pub mod activity;
 pub mod audit;
 mod matrix;
 mod policies;
@@ -43,12 +44,14 @@ pub fn router(services: Services, settings: Live, more: Router) -> Router {
         .merge(Router::new().route("/v1/matrix", get(matrix::matrix)).with_state((services, Aside::default())))
         .merge(more)
         .layer(middleware::from_fn_with_state(access, access::check));
-    let expected: [(&str, &[u16]); 5] = [
+    let expected: [(&str, &[u16]); 7] = [
+        ("/v1/activity", &[200, 400, 401, 413, 422, 503]),
         ("/v1/policies", &[200, 401]),
         ("/v1/policies/reload", &[200, 401, 422]),
         ("/v1/matrix", &[200, 400, 401, 404]),
         ("/v1/audit", &[200, 400, 401]),
-        ("/v1/audit/export", &[200, 400, 401]),
+        ("/v1/audit/export", &[200, 400, 401, 503]),
+        ("/v1/audit/stats", &[200, 400, 401]),
     ];
     framed(served, LISTENER, &metrics, &expected)
 }

@@ -25,6 +25,8 @@ pub enum ErrorCode {
     InvalidConfiguration,
     /// The body is longer than `server.authorize.limits.body_bytes`.
     BodyTooLarge,
+    /// Activities that cannot be taken; the answer lists every problem.
+    InvalidActivity,
     /// More requests at once than `server.authorize.limits.in_flight`.
     Overloaded,
     /// The audit queue is full, and `audit.when_full` is `refuse`.
@@ -49,6 +51,7 @@ impl ErrorCode {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::InvalidConfiguration => "invalid_configuration",
             Self::BodyTooLarge => "body_too_large",
+            Self::InvalidActivity => "invalid_activity",
             Self::Overloaded => "overloaded",
             Self::AuditUnavailable => "audit_unavailable",
             Self::PoliciesStale => "policies_stale",
@@ -66,7 +69,7 @@ impl ErrorCode {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::BodyTooLarge => 413,
-            Self::InvalidConfiguration => 422,
+            Self::InvalidConfiguration | Self::InvalidActivity => 422,
             Self::Internal => 500,
             Self::Overloaded | Self::AuditUnavailable | Self::PoliciesStale => 503,
         }

@@ -155,17 +155,17 @@ impl Cache {
         make: impl Fn(&Rule) -> Option<Ready>,
     ) -> Vec<Ready> {
         let mut earlier = std::mem::take(&mut self.rules);
-        let mut made = Vec::with_capacity(rules.len());
+        let mut all = Vec::with_capacity(rules.len());
         self.rules.reserve(rules.len());
         for rule in rules {
             let Some(module) = module_of(&rule) else { continue };
             let kept = earlier.remove(&rule.id).filter(|kept| kept.module == module && kept.rule.says_the_same(&rule));
             let Some(ready) = kept.map(|kept| kept.ready).or_else(|| make(&rule)) else { continue };
-            made.push(ready.clone());
+            all.push(ready.clone());
             // The new rule is kept, so that nothing of an old file is.
             self.rules.insert(Arc::clone(&rule.id), Kept { rule, module, ready });
         }
-        made
+        all
     }
 }
 

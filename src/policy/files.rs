@@ -46,9 +46,8 @@ pub(super) enum Sort {
 #[derive(Debug, Clone)]
 pub struct Files {
     root: Arc<str>,
-    files: Vec<File>,
+    list: Vec<File>,
     revision: Revision,
-    links: Vec<Link>,
 }
 
 #[derive(Debug, Clone)]
@@ -100,7 +99,7 @@ pub fn read(directory: &Path) -> Result<Files, ReadError> {
             continue;
         }
         if walk.problems.is_empty() {
-            return Ok(Files::new(Arc::from(directory.display().to_string()), walk.files, walk.links));
+            return Ok(Files::new(Arc::from(directory.display().to_string()), walk.files));
         }
         walk.problems.sort();
         return Err(ReadError { problems: walk.problems });
@@ -118,7 +117,7 @@ impl Link {
 }
 
 impl Files {
-    fn new(root: Arc<str>, mut files: Vec<File>, links: Vec<Link>) -> Self {
+    fn new(root: Arc<str>, mut files: Vec<File>) -> Self {
         files.sort_by(|a, b| a.path.cmp(&b.path));
         let mut digest = Sha256::new();
         for file in &files {
@@ -127,7 +126,7 @@ impl Files {
                 digest.update(part);
             }
         }
-        Self { root, files, revision: Revision::new(digest.finalize().into()), links }
+        Self { root, list: files, revision: Revision::new(digest.finalize().into()) }
     }
 
     /// Names the content: SHA-256 over the sorted paths and contents, each with its length in front.
@@ -136,34 +135,28 @@ impl Files {
         self.revision
     }
 
-    /// Whether no link on the way to the files has turned since they were read.
-    #[cfg(test)]
-    fn is_current(&self) -> bool {
-        !self.links.iter().any(Link::is_turned)
-    }
-
     /// The directory, and all files as they were read, so that the set can be kept elsewhere.
     #[must_use]
     pub fn parts(&self) -> (&str, Vec<(&str, &str)>) {
-        (&self.root, self.files.iter().map(|file| (file.path.as_str(), &*file.content)).collect())
+        (&self.root, self.list.iter().map(|file| (file.path.as_str(), &*file.content)).collect())
     }
 
     /// Files that were kept. `None` where one of them does not belong to a policy set.
     #[must_use]
     pub fn from_parts(root: &str, files: Vec<(String, String)>) -> Option<Self> {
         let files = files.into_iter().map(|(path, content)| Some(File::new(Sort::of(&path)?, path, content)));
-        Some(Self::new(Arc::from(root), files.collect::<Option<_>>()?, Vec::new()))
+        Some(Self::new(Arc::from(root), files.collect::<Option<_>>()?))
     }
 
     /// One file, by its path.
     pub(super) fn text(&self, path: &str) -> Option<Text> {
-        self.files.iter().find(|file| file.path == path).map(File::text)
+        self.list.iter().find(|file| file.path == path).map(File::text)
     }
 
     /// Forgets what is known about YAML files beyond so many bytes of them: a parsed text takes many times its length.
     pub(super) fn forget_beyond(&mut self, bytes: usize) {
         let mut left = bytes;
-        for file in self.files.iter_mut().filter(|file| file.sort.is_yaml()) {
+        for file in self.list.iter_mut().filter(|file| file.sort.is_yaml()) {
             match left.checked_sub(file.content.len()) {
                 Some(rest) => left = rest,
                 None => file.text = OnceLock::new(),
@@ -173,8 +166,8 @@ impl Files {
 
     /// Takes over the texts of files that have not changed since an earlier generation, with all that is known about them.
     pub(super) fn adopt(&mut self, earlier: &Self) {
-        let mut known = earlier.files.iter().peekable();
-        for file in &mut self.files {
+        let mut known = earlier.list.iter().peekable();
+        for file in &mut self.list {
             // Both lists are sorted by path.
             while known.next_if(|known| known.path < file.path).is_some() {}
             if let Some(same) = known.next_if(|known| known.path == file.path && known.content == file.content) {
@@ -186,27 +179,27 @@ impl Files {
     /// Whether there is no policy-relevant file.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.files.is_empty()
+        self.list.is_empty()
     }
 
     /// How many files there are.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.files.len()
+        self.list.len()
     }
 
     /// The paths, relative to the directory, sorted.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.files.iter().map(|file| file.path.as_str())
+        self.list.iter().map(|file| file.path.as_str())
     }
 
     /// The files of one sort.
     pub(super) fn of(&self, sort: Sort) -> impl Iterator<Item = Text> {
-        self.files.iter().filter(move |file| file.sort == sort).map(File::text)
+        self.list.iter().filter(move |file| file.sort == sort).map(File::text)
     }
 
     pub(super) fn has(&self, sort: Sort) -> bool {
-        self.files.iter().any(|file| file.sort == sort)
+        self.list.iter().any(|file| file.sort == sort)
     }
 
     /// The directory, for problems that concern no single file.

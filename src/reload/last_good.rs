@@ -197,7 +197,7 @@ mod tests {
             (good.replace("policy_set: x", "policy_set: y"), "digest"),
             (good.replace("\"format\":1", "\"format\":2"), "format 2"),
             (good.replace("set.yaml", "set.toml"), "no policy set"),
-            (good[..good.len() / 2].to_owned(), "EOF"),
+            (good.chars().take(good.len() / 2).collect(), "EOF"),
         ] {
             fs::write(place.path(), bad).unwrap();
             let error = place.find(Clock::system()).unwrap_err().to_string();

@@ -58,8 +58,8 @@ pub(super) fn compile(
     tests: ActivationTests,
 ) -> Result<Snapshot, Refused> {
     // Texts are shared, not copied.
-    let texts = files.clone();
-    let compiled = {
+    let files_of_tests = files.clone();
+    let outcome = {
         let mut compiler = compiler.lock().unwrap_or_else(|poisoned| {
             // What a panic has left half done is not built upon.
             let mut compiler = poisoned.into_inner();
@@ -68,12 +68,16 @@ pub(super) fn compile(
         });
         compiler.compile(files, options)
     };
-    let mut snapshot = compiled.map_err(|problems| Refused { outcome: outcome_of(&problems), problems })?;
+    let mut snapshot = outcome.map_err(|problems| Refused { outcome: outcome_of(&problems), problems })?;
     match tests {
         ActivationTests::Off => {}
-        ActivationTests::Warn => snapshot.warnings.extend(policy::failed_tests(&snapshot, &texts, Severity::Warning)),
+        ActivationTests::Warn => {
+            let failures = policy::failed_tests(&snapshot, &files_of_tests, Severity::Warning);
+            snapshot.warnings.extend(failures);
+        }
         ActivationTests::Required => {
-            let problems: Diagnostics = policy::failed_tests(&snapshot, &texts, Severity::Error).into_iter().collect();
+            let problems: Diagnostics =
+                policy::failed_tests(&snapshot, &files_of_tests, Severity::Error).into_iter().collect();
             if !problems.is_empty() {
                 return Err(Refused { outcome: ReloadOutcome::RejectedTests, problems });
             }

@@ -183,11 +183,12 @@ impl ConfigWorker {
             events::config_unchanged(&self.config.metrics, recovered);
             return;
         }
+        // Said first, since the level of the log may be among what changes.
+        events::config_changed(&self.config.metrics, cause.as_str(), &applied, &waiting);
         self.config.live.publish(next.clone());
         for key in &applied {
             (self.config.apply)(key, &next);
         }
-        events::config_changed(&self.config.metrics, cause.as_str(), &applied, &waiting);
         self.observe(ConfigReport { cause, outcome: ConfigOutcome::Applied, applied, waiting, problem: None, at })
             .await;
     }

@@ -136,11 +136,11 @@ impl ShadowWorker {
         let revision = files.revision();
         self.seen = Some((revision, tests));
         let (source, compiler, metrics) = (self.source.clone(), Arc::clone(&self.compiler), Arc::clone(&self.metrics));
-        let compiled = self.workshop.run(move || {
+        let work = self.workshop.run(move || {
             load::compile(&compiler, files, &source.options, tests)
                 .map(|snapshot| Current::unanswering(snapshot, &metrics))
         });
-        let next = match compiled.await.unwrap_or_else(|broken| Err(self.source.broken(&broken))) {
+        let next = match work.await.unwrap_or_else(|broken| Err(self.source.broken(&broken))) {
             Ok(next) => Arc::new(next),
             Err(refused) => return self.fail(refused, Some(revision)),
         };

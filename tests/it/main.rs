@@ -22,10 +22,16 @@ mod support;
 
 /// The audit log: every record once, whatever happens to rings, store and directory.
 mod audit;
+/// Every mode with a writer that stands still and a store that fails, over HTTP; what is never kept.
+mod audit_modes;
 /// Queries and exports over HTTP and in process, against a naive model.
 mod audit_query;
 /// `kill -9` at random moments.
 mod audit_survives_kill;
+/// Segments that come of age, checkpoints, damaged segments.
+mod audit_upkeep;
+/// `audit verify` over logs that were changed.
+mod audit_verify;
 /// `POST /v1/authorize`: forms of a question, reasons, revisions.
 mod authorize;
 /// AuthZEN: the interoperability scenarios, the certification fixture, batches.

@@ -21,7 +21,7 @@ pub use git::{AUTHOR, git, is_git_there};
 pub use grid::Grid;
 pub use paths::{repo, shared};
 pub use policies::PolicyDir;
-pub use process::sidegate;
+pub use process::{Exited, sidegate};
 pub use raw::Raw;
 pub use rustix::process::Signal;
 pub use sidecar::{Builder as SidecarBuilder, Sidecar};

@@ -82,7 +82,7 @@ impl Parsed {
             Static::new(policy, &name(policy.annotation("id"), policy.id()), &Spot::of(text, &span))
         });
         let (templates, statics) = (templates.collect(), statics.collect());
-        Self { templates, statics, raw, numbering, before }
+        Self { raw, numbering, before, templates, statics }
     }
 }
 

@@ -63,8 +63,8 @@ pub fn start(
     let policies = settings.load().policies.clone();
     let first =
         First { source: &source, compiler: &compiler, tests: policies.activation_tests, metrics: &metrics, clock };
-    let begun = first.find(policies.start_from_last_good).map_err(StartError::First)?;
-    let Begun { current: first, files, confirmed_at, failure } = begun;
+    let found = first.find(policies.start_from_last_good).map_err(StartError::First)?;
+    let Begun { current: first, files, confirmed_at, failure } = found;
     let mut report = report(&first, began, clock, &source);
     // The work tree holds what is no good, and not what decides.
     let checkout = if failure.is_some() { report.checkout.take() } else { None };
@@ -75,8 +75,8 @@ pub fn start(
     if let Some(stumble) = failure {
         status.from_last_good = true;
         status.consecutive_failures = 1;
-        let begun = Report { checkout, ..report.clone() };
-        news = Some(stumbled(stumble, &mut status, begun, &metrics));
+        let of_files = Report { checkout, ..report.clone() };
+        news = Some(stumbled(stumble, &mut status, of_files, &metrics));
     }
     if let Some(report) = &news {
         observer(report);

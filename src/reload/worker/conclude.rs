@@ -46,8 +46,8 @@ impl Worker {
     async fn compile(&self, files: Files) -> Result<Current, Refused> {
         let (source, compiler) = (self.source.clone(), Arc::clone(&self.compiler));
         let (metrics, tests) = (Arc::clone(&self.metrics), self.policies().activation_tests);
-        let compiled = self.workshop.run(move || source.compile(&compiler, files, tests, &metrics)).await;
-        compiled.unwrap_or_else(|broken| Err(self.source.broken(&broken)))
+        let result = self.workshop.run(move || source.compile(&compiler, files, tests, &metrics)).await;
+        result.unwrap_or_else(|broken| Err(self.source.broken(&broken)))
     }
 
     async fn swap(&mut self, cause: Cause, next: Current, began: Instant) -> Report {

@@ -39,6 +39,11 @@ pub fn config_diagnostic(problem: &dyn std::fmt::Display) {
     error!(event = "config_diagnostic", problem = %problem, "{problem}");
 }
 
+/// Other lines are logged from now on.
+pub fn log_level_changed(filter: &str) {
+    info!(event = "log_level_changed", filter, "the log has another filter");
+}
+
 /// A setting could not be put into effect.
 pub fn config_not_applied(key: &str, error: &(dyn Error + 'static)) {
     error!(event = "config_not_applied", key, error = %Chain(error), "a setting could not be put into effect");
