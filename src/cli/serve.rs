@@ -9,10 +9,31 @@ use crate::{
 use clap::Args;
 use std::path::PathBuf;
 
+/// What of the audit log survives what, by mode. `docs/audit-log.md` says the same at more length.
+const MODES: &str = "\
+The audit log (`audit.mode`, `audit.when_full`, `audit.when_failed`):
+
+  mode      an answer leaves once its record is   survives the death    survives loss      while the disk is full
+                                                  of the process        of power           or fails
+  durable   in the mapped queue of its thread     yes, kill -9 too      up to what the     `when_failed` decides
+  (default)                                                             system has
+                                                                        written back
+  synced    in the store, after fdatasync         yes                   yes, as far as     `when_failed` decides
+                                                                        the disk keeps
+                                                                        its word
+
+  when the queue is full          block (default): the question waits    refuse: 503 with Retry-After
+                                  drop_and_count: it is answered, and the record is counted as dropped
+  when the store fails            deny (default): everything is denied as `audit_unavailable`
+                                  allow_and_count: decisions go on, and lost records are counted
+
+  Whatever was answered before the store failed is kept. `sidegate_audit_records_total` counts what was written, dropped, lost
+  and left out by sampling; nothing is left out in silence.";
+
 /// Run the sidecar.
 // Of a flag that is given twice the later counts: scripts add flags to those of others.
 #[derive(Debug, Args)]
-#[command(args_override_self = true)]
+#[command(args_override_self = true, after_long_help = MODES)]
 pub(super) struct ServeArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE", env = "SIDEGATE_CONFIG")]

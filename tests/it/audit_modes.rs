@@ -301,7 +301,7 @@ fn nothing_of_a_request_is_kept_that_no_policy_asks_for() {
     let policies = PolicyDir::copy_of(crate::support::repo("policies/demo"));
     policies.write(
         "office.yaml",
-        "conditions: { office: { description: from the office, cedar: 'context has ip && context.ip == \"10.1.2.3\"' } }\n\
+        "context: { ip: String }\nconditions: { office: { description: from the office, cedar: 'context has ip && context.ip == \"10.1.2.3\"' } }\n\
          roles: { guest: { name: Guest, grants: { products: { level: view, when: office } } } }\n\
          users: { gus: { name: Gus, email: gus@demo.example, roles: [guest] } }\n",
     );
