@@ -254,6 +254,15 @@ fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Rec
         when_failed: audit.when_failed,
         ring_bytes: audit.ring_bytes,
         rings: workers,
+        segment_bytes: audit.segment_bytes,
+        segment_age: audit.segment_age,
+        retention: audit::Retention { age: audit.retention_age, bytes: audit.retention_bytes, hold: audit.hold },
+        signing_key: audit.signing_key.clone(),
+        checkpoints: audit::Checkpoints {
+            interval: audit.checkpoint_interval,
+            file: audit.checkpoint_file.clone(),
+            webhook: audit.checkpoint_webhook.clone(),
+        },
         on_commit: Some(Arc::new(move |took| on_commit.audit_commit(took))),
         intake: intake.map(Arc::new),
         ..audit::Options::new(&audit.directory)
@@ -272,6 +281,12 @@ fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Rec
             queue_capacity: stats.queue_capacity,
             store_bytes: stats.store_bytes,
             oldest: stats.oldest_record,
+            checkpoint_seq: stats.checkpoint_seq,
+            checkpoint_time: stats.checkpoint_time,
+            checkpoint_file_failures: stats.checkpoint_file_failures,
+            checkpoint_webhook_failures: stats.checkpoint_webhook_failures,
+            store_failures: stats.store_failures,
+            missing: stats.missing,
         }
     });
     Ok((log, recorders))

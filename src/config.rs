@@ -21,8 +21,8 @@ pub use redact::{RedactAction, RedactField, RedactKey, RedactRule};
 pub use reference::reference;
 pub use sample::SampleRule;
 pub use settings::{
-    AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Limits, LogFormat, Mode, Policies, Redact, Server, Settings,
-    Shutdown, Telemetry, WhenFailed, WhenFull,
+    AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Hold, Limits, LogFormat, Mode, Policies, Redact, Server,
+    Settings, Shutdown, Telemetry, WhenFailed, WhenFull,
 };
 
 #[cfg(test)]

@@ -6,6 +6,15 @@ use sha2::{Digest, Sha256};
 /// The hash of a record, and so of the whole log up to it.
 pub(crate) type Hash = [u8; 32];
 
+/// A record as the end of all before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct End {
+    /// Its number.
+    pub(crate) seq: u64,
+    /// Its hash.
+    pub(crate) hash: Hash,
+}
+
 /// What the first record is chained to.
 pub(crate) const GENESIS: Hash = [0; 32];
 
@@ -15,6 +24,15 @@ pub(crate) fn link(before: &Hash, seq: u64, record: &[u8]) -> Hash {
     hasher.update(before);
     hasher.update(seq.to_be_bytes());
     hasher.update(record);
+    hasher.finalize().into()
+}
+
+/// The hash over the blocks of a segment up to this one: `SHA-256(hash before ‖ block ‖ summary)`.
+pub(crate) fn link_block(before: &Hash, block: &[u8], summary: &[u8]) -> Hash {
+    let mut hasher = Sha256::new();
+    hasher.update(before);
+    hasher.update(block);
+    hasher.update(summary);
     hasher.finalize().into()
 }
 

@@ -1,6 +1,5 @@
 //! Directories and files of the log: private to the user that runs the process.
 
-use super::store::StoreError;
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write},
@@ -13,9 +12,19 @@ pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Makes one directory, `0700`, that must not be there yet.
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
 /// Opens a file for reading and writing, made `0600` where it is not there.
 pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Opens a file for writing at its end, made `0600` where it is not there.
+pub(crate) fn append_to(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
 /// Makes a directory and all that is in it private. sled leaves that to the process's mask.
@@ -56,9 +65,47 @@ pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Removes a directory with all that is in it.
-pub(crate) fn remove_directory(path: &Path) -> Result<(), StoreError> {
-    fs::remove_dir_all(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })
+/// Removes a directory with all that is in it, if there is one.
+pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Copies a directory with what is in it, as far as `take` says so of a name.
+pub(crate) fn copy_directory(from: &Path, to: &Path, take: impl Fn(&str) -> bool + Copy) -> io::Result<()> {
+    create_private(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (name, target) = (entry.file_name(), to.join(entry.file_name()));
+        if !take(&name.to_string_lossy()) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            copy_directory(&entry.path(), &target, take)?;
+        } else {
+            match fs::copy(entry.path(), &target) {
+                // sled renames and removes its snapshots in the background.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Hands a directory with all that is in it to the disk.
+pub(crate) fn sync_all_in(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_all_in(&entry.path())?;
+        } else {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    sync_directory(directory)
 }
 
 /// Bytes on disk of a directory's files. What cannot be read counts as nothing: this is for gauges.

@@ -1,15 +1,20 @@
 //! The running log: opened, handed to recorders and readers, closed.
 
 use super::{
-    Entry, Health, Intake, Mode, OnCommit, OpenError, Reader, RecordError, Recorder, Ticket, WhenFailed, WhenFull,
+    Checkpoints, Entry, Gap, Health, Intake, Mode, OnCommit, OpenError, Reader, RecordError, Recorder, Retention,
+    Ticket, WhenFailed, WhenFull,
     block::Positions,
+    checkpoint::Webhook,
     events,
-    open::{DirectoryLock, open, remove_rings_from},
+    keeper::Keeper,
+    open::{self, DirectoryLock, remove_rings_from},
     record::MAX_RECORD,
     shared::{Lane, Manner, RingFiles, Shared},
+    signature::Signer,
+    store::Keeping,
     writer,
 };
-use crate::model::Timestamp;
+use crate::{lifecycle::Clock, model::Timestamp};
 use std::{
     collections::hash_map::RandomState,
     fmt,
@@ -40,6 +45,14 @@ pub struct Options {
     pub rings: usize,
     /// A segment that has reached so many bytes is followed by a new one.
     pub segment_bytes: u64,
+    /// So is one that was begun so long ago, if it holds a record.
+    pub segment_age: Duration,
+    /// What goes once it is old enough, or once there is too much.
+    pub retention: Retention,
+    /// A file with the Ed25519 key that signs manifests, tombstones and checkpoints.
+    pub signing_key: Option<PathBuf>,
+    /// Where checkpoints go.
+    pub checkpoints: Checkpoints,
     /// Told how long each commit took, on the writer's thread.
     pub on_commit: Option<OnCommit>,
     /// What happens to records before they are written: sampling and redaction.
@@ -57,6 +70,10 @@ impl Options {
             ring_bytes: 8 * 1024 * 1024,
             rings: 1,
             segment_bytes: 128 * 1024 * 1024,
+            segment_age: Duration::from_hours(24),
+            retention: Retention::default(),
+            signing_key: None,
+            checkpoints: Checkpoints::default(),
             on_commit: None,
             intake: None,
         }
@@ -72,10 +89,15 @@ pub struct Recovery {
     pub torn_bytes: u64,
     /// Rings that the log knows and that are gone or damaged. Only power loss, or a change of the files, leaves such.
     pub missing_rings: u64,
-    /// How many records the log is shorter than its anchor says. Only power loss in `durable`, or a change of the files, leaves such.
+    /// Records that are missing and of which the log did not know yet: segments that were put aside, or that ended before the anchor.
+    /// Only power loss in `durable`, a failing disk, or a change of the files leaves such.
     pub missing: u64,
     /// Whether the record that the anchor names has another hash. Only a change of the files leaves such.
     pub head_differs: bool,
+    /// Whether the anchor is missing or cannot be read.
+    pub head_lost: bool,
+    // The number after which the log goes on, where those before it are lost.
+    pub(crate) leapt_to: u64,
 }
 
 /// Figures of a running log.
@@ -105,6 +127,18 @@ pub struct Stats {
     pub lag: Duration,
     /// The number of the last record that is in the store: queries see the log up to it.
     pub durable_seq: u64,
+    /// The record that the last checkpoint names, and when that was; 0 and `None` before the first of this process.
+    pub checkpoint_seq: u64,
+    /// When the last checkpoint was.
+    pub checkpoint_time: Option<Timestamp>,
+    /// Checkpoints that did not get into the file.
+    pub checkpoint_file_failures: u64,
+    /// Checkpoints that did not get to the webhook.
+    pub checkpoint_webhook_failures: u64,
+    /// How often the store has failed since the start.
+    pub store_failures: u64,
+    /// Records that the log does not have though it once did, those that retention has removed apart.
+    pub missing: u64,
 }
 
 /// A running audit log. Cheap to clone. When the last clone is dropped, what was published is stored and the log is closed.
@@ -116,18 +150,31 @@ pub struct Log {
 struct Inner {
     shared: Arc<Shared>,
     // For every thread that has no recorder of its own.
-    common: Mutex<Recorder>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    common: Arc<Mutex<Recorder>>,
+    // The writer's, and the keeper's.
+    threads: Mutex<Vec<JoinHandle<()>>>,
     recovery: Recovery,
 }
 
 impl Log {
     /// Opens the log in a data directory; takes over what rings of a dead process hold.
     pub fn open(options: Options) -> Result<Self, OpenError> {
+        let signer = match &options.signing_key {
+            Some(path) => Signer::load(path).map_err(OpenError::Key)?,
+            None => Signer::none(),
+        };
+        let webhook = webhook(&options)?;
         let lock = Arc::new(DirectoryLock::create(&options.directory)?);
-        let opened = open(&lock, options.segment_bytes)?;
+        let keeping = Keeping {
+            segment_bytes: options.segment_bytes,
+            segment_age: options.segment_age,
+            signer: Some(signer),
+            clock: Clock::system(),
+        };
+        let opened = open::open(&lock, keeping)?;
         let mut writer = opened.writer;
         events::opened(&lock.audit, writer.end().seq, &opened.recovery);
+        let gaps = open::gaps(&opened.store, &[]);
 
         let rings = RingFiles {
             directory: lock.rings(),
@@ -148,16 +195,25 @@ impl Log {
         };
         let shared = Arc::new(Shared::new(manner, rings, lanes, opened.store, lock)?);
         shared.durable.set(writer.end().seq);
-        let common = Recorder::new(Arc::clone(&shared), shared.take_lane()?);
-        let thread = thread::Builder::new()
-            .name("audit-writer".to_owned())
-            .spawn({
-                let shared = Arc::clone(&shared);
-                move || writer::run(&shared, writer)
-            })
-            .map_err(|source| OpenError::Io { path: options.directory, source })?;
-        let thread = Mutex::new(Some(thread));
-        Ok(Self { inner: Arc::new(Inner { shared, common: Mutex::new(common), thread, recovery: opened.recovery }) })
+        *lock_of(&shared.kept.gaps) = gaps;
+        let common = Arc::new(Mutex::new(Recorder::new(Arc::clone(&shared), shared.take_lane()?)));
+        let keeper = Keeper {
+            shared: Arc::clone(&shared),
+            common: Arc::clone(&common),
+            retention: options.retention,
+            checkpoints: options.checkpoints,
+            webhook,
+        };
+        let failed = |source| OpenError::Io { path: options.directory.clone(), source };
+        let writing = Arc::clone(&shared);
+        let writing = move || writer::run(&writing, writer);
+        let writer = thread::Builder::new().name("audit-writer".to_owned()).spawn(writing).map_err(failed)?;
+        // Made before the second thread, so that the first is stopped if that cannot be had.
+        let inner = Inner { shared, common, threads: Mutex::new(vec![writer]), recovery: opened.recovery };
+        let keeping = move || keeper.run();
+        let keeper = thread::Builder::new().name("audit-keeper".to_owned()).spawn(keeping).map_err(failed)?;
+        lock_of(&inner.threads).push(keeper);
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// A producer for one more thread.
@@ -167,14 +223,14 @@ impl Log {
 
     /// Writes a record from any thread, off the decision path: waits for room, and blocks the thread meanwhile.
     pub fn append(&self, entry: &Entry<'_>) -> Result<Ticket, RecordError> {
-        let common = lock(&self.inner.common);
+        let common = lock_of(&self.inner.common);
         common.waiter().block_until(Shared::admits)?;
         common.record(entry)
     }
 
     /// Resolves once an appended record is as durable as the mode demands.
     pub async fn committed(&self, ticket: Ticket) -> Result<(), RecordError> {
-        let waiter = lock(&self.inner.common).waiter();
+        let waiter = lock_of(&self.inner.common).waiter();
         waiter.committed(ticket).await
     }
 
@@ -213,6 +269,17 @@ impl Log {
         self.inner.shared.health()
     }
 
+    /// Runs of numbers that the log does not have, those that retention has removed apart.
+    pub fn gaps(&self) -> Vec<Gap> {
+        lock_of(&self.inner.shared.kept.gaps).clone()
+    }
+
+    /// Records from this number on stay, whatever retention says: whoever copies the log elsewhere moves the mark forward. At first
+    /// nothing is kept back.
+    pub fn keep_from(&self, seq: u64) {
+        self.inner.shared.kept.keep_from.store(seq, Ordering::Release);
+    }
+
     /// The figures of this moment. Asks the file system for sizes: not for the decision path.
     pub fn stats(&self) -> Stats {
         let shared = &self.inner.shared;
@@ -232,6 +299,14 @@ impl Log {
             lag_records,
             lag: if lag_records == 0 { Duration::ZERO } else { shared.behind() },
             durable_seq: shared.durable.get(),
+            checkpoint_seq: shared.kept.checkpoint_seq.load(Ordering::Relaxed),
+            checkpoint_time: Some(shared.kept.checkpoint_time.load(Ordering::Relaxed))
+                .filter(|micros| *micros > 0)
+                .map(Timestamp::from_micros),
+            checkpoint_file_failures: shared.kept.file_failures.load(Ordering::Relaxed),
+            checkpoint_webhook_failures: shared.kept.webhook_failures.load(Ordering::Relaxed),
+            store_failures: shared.failures.load(Ordering::Relaxed),
+            missing: self.gaps().iter().map(|gap| gap.last_seq + 1 - gap.first_seq).sum(),
         }
     }
 
@@ -248,10 +323,12 @@ impl Log {
 impl Inner {
     fn close(&self) {
         self.shared.stop();
-        if let Some(thread) = lock(&self.thread).take() {
-            // The thread catches its own panics, so there is nothing to learn from how it ended.
-            drop(thread.join());
-        }
+        // The writer first: what it says at its end is the keeper's last checkpoint. Both catch their own panics, so there is nothing to
+        // learn from how they ended.
+        let mut threads = lock_of(&self.threads).drain(..).collect::<Vec<_>>().into_iter();
+        drop(threads.next().map(JoinHandle::join));
+        self.shared.chores.stop();
+        threads.for_each(|thread| drop(thread.join()));
     }
 }
 
@@ -273,12 +350,21 @@ impl fmt::Debug for Options {
     }
 }
 
+fn webhook(options: &Options) -> Result<Option<Webhook>, OpenError> {
+    let Some(address) = &options.checkpoints.webhook else { return Ok(None) };
+    match Webhook::new(address) {
+        Some(Ok(webhook)) => Ok(Some(webhook)),
+        Some(Err(source)) => Err(OpenError::Io { path: options.directory.clone(), source }),
+        None => Err(OpenError::Webhook { address: address.clone() }),
+    }
+}
+
 /// Random to everyone outside of the process: the standard library's hasher is keyed by the operating system.
 fn random_generation() -> u64 {
     RandomState::new().build_hasher().finish().max(1)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock_of<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // A recorder is whole after every call.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

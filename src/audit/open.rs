@@ -1,11 +1,15 @@
 //! The way to a log: directory, version, lock, store, and the rings that a dead process has left.
 
 use super::{
-    block::{Block, Positions},
-    chain, files,
+    block::Positions,
+    chain::{End, GENESIS},
+    events, files,
     log::Recovery,
-    ring::{Mapping, Ring},
-    store::{Store, StoreError},
+    notes::Note,
+    quarantine::{self, Gap, Quarantined},
+    ring::{Consumer, Mapping, Next, Ring},
+    signature::KeyError,
+    store::{Keeping, Store, StoreError},
     writer::{WriteError, Writer},
 };
 use crate::telemetry::events::Chain;
@@ -97,6 +101,21 @@ pub enum OpenError {
         /// What was found.
         why: String,
     },
+    /// There is no room to go on in.
+    #[error("there is no space left for the audit log in `{}`; make room and start again", path.display())]
+    Full {
+        /// The log's directory.
+        path: PathBuf,
+    },
+    /// The key that is to sign cannot be used.
+    #[error("`audit.signing_key`")]
+    Key(#[source] KeyError),
+    /// The address that checkpoints are to be posted to cannot be used.
+    #[error("`audit.checkpoint.webhook`: `{address}` is no plain `http` address")]
+    Webhook {
+        /// The address.
+        address: String,
+    },
     /// Anything else that the file system says.
     #[error("`{}` cannot be used", path.display())]
     Io {
@@ -120,6 +139,7 @@ impl OpenError {
 
     fn store(directory: &Path, error: StoreError) -> Self {
         match error {
+            error if error.is_full() => Self::Full { path: directory.to_owned() },
             StoreError::Io { path, source } => Self::io(&path, source),
             error => Self::Damaged { path: directory.to_owned(), why: Chain(&error).to_string() },
         }
@@ -179,6 +199,25 @@ impl DirectoryLock {
         }
     }
 
+    /// Locks a directory that holds a log, and changes nothing in it. `None` where another process has it open.
+    pub(crate) fn look(data: &Path) -> Result<Option<Self>, OpenError> {
+        check_format(data)?;
+        let audit = data.join("audit");
+        let path = audit.join("LOCK");
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(OpenError::Missing { path: data.to_owned() });
+            }
+            Err(source) => return Err(OpenError::io(&path, source)),
+        };
+        match Self::hold(data, audit, file) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(OpenError::InUse { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(crate) fn rings(&self) -> PathBuf {
         self.audit.join("rings")
     }
@@ -186,13 +225,17 @@ impl DirectoryLock {
     fn lock(data: &Path, audit: PathBuf) -> Result<Self, OpenError> {
         let path = audit.join("LOCK");
         let file = files::create_file(&path).map_err(|source| OpenError::io(&path, source))?;
+        Self::hold(data, audit, file)
+    }
+
+    fn hold(data: &Path, audit: PathBuf, file: File) -> Result<Self, OpenError> {
         let begun = Instant::now();
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { audit, _file: file }),
                 Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => thread::sleep(LOCK_PATIENCE / 100),
                 Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: data.to_owned() }),
-                Err(TryLockError::Error(source)) => return Err(OpenError::io(&path, source)),
+                Err(TryLockError::Error(source)) => return Err(OpenError::io(&audit.join("LOCK"), source)),
             }
         }
     }
@@ -234,22 +277,72 @@ pub(crate) struct Opened {
 }
 
 /// Opens the store and takes over the rings.
-pub(crate) fn open(lock: &DirectoryLock, segment_bytes: u64) -> Result<Opened, OpenError> {
+pub(crate) fn open(lock: &DirectoryLock, keeping: Keeping) -> Result<Opened, OpenError> {
     let failed = |error| OpenError::store(&lock.audit, error);
-    let store = Arc::new(Store::open(&lock.audit, segment_bytes).map_err(failed)?);
+    let (store, findings) = Store::open(&lock.audit, keeping).map_err(failed)?;
+    let store = Arc::new(store);
     let tail = store.tail().map_err(failed)?;
     let mut writer = Writer::new(Arc::clone(&store), tail);
-    let anchor = store.anchored();
-    let mut recovery = Recovery::default();
-    let held = store.first_seq()..=writer.end().seq;
-    if let Some(anchor) = anchor.filter(|anchor| held.contains(&anchor.seq)) {
-        recovery.head_differs = hash_at(&store, anchor.seq).map_err(failed)? != Some(anchor.hash);
-    }
+    let mut recovery = Recovery { head_lost: findings.head_lost, ..Recovery::default() };
+    let anchor = store.anchored().map(|anchor| End { seq: anchor.seq, hash: anchor.hash });
+    findings.quarantined.iter().for_each(events::quarantined);
+    findings.repaired.iter().for_each(|&first_seq| events::repaired(first_seq));
+    findings.tombstone_lost.iter().for_each(|why| events::tombstone_lost(why));
+
     let before = writer.end().seq;
-    take_over(&mut writer, &lock.rings(), &mut recovery)?;
-    recovery.taken_over = writer.end().seq - before;
-    recovery.missing = anchor.map_or(0, |anchor| anchor.seq.saturating_sub(writer.end().seq));
+    // Without one, nothing was ever committed.
+    let committed = anchor.or_else(|| (!findings.head_lost).then_some(End { seq: 0, hash: GENESIS }));
+    take_over(&mut writer, &lock.rings(), committed, &mut recovery)?;
+    // Only now: where the store has lost records and the rings still hold them, they are there again, in another order perhaps.
+    if let Some(anchor) = anchor {
+        let found = store.hash_at(anchor.seq).map_err(failed)?;
+        recovery.head_differs = found.is_some_and(|hash| hash != anchor.hash);
+    }
+    recovery.taken_over = writer.end().seq.saturating_sub(before.max(recovery.leapt_to));
+    record_gaps(&mut writer, &store, &findings.quarantined, &mut recovery)
+        .map_err(|error| OpenError::write(&lock.audit, error))?;
     Ok(Opened { store, writer, recovery })
+}
+
+/// Runs of numbers that the log does not have, each with what is known of why.
+pub(crate) fn gaps(store: &Store, aside: &[Quarantined]) -> Vec<Gap> {
+    let known = quarantine::recorded(store.directory());
+    let mut gaps = store.catalog().holes(store.removed());
+    for gap in &mut gaps {
+        let in_it = |first_seq: u64| (gap.first_seq..=gap.last_seq).contains(&first_seq);
+        if let Some(segment) = aside.iter().find(|segment| in_it(segment.first_seq)) {
+            gap.why.clone_from(&segment.why);
+            gap.kept_as = Some(segment.kept_as.clone());
+        } else if let Some(known) = known.iter().find(|known| known.covers(gap)) {
+            gap.why.clone_from(&known.why);
+            gap.kept_as.clone_from(&known.kept_as);
+        }
+    }
+    gaps
+}
+
+/// Puts a record of each gap into the log that has none yet. At least once: the note that it was done comes after it.
+fn record_gaps(
+    writer: &mut Writer<Store, Mapping>,
+    store: &Store,
+    aside: &[Quarantined],
+    recovery: &mut Recovery,
+) -> Result<(), WriteError> {
+    let gaps = gaps(store, aside);
+    let known = quarantine::recorded(store.directory());
+    let new: Vec<&Gap> = gaps.iter().filter(|gap| !known.iter().any(|known| known.covers(gap))).collect();
+    recovery.missing = new.iter().map(|gap| gap.last_seq + 1 - gap.first_seq).sum();
+    if !new.is_empty() {
+        for gap in new {
+            events::gap(gap);
+            Note::Gap(gap.clone()).record(store.now(), |entry| writer.add(entry))?;
+        }
+        writer.store_rest()?;
+        writer.commit(true)?;
+        let path = store.directory();
+        quarantine::note_recorded(path, &gaps).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
+    }
+    Ok(())
 }
 
 type NumberedRing = (usize, Arc<Ring<Mapping>>);
@@ -259,7 +352,12 @@ type NumberedRing = (usize, Arc<Ring<Mapping>>);
 /// Rings of several generations lie side by side when a process died while it made its rings; the ones of the generation that the log
 /// knows are told apart from the others, which begin where they say. A generation that the log no longer knows is one that power loss
 /// has brought back: what it holds is in the log, before what a later generation has put there, or nobody was told of it.
-fn take_over(writer: &mut Writer<Store, Mapping>, rings: &Path, recovery: &mut Recovery) -> Result<(), OpenError> {
+fn take_over(
+    writer: &mut Writer<Store, Mapping>,
+    rings: &Path,
+    anchor: Option<End>,
+    recovery: &mut Recovery,
+) -> Result<(), OpenError> {
     let failed = |error| OpenError::write(rings, error);
     let mut generations: BTreeMap<u64, Vec<NumberedRing>> = BTreeMap::new();
     for (_, path) in ring_files(rings)? {
@@ -273,11 +371,16 @@ fn take_over(writer: &mut Writer<Store, Mapping>, rings: &Path, recovery: &mut R
     }
     let known = writer.stored().generation;
     recovery.missing_rings = missing_rings(writer, &generations);
+    let of_the_log = generations.get(&known).map_or(&[][..], Vec::as_slice);
+    if let Some(anchor) = anchor {
+        cut_or_leap(writer, of_the_log, anchor, recovery).map_err(failed)?;
+    }
     let mut groups: Vec<_> = generations.into_iter().collect();
     groups.sort_by_key(|(generation, _)| *generation != known);
     for (generation, rings) in groups {
         if generation != writer.stored().generation {
-            if rings.iter().any(|(_, ring)| ring.label().records < writer.end().seq) {
+            // Where the log has lost what it knew of the rings, only they can tell.
+            if known != 0 && rings.iter().any(|(_, ring)| ring.label().records < writer.end().seq) {
                 continue;
             }
             let mut positions = Positions { generation, by_ring: Vec::new() };
@@ -303,10 +406,50 @@ fn take_over(writer: &mut Writer<Store, Mapping>, rings: &Path, recovery: &mut R
                 ring.advance(writer.stored().of(*number));
             }
         }
-        writer.rotate_if_full(true).map_err(failed)?;
+        writer.rotate_if_due().map_err(failed)?;
         writer.detach();
     }
     Ok(())
+}
+
+/// Brings the end of the log to where the anchor says it was.
+///
+/// The log goes beyond it when the process died after the store had failed: what was not committed then was withdrawn, and comes from the
+/// rings again, as what was answered. It ends before it when power loss or a change of the files took records: they come from the rings
+/// again where these still hold all of them, else their numbers stay unused.
+fn cut_or_leap(
+    writer: &mut Writer<Store, Mapping>,
+    rings: &[NumberedRing],
+    anchor: End,
+    recovery: &mut Recovery,
+) -> Result<(), WriteError> {
+    let withdrawn = rings.iter().filter_map(|(number, ring)| match ring.withdrawn() {
+        Some((from, u64::MAX)) => Some((*number, from)),
+        _ => None,
+    });
+    let withdrawn: Vec<(usize, u64)> = withdrawn.collect();
+    if !withdrawn.is_empty() && anchor.seq < writer.end().seq {
+        return writer.cut(anchor, &withdrawn);
+    }
+    let missing = anchor.seq.saturating_sub(writer.end().seq);
+    if missing > 0 && readable_again(writer, rings) < missing {
+        recovery.leapt_to = anchor.seq;
+        return writer.leap(anchor);
+    }
+    Ok(())
+}
+
+/// How many entries the rings still hold that were in the log, and are not any more.
+fn readable_again(writer: &Writer<Store, Mapping>, rings: &[NumberedRing]) -> u64 {
+    let mut count = 0;
+    let mut scratch = Vec::new();
+    for (number, ring) in rings {
+        let mut consumer = Consumer::new(Arc::clone(ring), writer.stored().of(*number));
+        while consumer.position() < ring.consumed() && consumer.next(&mut scratch) == Next::Entry {
+            count += 1;
+        }
+    }
+    count
 }
 
 /// How many rings the log knows that are not there, or no longer say which they are. What they held and the log does not is lost.
@@ -353,20 +496,4 @@ pub(crate) fn remove_rings_from(rings: &Path, first: usize) -> Result<(), OpenEr
         fs::remove_file(&path).map_err(|source| OpenError::io(&path, source))?;
     }
     Ok(())
-}
-
-/// The hash of a record that is in the store, calculated anew from its block or commit.
-fn hash_at(store: &Store, seq: u64) -> Result<Option<chain::Hash>, StoreError> {
-    if seq < store.first_seq() {
-        return Ok(None);
-    }
-    let Some(segment) = store.segment_of(seq)? else { return Ok(None) };
-    let block = segment.summaries_back_from(seq, 1)?.first().map(|summary| segment.block(summary.first_seq));
-    let candidates = [block.transpose()?.flatten(), segment.hot_at(seq)?];
-    let mut blocks = candidates.into_iter().flatten().filter_map(|bytes| Block::decode(&bytes).ok());
-    let block = blocks.find(|block| (block.header.first_seq..=block.header.last_seq()).contains(&seq));
-    Ok(block.map(|block| {
-        let records = (block.header.first_seq..=seq).zip(block.bytes());
-        records.fold(block.header.before, |hash, (seq, bytes)| chain::link(&hash, seq, bytes))
-    }))
 }

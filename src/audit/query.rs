@@ -269,6 +269,11 @@ impl Query {
             })
     }
 
+    /// Whether records from these times may be asked for. `false` is certain.
+    pub(crate) fn overlaps(&self, min_time: Timestamp, max_time: Timestamp) -> bool {
+        self.from.is_none_or(|from| max_time >= from) && self.to.is_none_or(|to| min_time < to)
+    }
+
     /// What a block's summary is asked.
     pub(crate) fn sieve(&self) -> Sieve<'_> {
         let needles = self.texts.iter().map(|(field, text)| Needle::new(field.name(), text)).collect();
@@ -286,11 +291,10 @@ pub(crate) struct Sieve<'q> {
 impl Sieve<'_> {
     /// Whether a block may hold a record that is asked for. `false` is certain.
     pub(crate) fn passes(&self, summary: &Summary) -> bool {
-        let Query { decision, kind, from, to, .. } = *self.query;
+        let Query { decision, kind, .. } = *self.query;
         decision.is_none_or(|decision| summary.may_have_decision(decision))
             && kind.is_none_or(|kind| summary.may_have_kind(kind))
-            && from.is_none_or(|from| summary.max_time >= from)
-            && to.is_none_or(|to| summary.min_time < to)
+            && self.query.overlaps(summary.min_time, summary.max_time)
             && self.needles.iter().all(|&needle| summary.may_have(needle))
     }
 }

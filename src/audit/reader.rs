@@ -8,19 +8,17 @@ use super::{
     OpenError, Record,
     block::Block,
     events,
-    open::{DirectoryLock, open},
+    open::{self, DirectoryLock},
     query::{Order, Query},
     record::Malformed,
     shared::Durable,
-    store::{Segment, Store, StoreError},
+    store::{Keeping, Segment, Store, StoreError, Stretch},
 };
-use crate::{model::Timestamp, telemetry::events::Chain};
-use std::{ops::ControlFlow, path::Path, sync::Arc};
+use crate::{lifecycle::Clock, model::Timestamp, telemetry::events::Chain};
+use std::{ops::ControlFlow, path::Path, sync::Arc, time::Duration};
 
 /// Summaries that are read at a time: bounds what a query keeps in memory.
 const SUMMARIES: usize = 256;
-/// Segments do not change their size once another has begun; this one is never begun by a reader.
-const NO_ROTATION: u64 = u64::MAX;
 
 /// Reads a log. Cheap to clone. Blocks its thread while it reads.
 #[derive(Debug, Clone)]
@@ -62,7 +60,10 @@ impl Reader {
     /// Opens the log of an instance that has stopped, whichever way it did: what its rings still hold is stored first.
     pub fn open(data: &Path) -> Result<Self, OpenError> {
         let lock = Arc::new(DirectoryLock::existing(data)?);
-        let opened = open(&lock, NO_ROTATION)?;
+        // A reader closes no segment.
+        let (segment_bytes, segment_age) = (u64::MAX, Duration::MAX);
+        let keeping = Keeping { segment_bytes, segment_age, signer: None, clock: Clock::system() };
+        let opened = open::open(&lock, keeping)?;
         events::opened(&lock.audit, opened.writer.end().seq, &opened.recovery);
         let durable = Arc::new(Durable::default());
         durable.set(opened.writer.end().seq);
@@ -141,23 +142,40 @@ struct Scan<'s> {
 
 impl Scan<'_> {
     fn up(&mut self, visit: &mut Visit<'_>) -> Result<(), Stop> {
-        let sieve = self.query.sieve();
         let mut next = self.first;
         while next <= self.last {
-            let segment = self.segment(next)?;
+            // What lies in none is missing, or was removed meanwhile.
+            let Some(stretch) = self.store.catalog().at_or_after(next) else { return Ok(()) };
+            next = next.max(stretch.first_seq);
+            let last = self.last.min(stretch.last_seq);
+            if next <= last && self.may_match(&stretch) {
+                if let Some(segment) = self.open(&stretch)? {
+                    self.segment_up(&segment, next, last, visit)?;
+                }
+            }
+            let Some(after) = stretch.last_seq.checked_add(1) else { return Ok(()) };
+            next = after;
+        }
+        Ok(())
+    }
+
+    fn segment_up(&self, segment: &Segment, first: u64, last: u64, visit: &mut Visit<'_>) -> Result<(), Stop> {
+        let sieve = self.query.sieve();
+        let mut next = first;
+        while next <= last {
             // A commit first: if a block replaces it now, the block is found below.
-            if let Some(block) = hot_with(&segment, next)? {
-                self.visit_up(&block, next, visit)?;
+            if let Some(block) = hot_with(segment, next)? {
+                self.visit_up(&block, next, last, visit)?;
                 next = block.header.last_seq() + 1;
                 continue;
             }
             let begun_at = next;
             for summary in segment.summaries_from(next, SUMMARIES)? {
-                if next > self.last || summary.first_seq > next {
+                if next > last || summary.first_seq > next {
                     break;
                 }
                 if sieve.passes(&summary) {
-                    self.visit_up(&block_of(&segment, summary.first_seq)?, next, visit)?;
+                    self.visit_up(&block_of(segment, summary.first_seq)?, next, last, visit)?;
                 }
                 next = summary.last_seq() + 1;
             }
@@ -169,22 +187,38 @@ impl Scan<'_> {
     }
 
     fn down(&mut self, visit: &mut Visit<'_>) -> Result<(), Stop> {
-        let sieve = self.query.sieve();
         let mut next = self.last;
         while next >= self.first {
-            let segment = self.segment(next)?;
-            if let Some(block) = hot_with(&segment, next)? {
-                self.visit_down(&block, next, visit)?;
+            let Some(stretch) = self.store.catalog().at_or_before(next) else { return Ok(()) };
+            next = next.min(stretch.last_seq);
+            let first = self.first.max(stretch.first_seq);
+            if next >= first && self.may_match(&stretch) {
+                if let Some(segment) = self.open(&stretch)? {
+                    self.segment_down(&segment, first, next, visit)?;
+                }
+            }
+            // Numbers begin with one.
+            next = stretch.first_seq - 1;
+        }
+        Ok(())
+    }
+
+    fn segment_down(&self, segment: &Segment, first: u64, last: u64, visit: &mut Visit<'_>) -> Result<(), Stop> {
+        let sieve = self.query.sieve();
+        let mut next = last;
+        while next >= first {
+            if let Some(block) = hot_with(segment, next)? {
+                self.visit_down(&block, first, next, visit)?;
                 next = block.header.first_seq - 1;
                 continue;
             }
             let begun_at = next;
             for summary in segment.summaries_back_from(next, SUMMARIES)? {
-                if next < self.first || summary.last_seq() < next {
+                if next < first || summary.last_seq() < next {
                     break;
                 }
                 if sieve.passes(&summary) {
-                    self.visit_down(&block_of(&segment, summary.first_seq)?, next, visit)?;
+                    self.visit_down(&block_of(segment, summary.first_seq)?, first, next, visit)?;
                 }
                 next = summary.first_seq - 1;
             }
@@ -195,23 +229,35 @@ impl Scan<'_> {
         Ok(())
     }
 
-    fn segment(&self, seq: u64) -> Result<Arc<Segment>, Stop> {
-        self.store.segment_of(seq)?.ok_or(Stop::Failed(ReadError::Damaged { seq }))
+    /// Whether a segment may hold what is looked for, as far as its manifest says.
+    fn may_match(&self, stretch: &Stretch) -> bool {
+        stretch
+            .manifest
+            .as_ref()
+            .is_none_or(|manifest| self.query.overlaps(manifest.says.min_time, manifest.says.max_time))
     }
 
-    fn visit_up(&self, block: &Block, from: u64, visit: &mut Visit<'_>) -> Result<(), Stop> {
+    /// `None` where retention has removed it just now.
+    fn open(&self, stretch: &Stretch) -> Result<Option<Arc<Segment>>, Stop> {
+        match self.store.catalog().open(stretch.first_seq) {
+            Err(_) if self.store.first_seq() > stretch.first_seq => Ok(None),
+            opened => Ok(opened?),
+        }
+    }
+
+    fn visit_up(&self, block: &Block, from: u64, to: u64, visit: &mut Visit<'_>) -> Result<(), Stop> {
         for (seq, record) in (block.header.first_seq..).zip(block.records()) {
-            if seq >= from && seq <= self.last {
+            if seq >= from && seq <= to {
                 self.visit(seq, &record, visit)?;
             }
         }
         Ok(())
     }
 
-    fn visit_down(&self, block: &Block, from: u64, visit: &mut Visit<'_>) -> Result<(), Stop> {
+    fn visit_down(&self, block: &Block, to: u64, from: u64, visit: &mut Visit<'_>) -> Result<(), Stop> {
         let bytes: Vec<&[u8]> = block.bytes().collect();
         for (seq, bytes) in (block.header.first_seq..=block.header.last_seq()).rev().zip(bytes.into_iter().rev()) {
-            if seq <= from && seq >= self.first {
+            if seq <= from && seq >= to {
                 self.visit(seq, &Record::decode(seq, bytes), visit)?;
             }
         }

@@ -3,7 +3,8 @@
 //! The protocol runs over `[AtomicU64]`, wherever these lie (a mapped file in `mapping`, the heap in tests), and needs no unsafe code.
 //!
 //! ```text
-//! words 0..512   head of the file, one page: magic, capacity, label, checksum of these; consumed position; produced position and count
+//! words 0..512   head of the file, one page: magic, capacity, label, checksum of these; consumed position; produced position and count;
+//!                withdrawn range
 //! words 512..    the entries; a position is a byte offset that only grows, its place in the ring is position mod capacity
 //!
 //! entry          commit word | length u32, crc32 u32 | payload, padded to 16 bytes
@@ -40,6 +41,8 @@ const WORD_CHECKSUM: usize = 5;
 const WORD_CONSUMED: usize = 64;
 const WORD_PRODUCED: usize = 128;
 const WORD_COUNT: usize = 129;
+const WORD_WITHDRAWN_FROM: usize = 192;
+const WORD_WITHDRAWN_TO: usize = 193;
 
 /// Bytes before an entry's payload.
 const ENTRY_HEAD: u64 = 16;
@@ -92,6 +95,8 @@ impl<M: AsRef<[AtomicU64]>> Ring<M> {
         ring.word(WORD_CONSUMED)?.store(0, Ordering::Release);
         ring.word(WORD_PRODUCED)?.store(0, Ordering::Release);
         ring.word(WORD_COUNT)?.store(0, Ordering::Release);
+        ring.word(WORD_WITHDRAWN_FROM)?.store(0, Ordering::Release);
+        ring.word(WORD_WITHDRAWN_TO)?.store(0, Ordering::Release);
         ring.word(WORD_CAPACITY)?.store(capacity, Ordering::Release);
         ring.word(WORD_GENERATION)?.store(label.generation, Ordering::Release);
         ring.word(WORD_NUMBER)?.store(label.number, Ordering::Release);
@@ -152,6 +157,29 @@ impl<M: AsRef<[AtomicU64]>> Ring<M> {
         if let Some(word) = self.word(WORD_CONSUMED) {
             word.store(consumed, Ordering::Release);
         }
+    }
+
+    /// Entries that end after `from` and not after `to` are withdrawn: their callers were told that there is no record of what was decided.
+    /// Kept in the file, so that the next start knows it as well. `u64::MAX` stands for: as far as the ring will ever go.
+    pub(crate) fn withdraw(&self, from: u64, to: u64) {
+        if let (Some(start), Some(end)) = (self.word(WORD_WITHDRAWN_FROM), self.word(WORD_WITHDRAWN_TO)) {
+            // Whoever dies between the two has withdrawn nothing yet.
+            end.store(0, Ordering::Release);
+            start.store(from, Ordering::Release);
+            end.store(to, Ordering::Release);
+        }
+    }
+
+    /// What was withdrawn last: after which position, and up to which.
+    pub(crate) fn withdrawn(&self) -> Option<(u64, u64)> {
+        let to = self.word(WORD_WITHDRAWN_TO)?.load(Ordering::Acquire);
+        let from = self.word(WORD_WITHDRAWN_FROM)?.load(Ordering::Acquire);
+        (to > from).then_some((from, to))
+    }
+
+    /// Whether the entry that ends at this position is withdrawn.
+    pub(crate) fn is_withdrawn(&self, position: u64) -> bool {
+        self.withdrawn().is_some_and(|(from, to)| from < position && position <= to)
     }
 
     /// Whether a payload of this length fits, whatever lies at the ring's end.

@@ -1,7 +1,11 @@
 //! What recorders, the writer and the handle share: the lanes, the state, the counters.
 
 use super::{
-    Intake, Mode, RecordError, Ticket, WhenFailed, WhenFull, files,
+    Intake, Mode, RecordError, Ticket, WhenFailed, WhenFull,
+    block::Positions,
+    files,
+    keeper::{Chores, Kept},
+    notes::Note,
     open::{DirectoryLock, OpenError},
     record::MAX_RECORD,
     ring::{Label, Mapping, MappingError, Ring, bytes_for},
@@ -31,6 +35,8 @@ pub(crate) struct Lane {
     pub(crate) changed: Notify,
     /// How many of its records are in the store.
     pub(crate) stored: AtomicU64,
+    // Positions of entries whose callers were told that they are not in the log: after the first, up to the second.
+    withdrawn: Mutex<Vec<(u64, u64)>>,
 }
 
 impl Lane {
@@ -45,7 +51,38 @@ impl Lane {
             MappingError::Io(source) => OpenError::io(&path, source),
         })?;
         let ring = Ring::create(mapping, capacity, label).ok_or(OpenError::RingSize { capacity })?;
-        Ok(Self { number, ring: Arc::new(ring), changed: Notify::new(), stored: AtomicU64::new(0) })
+        Ok(Self {
+            number,
+            ring: Arc::new(ring),
+            changed: Notify::new(),
+            stored: AtomicU64::new(0),
+            withdrawn: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Whether the entry that ends at this position was withdrawn.
+    fn is_withdrawn(&self, position: u64) -> bool {
+        // The ring knows the last range only; a task that slept through two failures must learn of the first as well.
+        self.ring.withdrawn().is_some()
+            && lock(&self.withdrawn).iter().any(|&(from, to)| from < position && position <= to)
+    }
+
+    /// The store has failed: whatever was not committed is withdrawn, what is still to come included.
+    fn withdraw(&self, committed: u64) {
+        let mut withdrawn = lock(&self.withdrawn);
+        self.ring.withdraw(committed, u64::MAX);
+        withdrawn.push((committed, u64::MAX));
+    }
+
+    /// The store goes on: what is published from here on is not withdrawn.
+    fn end_withdrawal(&self) {
+        let mut withdrawn = lock(&self.withdrawn);
+        if let Some((from, to)) = withdrawn.last_mut()
+            && *to == u64::MAX
+        {
+            *to = self.ring.produced();
+            self.ring.withdraw(*from, *to);
+        }
     }
 
     /// Published records that are not in the store yet.
@@ -89,14 +126,21 @@ pub(crate) struct Shared {
     pub(crate) on_commit: Option<OnCommit>,
     pub(crate) intake: Option<Arc<Intake>>,
     pub(crate) lock: Arc<DirectoryLock>,
+    pub(crate) chores: Chores,
+    pub(crate) kept: Kept,
+    /// How often the store has failed.
+    pub(crate) failures: AtomicU64,
     rings: RingFiles,
     lanes: ArcSwap<Vec<Arc<Lane>>>,
     free: Mutex<Vec<Arc<Lane>>>,
     state: AtomicU8,
     failure: Mutex<String>,
+    // The first reason of the failure that lasts, and since when.
+    failed_for: Mutex<Option<(String, Timestamp)>>,
     writer: OnceLock<Thread>,
     writer_sleeps: AtomicBool,
     stop: AtomicBool,
+    ended: AtomicBool,
     started: Instant,
     // When, in microseconds after `started`, the store last held all that had been published.
     caught_up: AtomicU64,
@@ -167,14 +211,19 @@ impl Shared {
             dropped: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             lock,
+            chores: Chores::default(),
+            kept: Kept { keep_from: AtomicU64::new(u64::MAX), ..Kept::default() },
+            failures: AtomicU64::new(0),
             rings,
             lanes: ArcSwap::from_pointee(lanes),
             free: Mutex::new(free),
             state: AtomicU8::new(RUNNING),
             failure: Mutex::new(String::new()),
+            failed_for: Mutex::new(None),
             writer: OnceLock::new(),
             writer_sleeps: AtomicBool::new(false),
             stop: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             started: Instant::now(),
             caught_up: AtomicU64::new(0),
             last_commit_nanos: AtomicU64::new(0),
@@ -240,17 +289,25 @@ impl Shared {
     }
 
     /// Whether the record is as durable as the mode demands. `None`: not yet.
+    ///
+    /// Where a failure denies, what is answered depends on what was withdrawn and not on the moment of the question: the log
+    /// will say the same.
     pub(crate) fn is_committed(&self, lane: &Lane, ticket: Ticket) -> Option<Result<(), RecordError>> {
-        if self.mode == Mode::Durable || lane.ring.consumed() >= ticket.0 {
+        if self.mode == Mode::Durable {
             return Some(Ok(()));
         }
-        if self.is_running() {
-            return None;
+        if lane.is_withdrawn(ticket.0) {
+            return Some(Err(RecordError::Failed));
         }
-        Some(match self.when_failed {
-            WhenFailed::Deny => Err(RecordError::Failed),
-            WhenFailed::AllowAndCount => Ok(()),
-        })
+        if lane.ring.consumed() >= ticket.0 {
+            return Some(Ok(()));
+        }
+        match self.when_failed {
+            WhenFailed::AllowAndCount if !self.is_running() => Some(Ok(())),
+            // The writer's thread is gone.
+            WhenFailed::Deny if self.has_ended() => Some(Err(RecordError::Failed)),
+            _ => None,
+        }
     }
 
     /// Waits until the writer has stored something or stopped, at most a little while; `before` is what
@@ -300,6 +357,18 @@ impl Shared {
         self.writer_sleeps.store(false, Ordering::Relaxed);
     }
 
+    /// The writer rests, whatever happens meanwhile, until it is told to stop or the time has passed.
+    pub(crate) fn pause(&self, at_most: Duration) {
+        let until = Instant::now() + at_most;
+        while !self.is_stopping() {
+            let rest = until.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return;
+            }
+            std::thread::park_timeout(rest);
+        }
+    }
+
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
         self.wake_writer();
@@ -318,11 +387,38 @@ impl Shared {
         self.tell_all();
     }
 
-    /// No more records are taken.
-    pub(crate) fn fail(&self, why: String) {
+    /// No more records are taken until [`Shared::recover`].
+    pub(crate) fn fail(&self, why: String, committed: &Positions) {
+        *lock(&self.failed_for) = Some((why.clone(), self.store.now()));
         *lock(&self.failure) = why;
+        self.failures.fetch_add(1, Ordering::Relaxed);
         self.state.store(FAILED, Ordering::Release);
+        if self.withdraws() {
+            self.lanes().iter().for_each(|lane| lane.withdraw(committed.of(lane.number)));
+        }
         self.tell_all();
+    }
+
+    /// Another attempt to go on has failed.
+    pub(crate) fn fails_on(&self, why: String) {
+        *lock(&self.failure) = why;
+    }
+
+    /// The store goes on.
+    pub(crate) fn recover(&self) {
+        if self.withdraws() {
+            self.lanes().iter().for_each(|lane| lane.end_withdrawal());
+        }
+        self.state.store(RUNNING, Ordering::Release);
+        self.tell_all();
+        if let Some((why, failed_at)) = lock(&self.failed_for).take() {
+            self.chores.note(Note::Recovered { why, failed_at });
+        }
+    }
+
+    /// Whether decisions are taken back that were not committed when the store failed: they have not been answered yet.
+    fn withdraws(&self) -> bool {
+        self.mode == Mode::Synced && self.when_failed == WhenFailed::Deny
     }
 
     pub(crate) fn close(&self) {
@@ -330,7 +426,12 @@ impl Shared {
         if self.is_running() {
             self.state.store(CLOSED, Ordering::Release);
         }
+        self.ended.store(true, Ordering::Release);
         self.tell_all();
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     fn tell_all(&self) {

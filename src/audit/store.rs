@@ -5,26 +5,48 @@
 //!
 //! Why segments: a sled file never shrinks, a directory that is removed gives its space back at once. Why `HEAD`: a sled file that
 //! was cut short opens as an empty one without an error; the anchor tells.
+//!
+//! ```text
+//! HEAD                 the last record, noted with each commit
+//! TOMBSTONE            what retention has removed
+//! GAPS                 runs of numbers that are missing and of which the log has a record
+//! seg-<first seq>/     ORIGIN, sled's files, and SEALED once it is closed
+//! seg-….corrupt-<time> a segment that was put aside
+//! seg-….deleting       a segment that is being removed
+//! ```
 
+mod catalog;
 mod head;
+mod opening;
+mod origin;
+mod seal;
 mod segment;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use head::{Anchor, Head};
-pub(crate) use segment::{Origin, PART_BYTES, Segment};
+pub(crate) use catalog::{Catalog, Stretch};
+pub(crate) use head::{Anchor, Head, Looked};
+pub(crate) use origin::Origin;
+pub(crate) use seal::Tail;
+pub(crate) use segment::{PART_BYTES, Segment};
 
 use super::{
-    block::{Block, Positions, Sealed, Summary},
-    chain::Hash,
+    block::{Sealed, Summary},
+    chain::{End, GENESIS, Hash},
     files,
+    manifest::{self, ManifestError},
+    quarantine::{self, Quarantined},
+    retention::{self, Candidate, Retention, Tombstone},
+    signature::{Says, Signer},
 };
-use arc_swap::ArcSwap;
+use crate::{lifecycle::Clock, model::Timestamp};
+use arc_swap::ArcSwapOption;
+use catalog::Slot;
 use std::{
-    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
 };
 
 /// Why the store cannot do what it was asked.
@@ -37,201 +59,375 @@ pub(crate) enum StoreError {
     #[error("the segment `{}` failed", path.display())]
     Segment { path: PathBuf, source: sled::Error },
     /// sled panicked, which it does on some damaged files.
-    #[error("the segment `{}` cannot be opened: its files are damaged", path.display())]
+    #[error("the segment `{}` cannot be read: its files are damaged", path.display())]
     Panicked { path: PathBuf },
     /// A value is not what was written.
     #[error("the segment `{}` is damaged: {what}", path.display())]
     Damaged { path: PathBuf, what: &'static str },
+    /// A manifest cannot be written or read.
+    #[error("the segment `{}` cannot be closed", path.display())]
+    Manifest { path: PathBuf, source: ManifestError },
+    /// A query still reads what would have to be put away.
+    #[error("the segment `{}` is still being read", path.display())]
+    Busy { path: PathBuf },
+    /// Nothing can be written until the store has gone on in a new segment.
+    #[error("no segment is open")]
+    Closed,
+}
+
+impl StoreError {
+    /// Whether files are not what they should be, and trying again would not help.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::Panicked { .. } | Self::Damaged { .. } => true,
+            // What sled makes up itself has no number of the operating system.
+            Self::Segment { source: sled::Error::Io(error), .. } => {
+                error.raw_os_error().is_none() && !segment::is_lock(error)
+            }
+            Self::Segment { .. } => true,
+            Self::Io { .. } | Self::Manifest { .. } | Self::Busy { .. } | Self::Closed => false,
+        }
+    }
+
+    /// Whether there is no room left.
+    pub(crate) fn is_full(&self) -> bool {
+        let error = match self {
+            Self::Io { source, .. } | Self::Manifest { source: ManifestError::Io(source), .. } => source,
+            Self::Segment { source: sled::Error::Io(source), .. } => source,
+            _ => return false,
+        };
+        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
+/// How a store is kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Keeping {
+    /// A segment that has reached so many bytes is followed by a new one.
+    pub(crate) segment_bytes: u64,
+    /// So is one that was begun so long ago and holds something.
+    pub(crate) segment_age: Duration,
+    /// Signs manifests and tombstones. `None` for those who only read: they close nothing.
+    pub(crate) signer: Option<Signer>,
+    /// Tells when segments were begun.
+    pub(crate) clock: Clock,
 }
 
 /// All segments of a log.
 #[derive(Debug)]
 pub(crate) struct Store {
     directory: PathBuf,
-    segment_bytes: u64,
-    // Every segment by its first sequence number; one that nobody reads or writes is closed.
-    segments: Mutex<BTreeMap<u64, Weak<Segment>>>,
-    // The last one, which is written to.
-    active: ArcSwap<Segment>,
+    keeping: Keeping,
+    catalog: Catalog,
+    // The last one, which is written to. `None` between a failure and the segment that goes on.
+    active: ArcSwapOption<Segment>,
     head: Mutex<Head>,
+    tombstone: Mutex<Option<Tombstone>>,
 }
 
-/// The end of the log, where writing goes on.
-#[derive(Debug)]
-pub(crate) struct Tail {
-    /// The number that the first record after the sealed blocks has or gets.
-    pub(crate) next_seq: u64,
-    /// The hash before that record.
-    pub(crate) hash: Hash,
-    /// Up to where the rings are contained in the log, the hot commits included.
-    pub(crate) positions: Positions,
-    /// Commits after the last sealed block, in order, with the numbers they are stored under.
-    pub(crate) hot: Vec<Block>,
-}
-
+/// The writer's part.
 impl Store {
-    /// Opens the store in a directory, or begins one.
-    pub(crate) fn open(directory: &Path, segment_bytes: u64) -> Result<Self, StoreError> {
-        let head = Head::open(&directory.join("HEAD"))?;
-        let mut names = segment_numbers(directory)?;
-        let active = loop {
-            let Some(&last) = names.last() else {
-                break Segment::create(&segment_path(directory, 1), &Origin::first())?;
-            };
-            match Segment::open(&segment_path(directory, last))? {
-                Some(segment) => break segment,
-                // The process died while it made this segment; nothing was written to it.
-                None => files::remove_directory(&segment_path(directory, last))?,
-            }
-            names.pop();
-        };
-        let active = Arc::new(active);
-        let mut segments: BTreeMap<u64, Weak<Segment>> = names.into_iter().map(|name| (name, Weak::new())).collect();
-        segments.insert(active.origin().first_seq, Arc::downgrade(&active));
-        Ok(Self {
-            directory: directory.to_owned(),
-            segment_bytes,
-            segments: Mutex::new(segments),
-            active: ArcSwap::new(active),
-            head: Mutex::new(head),
-        })
-    }
-
     /// The end of the log. Removes hot commits that a sealed block has replaced.
     pub(crate) fn tail(&self) -> Result<Tail, StoreError> {
-        let active = self.active.load();
-        let damaged = |what| active.damaged(what);
-        let origin = active.origin();
-        let (mut next_seq, mut hash, mut positions) = (origin.first_seq, origin.before, origin.positions.clone());
-        if let Some(first_seq) = active.last_block()? {
-            let block = active.block(first_seq)?.ok_or_else(|| damaged("a block is missing"))?;
-            let block = Block::decode(&block).map_err(|_| damaged("a block is malformed"))?;
-            (next_seq, hash, positions) = (block.header.last_seq() + 1, block.header.end, block.header.positions);
-        }
-        let (mut end, mut end_hash, mut hot) = (next_seq, hash, Vec::new());
-        for (first_seq, bytes) in active.hot_commits()? {
-            if first_seq < next_seq {
-                active.remove_hot(first_seq)?;
-                continue;
-            }
-            let block = Block::decode(&bytes).map_err(|_| damaged("a commit is malformed"))?;
-            if block.header.first_seq != end || block.header.before != end_hash {
-                return Err(damaged("its last commits do not follow each other"));
-            }
-            (end, end_hash) = (block.header.last_seq() + 1, block.header.end);
-            positions = block.header.positions.clone();
-            hot.push(block);
-        }
-        Ok(Tail { next_seq, hash, positions, hot })
+        let active = self.active()?;
+        let tail = active.tail()?;
+        active.remove_replaced(&tail)?;
+        Ok(tail)
     }
 
     /// Stores a commit that a block will replace.
     pub(crate) fn put_hot(&self, first_seq: u64, bytes: &[u8]) -> Result<(), StoreError> {
-        self.active.load().put_hot(first_seq, bytes)
+        self.active()?.put_hot(first_seq, bytes)
     }
 
     /// Stores a block.
     pub(crate) fn put_block(&self, block: &Sealed) -> Result<(), StoreError> {
-        self.active.load().put_block(block.first_seq, &block.bytes, &block.summary)
+        self.active()?.put_block(block.first_seq, &block.bytes, &block.summary)
     }
 
     /// Removes commits that a stored and flushed block has replaced.
     pub(crate) fn remove_hot(&self, first_seqs: &[u64]) -> Result<(), StoreError> {
-        let active = self.active.load();
+        let active = self.active()?;
         first_seqs.iter().try_for_each(|&first_seq| active.remove_hot(first_seq))
     }
 
     /// Hands everything stored so far to the operating system: it survives the death of the process.
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
-        self.active.load().flush()
+        self.active()?.flush()
     }
 
     /// Hands everything flushed so far to the disk: it survives power loss. An error must not be tried again: the system may
     /// have dropped the pages that it could not write, and would report success.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
-        self.active.load().sync()
+        self.active()?.sync()
     }
 
     /// Notes the end of the log in `HEAD`; `sync` also hands it to the disk.
-    pub(crate) fn anchor(&self, seq: u64, hash: Hash, sync: bool) -> Result<(), StoreError> {
-        let segment = self.active.load().origin().first_seq;
-        self.head.lock().unwrap_or_else(PoisonError::into_inner).write(Anchor { seq, hash, segment }, sync)
+    pub(crate) fn anchor(&self, end: End, sync: bool) -> Result<(), StoreError> {
+        let segment = self.active()?.origin().first_seq;
+        lock(&self.head).write(Anchor { seq: end.seq, hash: end.hash, segment }, sync)
     }
 
     /// What `HEAD` said when the store was opened, or has been told since.
     pub(crate) fn anchored(&self) -> Option<Anchor> {
-        self.head.lock().unwrap_or_else(PoisonError::into_inner).anchor()
+        lock(&self.head).anchor()
     }
 
-    /// Whether the active segment has reached its size.
-    pub(crate) fn is_segment_full(&self) -> bool {
-        self.active.load().bytes() >= self.segment_bytes
+    /// Whether the active segment has reached its size or its age.
+    pub(crate) fn is_segment_due(&self) -> bool {
+        let Ok(active) = self.active() else { return false };
+        let age = self.now().as_micros().saturating_sub(active.origin().created.as_micros());
+        let due = i64::try_from(self.keeping.segment_age.as_micros()).unwrap_or(i64::MAX);
+        age >= due || active.bytes() >= self.keeping.segment_bytes
     }
 
-    /// Goes on in a new segment. Everything before must be sealed and flushed.
-    pub(crate) fn rotate(&self, origin: &Origin) -> Result<(), StoreError> {
-        if origin.first_seq == self.active.load().origin().first_seq {
-            // Nothing is in it yet, however small segments are to be.
-            return Ok(());
+    /// Closes the active segment, which ends with this record, and goes on in a new one. Everything before must be sealed and flushed.
+    /// `false` where there was nothing in it.
+    pub(crate) fn rotate(&self, end: End, origin: &Origin) -> Result<bool, StoreError> {
+        let active = self.active()?;
+        if end.seq < active.origin().first_seq {
+            if origin.first_seq == active.origin().first_seq {
+                // Nothing is in it yet, however small segments are to be.
+                return Ok(false);
+            }
+            drop(active);
+            return self.replace(end, origin).map(|()| true);
         }
-        self.flush()?;
-        self.sync()?;
-        let segment = Segment::create(&segment_path(&self.directory, origin.first_seq), origin)?;
-        let segment = Arc::new(segment);
-        self.lock().insert(origin.first_seq, Arc::downgrade(&segment));
-        self.active.store(segment);
+        active.flush()?;
+        active.sync()?;
+        self.seal(&active, end)?;
+        self.begin(origin)?;
+        Ok(true)
+    }
+
+    /// Goes on in a new segment after a failure: the log ends with this record, and whatever the present segment holds beyond it
+    /// is no part of the log.
+    pub(crate) fn replace(&self, end: End, origin: &Origin) -> Result<(), StoreError> {
+        // sled's own background work ends with it. A query may still hold it.
+        drop(self.active.swap(None));
+        let mut slots = self.catalog.lock();
+        if let Some((&first_seq, slot)) = slots.iter_mut().next_back().filter(|(_, slot)| slot.end.is_none()) {
+            if end.seq >= first_seq {
+                slot.end = Some(end);
+                slot.open = Weak::new();
+            } else {
+                // Nothing of the log is in it.
+                let path = segment_path(&self.directory, first_seq);
+                if slot.open.upgrade().is_some() {
+                    return Err(StoreError::Busy { path });
+                }
+                retention::remove(&path).map_err(|source| StoreError::Io { path, source })?;
+                slots.remove(&first_seq);
+            }
+        }
+        drop(slots);
+        self.begin(origin)?;
+        // What was written to it may not have reached the disk, and a second sync of the same file would not say so.
+        let head = Head::open(&self.directory.join("HEAD"))?;
+        *lock(&self.head) = head;
+        self.anchor(End { seq: origin.first_seq - 1, hash: origin.before }, true)
+    }
+
+    /// Writes the manifests of segments that a failure has closed.
+    pub(crate) fn seal_closed(&self) -> Result<(), StoreError> {
+        let unsealed: Vec<(u64, End)> = {
+            let slots = self.catalog.lock();
+            let closed = slots.iter().filter(|(_, slot)| slot.manifest.is_none() && slot.damage.is_none());
+            closed.filter_map(|(first_seq, slot)| Some((*first_seq, slot.end?))).collect()
+        };
+        for (first_seq, end) in unsealed {
+            if let Some(segment) = self.catalog.open(first_seq)? {
+                self.seal(&segment, end)?;
+            }
+        }
         Ok(())
     }
 
-    /// The segment that holds this sequence number, or would.
-    pub(crate) fn segment_of(&self, seq: u64) -> Result<Option<Arc<Segment>>, StoreError> {
-        let mut segments = self.lock();
-        let Some((&first_seq, weak)) = segments.range_mut(..=seq).next_back() else {
-            return Ok(None);
-        };
-        if let Some(open) = weak.upgrade() {
-            return Ok(Some(open));
-        }
-        // Under the lock, so that two readers do not open the same files.
+    fn seal(&self, segment: &Segment, end: End) -> Result<(), StoreError> {
+        let first_seq = segment.origin().first_seq;
         let path = segment_path(&self.directory, first_seq);
-        let segment = Segment::open(&path)?
-            .ok_or_else(|| StoreError::Damaged { path: path.clone(), what: "it does not say where it begins" })?;
-        let segment = Arc::new(segment);
-        *weak = Arc::downgrade(&segment);
-        Ok(Some(segment))
+        let failed = |source| StoreError::Manifest { path: path.clone(), source };
+        let statement = match &self.keeping.signer {
+            Some(signer) => {
+                let manifest = segment.manifest(end, self.previous_manifest())?;
+                Some(Arc::new(manifest::write(&path, &manifest, signer).map_err(failed)?))
+            }
+            None => None,
+        };
+        if let Some(slot) = self.catalog.lock().get_mut(&first_seq) {
+            slot.end = Some(end);
+            slot.manifest = statement;
+        }
+        Ok(())
+    }
+
+    fn previous_manifest(&self) -> Hash {
+        let removed = lock(&self.tombstone).as_ref().map(|tombstone| tombstone.manifest);
+        self.catalog.last_manifest().or(removed).unwrap_or(GENESIS)
+    }
+
+    fn begin(&self, origin: &Origin) -> Result<(), StoreError> {
+        let segment = create(&self.directory, origin)?;
+        let slot = Slot { open: Arc::downgrade(&segment), ..Slot::default() };
+        self.catalog.lock().insert(origin.first_seq, slot);
+        self.active.store(Some(segment));
+        Ok(())
+    }
+
+    fn active(&self) -> Result<Arc<Segment>, StoreError> {
+        self.active.load_full().ok_or(StoreError::Closed)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.keeping.clock.now()
+    }
+}
+
+/// What everyone may ask.
+impl Store {
+    pub(crate) const fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Writes a statement about the log, signed where it signs.
+    pub(crate) fn state(&self, says: &impl Says) -> String {
+        self.keeping.signer.as_ref().unwrap_or(&Signer::none()).state(says)
     }
 
     /// The first sequence number that is held.
     pub(crate) fn first_seq(&self) -> u64 {
-        self.lock().keys().next().copied().unwrap_or(1)
+        self.catalog.first_seq()
+    }
+
+    /// The hash of a record that is held.
+    pub(crate) fn hash_at(&self, seq: u64) -> Result<Option<Hash>, StoreError> {
+        let Some(stretch) = self.catalog.at_or_after(seq).filter(|stretch| stretch.first_seq <= seq) else {
+            return Ok(None);
+        };
+        self.catalog.open(stretch.first_seq)?.map_or(Ok(None), |segment| segment.hash_at(seq))
     }
 
     /// The summary of the first block.
     pub(crate) fn first_summary(&self) -> Result<Option<Summary>, StoreError> {
-        let Some(segment) = self.segment_of(self.first_seq())? else {
-            return Ok(None);
-        };
-        Ok(segment.summaries_from(segment.origin().first_seq, 1)?.into_iter().next())
+        let first_seq = self.first_seq();
+        let Some(segment) = self.catalog.open(first_seq)? else { return Ok(None) };
+        Ok(segment.summaries_from(first_seq, 1)?.into_iter().next())
+    }
+
+    /// The number of the last record that retention has removed.
+    pub(crate) fn removed(&self) -> u64 {
+        lock(&self.tombstone).as_ref().map_or(0, |tombstone| tombstone.last_seq)
     }
 
     /// Bytes on disk, all segments together.
     pub(crate) fn bytes(&self) -> u64 {
-        let first_seqs: Vec<u64> = self.lock().keys().copied().collect();
-        first_seqs.into_iter().map(|first_seq| files::directory_bytes(&segment_path(&self.directory, first_seq))).sum()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Weak<Segment>>> {
-        // Whole after every statement.
-        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
+        self.catalog.stretches().iter().map(|stretch| self.catalog.bytes_of(stretch.first_seq)).sum()
     }
 }
 
-fn segment_path(directory: &Path, first_seq: u64) -> PathBuf {
+/// What is done from time to time.
+impl Store {
+    /// Removes what is too old or too much. Answers the tombstone where something was removed.
+    pub(crate) fn retain(&self, retention: &Retention, keep_from: u64) -> Result<Option<Tombstone>, StoreError> {
+        if !retention.removes() {
+            return Ok(None);
+        }
+        let stretches = self.catalog.stretches();
+        let sizes: Vec<u64> = stretches.iter().map(|stretch| self.catalog.bytes_of(stretch.first_seq)).collect();
+        let closed = stretches.iter().zip(&sizes).map_while(|(stretch, &bytes)| {
+            let manifest = &stretch.manifest.as_ref()?.says;
+            Some(Candidate { manifest, bytes })
+        });
+        let closed: Vec<_> = closed.collect();
+        let surplus = retention.surplus(&closed, sizes.iter().sum(), self.now(), keep_from);
+        for stretch in stretches.iter().take(surplus) {
+            self.remove_first(stretch)?;
+        }
+        retention::load_ballast(&self.directory);
+        Ok(lock(&self.tombstone).clone().filter(|_| surplus > 0))
+    }
+
+    fn remove_first(&self, stretch: &Stretch) -> Result<(), StoreError> {
+        let path = segment_path(&self.directory, stretch.first_seq);
+        let failed = |source| StoreError::Io { path: path.clone(), source };
+        let Some(manifest) = &stretch.manifest else { return Ok(()) };
+        let mut current = lock(&self.tombstone);
+        let next = Tombstone {
+            first_seq: 1,
+            last_seq: stretch.last_seq,
+            records: current.as_ref().map_or(0, |before| before.records) + (stretch.last_seq + 1 - stretch.first_seq),
+            end: manifest.says.end,
+            manifest: manifest.hash,
+            removed_at: self.now(),
+        };
+        retention::bury(&self.directory, &self.state(&next)).map_err(failed)?;
+        *current = Some(next);
+        // From here on readers begin after it; who reads it now reads on.
+        self.catalog.lock().remove(&stretch.first_seq);
+        retention::remove(&path).map_err(failed)
+    }
+
+    /// Puts segments aside that could not be opened for a query. Answers what was put aside.
+    pub(crate) fn put_damaged_aside(&self) -> Result<Vec<Quarantined>, StoreError> {
+        let now = self.now();
+        let mut slots = self.catalog.lock();
+        let damaged: Vec<(u64, Slot)> = slots
+            .iter()
+            .filter(|(_, slot)| slot.damage.is_some() && slot.end.is_some())
+            .map(|(first_seq, slot)| (*first_seq, slot.clone()))
+            .collect();
+        let mut aside = Vec::new();
+        for (first_seq, slot) in damaged {
+            let path = segment_path(&self.directory, first_seq);
+            let last_seq = slot.end.map_or(0, |end| end.seq);
+            let whole = |segment: &Segment| segment.tail().is_ok_and(|tail| tail.end().seq >= last_seq);
+            match quarantine::open_segment(&path, now, whole) {
+                Ok((Some(_), _)) => {
+                    if let Some(slot) = slots.get_mut(&first_seq) {
+                        slot.damage = None;
+                    }
+                    continue;
+                }
+                Ok((None, _)) => {}
+                Err(error) if error.is_damage() => {}
+                Err(error) => return Err(error),
+            }
+            let kept_as = quarantine::put_aside(&path, now).map_err(|source| StoreError::Io { path, source })?;
+            slots.remove(&first_seq);
+            aside.push(Quarantined { first_seq, kept_as, why: slot.damage.unwrap_or_default() });
+        }
+        Ok(aside)
+    }
+
+    /// Whether [`Store::put_damaged_aside`] has something to do.
+    pub(crate) fn has_damage(&self) -> bool {
+        self.catalog.lock().values().any(|slot| slot.damage.is_some() && slot.end.is_some())
+    }
+}
+
+/// Makes a segment; what an attempt that was not finished has left is removed first.
+fn create(directory: &Path, origin: &Origin) -> Result<Arc<Segment>, StoreError> {
+    let path = segment_path(directory, origin.first_seq);
+    let failed = |source| StoreError::Io { path: path.clone(), source };
+    if path.exists() {
+        if Origin::read(&path).map_err(failed)?.is_some() {
+            return Err(StoreError::Damaged { path, what: "it is there already" });
+        }
+        files::remove_if_there(&path).map_err(failed)?;
+    }
+    Segment::create(&path, origin).map(Arc::new)
+}
+
+pub(crate) fn segment_path(directory: &Path, first_seq: u64) -> PathBuf {
     directory.join(format!("seg-{first_seq:020}"))
 }
 
 /// The first sequence numbers of the segments in a directory, in order.
-fn segment_numbers(directory: &Path) -> Result<Vec<u64>, StoreError> {
+pub(crate) fn segment_numbers(directory: &Path) -> Result<Vec<u64>, StoreError> {
     let failed = |source| StoreError::Io { path: directory.to_owned(), source };
     let mut numbers = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(failed)? {
@@ -240,4 +436,9 @@ fn segment_numbers(directory: &Path) -> Result<Vec<u64>, StoreError> {
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // What these guard is whole after every statement.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,15 +9,19 @@
 mod run;
 #[cfg(test)]
 mod tests;
+mod withdraw;
 
 pub(crate) use run::run;
 
 use super::{
+    Entry,
     block::{Builder, Packer, Positions, Sealed},
-    chain::Hash,
+    chain::End,
+    record::{Marks, encode},
     ring::{Consumer, Next, Ring},
     store::{Origin, PART_BYTES, Store, StoreError, Tail},
 };
+use crate::model::Timestamp;
 use std::sync::{Arc, atomic::AtomicU64};
 
 /// Records taken in one step, all rings together: bounds what sled holds unflushed.
@@ -32,9 +36,11 @@ pub(crate) trait Storage {
     fn remove_hot(&self, first_seqs: &[u64]) -> Result<(), StoreError>;
     fn flush(&self) -> Result<(), StoreError>;
     fn sync(&self) -> Result<(), StoreError>;
-    fn anchor(&self, seq: u64, hash: Hash, sync: bool) -> Result<(), StoreError>;
-    fn is_segment_full(&self) -> bool;
-    fn rotate(&self, origin: &Origin) -> Result<(), StoreError>;
+    fn anchor(&self, end: End, sync: bool) -> Result<(), StoreError>;
+    fn is_segment_due(&self) -> bool;
+    fn rotate(&self, end: End, origin: &Origin) -> Result<bool, StoreError>;
+    fn replace(&self, end: End, origin: &Origin) -> Result<(), StoreError>;
+    fn now(&self) -> Timestamp;
 }
 
 /// Why the writer cannot go on.
@@ -51,6 +57,13 @@ pub(crate) enum WriteError {
     Record,
 }
 
+impl WriteError {
+    /// Whether a new segment may help.
+    pub(crate) const fn is_of_the_store(&self) -> bool {
+        matches!(self, Self::Store(_))
+    }
+}
+
 /// The end of the log and the rings that flow into it.
 #[derive(Debug)]
 pub(crate) struct Writer<S, M> {
@@ -58,10 +71,12 @@ pub(crate) struct Writer<S, M> {
     builder: Builder,
     packer: Packer,
     inlets: Vec<Inlet<M>>,
-    // Up to where the rings are contained in the builder, and in the store.
+    // Up to where the rings are contained in the builder, in the store, and in what was made durable.
     taken: Positions,
     stored: Positions,
     stored_end: End,
+    committed: Positions,
+    committed_end: End,
     // Commits in the store that the builder's block will replace, and those that a stored block has replaced.
     hot: Vec<u64>,
     replaced: Vec<u64>,
@@ -74,16 +89,10 @@ pub(crate) struct Writer<S, M> {
 struct Inlet<M> {
     number: usize,
     consumer: Consumer<M>,
-    // Records taken, and how many of these are stored.
+    // Records taken, and how many of these are stored, and made durable.
     taken: u64,
     stored: u64,
-}
-
-/// The last record, and how many there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct End {
-    pub(crate) seq: u64,
-    pub(crate) hash: Hash,
+    committed: u64,
 }
 
 impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
@@ -99,8 +108,10 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
             packer: Packer::new(),
             inlets: Vec::new(),
             taken: tail.positions.clone(),
-            stored: tail.positions,
+            stored: tail.positions.clone(),
             stored_end,
+            committed: tail.positions,
+            committed_end: stored_end,
             hot,
             replaced: Vec::new(),
             unflushed: false,
@@ -122,6 +133,7 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
     pub(crate) fn begin(&mut self, positions: Positions) {
         self.inlets.clear();
         self.stored.clone_from(&positions);
+        self.committed.clone_from(&positions);
         self.taken = positions;
     }
 
@@ -130,7 +142,9 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
         let position = self.taken.of(number);
         self.taken.set(number, position);
         self.stored.set(number, position);
-        self.inlets.push(Inlet { number, consumer: Consumer::new(ring, position), taken: 0, stored: 0 });
+        self.committed.set(number, position);
+        let consumer = Consumer::new(ring, position);
+        self.inlets.push(Inlet { number, consumer, taken: 0, stored: 0, committed: 0 });
     }
 
     /// No ring is read any more.
@@ -185,6 +199,9 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
             Next::Entry => {}
         }
         let position = inlet.consumer.position();
+        if inlet.consumer.ring().is_withdrawn(position) {
+            withdraw::rewrite(&mut self.scratch);
+        }
         if !self.builder.takes(self.scratch.len()) {
             self.seal()?;
         }
@@ -195,6 +212,17 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
             inlet.taken += 1;
         }
         Ok(true)
+    }
+
+    /// Adds a record of the log's own, which comes through no ring.
+    pub(crate) fn add(&mut self, entry: &Entry<'_>) -> Result<(), WriteError> {
+        let mut scratch = Vec::new();
+        let bytes = encode(entry, Marks::default(), &mut scratch);
+        if !self.builder.takes(bytes.len()) {
+            self.seal()?;
+        }
+        self.builder.push(bytes);
+        Ok(())
     }
 
     /// Stores what was taken and is in no block yet: as a hot commit where it fits into one value, else as a block.
@@ -224,8 +252,11 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
         // Only now: until it was flushed, the block might have been lost, and these not.
         self.storage.remove_hot(&self.replaced)?;
         self.replaced.clear();
-        self.storage.anchor(self.stored_end.seq, self.stored_end.hash, false)?;
+        self.storage.anchor(self.stored_end, false)?;
         self.unflushed = false;
+        self.committed.clone_from(&self.stored);
+        self.committed_end = self.stored_end;
+        self.inlets.iter_mut().for_each(|inlet| inlet.committed = inlet.stored);
         Ok(true)
     }
 
@@ -236,7 +267,7 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
 
     /// Hands `HEAD` to the disk.
     pub(crate) fn anchor(&self) -> Result<(), WriteError> {
-        Ok(self.storage.anchor(self.stored_end.seq, self.stored_end.hash, true)?)
+        Ok(self.storage.anchor(self.stored_end, true)?)
     }
 
     /// Hands all that is stored to the disk, `HEAD` last.
@@ -247,22 +278,83 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
         self.anchor()
     }
 
-    /// Goes on in a new segment where the present one is full. To be called after [`Writer::commit`]; `true` where it has
-    /// committed once more.
-    pub(crate) fn rotate_if_full(&mut self, sync: bool) -> Result<bool, WriteError> {
-        if !self.storage.is_segment_full() {
+    /// Goes on in a new segment where the present one is full or old. To be called after [`Writer::commit`]; what it commits
+    /// itself is on the disk. `true` where another segment has begun.
+    pub(crate) fn rotate_if_due(&mut self) -> Result<bool, WriteError> {
+        if !self.storage.is_segment_due() {
             return Ok(false);
         }
-        // A segment ends with a block.
-        let mut committed = false;
+        self.close_block()?;
+        let origin = self.origin();
+        Ok(self.storage.rotate(self.stored_end, &origin)?)
+    }
+
+    /// Goes on in a new segment with a later number: those in between are lost.
+    pub(crate) fn leap(&mut self, to: End) -> Result<(), WriteError> {
+        self.close_block()?;
+        let end = self.stored_end;
+        let origin = Origin { first_seq: to.seq + 1, before: to.hash, ..self.origin() };
+        self.storage.rotate(end, &origin)?;
+        self.go_on_after(to);
+        Ok(())
+    }
+
+    /// Goes on in a new segment after the store has failed: after the last record that was made durable. What the rings have published
+    /// since is read again.
+    pub(crate) fn recover(&mut self) -> Result<(), WriteError> {
+        let end = self.committed_end;
+        let positions = self.committed.clone();
+        let origin = Origin { first_seq: end.seq + 1, before: end.hash, created: self.storage.now(), positions };
+        self.storage.replace(end, &origin)?;
+        self.go_on_after(end);
+        self.taken.clone_from(&self.committed);
+        self.stored.clone_from(&self.committed);
+        for inlet in &mut self.inlets {
+            inlet.consumer = Consumer::new(Arc::clone(inlet.consumer.ring()), self.committed.of(inlet.number));
+            (inlet.taken, inlet.stored) = (inlet.committed, inlet.committed);
+        }
+        Ok(())
+    }
+
+    /// Takes the log back to an earlier record: what comes after it was withdrawn, and is read from the rings again, from these
+    /// positions on.
+    pub(crate) fn cut(&mut self, end: End, positions: &[(usize, u64)]) -> Result<(), WriteError> {
+        self.committed_end = end;
+        positions.iter().for_each(|&(number, position)| self.committed.set(number, position));
+        self.recover()
+    }
+
+    /// Up to where the rings are contained in what was made durable.
+    pub(crate) const fn committed(&self) -> &Positions {
+        &self.committed
+    }
+
+    fn go_on_after(&mut self, end: End) {
+        self.builder = Builder::new(end.seq + 1, end.hash);
+        // It may have panicked in the middle of a block.
+        self.packer = Packer::new();
+        self.hot.clear();
+        self.replaced.clear();
+        self.unflushed = false;
+        (self.stored_end, self.committed_end) = (end, end);
+    }
+
+    /// A segment ends with a block.
+    fn close_block(&mut self) -> Result<(), WriteError> {
         if !self.builder.is_empty() {
             self.seal()?;
-            committed = self.commit(sync)?;
+            self.commit(true)?;
         }
-        let first_seq = self.builder.next_seq();
-        let origin = Origin { first_seq, before: self.builder.hash(), positions: self.taken.clone() };
-        self.storage.rotate(&origin)?;
-        Ok(committed)
+        Ok(())
+    }
+
+    fn origin(&self) -> Origin {
+        Origin {
+            first_seq: self.builder.next_seq(),
+            before: self.builder.hash(),
+            created: self.storage.now(),
+            positions: self.taken.clone(),
+        }
     }
 
     fn seal(&mut self) -> Result<(), WriteError> {
@@ -297,13 +389,19 @@ impl Storage for Store {
     fn sync(&self) -> Result<(), StoreError> {
         Self::sync(self)
     }
-    fn anchor(&self, seq: u64, hash: Hash, sync: bool) -> Result<(), StoreError> {
-        Self::anchor(self, seq, hash, sync)
+    fn anchor(&self, end: End, sync: bool) -> Result<(), StoreError> {
+        Self::anchor(self, end, sync)
     }
-    fn is_segment_full(&self) -> bool {
-        Self::is_segment_full(self)
+    fn is_segment_due(&self) -> bool {
+        Self::is_segment_due(self)
     }
-    fn rotate(&self, origin: &Origin) -> Result<(), StoreError> {
-        Self::rotate(self, origin)
+    fn rotate(&self, end: End, origin: &Origin) -> Result<bool, StoreError> {
+        Self::rotate(self, end, origin)
+    }
+    fn replace(&self, end: End, origin: &Origin) -> Result<(), StoreError> {
+        Self::replace(self, end, origin)
+    }
+    fn now(&self) -> Timestamp {
+        Self::now(self)
     }
 }

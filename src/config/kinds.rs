@@ -1,7 +1,7 @@
 //! The kinds of values: how each is read, what is said when it cannot be, and how it is written.
 
-use super::{AdminAuth, LogFormat, Mode, WhenFailed, WhenFull, file::Reading, units};
-use crate::{document::Node, engine::ForbidErrors};
+use super::{AdminAuth, Hold, LogFormat, Mode, WhenFailed, WhenFull, file::Reading, units};
+use crate::{document::Node, engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub(super) use super::{redact::RedactFields, sample::Samples, tokens::Tokens};
@@ -89,6 +89,33 @@ kinds! {
     Bytes: usize, "a size such as `64KiB` or `8MiB`",
         |text| units::read_bytes(text).filter(|size| *size > 0).and_then(|size| usize::try_from(size).ok()),
         |size| units::show_bytes(*size as u64);
+    /// The same, for what is kept on disk.
+    Bytes64: u64, "a size such as `64KiB` or `8MiB`",
+        |text| units::read_bytes(text).filter(|size| *size > 0), |size| units::show_bytes(*size);
+    /// A size, or none.
+    BytesOrNever: Option<u64>, "a size such as `10GiB`, or `never`",
+        |text| or(text, "never", |text| units::read_bytes(text).filter(|size| *size > 0)),
+        |size| size.map_or_else(|| "never".to_owned(), units::show_bytes);
+    /// How long, or without an end.
+    SpanOrNever: Option<Duration>, "a duration such as `24h` or `90d`, or `never`",
+        |text| or(text, "never", |text| units::read_duration(text).filter(|span| !span.is_zero())),
+        |span| span.map_or_else(|| "never".to_owned(), units::show_duration);
+    /// A file, or none.
+    FileOrNone: Option<PathBuf>, "a path, or `none`",
+        |text| or(text, "none", |text| (!text.is_empty()).then(|| PathBuf::from(text))),
+        |path| path.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
+    /// A plain HTTP address, or none.
+    HttpOrNone: Option<String>, "an address such as `http://collector:9000/checkpoints` (`https` is not spoken), or `none`",
+        |text| or(text, "none", |text| is_http(text).then(|| text.to_owned())),
+        |address| address.clone().unwrap_or_else(|| "none".to_owned());
+    /// What is held back from retention.
+    AuditHold: Hold, "`true`, `false`, a record's number, or a time such as `2027-01-31T00:00:00Z`", read_hold,
+        |hold| match hold {
+            Hold::Nothing => "false".to_owned(),
+            Hold::Everything => "true".to_owned(),
+            Hold::FromSeq(seq) => seq.to_string(),
+            Hold::FromTime(time) => time.to_string(),
+        };
     /// How long, or zero.
     SpanOrZero: Duration, "a duration such as `250ms`, `5s` or `1h`", units::read_duration, |span| units::show_duration(*span);
     /// How long.
@@ -96,9 +123,6 @@ kinds! {
         |text| units::read_duration(text).filter(|span| !span.is_zero()), |span| units::show_duration(*span);
     /// A directory.
     Folder: PathBuf, "a path", |text| (!text.is_empty()).then(|| PathBuf::from(text)), |path| path.display().to_string();
-    /// A file, or none.
-    FileOrNone: Option<PathBuf>, "a path, or an empty text", |text| Some((!text.is_empty()).then(|| PathBuf::from(text))),
-        |path| path.as_ref().map_or_else(|| "\"\"".to_owned(), |path| path.display().to_string());
     /// The name of a Cedar type.
     TypeName: String, "a Cedar type such as `User` or `App::User`",
         |text| is_type_name(text).then(|| text.to_owned()), String::clone;
@@ -122,6 +146,28 @@ choices! {
         { "deny" => WhenFailed::Deny, "allow_and_count" => WhenFailed::AllowAndCount };
     /// `telemetry.log.format`
     Format: LogFormat, "`json` or `pretty`", { "json" => LogFormat::Json, "pretty" => LogFormat::Pretty };
+}
+
+/// Reads a value, or the word that stands for none.
+fn or<T>(text: &str, none: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
+    if text == none { Some(None) } else { read(text).map(Some) }
+}
+
+fn is_http(text: &str) -> bool {
+    let rest = text.strip_prefix("http://").unwrap_or_default();
+    let host = rest.split('/').next().unwrap_or_default();
+    !host.is_empty() && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+}
+
+fn read_hold(text: &str) -> Option<Hold> {
+    match text {
+        "false" => Some(Hold::Nothing),
+        "true" => Some(Hold::Everything),
+        _ => match text.parse() {
+            Ok(seq) => Some(Hold::FromSeq(seq)),
+            Err(_) => Timestamp::parse(text).map(Hold::FromTime),
+        },
+    }
 }
 
 fn is_type_name(text: &str) -> bool {

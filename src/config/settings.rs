@@ -1,7 +1,7 @@
 //! The checked settings, one type a section.
 
 use super::{RedactKey, RedactRule, SampleRule};
-use crate::engine::ForbidErrors;
+use crate::{engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Everything that the process is told. [`Settings::default`] holds the defaults.
@@ -116,6 +116,24 @@ pub struct Audit {
     pub when_failed: WhenFailed,
     /// `audit.ring_bytes`: size of one worker's ring.
     pub ring_bytes: usize,
+    /// `audit.segment.bytes`
+    pub segment_bytes: u64,
+    /// `audit.segment.age`
+    pub segment_age: Duration,
+    /// `audit.retention.age`
+    pub retention_age: Option<Duration>,
+    /// `audit.retention.bytes`
+    pub retention_bytes: Option<u64>,
+    /// `audit.hold`
+    pub hold: Hold,
+    /// `audit.signing_key`
+    pub signing_key: Option<PathBuf>,
+    /// `audit.checkpoint.interval`
+    pub checkpoint_interval: Duration,
+    /// `audit.checkpoint.file`
+    pub checkpoint_file: Option<PathBuf>,
+    /// `audit.checkpoint.webhook`
+    pub checkpoint_webhook: Option<String>,
     /// `audit.redact`
     pub redact: Redact,
     /// `audit.sample`: the first that fits an allow says whether it is kept.
@@ -131,6 +149,20 @@ pub struct Redact {
     pub key_file: Option<PathBuf>,
     /// What the file holds.
     pub key: Option<RedactKey>,
+}
+
+/// `audit.hold`: what retention must leave where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Hold {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Everything.
+    Everything,
+    /// Every record from this number on.
+    FromSeq(u64),
+    /// Every record from this time on.
+    FromTime(Timestamp),
 }
 
 /// `audit.mode`: how a record must be kept before its answer leaves.
@@ -220,6 +252,15 @@ impl Default for Settings {
                 ring_bytes: 2 << 20,
                 redact: Redact::default(),
                 sample: Vec::new(),
+                segment_bytes: 128 << 20,
+                segment_age: Duration::from_hours(24),
+                retention_age: None,
+                retention_bytes: None,
+                hold: Hold::Nothing,
+                signing_key: None,
+                checkpoint_interval: Duration::from_mins(1),
+                checkpoint_file: None,
+                checkpoint_webhook: None,
             },
             engine: Engine { verify_one_in: 10_000 },
             telemetry: Telemetry { log_format: LogFormat::Json, log_level: "info".to_owned() },

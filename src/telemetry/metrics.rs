@@ -42,6 +42,12 @@ struct AuditMetrics {
     commit_duration: Histogram,
     store_bytes: IntGauge,
     oldest: Gauge,
+    checkpoint_seq: IntGauge,
+    checkpoint_time: Gauge,
+    checkpoint_file_failures: IntCounter,
+    checkpoint_webhook_failures: IntCounter,
+    store_failures: IntCounter,
+    missing: IntGauge,
 }
 
 type AuditSource = Box<dyn Fn() -> AuditFigures + Send + Sync>;
@@ -65,6 +71,18 @@ pub struct AuditFigures {
     pub store_bytes: u64,
     /// The oldest record.
     pub oldest: Option<Timestamp>,
+    /// The record that the last checkpoint names.
+    pub checkpoint_seq: u64,
+    /// When the last checkpoint was.
+    pub checkpoint_time: Option<Timestamp>,
+    /// Checkpoints that did not get into the file.
+    pub checkpoint_file_failures: u64,
+    /// Checkpoints that did not get to the webhook.
+    pub checkpoint_webhook_failures: u64,
+    /// How often the store has failed.
+    pub store_failures: u64,
+    /// Records that the log does not have though it once did.
+    pub missing: u64,
 }
 
 /// The answers of one route with one code.
@@ -84,6 +102,7 @@ impl Metrics {
     pub fn new() -> Arc<Self> {
         let registry = Registry::new();
         let records = counters(&registry, &table::AUDIT_RECORDS);
+        let checkpoint_failures = counters(&registry, &table::AUDIT_CHECKPOINT_FAILURES);
         let audit = AuditMetrics {
             written: records.with_label_values(&["written"]),
             dropped: records.with_label_values(&["dropped"]),
@@ -94,6 +113,12 @@ impl Metrics {
             commit_duration: histogram(&registry, &table::AUDIT_COMMIT_DURATION),
             store_bytes: integer(&registry, &table::AUDIT_STORE_BYTES),
             oldest: gauge(&registry, &table::AUDIT_OLDEST),
+            checkpoint_seq: integer(&registry, &table::AUDIT_CHECKPOINT_SEQ),
+            checkpoint_time: gauge(&registry, &table::AUDIT_CHECKPOINT_TIME),
+            checkpoint_file_failures: checkpoint_failures.with_label_values(&["file"]),
+            checkpoint_webhook_failures: checkpoint_failures.with_label_values(&["webhook"]),
+            store_failures: counter(&registry, &table::AUDIT_STORE_FAILURES),
+            missing: integer(&registry, &table::AUDIT_MISSING),
         };
         let metrics = Self {
             decisions: counters(&registry, decisions::METRIC),
@@ -244,6 +269,12 @@ impl AuditMetrics {
         self.queue_capacity.set(saturating(figures.queue_capacity));
         self.store_bytes.set(saturating(figures.store_bytes));
         self.oldest.set(figures.oldest.map_or(0.0, seconds));
+        self.checkpoint_seq.set(saturating(figures.checkpoint_seq));
+        self.checkpoint_time.set(figures.checkpoint_time.map_or(0.0, seconds));
+        advance(&self.checkpoint_file_failures, figures.checkpoint_file_failures);
+        advance(&self.checkpoint_webhook_failures, figures.checkpoint_webhook_failures);
+        advance(&self.store_failures, figures.store_failures);
+        self.missing.set(saturating(figures.missing));
     }
 }
 

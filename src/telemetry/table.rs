@@ -97,6 +97,17 @@ metrics! {
         "Bytes of the audit store on disk";
     AUDIT_OLDEST = "sidegate_audit_oldest_record_timestamp_seconds", Kind::Gauge, [],
         "Time of the oldest audit record, as a Unix time; 0 while there is none";
+    AUDIT_CHECKPOINT_SEQ = "sidegate_audit_checkpoint_seq", Kind::Gauge, [],
+        "The record that the last checkpoint names; 0 before the first";
+    AUDIT_CHECKPOINT_TIME = "sidegate_audit_checkpoint_timestamp_seconds", Kind::Gauge, [],
+        "Time of the last checkpoint, as a Unix time; 0 before the first";
+    AUDIT_CHECKPOINT_FAILURES = "sidegate_audit_checkpoint_failures_total", Kind::Counter,
+        [("to", "`file`, `webhook`")],
+        "Checkpoints that did not get where they should go";
+    AUDIT_STORE_FAILURES = "sidegate_audit_store_failures_total", Kind::Counter, [],
+        "How often the audit store has failed";
+    AUDIT_MISSING = "sidegate_audit_missing_records", Kind::Gauge, [],
+        "Records that the audit log does not have though it once did, those that retention has removed apart";
     DIRECTORY_USERS = "sidegate_directory_users", Kind::Gauge,
         [("status", "`invited`, `active`, `suspended`")],
         "Users, by status";

@@ -2,7 +2,7 @@
 
 use crate::{audit::entry, support::Client};
 use sidegate::{
-    audit::{Entry, Export, Format, Log, Options, Order, Query, Reader},
+    audit::{Export, Format, Log, Options, Order, Query},
     http::admin::audit::routes,
 };
 use std::{net::SocketAddr, ops::ControlFlow, sync::mpsc, thread};

@@ -4,8 +4,14 @@
 //! `SIDEGATE_SEED=<seed> SIDEGATE_CASE=<number>` runs that case alone. `SIDEGATE_ROUNDS` sets how many cases there are; `make torture`
 //! runs the long versions.
 
+/// What was changed in the files while no process ran.
+mod corruption;
 /// A file system that keeps of a trace what a disk may keep.
 mod disk;
+/// Calls that fail.
+mod errors;
+/// No room, and room again.
+mod full_disk;
 /// The process that is killed.
 mod helper;
 /// What a process that was killed, at any moment, has left.
@@ -16,6 +22,8 @@ mod logged;
 mod power_loss;
 /// `LD_PRELOAD`.
 pub mod shim;
+/// A disk that takes its time.
+mod slow_disk;
 /// What the shim has noted.
 mod trace;
 

@@ -24,5 +24,5 @@ pub use process::sidegate;
 pub use raw::Raw;
 pub use rustix::process::Signal;
 pub use seed::seed;
-pub use sidecar::Sidecar;
+pub use sidecar::{Builder as SidecarBuilder, Sidecar};
 pub use wait::{wait_for, wait_until};

@@ -31,6 +31,19 @@ pub(crate) struct Anchor {
     pub(crate) segment: u64,
 }
 
+/// What there is to see of an anchor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Looked {
+    /// The end of the log; `torn` where the other slot holds something that was not written so.
+    Anchor { anchor: Anchor, torn: bool },
+    /// Nothing was ever noted.
+    Empty,
+    /// What was noted cannot be read.
+    Unreadable,
+    /// There is no file.
+    Missing,
+}
+
 /// The open file.
 #[derive(Debug)]
 pub(crate) struct Head {
@@ -38,6 +51,8 @@ pub(crate) struct Head {
     file: File,
     turn: u64,
     last: Option<Anchor>,
+    // Neither slot is what was written, and one of them was.
+    unreadable: bool,
 }
 
 impl Head {
@@ -45,22 +60,28 @@ impl Head {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let failed = |source| StoreError::Io { path: path.to_owned(), source };
         let file = files::create_file(path).map_err(failed)?;
-        let mut newest: Option<(u64, Anchor)> = None;
-        for slot in 0..2 {
-            let mut bytes = [0; SLOT];
-            match file.read_exact_at(&mut bytes, slot * SLOT_SPACING) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => continue,
-                Err(error) => return Err(failed(error)),
-            }
-            if let Some(found) = decode(&bytes)
-                && newest.is_none_or(|(turn, _)| turn < found.0)
-            {
-                newest = Some(found);
-            }
-        }
+        let Slots { newest, written, .. } = read_slots(&file).map_err(failed)?;
         let (turn, last) = newest.map_or((0, None), |(turn, anchor)| (turn, Some(anchor)));
-        Ok(Self { path: path.to_owned(), file, turn, last })
+        Ok(Self { path: path.to_owned(), file, turn, last, unreadable: written && last.is_none() })
+    }
+
+    /// Looks at the file without making or changing it.
+    pub(crate) fn look(path: &Path) -> io::Result<Looked> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Looked::Missing),
+            Err(error) => return Err(error),
+        };
+        Ok(match read_slots(&file)? {
+            Slots { newest: Some((_, anchor)), torn, .. } => Looked::Anchor { anchor, torn },
+            Slots { written: true, .. } => Looked::Unreadable,
+            Slots { .. } => Looked::Empty,
+        })
+    }
+
+    /// Whether something was noted that cannot be read.
+    pub(crate) const fn is_unreadable(&self) -> bool {
+        self.unreadable
     }
 
     pub(crate) const fn anchor(&self) -> Option<Anchor> {
@@ -77,6 +98,39 @@ impl Head {
         }
         if sync { self.file.sync_data().map_err(failed) } else { Ok(()) }
     }
+}
+
+/// What the two slots hold.
+struct Slots {
+    newest: Option<(u64, Anchor)>,
+    // Whether anything was written to one of them, and whether what was written cannot be read.
+    written: bool,
+    torn: bool,
+}
+
+fn read_slots(file: &File) -> io::Result<Slots> {
+    let mut slots = Slots { newest: None, written: false, torn: false };
+    for slot in 0..2 {
+        let mut bytes = [0; SLOT];
+        match file.read_exact_at(&mut bytes, slot * SLOT_SPACING) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                // A file that ends between the slots has one of them; another length is not one that was written.
+                let length = file.metadata()?.len();
+                slots.written |= length > 0 && slot == 0;
+                slots.torn |= length % SLOT_SPACING != SLOT as u64 % SLOT_SPACING && length > 0;
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        slots.written |= bytes != [0; SLOT];
+        match decode(&bytes) {
+            Some(found) if slots.newest.is_none_or(|(turn, _)| turn < found.0) => slots.newest = Some(found),
+            Some(_) => {}
+            None => slots.torn |= bytes != [0; SLOT],
+        }
+    }
+    Ok(slots)
 }
 
 fn encode(turn: u64, anchor: Anchor) -> [u8; SLOT] {

@@ -1,25 +1,33 @@
 //! One segment: a sled directory that holds a run of the log.
 //!
 //! ```text
-//! o              where the segment begins
 //! b seq n        part n of the block that begins with seq (big-endian); part 0 has the length of the whole in front
-//! s seq          the block's summary; stored after the block, so that a block with a summary is whole
+//! s seq          the block's summary and [32] the hash over all blocks up to it; stored after the block, so that a block
+//!                with a summary is whole
 //! h seq          a commit that no block has replaced yet
 //! ```
+//!
+//! The hash over the blocks is `SHA-256(hash before ‖ block ‖ summary)`. sled panics on some damaged files; whatever it is asked here is
+//! asked where a panic becomes an error.
 //!
 //! No value is longer than [`PART_BYTES`]: sled splits its pages by the number of values, and puts a page of more than 128 KiB (16 values)
 //! into a file of its own that it never syncs.
 
-use super::StoreError;
-use crate::audit::{
-    block::{Positions, Summary},
-    chain::{GENESIS, Hash},
-    files,
+use super::{Origin, StoreError};
+use crate::{
+    audit::{
+        block::{Block, Positions, Summary},
+        chain::{GENESIS, Hash, link_block},
+        files,
+    },
+    model::Timestamp,
 };
 use std::{
     fs::File,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -27,7 +35,6 @@ use std::{
 /// The longest value.
 pub(crate) const PART_BYTES: usize = 8 * 1024 - 64;
 
-const ORIGIN: &[u8] = b"o";
 const BLOCK: u8 = b'b';
 const SUMMARY: u8 = b's';
 const HOT: u8 = b'h';
@@ -39,15 +46,15 @@ const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// How often sled flushes by itself; also the beat of its clean-up.
 const FLUSH_EVERY_MS: u64 = 500;
 
-/// Where a segment begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Origin {
-    /// The number of its first record.
+/// A summary with what stands beside it.
+#[derive(Debug)]
+pub(crate) struct StoredSummary {
+    /// Under which number it is stored.
     pub(crate) first_seq: u64,
-    /// The hash of the record before.
-    pub(crate) before: Hash,
-    /// Up to where the rings are contained in the segments before.
-    pub(crate) positions: Positions,
+    /// The summary.
+    pub(crate) bytes: Vec<u8>,
+    /// The hash over all blocks up to its own.
+    pub(crate) hash: Hash,
 }
 
 /// An open segment.
@@ -56,6 +63,8 @@ pub(crate) struct Segment {
     path: PathBuf,
     origin: Origin,
     db: sled::Db,
+    // Over all blocks. Locked by the one writer only.
+    blocks_hash: Mutex<Hash>,
     // sled's file, opened a second time: sled never hands what it has written to the disk.
     file: File,
 }
@@ -67,33 +76,53 @@ impl Segment {
         files::create_directory(path).map_err(failed)?;
         let db = open_db(path)?;
         let file = File::open(path.join("db")).map_err(failed)?;
-        let segment = Self { path: path.to_owned(), origin: origin.clone(), db, file };
-        segment.insert(ORIGIN, &origin.encode())?;
+        let segment =
+            Self { path: path.to_owned(), origin: origin.clone(), db, file, blocks_hash: Mutex::new(GENESIS) };
         segment.flush()?;
         segment.sync()?;
         files::restrict(path).map_err(failed)?;
         files::sync_directory(path).map_err(failed)?;
+        origin.write(path).map_err(failed)?;
         path.parent().map_or(Ok(()), files::sync_directory).map_err(failed)?;
         Ok(segment)
     }
 
-    /// Opens a segment. `None` where it was never finished being made.
+    /// Opens a segment. Where the file that says where it begins is missing, its first record says it; `None` where there is neither.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, StoreError> {
-        let db = open_db(path)?;
         let failed = |source| StoreError::Io { path: path.to_owned(), source };
-        let origin = db.get(ORIGIN).map_err(|source| StoreError::Segment { path: path.to_owned(), source })?;
-        let Some(origin) = origin else {
-            return if db.is_empty() {
-                Ok(None)
-            } else {
-                Err(StoreError::Damaged { path: path.to_owned(), what: "it does not say where it begins" })
-            };
-        };
-        let origin = Origin::decode(&origin)
-            .ok_or_else(|| StoreError::Damaged { path: path.to_owned(), what: "where it begins is malformed" })?;
+        let origin = Origin::read(path).map_err(failed)?;
+        let db = open_db(path)?;
         files::restrict(path).map_err(failed)?;
         let file = File::open(path.join("db")).map_err(failed)?;
-        Ok(Some(Self { path: path.to_owned(), origin, db, file }))
+        let known = origin.is_some();
+        let origin = origin.unwrap_or_else(|| Origin::first(Timestamp::from_micros(0)));
+        let mut segment = Self { path: path.to_owned(), origin, db, file, blocks_hash: Mutex::new(GENESIS) };
+        if let Some((_, hash)) = segment.last_summary()? {
+            segment.blocks_hash = Mutex::new(hash);
+        }
+        if !known {
+            let Some(origin) = segment.begins()? else { return Ok(None) };
+            origin.write(path).map_err(failed)?;
+            segment.origin = origin;
+        }
+        Ok(Some(segment))
+    }
+
+    /// What the first record says of where the segment begins.
+    fn begins(&self) -> Result<Option<Origin>, StoreError> {
+        let first = match self.summaries_from(0, 1)?.first() {
+            Some(summary) => self.block(summary.first_seq)?,
+            None => self.hot_commits()?.into_iter().next().map(|(_, bytes)| bytes),
+        };
+        let block = first.map(|bytes| Block::decode(&bytes)).transpose();
+        let block = block.map_err(|_| self.damaged("its first block is malformed"))?;
+        Ok(block.map(|block| Origin {
+            first_seq: block.header.first_seq,
+            before: block.header.before,
+            created: block.header.min_time,
+            // Of no use: the last block says more.
+            positions: Positions::default(),
+        }))
     }
 
     pub(crate) const fn origin(&self) -> &Origin {
@@ -117,7 +146,11 @@ impl Segment {
         for (part, number) in rest.chunks(PART_BYTES).zip(1..=u8::MAX) {
             self.insert(&part_key(first_seq, number), part)?;
         }
-        self.insert(&key(SUMMARY, first_seq), summary)
+        let mut blocks_hash = self.blocks_hash.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = link_block(&blocks_hash, bytes, summary);
+        self.insert(&key(SUMMARY, first_seq), &[summary, &hash].concat())?;
+        *blocks_hash = hash;
+        Ok(())
     }
 
     pub(crate) fn remove_hot(&self, first_seq: u64) -> Result<(), StoreError> {
@@ -132,77 +165,111 @@ impl Segment {
         self.file.sync_data().map_err(|source| StoreError::Io { path: self.path.join("db"), source })
     }
 
-    /// The first number of the last block.
-    pub(crate) fn last_block(&self) -> Result<Option<u64>, StoreError> {
-        let last = self.db.range(key(SUMMARY, 0)..=key(SUMMARY, u64::MAX)).next_back();
-        last.map(|entry| entry.map_err(|source| self.failed(source)).and_then(|(key, _)| self.seq(&key))).transpose()
+    /// The last block: its first number, and the hash over all blocks up to it.
+    pub(crate) fn last_summary(&self) -> Result<Option<(u64, Hash)>, StoreError> {
+        self.read(|db| {
+            let last = db.range(key(SUMMARY, 0)..=key(SUMMARY, u64::MAX)).next_back().transpose();
+            let Some((key, value)) = last.map_err(|source| self.failed(source))? else { return Ok(None) };
+            let (_, hash) = value.split_last_chunk().ok_or_else(|| self.damaged("a summary is malformed"))?;
+            Ok(Some((self.seq(&key)?, *hash)))
+        })
     }
 
     /// The bytes of the block that begins with this number.
     pub(crate) fn block(&self, first_seq: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut parts = self.db.range(part_key(first_seq, 0)..=part_key(first_seq, u8::MAX));
-        let Some(first) = parts.next() else {
-            return Ok(None);
-        };
-        let (_, first) = first.map_err(|source| self.failed(source))?;
-        let Some((length, first)) = first.split_first_chunk() else {
-            return Err(self.damaged("a block is malformed"));
-        };
-        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
-        let mut bytes = first.to_vec();
-        while bytes.len() < length {
-            let part = parts.next().ok_or_else(|| self.damaged("a part of a block is missing"))?;
-            bytes.extend_from_slice(&part.map_err(|source| self.failed(source))?.1);
-        }
-        Ok(Some(bytes))
+        self.read(|db| {
+            let mut parts = db.range(part_key(first_seq, 0)..=part_key(first_seq, u8::MAX));
+            let Some(first) = parts.next() else {
+                return Ok(None);
+            };
+            let (_, first) = first.map_err(|source| self.failed(source))?;
+            let Some((length, first)) = first.split_first_chunk() else {
+                return Err(self.damaged("a block is malformed"));
+            };
+            let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+            let mut bytes = first.to_vec();
+            while bytes.len() < length {
+                let part = parts.next().ok_or_else(|| self.damaged("a part of a block is missing"))?;
+                bytes.extend_from_slice(&part.map_err(|source| self.failed(source))?.1);
+            }
+            Ok(Some(bytes))
+        })
     }
 
     /// Summaries of blocks from the one that holds this number on, at most so many, in order.
     pub(crate) fn summaries_from(&self, seq: u64, limit: usize) -> Result<Vec<Summary>, StoreError> {
-        // The block may begin before the number.
-        let before = self.db.range(key(SUMMARY, 0)..=key(SUMMARY, seq)).next_back();
-        let after = self.db.range(key(SUMMARY, seq.saturating_add(1))..=key(SUMMARY, u64::MAX));
-        let mut found = Vec::new();
-        for entry in before.into_iter().chain(after) {
-            let summary = self.summary(&entry.map_err(|source| self.failed(source))?.1)?;
-            if summary.last_seq() >= seq {
-                found.push(summary);
+        let stored = self.stored_summaries_from(seq, limit)?;
+        stored.iter().map(|stored| self.summary(&stored.bytes)).collect()
+    }
+
+    /// The same as they are stored, with the hash over all blocks up to each.
+    pub(crate) fn stored_summaries_from(&self, seq: u64, limit: usize) -> Result<Vec<StoredSummary>, StoreError> {
+        self.read(|db| {
+            // The block may begin before the number.
+            let before = db.range(key(SUMMARY, 0)..=key(SUMMARY, seq)).next_back();
+            let after = db.range(key(SUMMARY, seq.saturating_add(1))..=key(SUMMARY, u64::MAX));
+            let mut found = Vec::new();
+            for entry in before.into_iter().chain(after) {
+                let (key, value) = entry.map_err(|source| self.failed(source))?;
+                let (bytes, hash) = value.split_last_chunk().ok_or_else(|| self.damaged("a summary is malformed"))?;
+                if self.summary(bytes)?.last_seq() >= seq {
+                    found.push(StoredSummary { first_seq: self.seq(&key)?, bytes: bytes.to_vec(), hash: *hash });
+                }
+                if found.len() >= limit {
+                    break;
+                }
             }
-            if found.len() >= limit {
-                break;
-            }
-        }
-        Ok(found)
+            Ok(found)
+        })
     }
 
     /// Summaries of blocks from the one that holds this number backwards, at most so many.
     pub(crate) fn summaries_back_from(&self, seq: u64, limit: usize) -> Result<Vec<Summary>, StoreError> {
-        let entries = self.db.range(key(SUMMARY, 0)..=key(SUMMARY, seq)).rev().take(limit);
-        entries.map(|entry| self.summary(&entry.map_err(|source| self.failed(source))?.1)).collect()
+        self.read(|db| {
+            let entries = db.range(key(SUMMARY, 0)..=key(SUMMARY, seq)).rev().take(limit);
+            entries
+                .map(|entry| {
+                    let (_, value) = entry.map_err(|source| self.failed(source))?;
+                    let (bytes, _) =
+                        value.split_last_chunk::<32>().ok_or_else(|| self.damaged("a summary is malformed"))?;
+                    self.summary(bytes)
+                })
+                .collect()
+        })
     }
 
     /// The hot commit that begins with this number, or the last one before it.
     pub(crate) fn hot_at(&self, seq: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        let entry = self.db.range(key(HOT, 0)..=key(HOT, seq)).next_back();
-        entry.map(|entry| entry.map(|(_, value)| value.to_vec()).map_err(|source| self.failed(source))).transpose()
+        self.read(|db| {
+            let entry = db.range(key(HOT, 0)..=key(HOT, seq)).next_back();
+            entry.map(|entry| entry.map(|(_, value)| value.to_vec()).map_err(|source| self.failed(source))).transpose()
+        })
     }
 
     /// All hot commits with the numbers they begin with, in order.
     pub(crate) fn hot_commits(&self) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
-        let entries = self.db.range(key(HOT, 0)..=key(HOT, u64::MAX));
-        entries
-            .map(|entry| {
-                let (key, value) = entry.map_err(|source| self.failed(source))?;
-                Ok((self.seq(&key)?, value.to_vec()))
-            })
-            .collect()
+        self.read(|db| {
+            let entries = db.range(key(HOT, 0)..=key(HOT, u64::MAX));
+            entries
+                .map(|entry| {
+                    let (key, value) = entry.map_err(|source| self.failed(source))?;
+                    Ok((self.seq(&key)?, value.to_vec()))
+                })
+                .collect()
+        })
+    }
+
+    /// Asks sled where a panic becomes an error.
+    fn read<T>(&self, ask: impl FnOnce(&sled::Db) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        catch_unwind(AssertUnwindSafe(|| ask(&self.db)))
+            .unwrap_or_else(|_| Err(StoreError::Panicked { path: self.path.clone() }))
     }
 
     pub(crate) fn damaged(&self, what: &'static str) -> StoreError {
         StoreError::Damaged { path: self.path.clone(), what }
     }
 
-    fn summary(&self, bytes: &[u8]) -> Result<Summary, StoreError> {
+    pub(super) fn summary(&self, bytes: &[u8]) -> Result<Summary, StoreError> {
         Summary::decode(bytes).ok_or_else(|| self.damaged("a summary is malformed"))
     }
 
@@ -217,40 +284,6 @@ impl Segment {
 
     fn failed(&self, source: sled::Error) -> StoreError {
         StoreError::Segment { path: self.path.clone(), source }
-    }
-}
-
-impl Origin {
-    /// Of the first segment of a log.
-    pub(crate) fn first() -> Self {
-        Self { first_seq: 1, before: GENESIS, positions: Positions::default() }
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        let mut out = vec![1];
-        out.extend_from_slice(&self.first_seq.to_le_bytes());
-        out.extend_from_slice(&self.before);
-        out.extend_from_slice(&self.positions.generation.to_le_bytes());
-        self.positions.by_ring.iter().for_each(|position| out.extend_from_slice(&position.to_le_bytes()));
-        out.extend_from_slice(&crc32fast::hash(&out).to_le_bytes());
-        out
-    }
-
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let (body, checksum) = bytes.split_last_chunk()?;
-        let (&[1], rest) = body.split_first_chunk()? else { return None };
-        let (first_seq, rest) = rest.split_first_chunk()?;
-        let (before, rest) = rest.split_first_chunk()?;
-        let (generation, rest) = rest.split_first_chunk()?;
-        let (positions, []) = rest.as_chunks::<8>() else { return None };
-        (crc32fast::hash(body) == u32::from_le_bytes(*checksum)).then(|| Self {
-            first_seq: u64::from_le_bytes(*first_seq),
-            before: *before,
-            positions: Positions {
-                generation: u64::from_le_bytes(*generation),
-                by_ring: positions.iter().map(|position| u64::from_le_bytes(*position)).collect(),
-            },
-        })
     }
 }
 
@@ -289,9 +322,13 @@ fn open_db(path: &Path) -> Result<sled::Db, StoreError> {
     }
 }
 
-/// The text is all that sled gives.
 fn is_locked(error: &sled::Error) -> bool {
-    matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
+    matches!(error, sled::Error::Io(error) if is_lock(error))
+}
+
+/// The text is all that sled gives.
+pub(super) fn is_lock(error: &io::Error) -> bool {
+    error.to_string().contains("could not acquire lock")
 }
 
 /// A process that died may have left more than it has handed to the disk, names included, and what is written from now on builds on it.

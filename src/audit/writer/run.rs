@@ -16,29 +16,78 @@ const BEAT: Duration = Duration::from_millis(50);
 /// How often `HEAD` is handed to the disk in `synced`.
 const ANCHOR_EVERY: Duration = Duration::from_millis(100);
 
-/// Runs until it is told to stop, or the store fails. Returns once no more records are taken.
-pub(crate) fn run<S: Storage>(shared: &Shared, writer: Writer<S, Mapping>) {
+/// How long the first and the longest pause before another attempt to go on after a failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A store that has worked for so long after a failure has recovered from it.
+const STEADY: Duration = Duration::from_secs(10);
+
+/// Runs until it is told to stop. When the store fails, no more records are taken until it goes on in a new segment, which is tried
+/// with growing pauses. Returns once no more records are taken.
+pub(crate) fn run<S: Storage>(shared: &Shared, mut writer: Writer<S, Mapping>) {
     shared.enter_writer();
-    // sled panics on some damaged files; that must deny decisions, not leave them waiting.
-    let end = catch_unwind(AssertUnwindSafe(|| Loop::new(shared, writer).run()));
-    let why = match end {
-        Ok(Ok(())) => return shared.close(),
-        Ok(Err(error)) => Chain(&error).to_string(),
-        Err(_) => "the store panicked".to_owned(),
-    };
-    events::store_failed(&why);
-    shared.fail(why);
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let begun = Instant::now();
+        let failure = match guarded(|| Loop::new(shared, &mut writer).run()) {
+            Ok(()) => return shared.close(),
+            Err(failure) => failure,
+        };
+        if begun.elapsed() > STEADY {
+            pause = FIRST_PAUSE;
+        }
+        events::store_failed(&failure.why);
+        shared.fail(failure.why, writer.committed());
+        if !failure.may_pass || !recovered(shared, &mut writer, &mut pause) {
+            // A failure stays one; what is in the rings waits for the next start.
+            return shared.close();
+        }
+    }
+}
+
+/// Why the writer stopped.
+struct Failure {
+    why: String,
+    // Whether a new segment may help.
+    may_pass: bool,
+}
+
+/// sled panics on some damaged files; that must deny decisions, not leave them waiting.
+fn guarded(work: impl FnOnce() -> Result<(), WriteError>) -> Result<(), Failure> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Failure { why: Chain(&error).to_string(), may_pass: error.is_of_the_store() }),
+        Err(_) => Err(Failure { why: "the store panicked".to_owned(), may_pass: true }),
+    }
+}
+
+/// Tries to go on in a new segment until that works. `false` where the log is to stop before.
+fn recovered<S: Storage>(shared: &Shared, writer: &mut Writer<S, Mapping>, pause: &mut Duration) -> bool {
+    let begun = Instant::now();
+    loop {
+        shared.pause(*pause);
+        *pause = (*pause * 2).min(LONGEST_PAUSE);
+        match guarded(|| writer.recover()) {
+            Ok(()) => {
+                events::store_recovered(writer.end().seq + 1, begun.elapsed());
+                shared.recover();
+                return true;
+            }
+            Err(_) if shared.is_stopping() => return false,
+            Err(failure) => shared.fails_on(failure.why),
+        }
+    }
 }
 
 struct Loop<'s, S> {
     shared: &'s Shared,
-    writer: Writer<S, Mapping>,
+    writer: &'s mut Writer<S, Mapping>,
     anchored: Instant,
     sync: bool,
 }
 
 impl<'s, S: Storage> Loop<'s, S> {
-    fn new(shared: &'s Shared, writer: Writer<S, Mapping>) -> Self {
+    fn new(shared: &'s Shared, writer: &'s mut Writer<S, Mapping>) -> Self {
         Self { shared, writer, anchored: Instant::now(), sync: shared.mode == Mode::Synced }
     }
 
@@ -58,13 +107,15 @@ impl<'s, S: Storage> Loop<'s, S> {
                 }
             }
             self.commit()?;
+            self.rotate()?;
+            self.checkpoint()?;
             if more {
                 continue;
             }
             if stopping && !self.writer.has_work() {
                 return self.finish();
             }
-            let writer = &self.writer;
+            let writer = &*self.writer;
             let rest = settle_at.saturating_duration_since(Instant::now());
             self.shared.sleep(rest, || self.shared.is_stopping() || (self.sync && writer.has_work()));
         }
@@ -82,12 +133,36 @@ impl<'s, S: Storage> Loop<'s, S> {
             return Ok(());
         }
         self.publish(begun);
+        self.anchor_if_due()
+    }
+
+    /// Also without a commit: a segment comes of age while nothing happens.
+    fn rotate(&mut self) -> Result<(), WriteError> {
         let begun = Instant::now();
-        if self.writer.rotate_if_full(self.sync)? {
+        let before = self.writer.end().seq;
+        let rotated = self.writer.rotate_if_due()?;
+        if self.writer.end().seq > before {
             // A segment ends with a block, so that what was not due yet has been stored as well.
             self.publish(begun);
         }
-        self.anchor_if_due()
+        if rotated {
+            self.shared.chores.checkpoint(self.writer.end());
+        }
+        Ok(())
+    }
+
+    /// Hands the log to the disk, and says up to where: a checkpoint never names what power loss may take.
+    fn checkpoint(&mut self) -> Result<(), WriteError> {
+        if self.shared.chores.wants_checkpoint() {
+            let begun = Instant::now();
+            self.writer.store_rest()?;
+            if self.writer.commit(true)? {
+                self.publish(begun);
+            }
+            self.writer.sync_all()?;
+            self.shared.chores.checkpoint(self.writer.end());
+        }
+        Ok(())
     }
 
     /// Tells everyone up to where the log is durable.
@@ -121,6 +196,7 @@ impl<'s, S: Storage> Loop<'s, S> {
     /// The end: the log is as durable as it can be, whatever the mode.
     fn finish(&mut self) -> Result<(), WriteError> {
         self.writer.sync_all()?;
+        self.shared.chores.checkpoint(self.writer.end());
         Ok(())
     }
 }

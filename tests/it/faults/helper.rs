@@ -8,8 +8,9 @@ use super::{
     shim::Shim,
 };
 use crate::audit::entry;
+use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
-use sidegate::audit::{Health, Log, Mode, Options, Order, Query, Recorder};
+use sidegate::audit::{Health, Log, Mode, Options, Order, Query, Recorder, Retention};
 use std::{
     fs::OpenOptions,
     io::{BufRead, BufReader, Read, Write},
@@ -42,6 +43,8 @@ pub struct Place {
     pub data: PathBuf,
     pub synced: bool,
     pub segment_bytes: u64,
+    /// While the log takes more, its oldest segment goes.
+    pub retained_bytes: Option<u64>,
 }
 
 /// What is recorded.
@@ -57,6 +60,8 @@ pub struct Work {
     pub records: u64,
     /// Bytes of a text in each record.
     pub padding: usize,
+    /// Whether the process dies in the end instead of closing the log.
+    pub dies: bool,
     /// After a record that was refused, go on until records are taken again; give up after so many milliseconds.
     pub patience_ms: u64,
 }
@@ -105,7 +110,7 @@ impl Helper {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if let Some(shim) = shim {
-            shim.apply(&mut command);
+            command.envs(shim.variables());
         }
         let mut child = command.spawn().expect("this binary once more");
         let (requests, stdout) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
@@ -199,7 +204,9 @@ fn serves_requests() {
 
 fn options(place: &Place) -> Options {
     let mode = if place.synced { Mode::Synced } else { Mode::Durable };
-    Options { mode, rings: 2, ring_bytes: 1 << 18, segment_bytes: place.segment_bytes, ..Options::new(&place.data) }
+    let retention = Retention { bytes: place.retained_bytes, ..Retention::default() };
+    let segment_bytes = place.segment_bytes;
+    Options { mode, rings: 2, ring_bytes: 1 << 18, segment_bytes, retention, ..Options::new(&place.data) }
 }
 
 fn write(work: &Work) -> Answer {
@@ -228,6 +235,9 @@ fn write(work: &Work) -> Answer {
             answer.was_unhealthy |= was_unhealthy;
         }
     });
+    if work.dies {
+        kill_process(getpid(), Signal::KILL).unwrap();
+    }
     answer.failed = log.close().err().map(|error| error.to_string());
     answer
 }
@@ -266,7 +276,8 @@ fn record_all(log: &Log, recorder: &Recorder, name: &str, work: &Work) -> (bool,
 }
 
 fn read(place: &Place) -> Answer {
-    let log = match Log::open(options(place)) {
+    // What is read is not removed.
+    let log = match Log::open(options(&Place { retained_bytes: None, ..place.clone() })) {
         Ok(log) => log,
         Err(error) => return Answer { refused: Some(error.to_string()), ..Answer::default() },
     };
@@ -274,6 +285,9 @@ fn read(place: &Place) -> Answer {
     let recovery = log.recovery();
     answer.logged.missing = recovery.missing;
     answer.logged.head_differs = recovery.head_differs;
+    answer.logged.torn_bytes = recovery.torn_bytes;
+    answer.logged.missing_rings = recovery.missing_rings;
+    answer.logged.head_lost = recovery.head_lost;
     let done = log.reader().for_each(&Query::all(Order::Ascending), |record| {
         // Every field of it.
         let checksum = crc32fast::hash(format!("{record:?}").as_bytes());

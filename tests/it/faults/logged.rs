@@ -13,6 +13,9 @@ pub struct Logged {
     pub records: Vec<Line>,
     pub missing: u64,
     pub head_differs: bool,
+    pub torn_bytes: u64,
+    pub missing_rings: u64,
+    pub head_lost: bool,
 }
 
 /// A record.

@@ -4,7 +4,7 @@ use super::{
     Cases,
     disk::{Disk, Keep},
     helper::{Answer, Helper, Outcome, Place, Request, Work},
-    logged::{Line, Promised},
+    logged::{Line, Logged, Promised},
     scratch,
     shim::{EVERY_CALL, Fault, Shim},
     trace::{Event, Trace},
@@ -49,6 +49,7 @@ impl Traced {
             data: shim.directory().join("data"),
             synced: true,
             segment_bytes: *random.choice(&[1, 600_000]).unwrap(),
+            retained_bytes: *random.choice(&[None, Some(3_000_000)]).unwrap(),
         };
         for round in 0..3 {
             let mut helper = Helper::start(Some(&shim));
@@ -64,6 +65,7 @@ impl Traced {
                 threads: 2,
                 records: random.u64(5..40),
                 padding: *random.choice(&[0, 300, 3000]).unwrap(),
+                dies: false,
                 patience_ms: 0,
             };
             match helper.ask(&Request::Write(work)) {
@@ -113,11 +115,9 @@ fn open_and_check(reader: &mut Helper, place: &Place, promised: &Promised) -> Re
             return Err(why);
         }
         promised.check(&logged)?;
-        if (logged.missing, logged.head_differs) != (0, false) {
-            return Err(format!(
-                "{} records missing by the anchor, which differs: {}",
-                logged.missing, logged.head_differs
-            ));
+        if (logged.missing, logged.head_differs, logged.head_lost) != (0, false, false) {
+            let Logged { missing, head_differs, head_lost, .. } = logged;
+            return Err(format!("{missing} missing, anchor differs: {head_differs}, anchor lost: {head_lost}"));
         }
         if first.as_ref().is_some_and(|first| *first != logged.records) {
             return Err("the second opening finds another log".to_owned());

@@ -92,20 +92,16 @@ impl Shim {
         Self { directory, acks: scratch.join("acks"), trace, control_path, control }
     }
 
-    /// Puts the shim in front of a process that is to be started.
-    pub fn apply(&self, command: &mut Command) {
-        command.envs(self.environment());
-    }
-
-    /// The variables that put the shim in front of a process.
-    pub fn environment(&self) -> Vec<(&'static str, PathBuf)> {
-        let variables = [
-            ("LD_PRELOAD", library().to_owned()),
-            ("FAULTS_DIR", self.directory.clone()),
-            ("FAULTS_CONTROL", self.control_path.clone()),
-            ("FAULTS_ACKS", self.acks.clone()),
+    /// The environment that puts the shim in front of a process.
+    pub fn variables(&self) -> Vec<(&'static str, &Path)> {
+        let mut variables = vec![
+            ("LD_PRELOAD", library()),
+            ("FAULTS_DIR", &self.directory),
+            ("FAULTS_CONTROL", &self.control_path),
+            ("FAULTS_ACKS", &self.acks),
         ];
-        variables.into_iter().chain(self.trace.clone().map(|trace| ("FAULTS_TRACE", trace))).collect()
+        variables.extend(self.trace.as_deref().map(|trace| ("FAULTS_TRACE", trace)));
+        variables
     }
 
     /// The watched directory.

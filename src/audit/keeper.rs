@@ -1,0 +1,211 @@
+//! The keeper: a thread beside the writer for what takes its time and nobody waits for: checkpoints, retention, segments that are damaged
+//! or were left open by a failure.
+
+use super::{
+    RecordError, Recorder,
+    chain::End,
+    checkpoint::{self, Checkpoint, Checkpoints, Webhook},
+    events,
+    notes::Note,
+    quarantine::{self, Gap},
+    retention::Retention,
+    shared::Shared,
+};
+use crate::telemetry::events::Chain;
+use std::{
+    error::Error,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// How often the keeper looks around.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// What writer and keeper ask of each other.
+#[derive(Debug, Default)]
+pub(crate) struct Chores {
+    state: Mutex<State>,
+    changed: Condvar,
+    wanted: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    // Of several, the last says it all.
+    end: Option<End>,
+    notes: Vec<Note>,
+    stop: bool,
+}
+
+impl Chores {
+    /// Whether the writer is to say where the log ends. Says so once.
+    pub(crate) fn wants_checkpoint(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed) && self.wanted.swap(false, Ordering::Relaxed)
+    }
+
+    /// The log ends here, and the disk has it.
+    pub(crate) fn checkpoint(&self, end: End) {
+        self.lock().end = Some(end);
+        self.changed.notify_all();
+    }
+
+    /// Something happened that the log is to have a record of.
+    pub(crate) fn note(&self, note: Note) {
+        self.lock().notes.push(note);
+        self.changed.notify_all();
+    }
+
+    /// There will be nothing more to do.
+    pub(crate) fn stop(&self) {
+        self.lock().stop = true;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self) -> (Option<End>, Vec<Note>, bool) {
+        let idle = |state: &mut State| state.end.is_none() && state.notes.is_empty() && !state.stop;
+        let state = self.lock();
+        let waited = self.changed.wait_timeout_while(state, BEAT, idle);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        (state.end.take(), std::mem::take(&mut state.notes), state.stop)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        // Whole after every statement.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Figures of what the keeper does.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) checkpoint_seq: AtomicU64,
+    /// Microseconds; 0 before the first.
+    pub(crate) checkpoint_time: AtomicI64,
+    pub(crate) file_failures: AtomicU64,
+    pub(crate) webhook_failures: AtomicU64,
+    /// Records from this number on stay, whatever their age: they have not been shipped yet.
+    pub(crate) keep_from: AtomicU64,
+    /// Runs of numbers that the log does not have.
+    pub(crate) gaps: Mutex<Vec<Gap>>,
+}
+
+/// The thread's own.
+pub(crate) struct Keeper {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) common: Arc<Mutex<Recorder>>,
+    pub(crate) retention: Retention,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) webhook: Option<Webhook>,
+}
+
+impl Keeper {
+    /// Runs until it is told to stop.
+    pub(crate) fn run(&self) {
+        let mut checkpointed = self.shared.durable.get();
+        let mut next_checkpoint = Instant::now() + self.checkpoints.interval;
+        // Nothing that was found damaged may end the thread.
+        let guarded = |chore: &dyn Fn()| drop(catch_unwind(AssertUnwindSafe(chore)));
+        guarded(&|| self.look_around());
+        loop {
+            let (end, notes, stop) = self.shared.chores.wait();
+            notes.iter().for_each(|note| self.record(note));
+            if let Some(end) = end.filter(|end| end.seq != checkpointed) {
+                guarded(&|| self.checkpoint(end));
+                checkpointed = end.seq;
+                next_checkpoint = Instant::now() + self.checkpoints.interval;
+            }
+            if stop {
+                return;
+            }
+            guarded(&|| self.look_around());
+            if Instant::now() >= next_checkpoint && self.shared.is_running() {
+                if self.shared.durable.get() != checkpointed {
+                    self.shared.chores.wanted.store(true, Ordering::Relaxed);
+                    self.shared.wake_writer();
+                }
+                next_checkpoint = Instant::now() + self.checkpoints.interval;
+            }
+        }
+    }
+
+    fn checkpoint(&self, end: End) {
+        let shared = &self.shared;
+        let time = shared.store.now();
+        let line = shared.store.state(&Checkpoint { seq: end.seq, hash: end.hash, time });
+        events::checkpoint(end.seq, &line);
+        shared.kept.checkpoint_seq.store(end.seq, Ordering::Relaxed);
+        shared.kept.checkpoint_time.store(time.as_micros(), Ordering::Relaxed);
+        if let Some(file) = &self.checkpoints.file
+            && let Err(error) = checkpoint::append(file, &line)
+        {
+            failed_to("file", &shared.kept.file_failures, &error);
+        }
+        if let Some(webhook) = &self.webhook
+            && let Err(error) = webhook.post(&line)
+        {
+            failed_to("webhook", &shared.kept.webhook_failures, &error);
+        }
+    }
+
+    fn look_around(&self) {
+        let store = &self.shared.store;
+        if !self.shared.is_running() {
+            return;
+        }
+        if let Err(error) = store.seal_closed() {
+            events::chore_failed("close segments", &error);
+        }
+        if store.has_damage() {
+            self.put_damaged_aside();
+        }
+        let keep_from = self.shared.kept.keep_from.load(Ordering::Acquire);
+        match store.retain(&self.retention, keep_from) {
+            Ok(None) => {}
+            Ok(Some(tombstone)) => {
+                events::removed(tombstone.last_seq, tombstone.records);
+                self.record(&Note::Removed { first_seq: tombstone.first_seq, last_seq: tombstone.last_seq });
+            }
+            Err(error) => events::chore_failed("remove old segments", &error),
+        }
+    }
+
+    fn put_damaged_aside(&self) {
+        let store = &self.shared.store;
+        match store.put_damaged_aside() {
+            Ok(aside) => {
+                aside.iter().for_each(events::quarantined);
+                let gaps = super::open::gaps(store, &aside);
+                let known = quarantine::recorded(store.directory());
+                for gap in gaps.iter().filter(|gap| !known.iter().any(|known| known.covers(gap))) {
+                    events::gap(gap);
+                    self.record(&Note::Gap(gap.clone()));
+                }
+                if let Err(error) = quarantine::note_recorded(store.directory(), &gaps) {
+                    events::chore_failed("note gaps", &error);
+                }
+                *self.shared.kept.gaps.lock().unwrap_or_else(PoisonError::into_inner) = gaps;
+            }
+            Err(error) => events::chore_failed("put damaged segments aside", &error),
+        }
+    }
+
+    fn record(&self, note: &Note) {
+        let done = note.record(self.shared.store.now(), |entry| -> Result<(), RecordError> {
+            let common = self.common.lock().unwrap_or_else(PoisonError::into_inner);
+            common.waiter().block_until(Shared::admits)?;
+            common.record(entry).map(drop)
+        });
+        if let Err(error) = done {
+            events::chore_failed("record what happened", &error);
+        }
+    }
+}
+
+fn failed_to(to: &'static str, failures: &AtomicU64, error: &(dyn Error + 'static)) {
+    failures.fetch_add(1, Ordering::Relaxed);
+    events::checkpoint_failed(to, &Chain(error).to_string());
+}

@@ -1,0 +1,420 @@
+//! Whether a log is as it was written: every link, order, number, manifest, tombstone, anchor and checkpoint.
+//!
+//! Nothing is changed: sled writes to what it opens, so each segment is copied and the copy is opened. That also lets the closed segments
+//! of a running instance be checked; the one that it writes to is left out.
+
+mod report;
+mod segment;
+#[cfg(test)]
+mod tests;
+
+pub use report::{Problem, Removed, Report};
+
+use super::{
+    KeyError, OpenError,
+    chain::{End, GENESIS, Hash},
+    checkpoint::Checkpoint,
+    files,
+    manifest::{self, Manifest, ManifestError},
+    open::DirectoryLock,
+    quarantine,
+    retention::{self, TombstoneError},
+    signature::{KeyNote, PublicKeys, Statement, to_hex},
+    store::{Anchor, Head, Looked, Origin, StoreError, segment_numbers, segment_path},
+};
+use crate::telemetry::events::Chain;
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// What is checked, and against what.
+#[derive(Debug, Clone)]
+pub struct Verification {
+    /// The data directory.
+    pub data: PathBuf,
+    /// A file with checkpoints, one a line, that was kept elsewhere.
+    pub checkpoints: Option<PathBuf>,
+    /// A file with the public keys that are trusted.
+    pub public_keys: Option<PathBuf>,
+    /// Where segments are copied to, one at a time.
+    pub scratch: PathBuf,
+}
+
+/// Why it cannot be said whether the log is intact.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The data directory.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The public keys.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The checkpoints.
+    #[error("the checkpoints in `{}` cannot be read", path.display())]
+    Checkpoints {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Something that is read or copied.
+    #[error("`{}` cannot be used", path.display())]
+    Io {
+        /// What was used.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Checks a log.
+pub fn verify(verification: &Verification) -> Result<Report, VerifyError> {
+    let trusted = verification.public_keys.as_deref().map(PublicKeys::load).transpose()?;
+    let lock = DirectoryLock::look(&verification.data)?;
+    let audit = verification.data.join("audit");
+    let mut check = Check {
+        audit: &audit,
+        scratch: Scratch::new(&verification.scratch)?,
+        is_running: lock.is_none(),
+        trusted,
+        key: None,
+        signs: false,
+        previous: Some(GENESIS),
+        watched: Watched::default(),
+        latest: i64::MIN,
+        report: Report::default(),
+    };
+    check.report.complete = !check.is_running;
+    if let Some(path) = &verification.checkpoints {
+        check.read_checkpoints(path)?;
+    }
+    check.run()?;
+    let mut report = check.report;
+    report.problems.sort_by_key(|problem| problem.seq);
+    Ok(report)
+}
+
+struct Check<'v> {
+    audit: &'v Path,
+    scratch: Scratch,
+    is_running: bool,
+    trusted: Option<PublicKeys>,
+    // Who signed the last statement.
+    key: Option<KeyNote>,
+    signs: bool,
+    // The hash of the last manifest; `None` where it is not known.
+    previous: Option<Hash>,
+    watched: Watched,
+    // The latest time of a record so far, microseconds.
+    latest: i64,
+    report: Report,
+}
+
+/// Hashes that are expected at certain numbers.
+#[derive(Debug, Default)]
+struct Watched {
+    expected: BTreeMap<u64, Vec<(Hash, String)>>,
+    reached: u64,
+}
+
+impl Check<'_> {
+    fn run(&mut self) -> Result<(), VerifyError> {
+        let io = |source| VerifyError::Io { path: self.audit.to_owned(), source };
+        let anchor = match Head::look(&self.audit.join("HEAD")).map_err(io)? {
+            Looked::Anchor { anchor, torn } => {
+                if torn {
+                    self.report.warnings.push("one of the two entries of `HEAD` is not as it was written".to_owned());
+                }
+                Some(anchor)
+            }
+            Looked::Empty => None,
+            Looked::Missing => self.lost_head("`HEAD` is missing"),
+            Looked::Unreadable => self.lost_head("`HEAD` is not as it was written"),
+        };
+        if let Some(anchor) = anchor.filter(|_| !self.is_running) {
+            self.watched.expect(anchor.seq, anchor.hash, "`HEAD`".to_owned());
+        }
+        let mut end = self.tombstone()?;
+        let names = segment_numbers(self.audit).map_err(|error| store_error(self.audit, error))?;
+        let removed = end.map_or(0, |end| end.seq);
+        let names: Vec<u64> = names.into_iter().filter(|&name| name > removed).collect();
+        self.report.first_seq = names.first().copied().unwrap_or(removed + 1);
+        for (index, &name) in names.iter().enumerate() {
+            let is_last = index + 1 == names.len();
+            self.follows(end, name);
+            end = self.segment(name, end, is_last)?;
+        }
+        self.report.segments = names.len();
+        if let Some(end) = end {
+            self.report.last_seq = end.seq;
+            self.report.last_hash = to_hex(&end.hash);
+        }
+        self.ends(end, anchor);
+        self.put_aside();
+        Ok(())
+    }
+
+    /// What retention has removed, and so where the log begins.
+    fn tombstone(&mut self) -> Result<Option<End>, VerifyError> {
+        match retention::tombstone(self.audit) {
+            Ok(None) => Ok(Some(End { seq: 0, hash: GENESIS })),
+            Ok(Some(statement)) => {
+                let says = &statement.says;
+                self.signed("the tombstone", says.last_seq, statement.key.as_ref());
+                if says.first_seq != 1 || says.records > says.last_seq {
+                    self.report.problem(says.last_seq, None, "the tombstone's numbers do not fit each other");
+                }
+                self.report.removed =
+                    Some(Removed { first_seq: says.first_seq, last_seq: says.last_seq, records: says.records });
+                self.previous = Some(says.manifest);
+                let end = End { seq: says.last_seq, hash: says.end };
+                self.watched.forget_before(end, &mut self.report);
+                Ok(Some(end))
+            }
+            Err(TombstoneError::Statement(error)) => {
+                self.report.problem(1, None, &format!("the tombstone: {error}"));
+                self.previous = None;
+                Ok(None)
+            }
+            Err(TombstoneError::Io(source)) => Err(VerifyError::Io { path: self.audit.to_owned(), source }),
+        }
+    }
+
+    fn follows(&mut self, end: Option<End>, name: u64) {
+        let Some(end) = end else { return };
+        if name > end.seq + 1 {
+            let (first, last) = (end.seq + 1, name - 1);
+            let known = quarantine::recorded(self.audit);
+            let known = known.iter().find(|gap| gap.first_seq <= first && last <= gap.last_seq);
+            let why = known.map_or_else(|| "no segment holds them".to_owned(), |gap| gap.why.clone());
+            self.report.problem(first, None, &format!("records {first} to {last} are missing: {why}"));
+        } else if name <= end.seq {
+            self.report.problem(name, Some(name), "the segment before holds these numbers too");
+        }
+    }
+
+    /// Checks one segment, and answers where it ends; `None` where that is not known.
+    fn segment(&mut self, name: u64, before: Option<End>, is_last: bool) -> Result<Option<End>, VerifyError> {
+        let path = segment_path(self.audit, name);
+        let manifest = match manifest::read(&path) {
+            Ok(Some(statement)) => self.manifest(name, statement),
+            Ok(None) if is_last => None,
+            Ok(None) => {
+                self.report.problem(name, Some(name), "it has no manifest, though another segment follows");
+                self.previous = None;
+                None
+            }
+            Err(ManifestError::Statement(error)) => {
+                self.report.problem(name, Some(name), &format!("its manifest: {error}"));
+                self.previous = None;
+                None
+            }
+            Err(ManifestError::Io(source)) => return Err(VerifyError::Io { path, source }),
+        };
+        if manifest.is_none() && self.is_running && is_last {
+            // It is being written to. What it begins after is known.
+            return Ok(before);
+        }
+        let origin = Origin::read(&path).map_err(|source| VerifyError::Io { path: path.clone(), source })?;
+        let Some(origin) = origin else {
+            self.report.problem(name, Some(name), "what says where it begins is missing or not as it was written");
+            return Ok(manifest.map(|manifest| End { seq: manifest.last_seq, hash: manifest.end }));
+        };
+        if origin.first_seq != name {
+            self.report.problem(name, Some(name), &format!("it is the segment of record {}", origin.first_seq));
+            return Ok(None);
+        }
+        if before.is_some_and(|before| before.seq + 1 == name && before.hash != origin.before) {
+            self.report.problem(name, Some(name), "it does not follow the segment before: the hash there is another");
+        }
+        self.content(&path, &origin, manifest.as_ref())
+    }
+
+    fn manifest(&mut self, name: u64, statement: Statement<Manifest>) -> Option<Manifest> {
+        let Statement { says, key, hash } = statement;
+        self.signed("its manifest", name, key.as_ref());
+        if says.first_seq != name {
+            self.report.problem(name, Some(name), &format!("its manifest is that of record {}", says.first_seq));
+            self.previous = None;
+            return None;
+        }
+        if self.previous.is_some_and(|previous| previous != says.previous) {
+            self.report.problem(name, Some(name), "its manifest does not follow the one before");
+        }
+        self.previous = Some(hash);
+        self.report.manifests += 1;
+        self.report.signed += u64::from(key.is_some());
+        Some(says)
+    }
+
+    /// Holds a signature against those before and against the keys that are trusted.
+    fn signed(&mut self, what: &str, seq: u64, key: Option<&KeyNote>) {
+        match (key, &self.trusted) {
+            (Some(key), Some(trusted)) if !trusted.has(key) => {
+                self.report.problem(
+                    seq,
+                    None,
+                    &format!("{what} is signed with the key {}, which is not trusted", key.id),
+                );
+            }
+            (None, Some(_)) if self.signs => {
+                self.report.problem(seq, None, &format!("{what} is not signed, though those before are"));
+            }
+            (None, None) if self.signs => {
+                self.report.warnings.push(format!("{what} (record {seq}) is not signed, though those before are"));
+            }
+            _ => {}
+        }
+        let Some(key) = key else { return };
+        if self.key.as_ref().is_some_and(|last| last.id != key.id && key.epoch <= last.epoch) {
+            self.report.problem(
+                seq,
+                None,
+                &format!("{what} is signed with another key than those before, in the same epoch"),
+            );
+        }
+        if !self.report.keys.contains(&key.id) {
+            self.report.keys.push(key.id.clone());
+        }
+        self.signs = true;
+        self.key = Some(key.clone());
+    }
+
+    /// What is said of the end of the log.
+    fn ends(&mut self, end: Option<End>, anchor: Option<Anchor>) {
+        let last = end.map_or(self.watched.reached, |end| end.seq);
+        if self.trusted.is_some() && !self.signs && self.report.manifests > 0 {
+            self.report.problem(last, None, "nothing of the log is signed");
+        }
+        if let Some(anchor) = anchor.filter(|anchor| !self.is_running && anchor.seq > last) {
+            let what =
+                format!("the log ends with record {last}, and `HEAD` says that it went on to record {}", anchor.seq);
+            self.report.problem(last + 1, None, &what);
+            self.watched.expected.remove(&anchor.seq);
+        }
+        let beyond = self.watched.expected.split_off(&(last + 1));
+        for (seq, expected) in beyond {
+            for (_, who) in expected.iter().filter(|(_, who)| who != "`HEAD`") {
+                if self.is_running {
+                    self.report
+                        .warnings
+                        .push(format!("{who} names record {seq}, which the running instance still writes after"));
+                } else {
+                    let what = format!("the log ends with record {last}, and {who} names record {seq}");
+                    self.report.problem(last + 1, None, &what);
+                }
+            }
+        }
+    }
+
+    fn put_aside(&mut self) {
+        for path in quarantine::all_put_aside(self.audit) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            self.report.warnings.push(format!("`{name}` was put aside as damaged; it is no part of the log"));
+        }
+    }
+
+    fn lost_head<T>(&mut self, what: &str) -> Option<T> {
+        self.report.problem(u64::MAX, None, what);
+        None
+    }
+
+    fn read_checkpoints(&mut self, path: &Path) -> Result<(), VerifyError> {
+        let failed = |source| VerifyError::Checkpoints { path: path.to_owned(), source };
+        let text = fs::read_to_string(path).map_err(failed)?;
+        for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+            if line.trim().is_empty() {
+                continue;
+            }
+            match Statement::<Checkpoint>::read(line) {
+                Ok(Statement { says, key, .. }) => {
+                    let who = format!("the checkpoint in line {number}");
+                    self.signed_checkpoint(&who, says.seq, key.as_ref());
+                    self.watched.expect(says.seq, says.hash, who);
+                    self.report.checkpoints += 1;
+                }
+                Err(_) if !line.ends_with('\n') => {
+                    self.report.warnings.push(format!("line {number} of the checkpoints is not whole"));
+                }
+                Err(error) => {
+                    self.report.problem(u64::MAX, None, &format!("line {number} of the checkpoints: {error}"))
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A checkpoint comes from elsewhere: its key is held against those that are trusted, and not against the log's own.
+    fn signed_checkpoint(&mut self, who: &str, seq: u64, key: Option<&KeyNote>) {
+        match (key, &self.trusted) {
+            (Some(key), Some(trusted)) if !trusted.has(key) => {
+                self.report.problem(
+                    seq,
+                    None,
+                    &format!("{who} is signed with the key {}, which is not trusted", key.id),
+                );
+            }
+            (None, Some(_)) => self.report.problem(seq, None, &format!("{who} is not signed")),
+            _ => {}
+        }
+    }
+}
+
+impl Watched {
+    fn expect(&mut self, seq: u64, hash: Hash, who: String) {
+        self.expected.entry(seq).or_default().push((hash, who));
+    }
+
+    /// Records that are gone cannot be held against what is said of them, but for the last.
+    fn forget_before(&mut self, removed: End, report: &mut Report) {
+        let held = self.expected.split_off(&(removed.seq + 1));
+        for (seq, expected) in std::mem::replace(&mut self.expected, held) {
+            for (hash, who) in expected {
+                if seq < removed.seq {
+                    report.warnings.push(format!("{who} names record {seq}, which retention has removed"));
+                } else if hash != removed.hash {
+                    report.problem(seq, None, &format!("{who} has another hash for record {seq} than the tombstone"));
+                }
+            }
+        }
+    }
+
+    /// A record and its hash.
+    fn reach(&mut self, seq: u64, hash: &Hash, name: u64, report: &mut Report) {
+        self.reached = seq;
+        let Some(first) = self.expected.first_entry().filter(|first| *first.key() <= seq) else { return };
+        for (expected, who) in first.remove() {
+            if expected != *hash {
+                report.problem(seq, Some(name), &format!("{who} has another hash for record {seq}"));
+            }
+        }
+    }
+}
+
+/// A private directory for copies; goes with what is in it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(parent: &Path) -> Result<Self, VerifyError> {
+        let path = parent.join(format!("sidegate-verify-{:016x}", fastrand::u64(..)));
+        files::create_private(&path).map_err(|source| VerifyError::Io { path: path.clone(), source })?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left is private, and the system's to clean up.
+        drop(files::remove_if_there(&self.0));
+    }
+}
+
+fn store_error(path: &Path, error: StoreError) -> VerifyError {
+    let source = match error {
+        StoreError::Io { source, .. } => source,
+        error => io::Error::other(Chain(&error).to_string()),
+    };
+    VerifyError::Io { path: path.to_owned(), source }
+}

@@ -1,0 +1,254 @@
+//! Damaged files: every damage is found and said, or does no harm. None goes unnoticed, none ends the process.
+
+use super::{
+    Cases,
+    helper::{Helper, Outcome, Place, Request, Work},
+    logged::{Line, Logged},
+    scratch,
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+
+#[test]
+fn damage_is_found_or_harmless() {
+    let cases = Cases::new("corruption", 1000);
+    let mut reader = Helper::start(None);
+    let templates = [
+        Template::new(&mut reader, "closed", false, None),
+        Template::new(&mut reader, "killed", true, None),
+        Template::new(&mut reader, "closed and cut by retention", false, Some(2_500_000)),
+    ];
+    let mut counts: BTreeMap<(String, &str), u64> = BTreeMap::new();
+    for case in cases.numbers.clone() {
+        let mut random = cases.random(case);
+        let template = random.choice(&templates).unwrap();
+        let copy = scratch();
+        copy_all(template.scratch.path(), copy.path());
+        let damage = Damage::draw(&template.files, &mut random);
+        let files = damage.kind();
+        let what = damage.apply(copy.path(), &mut random);
+        let place = Place { data: copy.path().join("data"), ..template.place.clone() };
+        let said = |text: &str| format!("{}: {what} of the log that was {}: {text}", cases.replay(case), template.name);
+        let answer = match reader.ask(&Request::Read(place)) {
+            Outcome::Answered(answer) => *answer,
+            outcome => panic!("{}", said(&format!("{outcome:?}"))),
+        };
+        let outcome = if let Some(why) = answer.refused.or(answer.failed) {
+            assert!(!why.is_empty(), "{}", said("refused without a word"));
+            "refused"
+        } else if is_reported(&answer.logged) {
+            "reported"
+        } else if answer.logged.records == template.records {
+            "harmless"
+        } else {
+            let (had, has) = (&template.records, &answer.logged.records);
+            let first = had.iter().zip(has).find(|(had, has)| had != has);
+            let text = format!("{} records before, {} after, {first:?}, and nothing was said", had.len(), has.len());
+            panic!("{}", said(&text));
+        };
+        *counts.entry((files, outcome)).or_default() += 1;
+    }
+    println!("{counts:#?}");
+}
+
+/// Whether opening has said that the log is not whole.
+fn is_reported(logged: &Logged) -> bool {
+    logged.missing > 0 || logged.head_differs || logged.head_lost || logged.torn_bytes > 0 || logged.missing_rings > 0
+}
+
+/// A log that is copied and damaged.
+struct Template {
+    name: &'static str,
+    place: Place,
+    records: Vec<Line>,
+    // Relative to the scratch directory.
+    files: Vec<PathBuf>,
+    scratch: TempDir,
+}
+
+impl Template {
+    /// Several segments, blocks and commits; where the process was killed, rings that hold what the store does not.
+    fn new(reader: &mut Helper, name: &'static str, killed: bool, retained_bytes: Option<u64>) -> Self {
+        let scratch = scratch();
+        let place = Place { data: scratch.path().join("data"), synced: true, segment_bytes: 400_000, retained_bytes };
+        let mut helper = Helper::start(None);
+        let mut work = Work {
+            place: place.clone(),
+            acks: scratch.path().join("acks"),
+            round: 0,
+            threads: 2,
+            records: 150,
+            padding: 100,
+            dies: false,
+            patience_ms: 0,
+        };
+        // Each start removes what is too much.
+        for round in 0..3 {
+            work.round = round;
+            assert!(helper.must(&Request::Write(work.clone())).finished);
+        }
+        if killed {
+            work.round = 3;
+            work.place.synced = false;
+            work.dies = true;
+            let outcome = helper.ask(&Request::Write(work));
+            assert!(matches!(outcome, Outcome::Died(_)), "{outcome:?}");
+        }
+        fs::remove_file(scratch.path().join("acks")).unwrap();
+        let files = walk(scratch.path());
+        // What is in it, is found by reading a copy.
+        let copy = super::scratch();
+        copy_all(scratch.path(), copy.path());
+        let answer = reader.must(&Request::Read(Place { data: copy.path().join("data"), ..place.clone() }));
+        assert_eq!((&answer.refused, &answer.failed), (&None, &None));
+        let records = &answer.logged.records;
+        let whole = if killed { 4 * 300 } else { 3 * 300 };
+        let is_cut = records.first().is_some_and(|first| first.seq > 1);
+        assert!(if retained_bytes.is_some() { is_cut } else { records.len() >= whole });
+        assert!(!is_reported(&answer.logged), "{:?}", answer.logged);
+        Self { name, place, records: answer.logged.records, files, scratch }
+    }
+}
+
+/// What happens to a file.
+#[derive(Debug)]
+enum Damage {
+    FlipBit(PathBuf),
+    Zero(PathBuf),
+    Garbage(PathBuf),
+    Truncate(PathBuf),
+    Extend(PathBuf),
+    Delete(PathBuf),
+    Swap(PathBuf, PathBuf),
+}
+
+impl Damage {
+    /// Each kind of file as often as any other.
+    fn draw(files: &[PathBuf], random: &mut fastrand::Rng) -> Self {
+        let mut kinds: BTreeMap<String, Vec<&PathBuf>> = BTreeMap::new();
+        for file in files {
+            kinds.entry(kind(file)).or_default().push(file);
+        }
+        let kinds: Vec<_> = kinds.into_values().collect();
+        let of_kind = random.choice(&kinds).unwrap();
+        let file = (*random.choice(of_kind).unwrap()).clone();
+        match random.u8(..8) {
+            0 => Self::Zero(file),
+            1 => Self::Garbage(file),
+            2 => Self::Truncate(file),
+            3 => Self::Extend(file),
+            4 => Self::Delete(file),
+            5 => {
+                let other = if random.bool() {
+                    (*random.choice(of_kind).unwrap()).clone()
+                } else {
+                    random.choice(files).unwrap().clone()
+                };
+                Self::Swap(file, other)
+            }
+            _ => Self::FlipBit(file),
+        }
+    }
+
+    fn kind(&self) -> String {
+        match self {
+            Self::FlipBit(file)
+            | Self::Zero(file)
+            | Self::Garbage(file)
+            | Self::Truncate(file)
+            | Self::Extend(file) => kind(file),
+            Self::Delete(file) | Self::Swap(file, _) => kind(file),
+        }
+    }
+
+    /// Answers what was done.
+    fn apply(&self, root: &Path, random: &mut fastrand::Rng) -> String {
+        let read = |file: &Path| fs::read(root.join(file)).unwrap();
+        let write = |file: &Path, bytes: &[u8]| fs::write(root.join(file), bytes).unwrap();
+        match self {
+            Self::FlipBit(file) => {
+                let (mut bytes, bit) = (read(file), random.u8(..8));
+                let at = place(&bytes, random);
+                bytes.get_mut(at).map_or_else(|| (), |byte| *byte ^= 1 << bit);
+                write(file, &bytes);
+                format!("bit {bit} of byte {at} of `{}` flipped", file.display())
+            }
+            Self::Zero(file) | Self::Garbage(file) => {
+                let mut bytes = read(file);
+                let at = place(&bytes, random);
+                let end = bytes.len().min(at + random.usize(1..2048));
+                let zero = matches!(self, Self::Zero(_));
+                bytes[at..end].iter_mut().for_each(|byte| *byte = if zero { 0 } else { random.u8(..) });
+                write(file, &bytes);
+                format!("{at}..{end} of `{}` {}", file.display(), if zero { "zeroed" } else { "overwritten" })
+            }
+            Self::Truncate(file) => {
+                let bytes = read(file);
+                let length = if random.u8(..4) == 0 { 0 } else { place(&bytes, random) };
+                write(file, &bytes[..length]);
+                format!("`{}` cut to {length} bytes", file.display())
+            }
+            Self::Extend(file) => {
+                let mut bytes = read(file);
+                bytes.extend((0..random.usize(1..3000)).map(|_| random.u8(..)));
+                write(file, &bytes);
+                format!("`{}` made longer", file.display())
+            }
+            Self::Delete(file) => {
+                fs::remove_file(root.join(file)).unwrap();
+                format!("`{}` deleted", file.display())
+            }
+            Self::Swap(file, other) => {
+                let (bytes, others) = (read(file), read(other));
+                write(file, &others);
+                write(other, &bytes);
+                format!("`{}` and `{}` swapped", file.display(), other.display())
+            }
+        }
+    }
+}
+
+/// Where damage is done: mostly where something is written.
+fn place(bytes: &[u8], random: &mut fastrand::Rng) -> usize {
+    let used: Vec<usize> =
+        bytes.chunks(64).enumerate().filter(|(_, chunk)| chunk.iter().any(|byte| *byte != 0)).map(|(n, _)| n).collect();
+    match random.choice(&used) {
+        Some(chunk) if random.u8(..4) != 0 => (chunk * 64 + random.usize(..64)).min(bytes.len() - 1),
+        _ => random.usize(..bytes.len().max(1)),
+    }
+}
+
+/// The sort of a file: its name without what tells it from others of its sort.
+fn kind(file: &Path) -> String {
+    let name = file.file_name().unwrap().to_string_lossy();
+    name.split(['.', '-']).next().unwrap().trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()
+}
+
+fn walk(root: &Path) -> Vec<PathBuf> {
+    let (mut files, mut folders) = (Vec::new(), vec![root.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path.strip_prefix(root).unwrap().to_owned()) }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir_all(&target).unwrap();
+            copy_all(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

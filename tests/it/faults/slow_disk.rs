@@ -1,0 +1,111 @@
+//! A disk that takes 100 ms for each write and each sync: the queue is what it was made, and memory stays within it.
+
+use super::{number, scratch, shim::Shim};
+use crate::support::{Sidecar, wait_for};
+use serde_json::{Value, json};
+use std::{fs, thread, time::Duration};
+
+/// How much longer each call takes, in microseconds.
+const DELAY: u64 = 100_000;
+/// Two workers and one for all else.
+const RINGS: u64 = 3;
+const RING_BYTES: u64 = 256 << 10;
+const CLIENTS: usize = 8;
+/// What the process may grow by beside its rings: the step that the writer has in hand, buffers of connections, the allocator's slack.
+/// A store without back-pressure takes as much with a tenth of a million records.
+const SLACK: u64 = 48 << 20;
+
+#[test]
+fn memory_is_bounded_while_decisions_wait_for_a_slow_disk() {
+    let load = Load::run("block");
+    assert_eq!(load.refused, 0, "`block` refuses nobody");
+    assert!(load.fullest * 2 > RING_BYTES, "the queue was hardly used: {} bytes", load.fullest);
+}
+
+#[test]
+fn memory_is_bounded_while_decisions_are_refused_before_a_slow_disk() {
+    let load = Load::run("refuse");
+    assert!(load.refused > 0, "nobody was refused, so nothing was shown");
+    assert_eq!(load.counted, load.refused, "each refusal is counted");
+}
+
+/// What a load on a slow disk has shown.
+struct Load {
+    refused: u64,
+    counted: u64,
+    // Bytes in the queue, as seen from outside.
+    fullest: u64,
+}
+
+impl Load {
+    fn run(when_full: &str) -> Self {
+        let scratch = scratch();
+        let shim = Shim::new(scratch.path(), false);
+        let mut builder = Sidecar::builder().data(shim.directory().join("data")).config(&format!(
+            "server: {{ authorize: {{ workers: 2 }} }}\naudit: {{ when_full: {when_full}, ring_bytes: 256KiB }}\nengine: {{ verify_one_in: 0 }}"
+        ));
+        for (name, value) in shim.variables() {
+            builder = builder.env(name, value.to_str().unwrap());
+        }
+        let sidecar = builder.start();
+        let before = memory(&sidecar, "VmRSS");
+        shim.delay(DELAY);
+        let requests = number("SIDEGATE_ROUNDS").map_or(100, |rounds| rounds.min(2_000)) as usize;
+        let (mut answered, mut fullest) = (Vec::new(), 0);
+        thread::scope(|scope| {
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|client| {
+                    let sidecar = &sidecar;
+                    scope.spawn(move || (0..requests).map(|n| ask(sidecar, client, n)).collect::<Vec<_>>())
+                })
+                .collect();
+            while clients.iter().any(|client| !client.is_finished()) {
+                let depth = sidecar.metric("sidegate_audit_queue_depth") as u64;
+                assert!(depth <= RINGS * RING_BYTES, "{depth} bytes in the queue");
+                fullest = fullest.max(depth);
+                thread::park_timeout(Duration::from_millis(20));
+            }
+            answered = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
+        });
+        let grown = memory(&sidecar, "VmHWM").saturating_sub(before);
+        println!("{when_full}: {} asked, queue at most {fullest} bytes, grown by {} KiB", answered.len(), grown >> 10);
+        assert!(grown <= RINGS * RING_BYTES + SLACK, "the process has grown by {grown} bytes");
+        shim.heal();
+        let ids: Vec<_> = answered.iter().flatten().collect();
+        wait_for("every answered decision is in the log once", Duration::from_secs(30), || {
+            recorded(&sidecar) == ids.len()
+        });
+        let refused = (answered.len() - ids.len()) as u64;
+        let counted = sidecar
+            .count("sidegate_http_request_duration_seconds_count", &[r#"listener="authorize""#, r#"code="503""#]);
+        Self { refused, counted, fullest }
+    }
+}
+
+/// The id of the decision; `None` where it was refused.
+fn ask(sidecar: &Sidecar, client: usize, n: usize) -> Option<String> {
+    // Long, so that a few fill the queue.
+    let resource = format!("order:{client}-{n}-{}", "x".repeat(900));
+    let (status, body) = sidecar.authorize(&json!({ "user": "bob", "action": "edit", "resource": resource }));
+    match status {
+        200 => Some(body["id"].as_str().unwrap().to_owned()),
+        503 => None,
+        other => panic!("{other}: {body}"),
+    }
+}
+
+/// How many decisions the log holds; every number once.
+fn recorded(sidecar: &Sidecar) -> usize {
+    let export = sidecar.admin_get("/v1/audit/export?format=ndjson");
+    let records: Vec<Value> = export.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let sequence: Vec<_> = records.iter().map(|record| record["seq"].as_u64().unwrap()).collect();
+    assert!(sequence.windows(2).all(|pair| pair[0] + 1 == pair[1] || pair[0] == pair[1] + 1), "gaps in {sequence:?}");
+    records.iter().filter(|record| record["kind"] == "decision").count()
+}
+
+/// A figure of the kernel, in bytes.
+fn memory(sidecar: &Sidecar, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", sidecar.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
