@@ -1,4 +1,4 @@
-//! `sidegate audit list|export|stats`
+//! `sidegate audit list|export|stats|verify`
 
 mod figures;
 mod progress;
@@ -6,6 +6,7 @@ mod remote;
 mod table;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use super::{
     ExitCode,
@@ -32,6 +33,7 @@ enum AuditCommand {
     List(ListArgs),
     Export(ExportArgs),
     Stats(StatsArgs),
+    Verify(verify::VerifyArgs),
 }
 
 /// List records, newest first, a page at a time.
@@ -210,6 +212,9 @@ impl From<ExportError> for AuditError {
 }
 
 pub(super) fn run(args: &AuditArgs) -> ExitCode {
+    if let AuditCommand::Verify(args) = &args.command {
+        return verify::run(args);
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     let done = args.command.execute(&mut out, &mut output::say);
     match done.and_then(|()| Ok(out.flush()?)) {
@@ -228,6 +233,8 @@ impl AuditCommand {
             Self::List(args) => args.execute(out, say),
             Self::Export(args) => args.execute(out),
             Self::Stats(args) => args.execute(out, say),
+            // It has exit codes of its own.
+            Self::Verify(_) => Ok(()),
         }
     }
 }

@@ -100,14 +100,6 @@ keys! {
         "What happens while the store fails. `deny`: every decision is a deny. `allow_and_count`: decisions go on, lost records are counted.";
     "audit.ring_bytes": Bytes, audit.ring_bytes,
         "Size of the queue of one worker.";
-    "audit.redact.fields": RedactFields, audit.redact.fields,
-        "What is not kept as it is: places in a record, such as `/user` or `/context/ip`, each with `drop`, `hash` or `mask`. In \
-         the environment: `/user=hash,/context/ip=mask`.";
-    "audit.redact.key_file": FileOrNone, audit.redact.key_file,
-        "The key of `hash`: a file of 64 or more hexadecimal digits that others can neither read nor change. `none`: there is none.";
-    "audit.sample": Samples, audit.sample,
-        "Allows that are kept as one of many, such as `{ module: catalog, action: view, keep_one_in: 100 }`; the first that fits \
-         counts. Denies and errors are always kept. In the environment: `module=catalog action=view keep_one_in=100`.";
     "audit.segment.bytes": Bytes64, audit.segment_bytes,
         "A segment of the log that has reached this size is closed, and another begun. Retention removes whole segments.";
     "audit.segment.age": Span, audit.segment_age,
@@ -120,13 +112,21 @@ keys! {
         "What retention must leave, whatever its age and size. `false`: nothing is held. `true`: everything. A number or a time: every \
          record from it on.";
     "audit.signing_key": FileOrNone, audit.signing_key,
-        "An Ed25519 private key (PKCS#8 in PEM, mode 0600) that signs manifests, tombstones and checkpoints. `none`: they are not signed.";
+        "An Ed25519 private key (PKCS#8 in PEM, mode 0600) that signs manifests, tombstones and checkpoints. Empty: they are not signed.";
     "audit.checkpoint.interval": Span, audit.checkpoint_interval,
         "How often a checkpoint says where the log ends, if there is a new record.";
     "audit.checkpoint.file": FileOrNone, audit.checkpoint_file,
-        "A file to which each checkpoint is appended, better on another disk. `none`: checkpoints go to the process's log only.";
+        "A file to which each checkpoint is appended, better on another disk. Empty: none.";
     "audit.checkpoint.webhook": HttpOrNone, audit.checkpoint_webhook,
-        "Where each checkpoint is posted as JSON, with a few seconds' patience. Plain HTTP only. `none`: nowhere.";
+        "Where each checkpoint is posted as JSON, with a few seconds' patience. Plain HTTP only. Empty: nowhere.";
+    "audit.redact.fields": RedactFields, audit.redact.fields,
+        "What is not kept as it is: places in a record, such as `/user` or `/context/ip`, each with `drop`, `hash` or `mask`. In \
+         the environment: `/user=hash,/context/ip=mask`.";
+    "audit.redact.key_file": FileOrNone, audit.redact.key_file,
+        "The key of `hash`: a file of 64 or more hexadecimal digits that others can neither read nor change. Empty: none.";
+    "audit.sample": Samples, audit.sample,
+        "Allows that are kept as one of many, such as `{ module: catalog, action: view, keep_one_in: 100 }`; the first that fits \
+         counts. Denies and errors are always kept. In the environment: `module=catalog action=view keep_one_in=100`.";
     "engine.verify_one_in": OneIn, engine.verify_one_in,
         "One in so many decisions is made again by plain Cedar and compared, with a hundredth of a core at the most. 0: none.";
     "telemetry.log.format": Format, telemetry.log_format,

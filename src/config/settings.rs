@@ -140,17 +140,6 @@ pub struct Audit {
     pub sample: Vec<SampleRule>,
 }
 
-/// `audit.redact`
-#[derive(Debug, Clone, Default)]
-pub struct Redact {
-    /// `audit.redact.fields`
-    pub fields: Vec<RedactRule>,
-    /// `audit.redact.key_file`
-    pub key_file: Option<PathBuf>,
-    /// What the file holds.
-    pub key: Option<RedactKey>,
-}
-
 /// `audit.hold`: what retention must leave where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Hold {
@@ -163,6 +152,17 @@ pub enum Hold {
     FromSeq(u64),
     /// Every record from this time on.
     FromTime(Timestamp),
+}
+
+/// `audit.redact`
+#[derive(Debug, Clone, Default)]
+pub struct Redact {
+    /// `audit.redact.fields`
+    pub fields: Vec<RedactRule>,
+    /// `audit.redact.key_file`
+    pub key_file: Option<PathBuf>,
+    /// What the file holds.
+    pub key: Option<RedactKey>,
 }
 
 /// `audit.mode`: how a record must be kept before its answer leaves.
@@ -250,8 +250,6 @@ impl Default for Settings {
                 when_full: WhenFull::Block,
                 when_failed: WhenFailed::Deny,
                 ring_bytes: 2 << 20,
-                redact: Redact::default(),
-                sample: Vec::new(),
                 segment_bytes: 128 << 20,
                 segment_age: Duration::from_hours(24),
                 retention_age: None,
@@ -261,6 +259,8 @@ impl Default for Settings {
                 checkpoint_interval: Duration::from_mins(1),
                 checkpoint_file: None,
                 checkpoint_webhook: None,
+                redact: Redact::default(),
+                sample: Vec::new(),
             },
             engine: Engine { verify_one_in: 10_000 },
             telemetry: Telemetry { log_format: LogFormat::Json, log_level: "info".to_owned() },
