@@ -11,24 +11,29 @@ use std::path::PathBuf;
 
 /// What of the audit log survives what, by mode. `docs/audit-log.md` says the same at more length.
 const MODES: &str = "\
-The audit log (`audit.mode`, `audit.when_full`, `audit.when_failed`):
+What of the audit log survives what
 
-  mode      an answer leaves once its record is   survives the death    survives loss      while the disk is full
-                                                  of the process        of power           or fails
-  durable   in the mapped queue of its thread     yes, kill -9 too      up to what the     `when_failed` decides
-  (default)                                                             system has
-                                                                        written back
-  synced    in the store, after fdatasync         yes                   yes, as far as     `when_failed` decides
-                                                                        the disk keeps
-                                                                        its word
+  audit.mode         an answer leaves once its record is
+  durable (default)  in the memory-mapped queue of its thread
+      death of the process   it survives, kill -9 included
+      loss of power          it survives as far as the system has written back
+      full or failing disk   what was answered is kept; then audit.when_failed
+  synced             in the store, and fdatasync has returned
+      death of the process   it survives
+      loss of power          it survives, as far as the disk keeps its word
+      full or failing disk   what was answered is kept; then audit.when_failed
 
-  when the queue is full          block (default): the question waits    refuse: 503 with Retry-After
-                                  drop_and_count: it is answered, and the record is counted as dropped
-  when the store fails            deny (default): everything is denied as `audit_unavailable`
-                                  allow_and_count: decisions go on, and lost records are counted
+  audit.when_full    while the queue is full a question
+  block (default)    waits for room
+  refuse             is answered 503 with Retry-After
+  drop_and_count     is answered; its record is counted as dropped
 
-  Whatever was answered before the store failed is kept. `sidegate_audit_records_total` counts what was written, dropped, lost
-  and left out by sampling; nothing is left out in silence.";
+  audit.when_failed  while the store fails a question
+  deny (default)     is denied with the reason audit_unavailable
+  allow_and_count    is decided; a record that is lost is counted as failed
+
+  Nothing is left out in silence: sidegate_audit_records_total counts what was
+  written, dropped, failed and left out by sampling.";
 
 /// Run the sidecar.
 // Of a flag that is given twice the later counts: scripts add flags to those of others.

@@ -1,11 +1,14 @@
 //! The admin routes over a log in process.
 
-use crate::{audit::entry, support::Client};
+use crate::{
+    audit::entry,
+    support::{Client, wait_for},
+};
 use sidegate::{
     audit::{Export, Format, Log, Options, Order, Query},
     http::admin::audit::routes,
 };
-use std::{net::SocketAddr, ops::ControlFlow, sync::mpsc, thread};
+use std::{net::SocketAddr, ops::ControlFlow, sync::mpsc, thread, time::Duration};
 use tokio::sync::oneshot;
 
 /// Runs `ask` with the address of an admin listener over the log.
@@ -115,6 +118,39 @@ fn a_client_that_hangs_up_ends_its_export() {
         stream.write_all(b"GET /v1/audit/export HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
         let mut some = [0; 1024];
         stream.read_exact(&mut some).unwrap();
+    });
+}
+
+#[test]
+fn only_so_many_exports_run_at_once_and_others_are_told_to_come_back() {
+    use std::io::{Read, Write};
+    let data = tempfile::tempdir().unwrap();
+    let log = Log::open(Options { ring_bytes: 0, ..Options::new(data.path()) }).unwrap();
+    // More than the buffers of a connection take, so that an export does not end before it is read.
+    let filler = "x".repeat(9_000);
+    for _ in 0..4_000 {
+        log.append(&entry("sam", &filler)).unwrap();
+    }
+    log.settle().unwrap();
+    with_listener(log, |address| {
+        let exports: Vec<_> = (0..4)
+            .map(|_| {
+                let mut stream = std::net::TcpStream::connect(address).unwrap();
+                stream.write_all(b"GET /v1/audit/export HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+                stream.read_exact(&mut [0; 1024]).unwrap();
+                stream
+            })
+            .collect();
+        let client = Client::new();
+        let get = |path: &str| client.get(address, path, &[("connection", "close")]).unwrap();
+        let refused = get("/v1/audit/export");
+        assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
+        assert_eq!(refused.json()["error"]["message"], "4 exports are running already");
+        assert_eq!(get("/v1/audit?limit=1").status, 200, "queries have threads left");
+        drop(exports);
+        wait_for("an export has a place again", Duration::from_secs(20), || {
+            get("/v1/audit/export?limit=1").status == 200
+        });
     });
 }
 
