@@ -12,6 +12,7 @@ mod paths;
 mod policies;
 mod process;
 mod raw;
+mod seed;
 mod sidecar;
 mod wait;
 
@@ -24,5 +25,6 @@ pub use policies::PolicyDir;
 pub use process::{Exited, sidegate};
 pub use raw::Raw;
 pub use rustix::process::Signal;
+pub use seed::seed;
 pub use sidecar::{Builder as SidecarBuilder, Sidecar};
 pub use wait::{wait_for, wait_until};

@@ -308,6 +308,29 @@ impl RequestId {
     fn refuse(self, error: &ApiError) -> Response<Body> {
         let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = error.body(&String::from_utf8_lossy(self.0.as_bytes()));
-        self.answer(status, "application/json", body.into())
+        let mut response = self.answer(status, "application/json", body.into());
+        if let Some(seconds) = error.code.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt as _;
+
+    #[tokio::test]
+    async fn only_an_export_that_came_to_its_end_ends_well() {
+        for is_whole in [true, false] {
+            let (sender, receiver) = mpsc::channel(CHUNKS);
+            let whole = Arc::new(AtomicBool::new(false));
+            let body = Stream { receiver, whole: Arc::clone(&whole) };
+            sender.send(Bytes::from_static(b"a record\n")).await.unwrap();
+            whole.store(is_whole, Ordering::Release);
+            drop(sender);
+            assert_eq!(body.collect().await.is_ok(), is_whole);
+        }
     }
 }
