@@ -48,11 +48,7 @@ pub struct User {
 impl User {
     /// What the user was given in a tenant, as far as it counts at a time. Where no tenant is named and the user has one
     /// membership, that is the tenant, as it is in a decision.
-    pub fn assignments<'u>(
-        &'u self,
-        tenant: Option<&'u str>,
-        at: Timestamp,
-    ) -> impl Iterator<Item = &'u Assignment> {
+    pub fn assignments<'u>(&'u self, tenant: Option<&'u str>, at: Timestamp) -> impl Iterator<Item = &'u Assignment> {
         let only = if let [only] = self.memberships.as_slice() { only.tenant.as_deref() } else { None };
         let tenant = tenant.or(only);
         let memberships = self.memberships.iter().filter(move |membership| membership.tenant.as_deref() == tenant);

@@ -99,10 +99,7 @@ pub(super) fn resolve(declared: &Declared, problems: &mut Diagnostics) -> Resolv
     catalog.conditions = declared
         .conditions
         .iter()
-        .map(|(id, condition)| catalog::Condition {
-            name: id.name.clone(),
-            description: condition.description.clone(),
-        })
+        .map(|(id, condition)| catalog::Condition { name: id.name.clone(), description: condition.description.clone() })
         .collect();
     screens::resolve(declared, &mut catalog, problems);
     tenancy(declared, problems);

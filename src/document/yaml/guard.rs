@@ -72,16 +72,8 @@ struct Guard<'t> {
 
 /// A list or mapping whose end has not come yet.
 enum Open {
-    List {
-        start: usize,
-        items: Vec<Outline>,
-    },
-    Map {
-        start: usize,
-        entries: Vec<(String, Span, Outline)>,
-        key: Option<(String, Span)>,
-        seen: Seen,
-    },
+    List { start: usize, items: Vec<Outline> },
+    Map { start: usize, entries: Vec<(String, Span, Outline)>, key: Option<(String, Span)>, seen: Seen },
 }
 
 impl Guard<'_> {
