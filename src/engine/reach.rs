@@ -64,6 +64,7 @@ pub struct Reach<'a> {
     user: &'a BoundUser,
     standing: &'a Standing,
     tenant: Option<&'a str>,
+    anybody: bool,
 }
 
 impl Parts {
@@ -141,7 +142,20 @@ impl<'a> Reach<'a> {
     #[must_use]
     pub fn of(program: &'a Program, user: &'a BoundUser, tenant: Option<&'a str>, time: Timestamp) -> Option<Self> {
         let Dialect::Declared(vocabulary) = program.dialect() else { return None };
-        Some(Self { program, vocabulary, user, standing: user.standing(tenant, time), tenant })
+        let standing = user.standing(tenant, time);
+        Some(Self { program, vocabulary, user, standing, tenant, anybody: false })
+    }
+
+    /// The same for anybody who was given what this user was given: conditions on who the user is, and on the user's attributes,
+    /// are left open.
+    #[must_use]
+    pub fn of_anybody_like(
+        program: &'a Program,
+        user: &'a BoundUser,
+        tenant: Option<&'a str>,
+        time: Timestamp,
+    ) -> Option<Self> {
+        Self::of(program, user, tenant, time).map(|reach| Self { anybody: true, ..reach })
     }
 
     /// The policies that can decide about an action on a part of a module.
@@ -150,7 +164,7 @@ impl<'a> Reach<'a> {
         let mut touching = Touching::default();
         let Ok(action_index) = self.program.names().action(action) else { return touching };
         let question = self.question(part, action, action_index);
-        let partial = Partial::new(self.program, &question, part.ty.is_some());
+        let partial = Partial::new(self.program, &question, part.ty.is_some(), self.anybody);
         for entry in self.program.index().candidates(&self.standing.keys, action_index, &part.keys) {
             let forbids = entry.rule.forbids;
             let truth = match self.program.condition(entry.rule.condition) {

@@ -239,7 +239,21 @@ impl<'s> Overview<'s> {
         tenant: Option<&'s str>,
         time: Timestamp,
     ) -> Vec<ModuleAccess<'s>> {
-        let Some(reach) = Reach::of(&self.snapshot.program, user, tenant, time) else { return Vec::new() };
+        self.reached(Reach::of(&self.snapshot.program, user, tenant, time))
+    }
+
+    /// What anybody who was given the same may come to do in every module.
+    pub(super) fn modules_of_anybody_like(
+        &self,
+        user: &'s BoundUser,
+        tenant: Option<&'s str>,
+        time: Timestamp,
+    ) -> Vec<ModuleAccess<'s>> {
+        self.reached(Reach::of_anybody_like(&self.snapshot.program, user, tenant, time))
+    }
+
+    fn reached(&self, reach: Option<Reach<'_>>) -> Vec<ModuleAccess<'s>> {
+        let Some(reach) = reach else { return Vec::new() };
         let modules = self.snapshot.catalog.modules.iter().enumerate();
         modules.map(|(index, module)| self.module(&reach, module, self.parts.module(index))).collect()
     }

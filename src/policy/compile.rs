@@ -279,7 +279,8 @@ mod tests {
     #[test]
     fn the_printed_text_says_what_the_built_policies_say() {
         check("tests/cases/printed/rich");
-        check("policies/demo");
-        check("policies/8move");
+        for set in ["demo", "8move", "propeller", "omc", "backbone"] {
+            check(&format!("policies/{set}"));
+        }
     }
 }

@@ -81,7 +81,7 @@ impl Matrix {
         for role in &snapshot.catalog.roles {
             let given = gates.iter().cloned().chain([assignment(AssignmentKind::Role, &role.id)]);
             let holder = BoundUser::new(&snapshot.program, &Arc::new(holder(tenant, given.collect())));
-            let cells = overview.modules(&holder, tenant, time).iter().map(MatrixCell::of).collect();
+            let cells = overview.modules_of_anybody_like(&holder, tenant, time).iter().map(MatrixCell::of).collect();
             matrix.rows.push(MatrixRow { id: role.id.clone(), name: role.label.name.clone(), refused: None, cells });
         }
         Ok(matrix)

@@ -38,6 +38,16 @@ mod compile;
 mod config;
 /// Every cell of the smallest example over HTTP.
 mod demo;
+/// The sets beside the facts: what they declare.
+mod domain;
+/// The members and administrators of the manufacturing ERP over HTTP.
+mod domain_backbone;
+/// Every right of the order management centre over HTTP, its channels and ranks.
+mod domain_omc;
+/// Every level of the commerce hub over HTTP, its menu and its presets.
+mod domain_propeller;
+/// Every rule of the facts is named by a test.
+mod domain_rules;
 /// From the first start to the last record: decisions, records, metrics, reloads, stops and crashes.
 mod end_to_end;
 /// What no well-behaved client sends.
@@ -50,6 +60,8 @@ mod metrics;
 mod ops;
 /// The engine beside plain Cedar.
 mod plain_cedar;
+/// `sidegate test`: tables, JSON, JUnit, coverage, exit codes.
+mod policy_tests;
 /// Access, menus, matrices, explanations.
 mod questions;
 /// Files that the code writes are what it would write now.

@@ -2,6 +2,8 @@
 //!
 //! `make reference` writes them anew.
 
+mod tables;
+
 use crate::support::repo;
 use std::fs;
 

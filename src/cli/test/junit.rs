@@ -8,13 +8,11 @@ pub(super) fn to_xml(name: &str, report: &TestReport) -> String {
     let (all, failed) = (report.results.len(), report.failures().count());
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     // Writing to a string cannot fail.
-    let _written =
-        writeln!(out, "<testsuites name=\"{}\" tests=\"{all}\" failures=\"{failed}\">", escaped(name));
+    let _written = writeln!(out, "<testsuites name=\"{}\" tests=\"{all}\" failures=\"{failed}\">", escaped(name));
     for (file, results) in super::by_file(report) {
         let failed = results.iter().filter(|result| !result.passed).count();
         let file = escaped(file);
-        let _written =
-            writeln!(out, "  <testsuite name=\"{file}\" tests=\"{}\" failures=\"{failed}\">", results.len());
+        let _written = writeln!(out, "  <testsuite name=\"{file}\" tests=\"{}\" failures=\"{failed}\">", results.len());
         for result in results {
             let test = &result.test;
             let _written = write!(

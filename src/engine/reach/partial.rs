@@ -15,11 +15,13 @@ pub(super) struct Partial<'p> {
     evaluator: Evaluator<'p>,
     /// Whether the resource's type is known.
     typed: bool,
+    /// Whether of the user no more is known than what was given: neither id nor attributes.
+    anybody: bool,
 }
 
 impl<'p> Partial<'p> {
-    pub(super) fn new(program: &'p Program, question: &'p Question<'p>, typed: bool) -> Self {
-        Self { evaluator: Evaluator { question, store: program.store() }, typed }
+    pub(super) fn new(program: &'p Program, question: &'p Question<'p>, typed: bool, anybody: bool) -> Self {
+        Self { evaluator: Evaluator { question, store: program.store() }, typed, anybody }
     }
 
     /// Whether the condition holds whatever the unknown is; `None` where that depends.
@@ -54,23 +56,26 @@ impl<'p> Partial<'p> {
     /// Whether the value of a node depends on known things alone.
     fn is_known(&self, node: &Node) -> bool {
         match node {
-            Node::Bool(_)
-            | Node::Long(_)
-            | Node::Text(_)
-            | Node::Entity(_)
-            | Node::Constants(_)
-            | Node::Principal
-            | Node::Action => true,
+            Node::Bool(_) | Node::Long(_) | Node::Text(_) | Node::Entity(_) | Node::Constants(_) | Node::Action => true,
+            Node::Principal => !self.anybody,
             Node::Resource | Node::Context => false,
             Node::Attribute(of, name) => self.is_known(of) || is_tenant(of, name),
             Node::Has(of, path) => match path.as_slice() {
                 [name] => self.is_known(of) || is_tenant(of, name),
                 _ => self.is_known(of),
             },
-            Node::Is(of, _) => self.is_known(of) || self.typed && matches!(**of, Node::Resource),
+            Node::Is(of, _) => {
+                self.is_known(of) || matches!(**of, Node::Principal) || self.typed && matches!(**of, Node::Resource)
+            }
             Node::Binary(BinaryOp::In, args) => {
                 let [of, within] = args.as_ref();
-                self.is_known(within) && (self.is_known(of) || matches!(of, Node::Resource) && are_places(within))
+                let placed = match of {
+                    // What was given is known of anybody.
+                    Node::Principal => true,
+                    Node::Resource => are_places(within),
+                    of => self.is_known(of),
+                };
+                placed && self.is_known(within)
             }
             Node::Binary(_, args) | Node::And(args) | Node::Or(args) => args.iter().all(|arg| self.is_known(arg)),
             Node::If(args) => args.iter().all(|arg| self.is_known(arg)),

@@ -29,12 +29,7 @@ pub(in crate::policy) enum Ground<'k> {
     /// A set of plain Cedar, which declares no names.
     Plain,
     /// A set with modules and users.
-    Declared {
-        declared: &'k Declared,
-        users: &'k [User],
-        catalog: &'k Catalog,
-        vocabulary: &'k Vocabulary,
-    },
+    Declared { declared: &'k Declared, users: &'k [User], catalog: &'k Catalog, vocabulary: &'k Vocabulary },
 }
 
 /// The tests of a set, and the users that there are for the tests alone.

@@ -6,7 +6,11 @@ use crate::{
     model::{Request, Resource, Value},
     policy::{Overview, Snapshot, catalog::CUSTOM},
 };
-use std::{borrow::Cow, collections::HashMap, fmt};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 /// The outcome of a set's tests, in their order.
 #[derive(Debug, Clone)]
@@ -60,7 +64,9 @@ pub fn run_tests(snapshot: &Snapshot) -> TestReport {
 /// Runs the tests of the set that are wanted.
 #[must_use]
 pub fn run_tests_where(snapshot: &Snapshot, wanted: impl Fn(&PolicyTest) -> bool) -> TestReport {
-    let users = snapshot.users.iter().chain(&snapshot.test_users);
+    // A set may declare many users of whom few are asked for.
+    let asked: HashSet<&str> = snapshot.tests.iter().map(|test| test.user.as_str()).collect();
+    let users = snapshot.users.iter().chain(&snapshot.test_users).filter(|user| asked.contains(user.id.as_str()));
     let users = users.map(|user| (user.id.as_str(), BoundUser::new(&snapshot.program, user))).collect();
     let mut runner = Runner { snapshot, overview: Overview::new(snapshot), users, touched: Collector::default() };
     let results = snapshot.tests.iter().filter(|test| wanted(test)).map(|test| runner.run(test)).collect();

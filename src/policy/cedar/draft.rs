@@ -76,7 +76,12 @@ pub(in crate::policy) fn drafts(
     rules.iter().map(|rule| draft(rule, catalog, conditions, &words)).collect()
 }
 
-fn draft(rule: &Rule, catalog: &Catalog, conditions: &FxHashMap<String, Condition<'_>>, words: &Words) -> Option<Draft> {
+fn draft(
+    rule: &Rule,
+    catalog: &Catalog,
+    conditions: &FxHashMap<String, Condition<'_>>,
+    words: &Words,
+) -> Option<Draft> {
     let module = &catalog.modules.get(rule.module)?.id;
     let location = rule.at.location();
     let whole = entity(&words.module, module);

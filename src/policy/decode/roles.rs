@@ -19,24 +19,24 @@ impl Decoder<'_> {
             family: node.get("family").and_then(|family| Named::value(self.text, family)),
             includes: Named::list(self.text, node.get("includes")),
             grants: grants.map(|entry| (Named::key(self.text, entry), self.cells(&entry.node))).collect(),
-            rights: node.get("rights").and_then(|rights| self.rights(rights)),
+            rights: node.get("rights").map(|rights| self.rights(rights)),
         }
     }
 
     /// `all`, `{ all_but: [...] }`, or a list.
-    fn rights(&mut self, node: &Node) -> Option<Rights> {
+    fn rights(&mut self, node: &Node) -> Rights {
         let at = Spot::of(self.text, &node.span);
         match &node.value {
             Value::List(items) => {
                 if items.is_empty() {
                     self.problems.push(at.error("empty-cell", "an empty list grants nothing"));
                 }
-                Some(Rights::Listed(Named::list(self.text, Some(node))))
+                Rights::Listed(Named::list(self.text, Some(node)))
             }
-            Value::Text(all) if all == "all" => Some(Rights::AllBut(at, Vec::new())),
-            Value::Map(_) => Some(Rights::AllBut(at, Named::list(self.text, node.get("all_but")))),
-            // Reported by the table of fields.
-            _ => None,
+            Value::Text(all) if all == "all" => Rights::AllBut(at, Vec::new()),
+            Value::Map(_) => Rights::AllBut(at, Named::list(self.text, node.get("all_but"))),
+            // Reported by the table of fields; some right was meant.
+            _ => Rights::Listed(Vec::new()),
         }
     }
 

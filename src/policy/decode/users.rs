@@ -66,20 +66,17 @@ impl Decoder<'_> {
     fn presets(&mut self, node: Option<&Node>) -> Assigned {
         let Some(node) = node else { return Assigned::default() };
         let Some(tenants) = node.as_map().filter(|map| map.get("preset").is_none()) else {
-            let given = self.preset_of_tenant(node).map(|given| (Spot::of(self.text, &node.span), vec![given]));
+            if node.as_map().is_some() {
+                Reader::new(self.text, self.problems).check(node, &tables::GIVEN_PRESET);
+            }
+            let given = self.assignment(node, "preset").map(|given| (Spot::of(self.text, &node.span), vec![given]));
             return Assigned { plain: given, by_tenant: Vec::new() };
         };
         let by_tenant = tenants.iter().map(|entry| {
-            (Named::key(self.text, entry), self.preset_of_tenant(&entry.node).into_iter().collect())
+            Reader::new(self.text, self.problems).check(&entry.node, &tables::GIVEN_PRESET);
+            (Named::key(self.text, entry), self.assignment(&entry.node, "preset").into_iter().collect())
         });
         Assigned { plain: None, by_tenant: by_tenant.collect() }
-    }
-
-    fn preset_of_tenant(&mut self, node: &Node) -> Option<Assignment> {
-        if node.as_text().is_none() {
-            Reader::new(self.text, self.problems).check(node, &tables::GIVEN_PRESET);
-        }
-        self.assignment(node, "preset")
     }
 
     /// Levels on modules, or such a mapping for each tenant. What a value is tells them apart: a mapping without `level` is a

@@ -12,6 +12,9 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
+/// Places in an expression that have a meaning of their own.
+const RESERVED: [&str; 4] = [RANK, FAMILY, "principal", "resource"];
+
 /// A condition in use.
 #[derive(Debug, Clone)]
 pub(in crate::policy) struct Applied {
@@ -38,7 +41,12 @@ pub(super) fn apply(
     applied.into_iter().collect()
 }
 
-fn one((role_id, role): (&Named, &Role), used: &Use, declared: &Declared, problems: &mut Diagnostics) -> Option<Applied> {
+fn one(
+    (role_id, role): (&Named, &Role),
+    used: &Use,
+    declared: &Declared,
+    problems: &mut Diagnostics,
+) -> Option<Applied> {
     let condition = declared.conditions.find(&used.name, problems)?;
     let before = problems.iter().count();
     let mut arguments = BTreeMap::new();
@@ -55,7 +63,7 @@ fn one((role_id, role): (&Named, &Role), used: &Use, declared: &Declared, proble
             arguments.insert(name.name.clone(), literal(&value));
         }
     }
-    for (name, _) in &condition.parameters {
+    for (name, _) in condition.parameters.iter().filter(|(name, _)| !RESERVED.contains(&name.name.as_str())) {
         if !used.arguments.iter().any(|(given, _)| given.name == name.name) {
             let message = format!("the condition `{}` needs its parameter `{}`", used.name.name, name.name);
             let help = format!("write `{{ {}: {{ {}: ... }} }}`", used.name.name, name.name);
@@ -117,7 +125,7 @@ pub(super) fn check(declared: &Declared, problems: &mut Diagnostics) {
         let Some(node) = condition.cedar.as_ref() else { continue };
         let template = Template::new(node.as_text().unwrap_or_default());
         for (parameter, _) in &condition.parameters {
-            if [RANK, FAMILY, "principal", "resource"].contains(&parameter.name.as_str()) {
+            if RESERVED.contains(&parameter.name.as_str()) {
                 let message = format!("`?{}` has a meaning of its own", parameter.name);
                 problems.push(parameter.at.error("reserved-name", message));
             } else if !template.places().iter().any(|place| place.name == parameter.name) {

@@ -204,8 +204,7 @@ impl Reader<'_> {
     fn known(&mut self, (ty, at): &(AttributeType, Spot)) -> Option<AttributeType> {
         let mut names = Vec::new();
         types::entities(ty, &mut names);
-        let known =
-            |name: &str| name == "User" || self.types.contains_key(name) || self.listed.contains(name);
+        let known = |name: &str| name == "User" || self.types.contains_key(name) || self.listed.contains(name);
         let unknown = names.into_iter().find(|name| !known(name));
         let Some(unknown) = unknown else { return Some(ty.clone()) };
         let mut known: Vec<&str> = types::plain_names().chain(["User"]).collect();

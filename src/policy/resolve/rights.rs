@@ -76,7 +76,9 @@ impl<'r> Resolver<'r> {
     pub(super) fn rights(&mut self, name: &Named, role: &'r Role, cells: &mut Vec<catalog::Cell>) {
         let mut open = self.held(role);
         while !open.is_empty() {
-            let key = |held: &Held<'_>| (held.module, held.when.iter().map(|used| used.name.name.clone()).collect::<Vec<_>>());
+            let key = |held: &Held<'_>| {
+                (held.module, held.when.iter().map(|used| used.name.name.clone()).collect::<Vec<_>>())
+            };
             let Some(first) = open.first().map(key) else { return };
             let (alike, rest): (Vec<_>, Vec<_>) = open.into_iter().partition(|held| key(held) == first);
             open = rest;
@@ -99,7 +101,8 @@ impl<'r> Resolver<'r> {
                     let _found = self.declared.rights.find(right, self.problems);
                 }
                 let declared = self.declared;
-                let named = declared.rights.iter().filter(|(name, _)| !excluded.iter().any(|out| out.name == name.name));
+                let named =
+                    declared.rights.iter().filter(|(name, _)| !excluded.iter().any(|out| out.name == name.name));
                 let held: Vec<_> = named.filter_map(|(name, right)| self.named(name, right, at)).collect();
                 if held.is_empty() {
                     self.problems.push(at.error("empty-cell", "no right is left"));

@@ -25,7 +25,8 @@ pub(in crate::policy) fn resolve(
 ) -> Vec<User> {
     let modules = catalog.modules.iter().map(|module| (module.id.as_str(), module)).collect();
     let levels = catalog.levels.iter().map(|level| (level.name.as_str(), level)).collect();
-    let mut resolver = Resolver { declared, catalog, modules, levels, vocabulary, problems };
+    let families = catalog.roles.iter().filter_map(|role| Some((role.id.as_str(), role.family.as_deref()?))).collect();
+    let mut resolver = Resolver { declared, catalog, modules, levels, families, vocabulary, problems };
     users.iter().map(|(id, user)| resolver.user(id, user)).collect()
 }
 
@@ -37,6 +38,8 @@ struct Resolver<'r> {
     catalog: &'r Catalog,
     modules: FxHashMap<&'r str, &'r crate::policy::catalog::Module>,
     levels: FxHashMap<&'r str, &'r crate::policy::catalog::Level>,
+    /// The families of roles.
+    families: FxHashMap<&'r str, &'r str>,
     vocabulary: &'r Vocabulary,
     problems: &'r mut Diagnostics,
 }
@@ -82,8 +85,7 @@ impl Resolver<'_> {
         let given = memberships.values().flatten().filter(|(assignment, _)| assignment.kind == AssignmentKind::Role);
         let mut first: Option<(&str, &Named)> = None;
         for (assignment, at) in given {
-            let role = self.catalog.roles.iter().find(|role| role.id == assignment.name);
-            let Some(family) = role.and_then(|role| role.family.as_deref()) else { continue };
+            let Some(&family) = self.families.get(assignment.name.as_str()) else { continue };
             match first {
                 None => first = Some((family, at)),
                 Some((known, _)) if known == family => {}
@@ -100,7 +102,11 @@ impl Resolver<'_> {
     }
 
     /// What was given in each tenant, or without one, as the set's tenancy has it.
-    fn by_tenant<'a>(&mut self, what: &str, assigned: &'a Assigned) -> Vec<(Option<&'a String>, &'a [declared::Assignment])> {
+    fn by_tenant<'a>(
+        &mut self,
+        what: &str,
+        assigned: &'a Assigned,
+    ) -> Vec<(Option<&'a String>, &'a [declared::Assignment])> {
         let required = self.declared.tenancy() == Tenancy::Required;
         let mut found = Vec::new();
         if let Some((at, given)) = &assigned.plain {
@@ -179,7 +185,8 @@ impl Resolver<'_> {
                 if let Some((_, other)) = list.iter().find(|(first, _)| first.kind != AssignmentKind::Role) {
                     let problem = given.name.at.error("contradiction", "a user has a preset, or gates and grants");
                     let problem = problem.with_related("given too", &other.at.text, other.at.span.clone());
-                    self.problems.push(problem.with_help("write out what the user has, or leave it at the preset".to_owned()));
+                    self.problems
+                        .push(problem.with_help("write out what the user has, or leave it at the preset".to_owned()));
                     continue;
                 }
                 let preset = self.catalog.presets.iter().find(|known| found && known.id == given.name.name);

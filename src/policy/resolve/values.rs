@@ -26,7 +26,9 @@ pub(super) fn typed(
         }
         (AttributeType::Entity(entity), Written::Text(id)) => Some(Value::Entity { ty: owned(entity), id: owned(id) }),
         (AttributeType::Extension(name), Written::Text(value)) => extension(text, node, name, value, problems),
-        (AttributeType::Set(inner), Written::Text(all)) if all == EVERY_VALUE => every(text, node, inner, declared, problems),
+        (AttributeType::Set(inner), Written::Text(all)) if all == EVERY_VALUE => {
+            every(text, node, inner, declared, problems)
+        }
         (AttributeType::Set(inner), Written::List(items)) => {
             let values: Vec<_> = items.iter().map(|item| typed(text, item, inner, declared, problems)).collect();
             values.into_iter().collect::<Option<_>>().map(Value::Set)

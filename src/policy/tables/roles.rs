@@ -106,7 +106,11 @@ static CELL: Table = Table {
 
 /// Conditions in use: by name, and with arguments where they have parameters.
 const WHEN: Shape = Shape::one_of(
-    &[CONDITION_NAME, Shape::list(&Shape::one_of(&[CONDITION_NAME, WITH_ARGUMENTS], USE), "a list of conditions"), WITH_ARGUMENTS],
+    &[
+        CONDITION_NAME,
+        Shape::list(&Shape::one_of(&[CONDITION_NAME, WITH_ARGUMENTS], USE), "a list of conditions"),
+        WITH_ARGUMENTS,
+    ],
     "the name of a condition, one with arguments, or a list of them",
 );
 const CONDITION_NAME: Shape = Shape::text("the name of a condition");

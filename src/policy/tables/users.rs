@@ -30,7 +30,11 @@ pub(super) static USER: Table = Table {
             "Levels on modules, given to this user directly; with tenants, a mapping for each tenant. `\"*\"` stands for \
              every module that is not named.",
         ),
-        Field::new("preset", PRESET_BY_TENANT, "The preset that gates and grants are those of; with tenants, one for each."),
+        Field::new(
+            "preset",
+            PRESET_BY_TENANT,
+            "The preset that gates and grants are those of; with tenants, one for each.",
+        ),
         Field::new("gates", GATES_BY_TENANT, "The open gates; with tenants, a list for each tenant."),
     ],
 };
@@ -58,7 +62,10 @@ static GATES_BY_TENANT: Shape = Shape::one_of(
     "a list of gates, or a mapping from tenants to lists of gates",
 );
 static PRESET_BY_TENANT: Shape = Shape::one_of(
-    &[Shape::text("the id of a preset"), Shape::map(&Shape::ANY, "a preset with `until` or `why`, or one for each tenant")],
+    &[
+        Shape::text("the id of a preset"),
+        Shape::map(&Shape::ANY, "a preset with `until` or `why`, or one for each tenant"),
+    ],
     "the id of a preset, one with `until` or `why`, or one for each tenant",
 );
 const UNTIL: Field = Field::new("until", Shape::TIME, "From when on it no longer counts.");

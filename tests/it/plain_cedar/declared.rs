@@ -7,7 +7,7 @@ use sidegate::{
 };
 use std::{borrow::Cow, path::Path};
 
-/// What the shipped sets do not use yet: gates, direct grants, forbids by hand, extension types, assignments that run out.
+/// What the shipped sets do not use: forbids by hand, extension types, arguments, assignments that run out.
 const EVERYTHING: &[(&str, &str)] = &[
     (
         "policy-set.yaml",
@@ -34,6 +34,8 @@ modules:
     resources: [setting]
     areas: [general, billing, users]
 conditions:
+  lighter: { parameters: { most: Long, of: Set<String> }, cedar: 'resource has weight && resource.weight < ?most && resource has channel && ?of.contains(resource.channel)' }
+  below: { cedar: 'resource has weight && resource.weight >= ?rank' }
   own: { description: own, cedar: resource has owner && resource.owner == principal }
   channel: { description: channel, cedar: 'resource has channel && principal has channels && principal.channels.contains(resource.channel)' }
   office: { description: office, cedar: 'context has ip && context.ip.isInRange(ip(\"10.0.0.0/8\"))' }
@@ -46,7 +48,8 @@ roles:
   boss:
     grants: { orders: { level: edit, when: office }, prices: edit, settings: { level: view, areas: [users] } }
   porter:
-    grants: { orders: { level: view, when: heavy } }
+    rank: 50
+    grants: { orders: [{ level: view, when: heavy }, { level: edit, when: below }, { level: edit, when: { lighter: { most: 10, of: [web, tv] } } }] }
 users:
   ann: { name: Ann, email: ann@x.example, attributes: { channels: [web, shop] }, roles: { north: [clerk], south: [boss] }, gates: { north: [hub], south: [backoffice] } }
   bea: { name: Bea, email: bea@x.example, roles: { north: [{ role: boss, until: 2026-06-01T00:00:00Z, why: covers }, clerk] }, gates: { north: [backoffice, hub] } }
@@ -65,6 +68,7 @@ users:
 ];
 
 const REQUESTS: usize = 4000;
+const CHANNELS: [&str; 6] = ["web", "shop", "tv", "web-fr", "store-paris", "moon"];
 
 fn check(directory: &Path) {
     let snapshot = policy::load(directory, &policy::Options::default()).unwrap_or_else(|error| {
@@ -79,19 +83,27 @@ fn check(directory: &Path) {
         .map(|module| module.id.as_str())
         .chain(vocabulary.resource_types.iter().map(|ty| ty.name.as_str()))
         .collect();
+    let known = vocabulary.tenants.iter().flatten().map(|tenant| Some(tenant.as_str()));
+    let tenants: Vec<Option<&str>> = known.chain([None]).collect();
+    let users: Vec<_> =
+        users.into_iter().chain(snapshot.test_users.iter().map(|user| BoundUser::new(program, user))).collect();
     let mut random = fastrand::Rng::with_seed(7);
     let (mut allowed, mut denied) = (0, 0);
     for _ in 0..REQUESTS {
         let mut attributes = Vec::new();
         let mut context = Vec::new();
         let some_user = users[random.usize(..users.len())].id();
+        if random.bool() {
+            attributes.push((Cow::Borrowed("family"), Value::text(["backoffice", "store-app"][random.usize(..2)])));
+            attributes.push((Cow::Borrowed("rank"), Value::Long(random.i64(0..11))));
+        }
         for name in ["owner", "account_manager"] {
             if random.bool() {
                 attributes.push((Cow::Borrowed(name), Value::text(some_user)));
             }
         }
         if random.bool() {
-            attributes.push((Cow::Borrowed("channel"), Value::text(["web", "shop", "tv"][random.usize(..3)])));
+            attributes.push((Cow::Borrowed("channel"), Value::text(CHANNELS[random.usize(..CHANNELS.len())])));
         }
         if random.u8(..4) == 0 {
             attributes.push((Cow::Borrowed("weight"), Value::Long([1, 99, i64::MAX][random.usize(..3)])));
@@ -110,7 +122,7 @@ fn check(directory: &Path) {
                 id: ["", "o-1", "general", "billing", "users"][random.usize(..5)],
                 attributes: &attributes,
             },
-            tenant: [None, Some("north"), Some("south")][random.usize(..3)],
+            tenant: tenants[random.usize(..tenants.len())],
             context: &context,
             subject_attributes: &[],
             time: Timestamp::parse(["2026-01-01T00:00:00Z", "2026-07-01T00:00:00Z"][random.usize(..2)]).unwrap(),
@@ -126,7 +138,7 @@ fn check(directory: &Path) {
 
 #[test]
 fn the_shipped_sets_decide_as_plain_cedar_does() {
-    for set in ["demo", "8move"] {
+    for set in ["demo", "8move", "propeller", "omc", "backbone"] {
         check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(set));
     }
 }

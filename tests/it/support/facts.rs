@@ -41,6 +41,11 @@ impl Facts {
         Some(Self { root: serde_yaml::from_str(&text).expect("the facts are YAML") })
     }
 
+    /// All of it.
+    pub fn root(&self) -> &Value {
+        &self.root
+    }
+
     /// Module ids.
     pub fn modules(&self) -> Vec<String> {
         keys(&self.root["modules"])
@@ -161,14 +166,17 @@ pub fn expected(grants: &[Grant], action: &str, area: Option<&str>, condition_ho
     }
 }
 
-fn keys(value: &Value) -> Vec<String> {
+/// The keys of a mapping.
+pub fn keys(value: &Value) -> Vec<String> {
     value.as_mapping().map_or_else(Vec::new, |mapping| mapping.keys().map(text).collect())
 }
 
-fn texts(value: &Value) -> Vec<String> {
+/// The items of a list.
+pub fn texts(value: &Value) -> Vec<String> {
     value.as_sequence().map_or_else(Vec::new, |sequence| sequence.iter().map(text).collect())
 }
 
-fn text(value: &Value) -> String {
+/// A text.
+pub fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }

@@ -68,8 +68,9 @@ impl File<'_> {
             let user = Named::key(self.text, row);
             self.check_who(std::slice::from_ref(&user), &frame, denied);
             let cells = row.node.as_list().unwrap_or_default();
-            if cells.len() != columns.len() && row.node.as_list().is_some() {
-                let message = format!("{} cells stand under {} columns", cells.len(), columns.len());
+            if cells.len() != columns.len() && row.node.as_list().is_some() && !columns.is_empty() {
+                let message =
+                    format!("a row of {} under {}", count(cells.len(), "cell"), count(columns.len(), "column"));
                 self.problems.push(Spot::of(self.text, &row.node.span).error("wrong-row", message));
                 continue;
             }
@@ -95,8 +96,10 @@ impl File<'_> {
         let Some(word) = Named::value(self.text, cell) else {
             let actions = Named::list(self.text, Some(cell));
             let all = module.actions.iter().map(String::as_str).collect();
-            let noun = format!("action of the module `{}`:", module.id);
-            actions.iter().for_each(|action| self.one_of(&noun, "unknown-action", action, &all));
+            for action in &actions {
+                let message = format!("the module `{}` has no action `{}`", module.id, action.name);
+                self.among("unknown-action", action, &all, message);
+            }
             return Some(actions.into_iter().map(|action| action.name).collect());
         };
         let level = catalog.levels.iter().find(|level| level.name == word.name);
@@ -159,6 +162,11 @@ impl File<'_> {
         ty.name = name.to_owned();
         Some(Resource { ty, id })
     }
+}
+
+/// `1 cell`, `2 cells`
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 struct Expected {

@@ -5,11 +5,7 @@ use crate::{
     document::hint,
     engine::Vocabulary,
     model::{ReasonCode, User},
-    policy::{
-        Catalog,
-        catalog::Module,
-        section::Named,
-    },
+    policy::{Catalog, catalog::Module, section::Named},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,13 +20,10 @@ pub(super) struct Known<'k> {
 }
 
 impl<'k> Known<'k> {
-    pub(super) fn new(
-        users: impl Iterator<Item = &'k User>,
-        catalog: &'k Catalog,
-        vocabulary: &'k Vocabulary,
-    ) -> Self {
+    pub(super) fn new(users: impl Iterator<Item = &'k User>, catalog: &'k Catalog, vocabulary: &'k Vocabulary) -> Self {
         let own = catalog.modules.iter().map(|module| (module.id.as_str(), module));
-        let types = catalog.modules.iter().flat_map(|module| module.resource_types.iter().map(move |ty| (ty.as_str(), module)));
+        let types =
+            catalog.modules.iter().flat_map(|module| module.resource_types.iter().map(move |ty| (ty.as_str(), module)));
         Self {
             users: users.map(|user| user.id.as_str()).collect(),
             targets: own.chain(types).collect(),
@@ -72,9 +65,14 @@ impl File<'_> {
     }
 
     pub(super) fn one_of(&mut self, noun: &str, code: &'static str, name: &Named, all: &BTreeSet<&str>) {
+        self.among(code, name, all, format!("no {noun} `{}`", name.name));
+    }
+
+    /// Reports a name that is not among those that there are.
+    pub(super) fn among(&mut self, code: &'static str, name: &Named, all: &BTreeSet<&str>, message: String) {
         if !all.contains(name.name.as_str()) {
-            let problem = name.at.error(code, format!("no {noun} `{}`", name.name));
-            self.problems.push(problem.with_help(hint(&name.name, all.iter().copied())));
+            let help = hint(&name.name, all.iter().copied());
+            self.problems.push(name.at.error(code, message).with_help(help));
         }
     }
 }
