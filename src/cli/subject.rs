@@ -48,13 +48,14 @@ impl SubjectArgs {
         let at = self.at.unwrap_or_else(|| Clock::system().now());
         let overview = Overview::new(&snapshot);
         let asked = match given {
-            Some(given) => match configuration(&snapshot, &given) {
-                Ok(Configuration { user, tenant }) => {
-                    let user = BoundUser::new(&snapshot.program, &Arc::new(user));
-                    ask(&overview, &user, tenant.as_deref(), at)
-                }
-                Err(code) => return code,
-            },
+            Some(given) => {
+                let Configuration { user, tenant } = match configuration(&snapshot, &given) {
+                    Ok(configuration) => configuration,
+                    Err(code) => return code,
+                };
+                let user = BoundUser::new(&snapshot.program, &Arc::new(user));
+                ask(&overview, &user, tenant.as_deref(), at)
+            }
             None => {
                 let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
                 let id = self.user.as_deref().unwrap_or_default();
