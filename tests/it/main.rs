@@ -24,8 +24,6 @@ mod support;
 mod audit;
 /// Queries and exports over HTTP and in process, against a naive model.
 mod audit_query;
-/// `kill -9` at random moments.
-mod audit_survives_kill;
 /// `POST /v1/authorize`: forms of a question, reasons, revisions.
 mod authorize;
 /// AuthZEN: the interoperability scenarios, the certification fixture, batches.
