@@ -39,6 +39,9 @@ pub enum StartError {
     /// No audit log.
     #[error("the audit log cannot be opened")]
     Audit(#[source] audit::OpenError),
+    /// Records cannot be redacted as the settings say.
+    #[error("`audit.redact`")]
+    Redaction(#[source] audit::RedactionError),
     /// No policies.
     #[error(transparent)]
     Policies(reload::FirstError),
@@ -128,7 +131,7 @@ impl App {
         readiness.hold("starting", "the process has not started yet");
 
         let metrics = Metrics::new();
-        let (log, recorders) = open_log(&settings, &metrics).map_err(StartError::Audit)?;
+        let (log, recorders) = open_log(&settings, &metrics)?;
         let (reader, reload, worker) = load_policies(&settings, &metrics, clock, &log)?;
         let sockets = Sockets::bind(&settings)?;
 
@@ -226,7 +229,7 @@ impl Parts {
         if server.admin_auth == AdminAuth::Tokens && server.admin_tokens.is_empty() {
             events::admin_has_no_tokens();
         }
-        let audit = admin::audit::routes(log.clone());
+        let audit = admin::audit::routes(log.clone()).merge(admin::activity::routes(log.clone()));
         let router = admin::router(services, server.admin_auth, server.admin_tokens.clone(), audit);
         let serving =
             management::serve(bound, admin::LISTENER, router, self.requests.clone(), self.stop_listeners.listener());
@@ -240,10 +243,11 @@ impl Parts {
     }
 }
 
-fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Recorder>), audit::OpenError> {
+fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Recorder>), StartError> {
     let audit = &settings.audit;
     let workers = settings.server.authorize.workers;
     let on_commit = Arc::clone(metrics);
+    let intake = audit::Intake::new(&audit.redact, &audit.sample).map_err(StartError::Redaction)?;
     let log = Log::open(audit::Options {
         mode: audit.mode,
         when_full: audit.when_full,
@@ -260,9 +264,11 @@ fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Rec
             webhook: audit.checkpoint_webhook.clone(),
         },
         on_commit: Some(Arc::new(move |took| on_commit.audit_commit(took))),
+        intake: intake.map(Arc::new),
         ..audit::Options::new(&audit.directory)
-    })?;
-    let recorders = (0..workers).map(|_| log.recorder()).collect::<Result<_, _>>()?;
+    })
+    .map_err(StartError::Audit)?;
+    let recorders = (0..workers).map(|_| log.recorder()).collect::<Result<_, _>>().map_err(StartError::Audit)?;
     let source = log.clone();
     metrics.watch_audit(move || {
         let stats = source.stats();
@@ -270,6 +276,7 @@ fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Rec
             written: stats.written,
             dropped: stats.dropped,
             failed: stats.failed,
+            sampled_out: stats.sampled_out,
             queue_depth: stats.queue_depth,
             queue_capacity: stats.queue_capacity,
             store_bytes: stats.store_bytes,

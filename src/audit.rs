@@ -8,7 +8,9 @@ mod chain;
 mod checkpoint;
 mod events;
 mod export;
+mod fields;
 mod files;
+mod intake;
 mod keeper;
 mod log;
 mod manifest;
@@ -19,32 +21,44 @@ mod query;
 mod reader;
 mod record;
 mod recorder;
+mod redaction;
 mod retention;
 mod ring;
+mod sampling;
 mod shared;
 mod signature;
+mod stats;
 mod store;
 mod verify;
 mod writer;
 
 pub use crate::config::{Hold, Mode, WhenFailed, WhenFull};
 pub use checkpoint::Checkpoints;
-pub use export::{ExportError, FIELDS, Format};
+pub use export::{Export, ExportError, Format};
+pub use fields::reference;
+pub use intake::Intake;
 pub use log::{Log, Options, Recovery, Stats};
 pub use open::OpenError;
 pub use quarantine::Gap;
 pub use query::{DEFAULT_LIMIT, MAX_LIMIT, Order, PARAMETERS, Query, QueryError};
 pub use reader::{ReadError, Reader};
-pub use record::{Entry, Kind, List, Origin, Record, Texts};
+pub use record::{Entry, JSON_LIMIT, Kind, List, NAME_LIMIT, Origin, Record, Texts};
 pub use recorder::{Recorder, Waiter};
+pub use redaction::RedactionError;
 pub use retention::Retention;
 pub use shared::{Health, OnCommit};
 pub use signature::KeyError;
+pub use stats::{Denials, Edge, Figures, Named};
 pub use verify::{Problem, Removed, Report, Verification, VerifyError, verify};
 
 /// The place of a record in its ring; tells when it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
+
+impl Ticket {
+    /// Of a record that was left out, and counted as such. Nobody has to wait for it.
+    pub const NONE: Self = Self(0);
+}
 
 /// Why a record could not be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -9,16 +9,20 @@ mod file;
 mod keys;
 mod kinds;
 mod load;
+mod redact;
 mod reference;
+mod sample;
 mod settings;
 mod tokens;
 mod units;
 
 pub use load::{Error, Flag, Sources, environment, load};
+pub use redact::{RedactAction, RedactField, RedactKey, RedactRule};
 pub use reference::reference;
+pub use sample::SampleRule;
 pub use settings::{
-    AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Hold, Limits, LogFormat, Mode, Policies, Server, Settings,
-    Shutdown, Telemetry, WhenFailed, WhenFull,
+    AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Hold, Limits, LogFormat, Mode, Policies, Redact, Server,
+    Settings, Shutdown, Telemetry, WhenFailed, WhenFull,
 };
 
 #[cfg(test)]

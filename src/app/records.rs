@@ -59,30 +59,6 @@ fn append(log: &Log, entry: &Entry<'_>) {
 
 fn blank(time: Timestamp, reason: &str) -> Entry<'_> {
     let milliseconds = u64::try_from(time.as_micros() / 1000).unwrap_or_default();
-    Entry {
-        time,
-        kind: Kind::System,
-        id: Ulid::from_parts(milliseconds, fastrand::u128(..)).to_bytes(),
-        request_id: "",
-        tenant: "",
-        user: "",
-        roles: &[],
-        action: "",
-        module: "",
-        resource_type: "",
-        resource_id: "",
-        decision: None,
-        reason,
-        policies: &NOTHING,
-        errors: &NOTHING,
-        revision: "",
-        duration_ns: 0,
-        origin: Origin::Cli,
-        actor: "",
-        before: "",
-        after: "",
-        context: "",
-    }
+    let id = Ulid::from_parts(milliseconds, fastrand::u128(..)).to_bytes();
+    Entry { reason, ..Entry::blank(Kind::System, time, id) }
 }
-
-const NOTHING: [&str; 0] = [];

@@ -2,13 +2,14 @@
 //!
 //! - JSON: the fields of the contract, all of them, in its order. An absent text is `null`. `before`, `after` and `context` stand as the JSON
 //!   that they are; one that was cut to fit stands as a text that ends in `…[cut]`.
-//! - CSV (RFC 4180): the head names the fields; lines end in CRLF; lists are joined by a space; an absent text is an empty cell. A text that a
-//!   spreadsheet would take for a formula (it begins with `=`, `+`, `-`, `@`, a tab or a carriage return) gets an apostrophe in front.
+//! - CSV (RFC 4180): UTF-8; the head names the fields; lines end in CRLF; lists are joined by a space; an absent text is an empty cell. A
+//!   text that a spreadsheet would take for a formula gets an apostrophe in front, and so does one that begins with an apostrophe: a
+//!   reader who takes one leading apostrophe off every cell has what was recorded, to the byte.
 
 #[cfg(test)]
 mod tests;
 
-use super::{Query, Reader, Record, query::DEFAULT_LIMIT, reader::ReadError};
+use super::{Query, Reader, Record, fields, query::DEFAULT_LIMIT, reader::ReadError};
 use crate::model::Decision;
 use serde::de::IgnoredAny;
 use std::{
@@ -16,33 +17,6 @@ use std::{
     io::{self, Write},
     ops::ControlFlow,
 };
-
-/// The fields of a record, in order.
-pub const FIELDS: [&str; 23] = [
-    "seq",
-    "time",
-    "kind",
-    "id",
-    "request_id",
-    "tenant",
-    "user",
-    "roles",
-    "action",
-    "module",
-    "resource_type",
-    "resource_id",
-    "decision",
-    "reason",
-    "policies",
-    "errors",
-    "revision",
-    "duration_us",
-    "source",
-    "actor",
-    "before",
-    "after",
-    "context",
-];
 
 /// The forms of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,6 +55,15 @@ impl Format {
     }
 }
 
+/// How an export is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Export {
+    /// The form.
+    pub format: Format,
+    /// Goes on where an earlier export broke off: only what comes after this record in the order asked for, and no second head.
+    pub after_seq: Option<u64>,
+}
+
 /// Why an export ends early.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
@@ -94,11 +77,13 @@ pub enum ExportError {
 
 impl Reader {
     /// Writes every record that the query asks for, in constant memory. Answers how many there were.
-    pub fn export(&self, query: &Query, format: Format, out: &mut dyn Write) -> Result<u64, ExportError> {
+    pub fn export(&self, query: &Query, export: Export, out: &mut dyn Write) -> Result<u64, ExportError> {
         let limit = query.limit.map_or(u64::MAX, |limit| limit as u64);
-        let mut writer = RecordWriter::new(format, out)?;
+        let mut query = query.clone();
+        query.cursor = export.after_seq.or(query.cursor);
+        let mut writer = RecordWriter::new(export, out)?;
         let (mut count, mut failed) = (0, None);
-        self.for_each(query, |record| {
+        self.for_each(&query, |record| {
             if let Err(error) = writer.write(record) {
                 failed = Some(error);
                 return ControlFlow::Break(());
@@ -137,6 +122,10 @@ impl Reader {
     }
 }
 
+/// What a cell may begin with that a spreadsheet takes for a formula, or for the end of the cell before: the wide forms of some
+/// languages' keyboards included. And the apostrophe, so that one that was put in front can be told from one that was there.
+const DEFUSED: [char; 12] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠', '\''];
+
 /// Writes records in one of the forms.
 enum RecordWriter<'w> {
     Ndjson { out: &'w mut dyn Write, line: Vec<u8> },
@@ -144,12 +133,14 @@ enum RecordWriter<'w> {
 }
 
 impl<'w> RecordWriter<'w> {
-    fn new(format: Format, out: &'w mut dyn Write) -> io::Result<Self> {
-        Ok(match format {
+    fn new(export: Export, out: &'w mut dyn Write) -> io::Result<Self> {
+        Ok(match export.format {
             Format::Ndjson => Self::Ndjson { out, line: Vec::new() },
             Format::Csv => {
                 let mut out = Box::new(csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out));
-                out.write_record(FIELDS)?;
+                if export.after_seq.is_none() {
+                    out.write_record(fields::NAMES)?;
+                }
                 Self::Csv { out, cell: String::new() }
             }
         })
@@ -187,6 +178,8 @@ enum Value<'r> {
     /// A number or a word of ours: never a formula, never in need of an escape.
     Plain(Cow<'r, str>),
     Number(String),
+    /// A number that is absent where it is 0.
+    Rate(u32),
     Text(&'r str),
     List(super::List<'r>),
     Json(&'r str),
@@ -194,7 +187,7 @@ enum Value<'r> {
 
 fn each_field<E>(record: &Record<'_>, mut take: impl FnMut(&'static str, Value<'_>) -> Result<(), E>) -> Result<(), E> {
     let microseconds = format!("{}.{:03}", record.duration_ns / 1000, record.duration_ns % 1000);
-    let values = [
+    let values: [Value<'_>; fields::COUNT] = [
         Value::Number(record.seq.to_string()),
         Value::Plain(record.time.to_string().into()),
         Value::Plain(record.kind.as_str().into()),
@@ -218,8 +211,10 @@ fn each_field<E>(record: &Record<'_>, mut take: impl FnMut(&'static str, Value<'
         Value::Json(record.before),
         Value::Json(record.after),
         Value::Json(record.context),
+        Value::List(record.redacted),
+        Value::Rate(record.kept_one_in),
     ];
-    FIELDS.into_iter().zip(values).try_for_each(|(name, value)| take(name, value))
+    fields::NAMES.into_iter().zip(values).try_for_each(|(name, value)| take(name, value))
 }
 
 /// Appends a record as a JSON object.
@@ -242,6 +237,8 @@ impl Value<'_> {
         match self {
             Self::Plain(text) => write_text(text, out),
             Self::Number(digits) => out.extend_from_slice(digits.as_bytes()),
+            Self::Rate(0) => out.extend_from_slice(b"null"),
+            Self::Rate(rate) => out.extend_from_slice(rate.to_string().as_bytes()),
             Self::Text(text) => write_text(text, out),
             Self::List(list) => {
                 out.push(b'[');
@@ -264,6 +261,8 @@ impl Value<'_> {
     fn write_cell(&self, cell: &mut String) {
         match self {
             Self::Number(text) => return cell.push_str(text),
+            Self::Rate(0) => return,
+            Self::Rate(rate) => return cell.push_str(&rate.to_string()),
             Self::Plain(text) => return cell.push_str(text),
             Self::Text(text) | Self::Json(text) => cell.push_str(text),
             Self::List(list) => {
@@ -275,7 +274,7 @@ impl Value<'_> {
                 }
             }
         }
-        if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        if cell.starts_with(DEFUSED) {
             cell.insert(0, '\'');
         }
     }

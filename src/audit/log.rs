@@ -1,8 +1,8 @@
 //! The running log: opened, handed to recorders and readers, closed.
 
 use super::{
-    Checkpoints, Entry, Gap, Health, Mode, OnCommit, OpenError, Reader, RecordError, Recorder, Retention, Ticket,
-    WhenFailed, WhenFull,
+    Checkpoints, Entry, Gap, Health, Intake, Mode, OnCommit, OpenError, Reader, RecordError, Recorder, Retention,
+    Ticket, WhenFailed, WhenFull,
     block::Positions,
     checkpoint::Webhook,
     events,
@@ -55,6 +55,8 @@ pub struct Options {
     pub checkpoints: Checkpoints,
     /// Told how long each commit took, on the writer's thread.
     pub on_commit: Option<OnCommit>,
+    /// What happens to records before they are written: sampling and redaction.
+    pub intake: Option<Arc<Intake>>,
 }
 
 impl Options {
@@ -73,6 +75,7 @@ impl Options {
             signing_key: None,
             checkpoints: Checkpoints::default(),
             on_commit: None,
+            intake: None,
         }
     }
 }
@@ -110,6 +113,8 @@ pub struct Stats {
     pub dropped: u64,
     /// Records left out because the store had failed.
     pub failed: u64,
+    /// Records left out by sampling.
+    pub sampled_out: u64,
     /// How long the last commit took.
     pub last_commit: Duration,
     /// Bytes of the store on disk.
@@ -186,6 +191,7 @@ impl Log {
             when_full: options.when_full,
             when_failed: options.when_failed,
             on_commit: options.on_commit,
+            intake: options.intake,
         };
         let shared = Arc::new(Shared::new(manner, rings, lanes, opened.store, lock)?);
         shared.durable.set(writer.end().seq);
@@ -286,6 +292,7 @@ impl Log {
             written: shared.written.load(Ordering::Relaxed),
             dropped: shared.dropped.load(Ordering::Relaxed),
             failed: shared.failed.load(Ordering::Relaxed),
+            sampled_out: shared.intake.as_ref().map_or(0, |intake| intake.left_out()),
             last_commit: shared.last_commit(),
             store_bytes: shared.store.bytes(),
             oldest_record: shared.oldest(|| self.reader().oldest()),

@@ -70,6 +70,11 @@ impl Reader {
         Ok(Self::new(opened.store, durable, lock))
     }
 
+    /// Bytes on disk of the whole log.
+    pub(super) fn store_bytes(&self) -> u64 {
+        self.store.bytes()
+    }
+
     /// The time of the oldest record held.
     pub fn oldest(&self) -> Option<Timestamp> {
         let mut oldest = None;

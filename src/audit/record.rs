@@ -8,6 +8,7 @@ mod tests;
 
 pub use decode::{List, Record};
 pub(crate) use decode::{Malformed, time_of};
+pub use encode::{JSON_LIMIT, NAME_LIMIT};
 pub(crate) use encode::{MAX_RECORD, encode};
 
 use crate::model::{Decision, Timestamp};
@@ -134,6 +135,47 @@ pub struct Entry<'a> {
     pub context: &'a str,
 }
 
+impl Entry<'_> {
+    /// A record that says nothing but when, what sort and what happened.
+    pub fn blank(kind: Kind, time: Timestamp, id: [u8; 16]) -> Self {
+        Self {
+            time,
+            kind,
+            id,
+            request_id: "",
+            tenant: "",
+            user: "",
+            roles: &[],
+            action: "",
+            module: "",
+            resource_type: "",
+            resource_id: "",
+            decision: None,
+            reason: "",
+            policies: &NOTHING,
+            errors: &NOTHING,
+            revision: "",
+            duration_ns: 0,
+            origin: Origin::Cli,
+            actor: "",
+            before: "",
+            after: "",
+            context: "",
+        }
+    }
+}
+
+const NOTHING: [&str; 0] = [];
+
+/// What was done to a record before it was written.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Marks<'a> {
+    /// What was redacted, and how.
+    pub(crate) redacted: &'a [String],
+    /// One of so many was kept; 0 where none was left out.
+    pub(crate) kept_one_in: u32,
+}
+
 /// A list of texts that is not a slice of strings.
 pub trait Texts {
     /// Calls `take` with each text, in order.
@@ -151,6 +193,12 @@ impl Texts for [&str] {
 impl<const N: usize> Texts for [&str; N] {
     fn each(&self, take: &mut dyn FnMut(&str)) {
         self.as_slice().each(take);
+    }
+}
+
+impl Texts for Vec<String> {
+    fn each(&self, take: &mut dyn FnMut(&str)) {
+        self.iter().for_each(|text| take(text));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Entry, Mode, RecordError, Ticket, WhenFailed, WhenFull,
-    record::{MAX_RECORD, encode},
+    record::{MAX_RECORD, Marks, encode},
     ring::{Mapping, Producer},
     shared::{Lane, Shared},
 };
@@ -54,8 +54,10 @@ impl Recorder {
         self.waiter.room().await
     }
 
-    /// Publishes a record. Synchronous and without allocation: to be called in the same poll as the decision.
+    /// Publishes a record. Synchronous, and without allocation where nothing is redacted: to be called in the same poll as the
+    /// decision.
     ///
+    /// A record that sampling leaves out is counted, and the answer is `Ok`.
     /// In `DropAndCount`, and in `AllowAndCount` while the store fails, a record that finds no room is counted and the answer is
     /// `Ok`. While the store fails, records that do find room wait in the ring for the next start.
     pub fn record(&self, entry: &Entry<'_>) -> Result<Ticket, RecordError> {
@@ -64,9 +66,19 @@ impl Recorder {
         if !runs && shared.when_failed == WhenFailed::Deny {
             return Err(RecordError::Failed);
         }
+        match &shared.intake {
+            None => self.publish(entry, Marks::default(), runs),
+            Some(intake) => {
+                intake.admit(entry, |entry, marks| self.publish(entry, marks, runs)).unwrap_or(Ok(Ticket::NONE))
+            }
+        }
+    }
+
+    fn publish(&self, entry: &Entry<'_>, marks: Marks<'_>, runs: bool) -> Result<Ticket, RecordError> {
+        let shared = &self.waiter.shared;
         let mut desk = self.desk.borrow_mut();
         let desk = &mut *desk;
-        let bytes = encode(entry, &mut desk.scratch);
+        let bytes = encode(entry, marks, &mut desk.scratch);
         let Some(position) = desk.producer.push(bytes) else {
             return self.no_room(runs);
         };
@@ -95,11 +107,11 @@ impl Recorder {
         shared.wake_writer();
         if !runs {
             shared.failed.fetch_add(1, Ordering::Relaxed);
-            return Ok(Ticket(0));
+            return Ok(Ticket::NONE);
         }
         if shared.when_full == WhenFull::DropAndCount {
             shared.dropped.fetch_add(1, Ordering::Relaxed);
-            return Ok(Ticket(0));
+            return Ok(Ticket::NONE);
         }
         Err(RecordError::Full)
     }

@@ -124,7 +124,8 @@ impl<M: AsRef<[AtomicU64]>> Ring<M> {
 
     fn checked(memory: M, capacity: u64, label: Label) -> Option<Self> {
         let bytes = 8 * memory.as_ref().len() as u64;
-        let fits = capacity.is_power_of_two() && capacity >= 64 && bytes >= bytes_for(capacity) && label.generation != 0;
+        let fits =
+            capacity.is_power_of_two() && capacity >= 64 && bytes >= bytes_for(capacity) && label.generation != 0;
         fits.then_some(Self { memory, capacity, label })
     }
 

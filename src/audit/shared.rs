@@ -1,7 +1,7 @@
 //! What recorders, the writer and the handle share: the lanes, the state, the counters.
 
 use super::{
-    Mode, RecordError, Ticket, WhenFailed, WhenFull,
+    Intake, Mode, RecordError, Ticket, WhenFailed, WhenFull,
     block::Positions,
     files,
     keeper::{Chores, Kept},
@@ -118,6 +118,7 @@ pub(crate) struct Shared {
     pub(crate) dropped: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) on_commit: Option<OnCommit>,
+    pub(crate) intake: Option<Arc<Intake>>,
     pub(crate) lock: Arc<DirectoryLock>,
     pub(crate) chores: Chores,
     pub(crate) kept: Kept,
@@ -176,6 +177,7 @@ pub(crate) struct Manner {
     pub(crate) when_full: WhenFull,
     pub(crate) when_failed: WhenFailed,
     pub(crate) on_commit: Option<OnCommit>,
+    pub(crate) intake: Option<Arc<Intake>>,
 }
 
 impl Shared {
@@ -187,9 +189,8 @@ impl Shared {
         store: Arc<Store>,
         lock: Arc<DirectoryLock>,
     ) -> Result<Self, OpenError> {
-        let lanes = (0..lanes)
-            .map(|number| Lane::create(&rings, number).map(Arc::new))
-            .collect::<Result<Vec<_>, _>>()?;
+        let lanes =
+            (0..lanes).map(|number| Lane::create(&rings, number).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
         files::sync_directory(&rings.directory).map_err(|source| OpenError::io(&rings.directory, source))?;
         let free = lanes.iter().rev().map(Arc::clone).collect();
         Ok(Self {
@@ -197,6 +198,7 @@ impl Shared {
             when_full: manner.when_full,
             when_failed: manner.when_failed,
             on_commit: manner.on_commit,
+            intake: manner.intake,
             store,
             durable: Arc::default(),
             written: AtomicU64::new(0),

@@ -17,7 +17,7 @@ use super::{
     Entry,
     block::{Builder, Packer, Positions, Sealed},
     chain::End,
-    record::encode,
+    record::{Marks, encode},
     ring::{Consumer, Next, Ring},
     store::{Origin, PART_BYTES, Store, StoreError, Tail},
 };
@@ -217,7 +217,7 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
     /// Adds a record of the log's own, which comes through no ring.
     pub(crate) fn add(&mut self, entry: &Entry<'_>) -> Result<(), WriteError> {
         let mut scratch = Vec::new();
-        let bytes = encode(entry, &mut scratch);
+        let bytes = encode(entry, Marks::default(), &mut scratch);
         if !self.builder.takes(bytes.len()) {
             self.seal()?;
         }

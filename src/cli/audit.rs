@@ -1,7 +1,10 @@
-//! `sidegate audit list|export`
+//! `sidegate audit list|export|stats|verify`
 
+mod figures;
+mod progress;
 mod remote;
 mod table;
+mod verify;
 #[cfg(test)]
 mod tests;
 
@@ -9,8 +12,9 @@ use super::{
     ExitCode,
     output::{self, Output},
 };
-use crate::audit::{ExportError, Format, OpenError, Query, QueryError, ReadError, Reader};
+use crate::audit::{Export, ExportError, Figures, Format, OpenError, Query, QueryError, ReadError, Reader};
 use clap::{Args, Subcommand, ValueEnum};
+use progress::Progress;
 use remote::{Remote, RemoteError};
 use std::{
     io::{self, BufWriter, Write},
@@ -28,6 +32,8 @@ pub(super) struct AuditArgs {
 enum AuditCommand {
     List(ListArgs),
     Export(ExportArgs),
+    Stats(StatsArgs),
+    Verify(verify::VerifyArgs),
 }
 
 /// List records, newest first, a page at a time.
@@ -37,6 +43,11 @@ struct ListArgs {
     source: SourceArgs,
     #[command(flatten)]
     filters: FilterArgs,
+    #[command(flatten)]
+    order: OrderArgs,
+    /// Only records after this one: what an earlier list named to go on
+    #[arg(long)]
+    cursor: Option<String>,
     /// How to print the records
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -49,9 +60,26 @@ struct ExportArgs {
     source: SourceArgs,
     #[command(flatten)]
     filters: FilterArgs,
+    #[command(flatten)]
+    order: OrderArgs,
+    /// Go on after this record, the last whole one of an export that broke off; a CSV gets no second head
+    #[arg(long, value_name = "SEQ")]
+    after_seq: Option<u64>,
     /// The form
     #[arg(long, value_enum, default_value = "ndjson")]
     format: FormatArg,
+}
+
+/// How much there is, since when, who is named most often, and what was denied.
+#[derive(Debug, Args)]
+struct StatsArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    filters: FilterArgs,
+    /// How to print the figures
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -119,15 +147,17 @@ struct FilterArgs {
     /// Before this time
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
+}
+
+/// In which order, and how many.
+#[derive(Debug, Args, Default)]
+struct OrderArgs {
     /// `asc` (oldest first) or `desc`
     #[arg(long)]
     order: Option<String>,
     /// At most so many records
     #[arg(long)]
     limit: Option<String>,
-    /// Only records after this one: what an earlier list named to go on
-    #[arg(long)]
-    cursor: Option<String>,
 }
 
 /// Why a command failed.
@@ -143,8 +173,8 @@ enum AuditError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Remote(#[from] RemoteError),
-    #[error("the answer of the admin listener is no page of records")]
-    Page(#[source] serde_json::Error),
+    #[error("the answer of the admin listener is not what was asked for")]
+    Answer(#[source] serde_json::Error),
     #[error("the output cannot be written")]
     Write(#[from] io::Error),
 }
@@ -182,6 +212,9 @@ impl From<ExportError> for AuditError {
 }
 
 pub(super) fn run(args: &AuditArgs) -> ExitCode {
+    if let AuditCommand::Verify(args) = &args.command {
+        return verify::run(args);
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     let done = args.command.execute(&mut out, &mut output::say);
     match done.and_then(|()| Ok(out.flush()?)) {
@@ -191,44 +224,80 @@ pub(super) fn run(args: &AuditArgs) -> ExitCode {
     }
 }
 
+type Parameters<'a> = Vec<(&'static str, &'a str)>;
+
 impl AuditCommand {
     /// Data goes to `out`, what is said about it to `say`.
     fn execute(&self, out: &mut dyn Write, say: &mut dyn FnMut(&str)) -> Result<(), AuditError> {
         match self {
-            Self::List(args) => {
-                let query = args.filters.query()?.for_page()?;
-                let page = match Source::of(&args.source, &args.filters)? {
-                    Source::Local(reader) => reader.page(&query)?,
-                    Source::Remote(remote) => {
-                        let mut page = Vec::new();
-                        remote.get("/v1/audit", &args.filters.parameters(), &mut page)?;
-                        page
-                    }
-                };
-                match args.output {
-                    Output::Json => {
-                        out.write_all(&page)?;
-                        Ok(out.write_all(b"\n")?)
-                    }
-                    Output::Human => table::print(&page, out, say),
-                }
+            Self::List(args) => args.execute(out, say),
+            Self::Export(args) => args.execute(out),
+            Self::Stats(args) => args.execute(out, say),
+            // It has exit codes of its own.
+            Self::Verify(_) => Ok(()),
+        }
+    }
+}
+
+impl ListArgs {
+    fn execute(&self, out: &mut dyn Write, say: &mut dyn FnMut(&str)) -> Result<(), AuditError> {
+        let mut parameters = [self.filters.parameters(), self.order.parameters()].concat();
+        parameters.extend(self.cursor.as_deref().map(|cursor| ("cursor", cursor)));
+        let query = Query::parse(parameters.iter().copied())?.for_page()?;
+        let page = match Source::of(&self.source, &self.filters)? {
+            Source::Local(reader) => reader.page(&query)?,
+            Source::Remote(remote) => remote.answer("/v1/audit", &parameters)?,
+        };
+        match self.output {
+            Output::Json => {
+                out.write_all(&page)?;
+                Ok(out.write_all(b"\n")?)
             }
-            Self::Export(args) => {
-                let query = args.filters.query()?;
-                let format = match args.format {
-                    FormatArg::Csv => Format::Csv,
-                    FormatArg::Ndjson => Format::Ndjson,
-                };
-                match Source::of(&args.source, &args.filters)? {
-                    Source::Local(reader) => drop(reader.export(&query, format, out).map(Some)?),
-                    Source::Remote(remote) => {
-                        let mut parameters = args.filters.parameters();
-                        parameters.push(("format", format.as_str()));
-                        remote.get("/v1/audit/export", &parameters, out)?;
-                    }
-                }
-                Ok(())
+            Output::Human => table::print(&page, out, say),
+        }
+    }
+}
+
+impl ExportArgs {
+    fn execute(&self, out: &mut dyn Write) -> Result<(), AuditError> {
+        let mut parameters = [self.filters.parameters(), self.order.parameters()].concat();
+        let query = Query::parse(parameters.iter().copied())?;
+        let format = match self.format {
+            FormatArg::Csv => Format::Csv,
+            FormatArg::Ndjson => Format::Ndjson,
+        };
+        let mut out = Progress::new(out, progress::is_wanted());
+        match Source::of(&self.source, &self.filters)? {
+            Source::Local(reader) => {
+                reader.export(&query, Export { format, after_seq: self.after_seq }, &mut out)?;
             }
+            Source::Remote(remote) => {
+                let after_seq = self.after_seq.map(|seq| seq.to_string());
+                parameters.push(("format", format.as_str()));
+                parameters.extend(after_seq.as_deref().map(|seq| ("after_seq", seq)));
+                remote.get("/v1/audit/export", &parameters, &mut out)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StatsArgs {
+    fn execute(&self, out: &mut dyn Write, say: &mut dyn FnMut(&str)) -> Result<(), AuditError> {
+        let parameters = self.filters.parameters();
+        let query = Query::parse(parameters.iter().copied())?;
+        let figures: Figures = match Source::of(&self.source, &self.filters)? {
+            Source::Local(reader) => reader.figures(&query)?,
+            Source::Remote(remote) => {
+                let answer = remote.answer("/v1/audit/stats", &parameters)?;
+                serde_json::from_slice(&answer).map_err(AuditError::Answer)?
+            }
+        };
+        match self.output {
+            Output::Json => {
+                Ok(writeln!(out, "{}", serde_json::to_string_pretty(&figures).map_err(AuditError::Answer)?)?)
+            }
+            Output::Human => figures::print(&figures, out, say),
         }
     }
 }
@@ -253,8 +322,8 @@ impl Source {
 
 impl FilterArgs {
     /// The filters that are given, under the names of the admin listener.
-    fn parameters(&self) -> Vec<(&'static str, &str)> {
-        let all = [
+    fn parameters(&self) -> Parameters<'_> {
+        given([
             ("user", &self.user),
             ("actor", &self.actor),
             ("tenant", &self.tenant),
@@ -268,14 +337,16 @@ impl FilterArgs {
             ("revision", &self.revision),
             ("from", &self.from),
             ("to", &self.to),
-            ("order", &self.order),
-            ("limit", &self.limit),
-            ("cursor", &self.cursor),
-        ];
-        all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
+        ])
     }
+}
 
-    fn query(&self) -> Result<Query, QueryError> {
-        Query::parse(self.parameters())
+impl OrderArgs {
+    fn parameters(&self) -> Parameters<'_> {
+        given([("order", &self.order), ("limit", &self.limit)])
     }
+}
+
+fn given<'a, const N: usize>(all: [(&'static str, &'a Option<String>); N]) -> Parameters<'a> {
+    all.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
 }

@@ -1,6 +1,6 @@
 //! What must hold between settings. A security setting that cannot be honoured is an error.
 
-use super::{AdminAuth, Settings, load::Given};
+use super::{AdminAuth, RedactAction, RedactKey, Settings, load::Given};
 use crate::document::Diagnostics;
 use std::{net::SocketAddr, thread};
 
@@ -14,6 +14,7 @@ const LEAST_HEADER_BYTES: usize = 8 * 1024;
 pub(super) fn check(settings: &mut Settings, given: &Given, problems: &mut Diagnostics) {
     admin(settings, given, problems);
     authorize(settings, given, problems);
+    redact(settings, given, problems);
     if settings.shutdown.deadline <= settings.shutdown.delay {
         let message = "`shutdown.deadline` leaves no time after `shutdown.delay`".to_owned();
         problems.push(given.problem(&["shutdown.deadline", "shutdown.delay"], "deadline-too-short", message));
@@ -55,6 +56,37 @@ fn authorize(settings: &mut Settings, given: &Given, problems: &mut Diagnostics)
     if server.limits.header_bytes < LEAST_HEADER_BYTES {
         let message = "`server.authorize.limits.header_bytes` is at least `8KiB`".to_owned();
         problems.push(given.problem(&["server.authorize.limits.header_bytes"], "invalid-value", message));
+    }
+}
+
+/// Reads the key where there is one. A rule that would do nothing is a slip that leaves something in the log.
+fn redact(settings: &mut Settings, given: &Given, problems: &mut Diagnostics) {
+    const FIELDS: &str = "audit.redact.fields";
+    let redact = &mut settings.audit.redact;
+    for (index, rule) in redact.fields.iter().enumerate() {
+        let place = rule.place();
+        if redact.fields.iter().skip(index + 1).any(|other| other.place() == place) {
+            let message = format!("`{place}` is redacted in two ways");
+            problems.push(given.problem(&[FIELDS], "duplicate-key", message));
+        }
+        if let Some(whole) = redact.fields.iter().find(|other| rule.is_within(other)) {
+            let message = format!("`{place}` has no effect, since `{}` is redacted as a whole", whole.place());
+            problems.push(given.problem(&[FIELDS], "rule-without-effect", message));
+        }
+    }
+    let hashes = redact.fields.iter().any(|rule| rule.action == RedactAction::Hash);
+    match &redact.key_file {
+        Some(path) => match RedactKey::read(path) {
+            Ok(key) => redact.key = Some(key),
+            Err(message) => problems.push(given.problem(&["audit.redact.key_file"], "bad-key-file", message)),
+        },
+        None if hashes => {
+            let message = "`hash` needs a key in `audit.redact.key_file`".to_owned();
+            let problem = given.problem(&[FIELDS], "missing-key", message);
+            let help = "`(umask 077; openssl rand -hex 32 > audit.key)` makes one".to_owned();
+            problems.push(problem.with_help(help));
+        }
+        None => {}
     }
 }
 

@@ -4,14 +4,13 @@ use super::{
     Settings,
     keys::{self, Key},
     load::Given,
-    tokens,
 };
 use crate::document::{self, Diagnostic, Diagnostics, Node, Span, Text, Value, yaml};
 
 /// A file being read into settings. Goes on after a problem, so that all are reported.
 pub(super) struct Reading<'t> {
     text: &'t Text,
-    settings: &'t mut Settings,
+    pub(super) settings: &'t mut Settings,
     given: &'t mut Given,
     problems: &'t mut Diagnostics,
 }
@@ -53,13 +52,10 @@ impl Reading<'_> {
 
     fn value(&mut self, key: &'static Key, node: &Node) {
         self.given.note(key, self.text, Some(node.span.clone()));
+        if matches!(node.value, Value::List(_) | Value::Map(_)) && (key.set_node)(self, node) {
+            return;
+        }
         let written = match &node.value {
-            Value::List(_) if key.path == "server.admin.tokens" => {
-                if let Some(tokens) = tokens::read_list(node, self) {
-                    self.settings.server.admin_tokens = tokens;
-                }
-                return;
-            }
             Value::Text(text) => text.clone(),
             Value::Bool(_) | Value::Int(_) | Value::Float(_) => self.written(&node.span).to_owned(),
             Value::Null | Value::List(_) | Value::Map(_) => {

@@ -2,8 +2,10 @@
 
 use super::{
     Settings,
+    file::Reading,
     kinds::{self, Kind},
 };
+use crate::document::Node;
 
 /// One setting.
 pub(super) struct Key {
@@ -17,6 +19,8 @@ pub(super) struct Key {
     pub(super) flag: Option<&'static str>,
     /// Reads a value into the settings; `false` where it cannot be read.
     pub(super) set: fn(&mut Settings, &str) -> bool,
+    /// Reads a list or a mapping of the file into the settings; `false` where the key takes neither.
+    pub(super) set_node: fn(&mut Reading<'_>, &Node) -> bool,
     /// Writes the value that the settings hold.
     pub(super) show: fn(&Settings) -> String,
 }
@@ -30,6 +34,10 @@ macro_rules! keys {
             meaning: $meaning,
             flag: keys!(@flag $($flag)?),
             set: |settings, text| kinds::$kind::read(text).map(|value| settings.$($place).+ = value).is_some(),
+            set_node: |reading, node| {
+                let value = <kinds::$kind as Kind>::NODE.and_then(|read| read(node, reading));
+                value.map(|value| reading.settings.$($place).+ = value).is_some()
+            },
             show: |settings| kinds::$kind::show(&settings.$($place).+),
         },)*];
     };
@@ -104,13 +112,21 @@ keys! {
         "What retention must leave, whatever its age and size. `false`: nothing is held. `true`: everything. A number or a time: every \
          record from it on.";
     "audit.signing_key": FileOrNone, audit.signing_key,
-        "An Ed25519 private key (PKCS#8 in PEM, mode 0600) that signs manifests, tombstones and checkpoints. `none`: they are not signed.";
+        "An Ed25519 private key (PKCS#8 in PEM, mode 0600) that signs manifests, tombstones and checkpoints. Empty: they are not signed.";
     "audit.checkpoint.interval": Span, audit.checkpoint_interval,
         "How often a checkpoint says where the log ends, if there is a new record.";
     "audit.checkpoint.file": FileOrNone, audit.checkpoint_file,
-        "A file to which each checkpoint is appended, better on another disk. `none`: checkpoints go to the process's log only.";
+        "A file to which each checkpoint is appended, better on another disk. Empty: none.";
     "audit.checkpoint.webhook": HttpOrNone, audit.checkpoint_webhook,
-        "Where each checkpoint is posted as JSON, with a few seconds' patience. Plain HTTP only. `none`: nowhere.";
+        "Where each checkpoint is posted as JSON, with a few seconds' patience. Plain HTTP only. Empty: nowhere.";
+    "audit.redact.fields": RedactFields, audit.redact.fields,
+        "What is not kept as it is: places in a record, such as `/user` or `/context/ip`, each with `drop`, `hash` or `mask`. In \
+         the environment: `/user=hash,/context/ip=mask`.";
+    "audit.redact.key_file": FileOrNone, audit.redact.key_file,
+        "The key of `hash`: a file of 64 or more hexadecimal digits that nobody else can read.";
+    "audit.sample": Samples, audit.sample,
+        "Allows that are kept as one of many, such as `{ module: catalog, action: view, keep_one_in: 100 }`; the first that fits \
+         counts. Denies and errors are always kept. In the environment: `module=catalog action=view keep_one_in=100`.";
     "engine.verify_one_in": OneIn, engine.verify_one_in,
         "One in so many decisions is made again by plain Cedar and compared, with a hundredth of a core at the most. 0: none.";
     "telemetry.log.format": Format, telemetry.log_format,

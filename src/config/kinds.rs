@@ -1,10 +1,10 @@
 //! The kinds of values: how each is read, what is said when it cannot be, and how it is written.
 
-use super::{AdminAuth, Hold, LogFormat, Mode, WhenFailed, WhenFull, units};
-use crate::{engine::ForbidErrors, model::Timestamp};
+use super::{AdminAuth, Hold, LogFormat, Mode, WhenFailed, WhenFull, file::Reading, units};
+use crate::{document::Node, engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-pub(super) use super::tokens::Tokens;
+pub(super) use super::{redact::RedactFields, sample::Samples, tokens::Tokens};
 
 /// A kind of value.
 pub(super) trait Kind {
@@ -13,6 +13,10 @@ pub(super) trait Kind {
 
     /// What is wanted, for a message: `an address such as ...`.
     const WANTED: &'static str;
+
+    /// Reads the value where the file may write it as a list or a mapping: `None` where it is the other of the two. Problems of its
+    /// items are left with the reading.
+    const NODE: Option<fn(&Node, &mut Reading<'_>) -> Option<Self::Value>> = None;
 
     /// Reads the value.
     fn read(text: &str) -> Option<Self::Value>;
@@ -96,14 +100,10 @@ kinds! {
     SpanOrNever: Option<Duration>, "a duration such as `24h` or `90d`, or `never`",
         |text| or(text, "never", |text| units::read_duration(text).filter(|span| !span.is_zero())),
         |span| span.map_or_else(|| "never".to_owned(), units::show_duration);
-    /// A file, or none.
-    FileOrNone: Option<PathBuf>, "a path, or `none`",
-        |text| or(text, "none", |text| (!text.is_empty()).then(|| PathBuf::from(text))),
-        |path| path.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
     /// A plain HTTP address, or none.
-    HttpOrNone: Option<String>, "an address such as `http://collector:9000/checkpoints` (`https` is not spoken), or `none`",
-        |text| or(text, "none", |text| is_http(text).then(|| text.to_owned())),
-        |address| address.clone().unwrap_or_else(|| "none".to_owned());
+    HttpOrNone: Option<String>, "an address such as `http://collector:9000/checkpoints` (`https` is not spoken), or an empty text",
+        |text| or(text, "", |text| is_http(text).then(|| text.to_owned())),
+        |address| address.clone().unwrap_or_else(|| "\"\"".to_owned());
     /// What is held back from retention.
     AuditHold: Hold, "`true`, `false`, a record's number, or a time such as `2027-01-31T00:00:00Z`", read_hold,
         |hold| match hold {
@@ -119,6 +119,9 @@ kinds! {
         |text| units::read_duration(text).filter(|span| !span.is_zero()), |span| units::show_duration(*span);
     /// A directory.
     Folder: PathBuf, "a path", |text| (!text.is_empty()).then(|| PathBuf::from(text)), |path| path.display().to_string();
+    /// A file, or none.
+    FileOrNone: Option<PathBuf>, "a path, or an empty text", |text| Some((!text.is_empty()).then(|| PathBuf::from(text))),
+        |path| path.as_ref().map_or_else(|| "\"\"".to_owned(), |path| path.display().to_string());
     /// The name of a Cedar type.
     TypeName: String, "a Cedar type such as `User` or `App::User`",
         |text| is_type_name(text).then(|| text.to_owned()), String::clone;

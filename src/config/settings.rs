@@ -1,5 +1,6 @@
 //! The checked settings, one type a section.
 
+use super::{RedactKey, RedactRule, SampleRule};
 use crate::{engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -133,6 +134,10 @@ pub struct Audit {
     pub checkpoint_file: Option<PathBuf>,
     /// `audit.checkpoint.webhook`
     pub checkpoint_webhook: Option<String>,
+    /// `audit.redact`
+    pub redact: Redact,
+    /// `audit.sample`: the first that fits an allow says whether it is kept.
+    pub sample: Vec<SampleRule>,
 }
 
 /// `audit.hold`: what retention must leave where it is.
@@ -147,6 +152,17 @@ pub enum Hold {
     FromSeq(u64),
     /// Every record from this time on.
     FromTime(Timestamp),
+}
+
+/// `audit.redact`
+#[derive(Debug, Clone, Default)]
+pub struct Redact {
+    /// `audit.redact.fields`
+    pub fields: Vec<RedactRule>,
+    /// `audit.redact.key_file`
+    pub key_file: Option<PathBuf>,
+    /// What the file holds.
+    pub key: Option<RedactKey>,
 }
 
 /// `audit.mode`: how a record must be kept before its answer leaves.
@@ -243,6 +259,8 @@ impl Default for Settings {
                 checkpoint_interval: Duration::from_mins(1),
                 checkpoint_file: None,
                 checkpoint_webhook: None,
+                redact: Redact::default(),
+                sample: Vec::new(),
             },
             engine: Engine { verify_one_in: 10_000 },
             telemetry: Telemetry { log_format: LogFormat::Json, log_level: "info".to_owned() },

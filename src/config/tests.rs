@@ -77,7 +77,7 @@ fn every_problem_of_the_file_is_reported_at_once_with_its_place() {
         "s.yaml:7:11: error[invalid-value]: `policies` is a mapping, not a list",
         "s.yaml:8:16: error[invalid-value]: `fast` does not fit `audit.mode`: it is `durable` or `synced`",
         "s.yaml:8:22: error[unknown-key]: there is no `debounce` in `audit`; known: `directory`, `mode`, `when_full`, \
-         `when_failed`, `ring_bytes`",
+         `when_failed`, `ring_bytes`, `redact`, `sample`",
         "s.yaml:9:18: error[invalid-value]: `shutdown.delay` is a duration such as `250ms`, `5s` or `1h`, not nothing",
     ];
     assert_eq!(found, expected);
@@ -176,4 +176,98 @@ fn the_reference_reads_as_the_defaults() {
 fn a_file_that_is_not_there_is_an_error_of_its_own() {
     let missing = Sources { file: Some(Path::new("/nonexistent/s.yaml")), ..Sources::default() };
     assert!(matches!(load(&missing), Err(Error::Read { .. })));
+}
+
+#[test]
+fn what_is_redacted_and_sampled_is_read_from_file_and_environment() {
+    let file = "audit:\n  redact:\n    fields: { /user: mask, /context/customer/e~1mail: drop }\n\
+                \x20 sample:\n    - { module: catalog, action: view, keep_one_in: 100 }\n    - { user: \"17\", keep_one_in: 1 }\n";
+    let environment = [
+        ("SIDEGATE_AUDIT__REDACT__FIELDS", "/user=mask, /context/customer/e~1mail=drop"),
+        ("SIDEGATE_AUDIT__SAMPLE", "module=catalog action=view keep_one_in=100, user=17 keep_one_in=1"),
+    ];
+    let from_file = read(&Given { file: Some(file), ..NOTHING }).unwrap().audit;
+    let from_environment = read(&Given { environment: &environment, ..NOTHING }).unwrap().audit;
+    assert_eq!(from_file.redact.fields, from_environment.redact.fields);
+    assert_eq!(from_file.sample, from_environment.sample);
+    let places: Vec<String> = from_file.redact.fields.iter().map(RedactRule::place).collect();
+    assert_eq!(places, ["/user", "/context/customer/e~1mail"]);
+    assert_eq!(from_file.redact.fields[1].below, ["customer", "e/mail"]);
+    let [first, second] = &from_file.sample[..] else { panic!("two rules") };
+    assert_eq!(
+        (first.module.as_deref(), first.action.as_deref(), first.keep_one_in),
+        (Some("catalog"), Some("view"), 100)
+    );
+    assert_eq!((second.user.as_deref(), second.keep_one_in), (Some("17"), 1));
+}
+
+#[test]
+fn rules_that_would_leave_something_in_the_log_are_refused() {
+    let file = "audit:\n  redact:\n    fields:\n      /decision: drop\n      /user/name: drop\n      /tenant: hide\n\
+                \x20     /context: mask\n      /context/ip: drop\n      /actor: hash\n  sample:\n    - { module: catalog }\n\
+                \x20   - { keep_one_in: 5 }\n    - { modul: catalog, keep_one_in: 0 }\n    - text\n";
+    let found = problems(&Given { file: Some(file), ..NOTHING });
+    let expected = [
+        (
+            "s.yaml:4:7: error[invalid-value]",
+            "`/decision` is no place that can be redacted: it is one of `/request_id`, `/tenant`",
+        ),
+        ("s.yaml:5:7: error[invalid-value]", "`/user/name` is no place"),
+        ("s.yaml:6:7: error[invalid-value]", "`hide` is no way to redact `/tenant`: it is `drop`, `hash` or `mask`"),
+        ("s.yaml:11:7: error[missing-key]", "a sample needs `keep_one_in`"),
+        ("s.yaml:12:7: error[missing-key]", "a sample names at least one of"),
+        ("s.yaml:13:9: error[unknown-key]", "there is no `modul` in `audit.sample`; did you mean `module`?"),
+        ("s.yaml:13:38: error[invalid-value]", "`0` does not fit `keep_one_in`"),
+        ("s.yaml:14:7: error[invalid-value]", "a sample is a mapping such as"),
+    ];
+    for (place, message) in expected {
+        assert!(
+            found.iter().any(|line| line.starts_with(place) && line.contains(message)),
+            "{place} {message} in\n{found:#?}"
+        );
+    }
+    // Those of the whole stand at the mapping.
+    for message in ["`/context/ip` has no effect, since `/context` is redacted as a whole", "`hash` needs a key in"] {
+        assert!(found.iter().any(|line| line.contains(message)), "{message} in\n{found:#?}");
+    }
+    let list = problems(&Given { file: Some("audit: { redact: { fields: [/user] }, sample: {} }\n"), ..NOTHING });
+    assert!(
+        list[0].contains("`audit.redact.fields` is a mapping of places") && list[0].contains("not a list"),
+        "{list:#?}"
+    );
+    assert!(list[1].contains("`audit.sample` is a list of") && list[1].contains("not a mapping"), "{list:#?}");
+}
+
+#[test]
+fn a_key_file_is_private_and_holds_a_key() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.key");
+    let text = path.display().to_string();
+    let environment = [("SIDEGATE_AUDIT__REDACT__FIELDS", "/user=hash"), ("SIDEGATE_AUDIT__REDACT__KEY_FILE", &*text)];
+    let given = Given { environment: &environment, ..NOTHING };
+    let key = format!("{}\n", "ab".repeat(32));
+    let cases = [
+        (None, 0o600, Some("cannot be read: No such file")),
+        (Some("abc"), 0o600, Some("does not hold 64 or more hexadecimal digits")),
+        (Some("xy"), 0o600, Some("does not hold 64 or more hexadecimal digits")),
+        (Some(key.as_str()), 0o644, Some("has mode 0644, so that others can read or change it")),
+        (Some(key.as_str()), 0o660, Some("has mode 0660, so that others can read or change it")),
+        (Some(key.as_str()), 0o640, None),
+        (Some(key.as_str()), 0o400, None),
+    ];
+    for (content, mode, expected) in cases {
+        if let Some(content) = content {
+            drop(fs::remove_file(&path));
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        match expected {
+            Some(expected) => {
+                let found = problems(&given);
+                assert!(found[0].contains("bad-key-file") && found[0].contains(expected), "{mode:o}: {found:#?}");
+            }
+            None => assert_eq!(read(&given).unwrap().audit.redact.key, RedactKey::new(&[0xab; 32])),
+        }
+    }
 }

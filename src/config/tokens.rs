@@ -9,6 +9,7 @@ pub(super) struct Tokens;
 impl Kind for Tokens {
     type Value = Vec<AdminToken>;
     const WANTED: &'static str = "a list of `{ name, sha256 }`";
+    const NODE: Option<fn(&Node, &mut Reading<'_>) -> Option<Self::Value>> = Some(read_list);
 
     fn read(text: &str) -> Option<Self::Value> {
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -27,7 +28,7 @@ impl Kind for Tokens {
 }
 
 /// Reads the list of the file; problems are left with `reading`.
-pub(super) fn read_list(node: &Node, reading: &mut Reading<'_>) -> Option<Vec<AdminToken>> {
+fn read_list(node: &Node, reading: &mut Reading<'_>) -> Option<Vec<AdminToken>> {
     let items = node.as_list()?;
     let mut tokens: Vec<AdminToken> = Vec::new();
     for item in items {

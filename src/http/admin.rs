@@ -1,6 +1,7 @@
 //! The admin listener: policies and audit queries for administrators.
 
 mod access;
+pub mod activity;
 pub mod audit;
 mod policies;
 
@@ -41,11 +42,13 @@ pub fn router(services: Services, auth: AdminAuth, tokens: Vec<AdminToken>, more
         .with_state(services)
         .merge(more)
         .layer(middleware::from_fn_with_state(access, access::check));
-    let expected: [(&str, &[u16]); 4] = [
+    let expected: [(&str, &[u16]); 6] = [
+        ("/v1/activity", &[200, 400, 401, 413, 422, 503]),
         ("/v1/policies", &[200, 401]),
         ("/v1/policies/reload", &[200, 401, 422]),
         ("/v1/audit", &[200, 400, 401]),
-        ("/v1/audit/export", &[200, 400, 401]),
+        ("/v1/audit/export", &[200, 400, 401, 503]),
+        ("/v1/audit/stats", &[200, 400, 401]),
     ];
     framed(served, LISTENER, &metrics, &expected)
 }

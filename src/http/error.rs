@@ -22,6 +22,8 @@ pub enum ErrorCode {
     MethodNotAllowed,
     /// The body is longer than `server.authorize.limits.body_bytes`.
     BodyTooLarge,
+    /// Activities that cannot be taken; the answer lists every problem.
+    InvalidActivity,
     /// More requests at once than `server.authorize.limits.in_flight`.
     Overloaded,
     /// The audit queue is full, and `audit.when_full` is `refuse`.
@@ -43,6 +45,7 @@ impl ErrorCode {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BodyTooLarge => "body_too_large",
+            Self::InvalidActivity => "invalid_activity",
             Self::Overloaded => "overloaded",
             Self::AuditUnavailable => "audit_unavailable",
             Self::Internal => "internal",
@@ -59,6 +62,7 @@ impl ErrorCode {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::BodyTooLarge => 413,
+            Self::InvalidActivity => 422,
             Self::Internal => 500,
             Self::Overloaded | Self::AuditUnavailable => 503,
         }

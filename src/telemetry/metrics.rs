@@ -36,6 +36,7 @@ struct AuditMetrics {
     written: IntCounter,
     dropped: IntCounter,
     failed: IntCounter,
+    sampled_out: IntCounter,
     queue_depth: IntGauge,
     queue_capacity: IntGauge,
     commit_duration: Histogram,
@@ -60,6 +61,8 @@ pub struct AuditFigures {
     pub dropped: u64,
     /// Records lost because the store failed.
     pub failed: u64,
+    /// Records left out by sampling.
+    pub sampled_out: u64,
     /// Bytes that wait in the queue.
     pub queue_depth: u64,
     /// Bytes that the queue holds.
@@ -104,6 +107,7 @@ impl Metrics {
             written: records.with_label_values(&["written"]),
             dropped: records.with_label_values(&["dropped"]),
             failed: records.with_label_values(&["failed"]),
+            sampled_out: records.with_label_values(&["sampled_out"]),
             queue_depth: integer(&registry, &table::AUDIT_QUEUE_DEPTH),
             queue_capacity: integer(&registry, &table::AUDIT_QUEUE_CAPACITY),
             commit_duration: histogram(&registry, &table::AUDIT_COMMIT_DURATION),
@@ -260,6 +264,7 @@ impl AuditMetrics {
         advance(&self.written, figures.written);
         advance(&self.dropped, figures.dropped);
         advance(&self.failed, figures.failed);
+        advance(&self.sampled_out, figures.sampled_out);
         self.queue_depth.set(saturating(figures.queue_depth));
         self.queue_capacity.set(saturating(figures.queue_capacity));
         self.store_bytes.set(saturating(figures.store_bytes));

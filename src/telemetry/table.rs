@@ -85,7 +85,7 @@ metrics! {
         [("outcome", "`same`, `different`")],
         "Decisions compared with those of plain Cedar (`engine.verify_one_in`)";
     AUDIT_RECORDS = "sidegate_audit_records_total", Kind::Counter,
-        [("outcome", "`written`, `dropped`, `failed`")],
+        [("outcome", "`written`, `dropped`, `failed`, `sampled_out`")],
         "Audit records, by what became of them";
     AUDIT_QUEUE_DEPTH = "sidegate_audit_queue_depth", Kind::Gauge, [],
         "Bytes in the audit queue that the store has not taken yet";

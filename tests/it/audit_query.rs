@@ -3,7 +3,7 @@
 use crate::{audit::entry, support::Client};
 use proptest::{prelude::*, test_runner::TestCaseError};
 use sidegate::{
-    audit::{Entry, Format, Kind, Log, Mode, Options, Order, Origin, Query, Reader},
+    audit::{Entry, Export, Format, Kind, Log, Mode, Options, Order, Origin, Query, Reader},
     http::admin::audit::routes,
     model::{Decision, Timestamp},
 };
@@ -238,7 +238,8 @@ fn the_admin_listener_lists_and_exports() {
     }
     log.settle().unwrap();
     let mut csv = Vec::new();
-    log.reader().export(&Query::all(Order::Descending), Format::Csv, &mut csv).unwrap();
+    let export = Export { format: Format::Csv, after_seq: None };
+    log.reader().export(&Query::all(Order::Descending), export, &mut csv).unwrap();
     with_listener(log, |address| {
         let client = Client::new();
         let get = |path: &str| client.get(address, path, &[("x-request-id", "r-9"), ("connection", "close")]).unwrap();
@@ -276,6 +277,12 @@ fn the_admin_listener_says_what_is_wrong_with_a_query() {
         for (path, message) in [
             ("/v1/audit?usr=sam", "unknown parameter `usr`; did you mean `user`?"),
             ("/v1/audit?format=csv", "unknown parameter `format`"),
+            (
+                "/v1/audit/export?cursor=3",
+                "`cursor` is no parameter of this path: an export that broke off goes on with `after_seq`",
+            ),
+            ("/v1/audit/export?after_seq=x", "`x` is no value of `after_seq`: the number of a record"),
+            ("/v1/audit/stats?limit=3", "`limit` is no parameter of this path: figures are of all records that match"),
             (
                 "/v1/audit?limit=5000",
                 "`5000` is no value of `limit`: a page has at most 1000 records; an export has no bound",

@@ -36,6 +36,8 @@ const RECORD_FIELDS: &[&str] = &[
     "before",
     "after",
     "context",
+    "redacted",
+    "kept_one_in",
 ];
 
 /// What a new file adds: a role and a user who has it.

@@ -23,7 +23,7 @@ mod power_loss;
 /// A disk that takes its time.
 mod slow_disk;
 /// `LD_PRELOAD`.
-mod shim;
+pub mod shim;
 /// What the shim has noted.
 mod trace;
 

@@ -22,6 +22,8 @@ mod support;
 
 /// The audit log: every record once, whatever happens to rings, store and directory.
 mod audit;
+/// Every mode with a writer that stands still and a store that fails, over HTTP; what is never kept.
+mod audit_modes;
 /// Queries and exports over HTTP and in process, against a naive model.
 mod audit_query;
 /// `POST /v1/authorize`: forms of a question, reasons, revisions.

@@ -4,7 +4,7 @@ use super::{builder::Packer, *};
 use crate::audit::{
     Entry, Kind, Origin,
     chain::{GENESIS, link},
-    record::encode,
+    record::{Marks, encode},
 };
 use crate::model::Decision;
 use proptest::prelude::*;
@@ -34,7 +34,7 @@ fn record(n: i64, user: &str) -> Vec<u8> {
         after: "",
         context: "",
     };
-    encode(&entry, &mut Vec::new()).to_vec()
+    encode(&entry, Marks::default(), &mut Vec::new()).to_vec()
 }
 
 fn positions() -> Positions {

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    audit::{Entry, Kind, Origin, record::encode},
+    audit::{
+        Entry, Kind, Origin,
+        record::{Marks, encode},
+    },
     model::Timestamp,
 };
 
@@ -37,9 +40,9 @@ fn entry(roles: &[String]) -> Entry<'_> {
 
 fn csv(entry: &Entry<'_>) -> String {
     let mut scratch = Vec::new();
-    let bytes = encode(entry, &mut scratch);
+    let bytes = encode(entry, Marks::default(), &mut scratch);
     let mut out = Vec::new();
-    let mut writer = RecordWriter::new(Format::Csv, &mut out).unwrap();
+    let mut writer = RecordWriter::new(Export { format: Format::Csv, after_seq: None }, &mut out).unwrap();
     writer.write(&Record::decode(7, bytes).unwrap()).unwrap();
     writer.finish().unwrap();
     String::from_utf8(out).unwrap()
@@ -47,13 +50,13 @@ fn csv(entry: &Entry<'_>) -> String {
 
 fn json(entry: &Entry<'_>) -> String {
     let (mut scratch, mut out) = (Vec::new(), Vec::new());
-    let bytes = encode(entry, &mut scratch);
+    let bytes = encode(entry, Marks::default(), &mut scratch);
     write_json(&Record::decode(7, bytes).unwrap(), &mut out);
     String::from_utf8(out).unwrap()
 }
 
 const HEAD: &str = "seq,time,kind,id,request_id,tenant,user,roles,action,module,resource_type,resource_id,decision,reason,policies,\
-                    errors,revision,duration_us,source,actor,before,after,context\r\n";
+                    errors,revision,duration_us,source,actor,before,after,context,redacted,kept_one_in\r\n";
 
 #[test]
 fn csv_is_rfc_4180_to_the_byte() {
@@ -63,7 +66,7 @@ fn csv_is_rfc_4180_to_the_byte() {
         format!(
             "{HEAD}7,2027-01-15T08:00:00.123456Z,decision,1G64S36D1N6RVKGE9G64S36D1N6,req-1,north,sam,sales-rep manager,edit,orders,\
              order,o-1,deny,condition_not_met,role/a role/b,\"role/x: \"\"quoted\"\",\nbroken\",3f9c01d2a7b4,1204.005,forward_auth,\
-             mona,,,\"{{\"\"ip\"\":\"\"10.1.2.3\"\"}}\"\r\n"
+             mona,,,\"{{\"\"ip\"\":\"\"10.1.2.3\"\"}}\",,\r\n"
         )
         .replace("1G64S36D1N6RVKGE9G64S36D1N6", &ulid::Ulid::from_bytes(*b"0123456789abcdef").to_string())
     );
@@ -78,8 +81,13 @@ fn formulas_are_defused() {
         ("@sum", "'@sum"),
         ("\tx", "'\tx"),
         ("\rx", "\"'\rx\""),
+        ("\nx", "\"'\nx\""),
+        ("＝1+1", "'＝1+1"),
+        ("＠sum", "'＠sum"),
         ("a=1", "a=1"),
-        ("'=1", "'=1"),
+        // So that taking one apostrophe off gives back what was there.
+        ("'=1", "''=1"),
+        ("'", "''"),
     ] {
         let line = csv(&Entry { user, ..entry(&[]) }).split_off(HEAD.len());
         assert!(line.contains(&format!(",north,{cell},,edit,")), "{user:?}: {line:?}");
@@ -99,7 +107,7 @@ fn json_has_every_field_in_order() {
             r#""resource_type":"order","resource_id":"o-1","decision":"deny","reason":"condition_not_met","#,
             r#""policies":["role/a","role/b"],"errors":["role/x: \"quoted\",\nbroken"],"revision":"3f9c01d2a7b4","#,
             r#""duration_us":1204.005,"source":"forward_auth","actor":"mona","before":null,"after":null,"#,
-            r#""context":{"ip":"10.1.2.3"}}"#
+            r#""context":{"ip":"10.1.2.3"},"redacted":[],"kept_one_in":null}"#
         )
         .replace("1G64S36D1N6RVKGEBA7RRP6RB6", &ulid::Ulid::from_bytes(*b"0123456789abcdef").to_string())
     );
@@ -133,10 +141,12 @@ fn absent_texts_are_null_and_lists_are_lists() {
         ..entry(&[])
     };
     let value: serde_json::Value = serde_json::from_str(&json(&bare)).unwrap();
-    for field in ["request_id", "tenant", "user", "decision", "revision", "actor", "before", "after", "context"] {
+    for field in
+        ["request_id", "tenant", "user", "decision", "revision", "actor", "before", "after", "context", "kept_one_in"]
+    {
         assert!(value.get(field).unwrap().is_null(), "{field}");
     }
-    for field in ["roles", "policies", "errors"] {
+    for field in ["roles", "policies", "errors", "redacted"] {
         assert_eq!(value.get(field).unwrap().as_array().unwrap().len(), 0, "{field}");
     }
 }

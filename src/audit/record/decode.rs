@@ -2,7 +2,7 @@
 
 use super::{
     Kind, Origin,
-    encode::{HEAD, TEXTS, VERSION},
+    encode::{HEAD, LENGTHS, TEXTS, VERSION},
 };
 use crate::model::{Decision, Timestamp};
 
@@ -55,6 +55,13 @@ pub struct Record<'a> {
     pub after: &'a str,
     /// JSON object text of the context.
     pub context: &'a str,
+    /// What was redacted before the record was written: the place as a JSON pointer into the record, a colon, and what was
+    /// done.
+    pub redacted: List<'a>,
+    /// The record was kept as one of so many like it; 0 where none was left out.
+    pub kept_one_in: u32,
+    /// Bytes of the record before it is compressed.
+    pub size: usize,
 }
 
 /// Bytes that are no record of a known version.
@@ -112,7 +119,8 @@ impl<'a> Record<'a> {
         if version != VERSION {
             return Err(Malformed);
         }
-        let mut texts = Texts { lengths: array::<{ 2 * TEXTS }>(head, 40).ok_or(Malformed)?, next: 0, rest: texts };
+        let mut texts =
+            Texts { lengths: array::<{ 2 * TEXTS }>(head, LENGTHS).ok_or(Malformed)?, next: 0, rest: texts };
         let record = Self {
             seq,
             time: time_of(head).ok_or(Malformed)?,
@@ -134,6 +142,9 @@ impl<'a> Record<'a> {
             before: texts.text()?,
             after: texts.text()?,
             context: texts.text()?,
+            redacted: List::checked(texts.bytes()?)?,
+            kept_one_in: u32::from_le_bytes(array(head, 40).ok_or(Malformed)?),
+            size: bytes.len(),
             decision: match decision {
                 0 => None,
                 1 => Some(Decision::Allow),

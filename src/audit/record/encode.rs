@@ -6,39 +6,46 @@
 //! ```text
 //! 0   u8   version (1)          16  u64  duration, nanoseconds
 //! 1   u8   kind                 24  [16] id
-//! 2   u8   source               40  [16 × u16] length of each text, in the order below
-//! 3   u8   decision: 0 none,    72  request_id tenant user roles action module resource_type resource_id
-//!          1 allow, 2 deny          reason policies errors revision actor before after context
-//! 4   u32  bit n: text n is cut
-//! 8   i64  time, microseconds       a list (roles, policies, errors) is its items, each with a u16 length in front
+//! 2   u8   source               40  u32  kept one in so many; 0 where nothing like it was left out
+//! 3   u8   decision: 0 none,    44  [17 × u16] length of each text, in the order below
+//!          1 allow, 2 deny      78  request_id tenant user roles action module resource_type resource_id
+//! 4   u32  bit n: text n is cut     reason policies errors revision actor before after context redacted
+//! 8   i64  time, microseconds
+//!                                   a list (roles, policies, errors, redacted) is its items, each with a u16 length in front
 //! ```
 //!
 //! A text longer than its limit is cut at a character and ends in [`CUT_MARK`], so that a record never exceeds [`MAX_RECORD`]
 //! and nothing that a caller sends can make it too large to be kept.
 
-use super::Entry;
+use super::{Entry, Marks};
 use crate::model::Decision;
 
 pub(super) const VERSION: u8 = 1;
 /// Length of the fixed head.
-pub(super) const HEAD: usize = 72;
+pub(super) const HEAD: usize = LENGTHS + 2 * TEXTS;
+/// Where the lengths of the texts stand in the head.
+pub(super) const LENGTHS: usize = 44;
 /// How many texts follow the head.
-pub(super) const TEXTS: usize = 16;
+pub(super) const TEXTS: usize = 17;
 /// What a text that was cut ends in.
 pub(super) const CUT_MARK: &str = "…[cut]";
 
-const NAME_LIMIT: usize = 1024;
+/// Longest name in a record, in bytes; a longer one is cut.
+pub const NAME_LIMIT: usize = 1024;
 const ROLES_LIMIT: usize = 4 * 1024;
 const LIST_LIMIT: usize = 8 * 1024;
-const JSON_LIMIT: usize = 10 * 1024;
+/// Longest text of JSON in a record (`before`, `after`, `context`), in bytes; a longer one is cut.
+pub const JSON_LIMIT: usize = 10 * 1024;
+const REDACTED_LIMIT: usize = 2 * 1024;
 
-/// No record is longer. Ten names, three lists, three JSON texts.
-pub(crate) const MAX_RECORD: usize = HEAD + 10 * NAME_LIMIT + ROLES_LIMIT + 2 * LIST_LIMIT + 3 * JSON_LIMIT;
+/// No record is longer. Ten names, four lists, three JSON texts.
+pub(crate) const MAX_RECORD: usize =
+    HEAD + 10 * NAME_LIMIT + ROLES_LIMIT + 2 * LIST_LIMIT + 3 * JSON_LIMIT + REDACTED_LIMIT;
 // Blocks hold the length of a record in two bytes.
 const _: () = assert!(MAX_RECORD <= u16::MAX as usize);
 
 /// Puts the record's bytes at the start of `scratch` and answers them. Does not allocate when `scratch` is as it was left here.
-pub(crate) fn encode<'s>(entry: &Entry<'_>, scratch: &'s mut Vec<u8>) -> &'s [u8] {
+pub(crate) fn encode<'s>(entry: &Entry<'_>, marks: Marks<'_>, scratch: &'s mut Vec<u8>) -> &'s [u8] {
     // Of full length once and for all: bytes are then put in place with no growth to be looked after.
     scratch.resize(MAX_RECORD, 0);
     let mut texts = Writer { out: scratch, at: HEAD, lengths: [0; TEXTS], next: 0, cut: 0 };
@@ -58,14 +65,15 @@ pub(crate) fn encode<'s>(entry: &Entry<'_>, scratch: &'s mut Vec<u8>) -> &'s [u8
     texts.text(entry.before, JSON_LIMIT);
     texts.text(entry.after, JSON_LIMIT);
     texts.text(entry.context, JSON_LIMIT);
+    texts.list(REDACTED_LIMIT, |list| marks.redacted.iter().for_each(|mark| list.item(mark)));
     let (lengths, cut, end) = (texts.lengths, texts.cut, texts.at);
     if let Some(head) = scratch.first_chunk_mut() {
-        *head = self::head(entry, cut, &lengths);
+        *head = self::head(entry, marks.kept_one_in, cut, &lengths);
     }
     scratch.get(..end).unwrap_or_default()
 }
 
-fn head(entry: &Entry<'_>, cut: u32, lengths: &[u16; TEXTS]) -> [u8; HEAD] {
+fn head(entry: &Entry<'_>, kept_one_in: u32, cut: u32, lengths: &[u16; TEXTS]) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     let decision = match entry.decision {
         None => 0,
@@ -77,7 +85,8 @@ fn head(entry: &Entry<'_>, cut: u32, lengths: &[u16; TEXTS]) -> [u8; HEAD] {
     put(&mut head, 8, &entry.time.as_micros().to_le_bytes());
     put(&mut head, 16, &entry.duration_ns.to_le_bytes());
     put(&mut head, 24, &entry.id);
-    if let Some(places) = head.get_mut(40..) {
+    put(&mut head, 40, &kept_one_in.to_le_bytes());
+    if let Some(places) = head.get_mut(LENGTHS..) {
         for (place, length) in places.as_chunks_mut().0.iter_mut().zip(lengths) {
             *place = length.to_le_bytes();
         }

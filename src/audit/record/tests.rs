@@ -33,7 +33,8 @@ fn full(roles: &[String]) -> Entry<'_> {
 }
 
 fn bytes(entry: &Entry<'_>) -> Vec<u8> {
-    encode(entry, &mut Vec::new()).to_vec()
+    let redacted = ["/user:mask".to_owned(), "/context/ip:hash".to_owned()];
+    encode(entry, Marks { redacted: &redacted, kept_one_in: 100 }, &mut Vec::new()).to_vec()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -69,6 +70,8 @@ fn what_was_encoded_is_decoded() {
     assert_eq!((record.revision, record.duration_ns), ("3f9c01d2a7b4", 1_234));
     assert_eq!((record.origin, record.actor), (Origin::ForwardAuth, "mona"));
     assert_eq!((record.before, record.after, record.context), (r#"{"a":1}"#, "{}", r#"{"ip":"10.1.2.3"}"#));
+    assert_eq!(record.redacted.iter().collect::<Vec<_>>(), ["/user:mask", "/context/ip:hash"]);
+    assert_eq!((record.kept_one_in, record.size), (100, bytes.len()));
     assert_eq!(time_of(&bytes), Some(record.time));
 }
 

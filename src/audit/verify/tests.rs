@@ -104,7 +104,7 @@ fn a_clock_that_went_back_is_told_and_no_problem() {
     for n in [0, 100_000_000, 1, 2, 200_000_000] {
         log.append(&entry(n)).unwrap();
     }
-    log.close().unwrap();
+    drop(log);
     let report = report(data.path());
     assert_eq!((report.problems, report.clock_jumps), (vec![], 1));
     assert_eq!(report.warnings, ["the clock went back by 99 s before record 3"]);

@@ -129,7 +129,7 @@ fn shared(data: &Path, mode: Mode, when_failed: WhenFailed) -> Arc<Shared> {
     let keeping = Keeping { segment_bytes, segment_age, signer: Some(Signer::none()), clock: Clock::system() };
     let store = Arc::new(Store::open(&lock.audit, keeping).unwrap().0);
     let rings = RingFiles { directory: lock.rings(), capacity: 1 << 18, generation: 9, records: 0 };
-    let manner = Manner { mode, when_full: WhenFull::Block, when_failed, on_commit: None };
+    let manner = Manner { mode, when_full: WhenFull::Block, when_failed, on_commit: None, intake: None };
     Arc::new(Shared::new(manner, rings, 1, store, lock).unwrap())
 }
 

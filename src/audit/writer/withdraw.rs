@@ -3,7 +3,7 @@
 use crate::{
     audit::{
         Entry, Kind, List, Texts,
-        record::{Record, encode},
+        record::{Marks, Record, encode},
     },
     model::{Decision, ReasonCode},
 };
@@ -16,7 +16,9 @@ pub(super) fn rewrite(bytes: &mut Vec<u8>) {
         Ok(record) if record.kind == Kind::Decision => {
             let mut scratch = Vec::new();
             let roles: Vec<String> = record.roles.iter().map(str::to_owned).collect();
-            encode(&denied(&record, &roles), &mut scratch).to_vec()
+            let redacted: Vec<String> = record.redacted.iter().map(str::to_owned).collect();
+            let marks = Marks { redacted: &redacted, kept_one_in: record.kept_one_in };
+            encode(&denied(&record, &roles), marks, &mut scratch).to_vec()
         }
         _ => return,
     };

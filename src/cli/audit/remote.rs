@@ -76,6 +76,13 @@ impl Remote {
         runtime.block_on(self.exchange(self.request(path, parameters)?, out))
     }
 
+    /// The same, where the answer is short.
+    pub(super) fn answer(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Vec<u8>, RemoteError> {
+        let mut answer = Vec::new();
+        self.get(path, parameters, &mut answer)?;
+        Ok(answer)
+    }
+
     async fn exchange(&self, request: Request<Empty<Bytes>>, out: &mut dyn Write) -> Result<(), RemoteError> {
         let slow = || RemoteError::Slow { address: self.authority() };
         let connecting = timeout(PATIENCE, TcpStream::connect((self.host.as_str(), self.port)));

@@ -2,7 +2,7 @@
 
 use super::AuditError;
 use serde_json::Value;
-use std::io::Write;
+use std::io::{self, Write};
 
 /// What is shown, and under which heading. The rest of a record is in `--output json`.
 const COLUMNS: [(&str, &str); 8] = [
@@ -18,7 +18,7 @@ const COLUMNS: [(&str, &str); 8] = [
 
 /// Prints a page; says how to go on where there is more.
 pub(super) fn print(page: &[u8], out: &mut dyn Write, say: &mut dyn FnMut(&str)) -> Result<(), AuditError> {
-    let page: Value = serde_json::from_slice(page).map_err(AuditError::Page)?;
+    let page: Value = serde_json::from_slice(page).map_err(AuditError::Answer)?;
     let records = page.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if records.is_empty() {
         say("no records");
@@ -26,20 +26,26 @@ pub(super) fn print(page: &[u8], out: &mut dyn Write, say: &mut dyn FnMut(&str))
     }
     let heading = COLUMNS.map(|(heading, _)| heading.to_owned());
     let rows: Vec<[String; 8]> = std::iter::once(heading).chain(records.iter().map(row)).collect();
-    let mut widths = [0; 8];
-    for row in &rows {
+    aligned(&rows, out)?;
+    if let Some(cursor) = page.get("next_cursor").and_then(Value::as_str) {
+        say(&format!("there are more; go on with `--cursor {}`", shown(cursor)));
+    }
+    Ok(())
+}
+
+/// Prints rows with their cells one below the other.
+pub(super) fn aligned<const N: usize>(rows: &[[String; N]], out: &mut dyn Write) -> io::Result<()> {
+    let mut widths = [0; N];
+    for row in rows {
         widths.iter_mut().zip(row).for_each(|(width, cell)| *width = cell.chars().count().max(*width));
     }
-    for row in &rows {
+    for row in rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
             line.push_str(cell);
             line.extend(std::iter::repeat_n(' ', width + 2 - cell.chars().count()));
         }
         writeln!(out, "{}", line.trim_end())?;
-    }
-    if let Some(cursor) = page.get("next_cursor").and_then(Value::as_str) {
-        say(&format!("there are more; go on with `--cursor {}`", shown(cursor)));
     }
     Ok(())
 }
@@ -68,6 +74,6 @@ fn text(record: &Value, field: &str) -> String {
 }
 
 /// A text as a terminal may get it: whoever chose a user's or a resource's name must not move the cursor.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
 }

@@ -1,10 +1,11 @@
-//! `GET /v1/audit` and `GET /v1/audit/export`: the audit log for administrators.
+//! `GET /v1/audit`, `/v1/audit/stats` and `/v1/audit/export`: the audit log for administrators.
 //!
 //! Reading blocks, so it happens off the runtime's threads. An export is streamed: the reader waits for the client, and what is in
-//! memory at any time is a few chunks, whatever the size of the log. A client that hangs up ends the reading.
+//! memory at any time is a few chunks, whatever the size of the log. A client that hangs up, or takes nothing for a while, ends the
+//! reading; and only so many exports run at once, so that slow clients leave threads to others.
 
 use crate::{
-    audit::{Format, Log, Query, QueryError, ReadError, Reader},
+    audit::{Export, ExportError, Format, Log, Query, QueryError, ReadError, Reader},
     http::{ApiError, ErrorCode},
 };
 use axum::{
@@ -20,45 +21,99 @@ use std::{
     borrow::Cow,
     io::{self, Write},
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
+    time::Duration,
 };
-use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::spawn_blocking,
+    time::timeout,
+};
 
 /// Bytes of one chunk of an export.
 const CHUNK: usize = 64 * 1024;
 /// Chunks between the reader and the client.
 const CHUNKS: usize = 4;
 
+/// How long a client may take nothing of its export.
+const STALLED: Duration = Duration::from_secs(30);
+/// Exports at once. Each keeps one of the threads that block, and queries and compiling need some too.
+const EXPORTS: usize = 4;
+
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What the routes share.
+#[derive(Debug, Clone)]
+struct Services {
+    log: Log,
+    exports: Arc<Semaphore>,
+}
 
 /// The routes, over a running log.
 pub fn routes(log: Log) -> Router {
-    Router::new().route("/v1/audit", get(list)).route("/v1/audit/export", get(export)).with_state(log)
+    let services = Services { log, exports: Arc::new(Semaphore::new(EXPORTS)) };
+    Router::new()
+        .route("/v1/audit", get(list))
+        .route("/v1/audit/stats", get(stats))
+        .route("/v1/audit/export", get(export))
+        .with_state(services)
 }
 
-async fn list(State(log): State<Log>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response<Body> {
+async fn list(
+    State(Services { log, .. }): State<Services>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response<Body> {
     let request_id = RequestId::of(&headers);
-    let page = match parse(query.as_deref(), &[]).and_then(|asked| Ok(asked.query.for_page()?)) {
+    let page = match parse(query.as_deref(), Route::List).and_then(|asked| Ok(asked.query.for_page()?)) {
         Ok(query) => read(move || log.reader().page(&query)).await,
         Err(error) => Err(error),
     };
-    match page {
-        Ok(page) => request_id.answer(StatusCode::OK, "application/json", page.into()),
-        Err(error) => request_id.refuse(&error),
-    }
+    request_id.answer_json(page)
 }
 
-async fn export(State(log): State<Log>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response<Body> {
+async fn stats(
+    State(Services { log, .. }): State<Services>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response<Body> {
     let request_id = RequestId::of(&headers);
-    let Asked { query, format } = match parse(query.as_deref(), &["format"]) {
+    let figures = match parse(query.as_deref(), Route::Stats) {
+        Ok(asked) => read(move || log.reader().figures(&asked.query)).await,
+        Err(error) => Err(error),
+    };
+    let failed = |_| ApiError::new(ErrorCode::Internal, "the figures cannot be written");
+    request_id.answer_json(figures.and_then(|figures| serde_json::to_vec(&figures).map_err(failed)))
+}
+
+async fn export(
+    State(Services { log, exports }): State<Services>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let request_id = RequestId::of(&headers);
+    let Asked { query, export } = match parse(query.as_deref(), Route::Export) {
         Ok(asked) => asked,
         Err(error) => return request_id.refuse(&error),
     };
+    let Ok(place) = exports.try_acquire_owned() else {
+        let message = format!("{EXPORTS} exports are running already");
+        return request_id.refuse(&ApiError::new(ErrorCode::Overloaded, message));
+    };
     let (sender, receiver) = mpsc::channel(CHUNKS);
+    let whole = Arc::new(AtomicBool::new(false));
+    let body = Stream { receiver, whole: Arc::clone(&whole) };
+    let chunks = Chunks { chunk: Vec::with_capacity(CHUNK), sender, runtime: Handle::current(), whole, _place: place };
     // Nobody waits for it: it ends when the export does or the client has gone, and a dropped channel tells it.
-    drop(spawn_blocking(move || stream(&log.reader(), &query, format, sender)));
-    let mut response = request_id.answer(StatusCode::OK, format.content_type(), Body::new(Stream { receiver }));
-    let name = match format {
+    drop(spawn_blocking(move || stream(&log.reader(), &query, export, chunks)));
+    let content_type = export.format.content_type();
+    let mut response = request_id.answer(StatusCode::OK, content_type, Body::new(body));
+    let name = match export.format {
         Format::Csv => "attachment; filename=\"audit.csv\"",
         Format::Ndjson => "attachment; filename=\"audit.ndjson\"",
     };
@@ -66,31 +121,61 @@ async fn export(State(log): State<Log>, RawQuery(query): RawQuery, headers: Head
     response
 }
 
+/// Which parameters a path takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    List,
+    Stats,
+    Export,
+}
+
+impl Route {
+    /// Why a parameter of the others has no place here.
+    fn refuses(self, name: &str) -> Option<&'static str> {
+        match (self, name) {
+            (Self::Export, "cursor") => Some("an export that broke off goes on with `after_seq`"),
+            (Self::Stats, "order" | "limit" | "cursor") => Some("figures are of all records that match"),
+            _ => None,
+        }
+    }
+}
+
 /// What an address asks for.
 struct Asked {
     query: Query,
-    format: Format,
+    export: Export,
 }
 
-/// Reads the address's query; `format` is a parameter only where it is among `beside`.
-fn parse(query: Option<&str>, beside: &[&str]) -> Result<Asked, ApiError> {
+/// Reads the address's query.
+fn parse(query: Option<&str>, route: Route) -> Result<Asked, ApiError> {
     let mut parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
-    let mut format = None;
+    let (mut format, mut after_seq) = (None, None);
     for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, value) = (decode(name)?, decode(value)?);
-        if !beside.contains(&name.as_ref()) {
-            parameters.push((name, value));
-            continue;
+        if let Some(why) = route.refuses(&name) {
+            return Err(ApiError::malformed(format!("`{name}` is no parameter of this path: {why}")));
         }
-        let known = Format::parse(&value)
-            .ok_or_else(|| ApiError::malformed(format!("`{value}` is no value of `format`: `csv` or `ndjson`")))?;
-        if format.replace(known).is_some() {
-            return Err(ApiError::malformed("parameter `format` is given more than once"));
+        match name.as_ref() {
+            "format" if route == Route::Export => {
+                once("format", &mut format, Format::parse(&value), &value, "`csv` or `ndjson`")?
+            }
+            "after_seq" if route == Route::Export => {
+                once("after_seq", &mut after_seq, value.parse().ok(), &value, "the number of a record")?;
+            }
+            _ => parameters.push((name, value)),
         }
     }
     let query = Query::parse(parameters.iter().map(|(name, value)| (name.as_ref(), value.as_ref())))?;
-    Ok(Asked { query, format: format.unwrap_or_default() })
+    Ok(Asked { query, export: Export { format: format.unwrap_or_default(), after_seq } })
+}
+
+fn once<T>(name: &str, place: &mut Option<T>, read: Option<T>, value: &str, expected: &str) -> Result<(), ApiError> {
+    let read = read.ok_or_else(|| ApiError::malformed(format!("`{value}` is no value of `{name}`: {expected}")))?;
+    match place.replace(read) {
+        None => Ok(()),
+        Some(_) => Err(ApiError::malformed(format!("parameter `{name}` is given more than once"))),
+    }
 }
 
 /// Percent-decoding of a form's name or value, where `+` is a space.
@@ -142,26 +227,36 @@ fn read_failed(error: &ReadError) {
     tracing::error!(event = "audit_read_failed", %error, "a query of the audit log failed");
 }
 
-/// Sends the export in chunks.
-fn stream(reader: &Reader, query: &Query, format: Format, sender: mpsc::Sender<io::Result<Bytes>>) {
-    let mut chunks = Chunks { chunk: Vec::with_capacity(CHUNK), sender };
-    match reader.export(query, format, &mut chunks) {
-        Ok(_) => {}
-        Err(crate::audit::ExportError::Write(_)) => {
-            tracing::debug!(event = "audit_export_abandoned", "the client of an export has hung up");
+/// Sends the export in chunks. What ends without the last word is cut off in mid-stream by [`Stream`].
+fn stream(reader: &Reader, query: &Query, export: Export, mut chunks: Chunks) {
+    match reader.export(query, export, &mut chunks) {
+        Ok(_) => chunks.whole.store(true, Ordering::Release),
+        Err(ExportError::Write(error)) => {
+            tracing::debug!(event = "audit_export_abandoned", %error, "the client of an export has gone");
         }
-        Err(crate::audit::ExportError::Read(error)) => {
-            read_failed(&error);
-            // Cuts the answer off in mid-stream, so that the client does not take a part for the whole.
-            drop(chunks.sender.blocking_send(Err(io::Error::other("the audit log cannot be read"))));
-        }
+        Err(ExportError::Read(error)) => read_failed(&error),
     }
 }
 
 /// Collects what is written into chunks.
 struct Chunks {
     chunk: Vec<u8>,
-    sender: mpsc::Sender<io::Result<Bytes>>,
+    sender: mpsc::Sender<Bytes>,
+    runtime: Handle,
+    /// Whether everything was sent.
+    whole: Arc<AtomicBool>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Chunks {
+    /// Waits until the client has taken enough of what was sent before.
+    fn send(&self, chunk: Bytes) -> io::Result<()> {
+        match self.runtime.block_on(timeout(STALLED, self.sender.send(chunk))) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
 }
 
 impl Write for Chunks {
@@ -178,13 +273,14 @@ impl Write for Chunks {
             return Ok(());
         }
         let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK));
-        self.sender.blocking_send(Ok(chunk.into())).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.send(chunk.into())
     }
 }
 
-/// The body of an export.
+/// The body of an export. Ends with an error where the export did not come to its end, so that nobody takes a part for the whole.
 struct Stream {
-    receiver: mpsc::Receiver<io::Result<Bytes>>,
+    receiver: mpsc::Receiver<Bytes>,
+    whole: Arc<AtomicBool>,
 }
 
 impl hyper::body::Body for Stream {
@@ -195,7 +291,11 @@ impl hyper::body::Body for Stream {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        self.receiver.poll_recv(context).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+        self.receiver.poll_recv(context).map(|chunk| match chunk {
+            Some(chunk) => Some(Ok(Frame::data(chunk))),
+            None if self.whole.load(Ordering::Acquire) => None,
+            None => Some(Err(io::Error::other("the export broke off"))),
+        })
     }
 }
 
@@ -221,6 +321,13 @@ impl RequestId {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response.headers_mut().insert(X_REQUEST_ID.clone(), self.0);
         response
+    }
+
+    fn answer_json(self, body: Result<Vec<u8>, ApiError>) -> Response<Body> {
+        match body {
+            Ok(body) => self.answer(StatusCode::OK, "application/json", body.into()),
+            Err(error) => self.refuse(&error),
+        }
     }
 
     fn refuse(self, error: &ApiError) -> Response<Body> {

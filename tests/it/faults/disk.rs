@@ -147,7 +147,9 @@ impl<'t> Disk<'t> {
     }
 
     fn find(&self, path: &str) -> Option<usize> {
-        path.split('/').filter(|name| !name.is_empty()).try_fold(0, |node, name| self.directory(node).live.get(name).copied())
+        path.split('/')
+            .filter(|name| !name.is_empty())
+            .try_fold(0, |node, name| self.directory(node).live.get(name).copied())
     }
 
     /// The directory that a path is in, and its last name.
@@ -214,7 +216,8 @@ impl<'t> Disk<'t> {
 
 impl FileNode {
     fn sync(&mut self, trace: &Trace) {
-        let (doubtful, sure): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pending).into_iter().partition(|change| change.doubtful);
+        let (doubtful, sure): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.pending).into_iter().partition(|change| change.doubtful);
         for change in &sure {
             change.what.apply(&mut self.durable, trace);
         }
@@ -226,7 +229,11 @@ impl FileNode {
     /// In pieces, so that each can be lost by itself.
     fn doubt(&mut self) {
         let pending = std::mem::take(&mut self.pending);
-        self.pending = pending.iter().flat_map(|change| change.what.sectors()).map(|what| Change { what, doubtful: true }).collect();
+        self.pending = pending
+            .iter()
+            .flat_map(|change| change.what.sectors())
+            .map(|what| Change { what, doubtful: true })
+            .collect();
     }
 
     fn kept(&self, trace: &Trace, keep: Keep, random: &mut fastrand::Rng) -> Vec<u8> {

@@ -61,6 +61,22 @@ pub fn command<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> 
     command
 }
 
+/// The same command, started by a shell that does something else first in its process.
+pub fn after(first: &str, command: &Command) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(format!("{first}; exec \"$0\" \"$@\"")).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        shell.current_dir(directory);
+    }
+    shell
+}
+
 /// Runs `sidegate` with these arguments to its end.
 #[track_caller]
 pub fn sidegate<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Exited {

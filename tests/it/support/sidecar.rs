@@ -31,6 +31,7 @@ pub struct Builder {
     config: serde_yaml::Value,
     env: Vec<(String, String)>,
     args: Vec<String>,
+    shell: Option<String>,
     listen: [(&'static str, String); 3],
 }
 
@@ -91,6 +92,13 @@ impl Builder {
         self
     }
 
+    /// What a shell does first in the process that becomes the sidecar, such as `umask 000`.
+    #[must_use]
+    pub fn shell(mut self, first: &str) -> Self {
+        self.shell = Some(first.to_owned());
+        self
+    }
+
     /// Starts it and waits until it is ready.
     #[track_caller]
     pub fn start(self) -> Sidecar {
@@ -128,6 +136,9 @@ impl Builder {
             command.arg(format!("--{listener}-listen")).arg(address);
         }
         command.args(&self.args).envs(self.env);
+        if let Some(first) = &self.shell {
+            command = process::after(first, &command);
+        }
         (Process::spawn(command), data, scratch)
     }
 }
@@ -141,6 +152,7 @@ impl Sidecar {
             config: serde_yaml::from_str(BASE).expect("YAML"),
             env: Vec::new(),
             args: Vec::new(),
+            shell: None,
             listen: ["authorize", "admin", "ops"].map(|listener| (listener, "127.0.0.1:0".to_owned())),
         }
     }

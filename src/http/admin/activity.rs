@@ -1,0 +1,155 @@
+//! `POST /v1/activity`: what applications report goes into the same log as decisions.
+//!
+//! One object, an array of them, or one a line (NDJSON). A batch is taken as a whole or not at all: every problem of every item is in one
+//! answer. The answer with the ids leaves once all records are as durable as `audit.mode` demands.
+
+mod read;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    audit::{Entry, Kind, Log, NAME_LIMIT, Origin, RecordError, Ticket},
+    http::{ApiError, ErrorCode, management::Error, request_id::X_REQUEST_ID},
+    lifecycle::Clock,
+};
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse as _, Response},
+    routing::post,
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use read::{Activity, Form, Refused};
+use serde_json::json;
+use std::time::Duration;
+use tokio::{task::spawn_blocking, time::timeout};
+use ulid::Ulid;
+
+/// Longest body.
+const MOST_BYTES: usize = 1024 * 1024;
+/// Time to send it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+static SIDEGATE_ACTOR: HeaderName = HeaderName::from_static("sidegate-actor");
+
+/// The route, over a running log.
+pub fn routes(log: Log) -> Router {
+    Router::new().route("/v1/activity", post(report)).with_state(log)
+}
+
+async fn report(State(log): State<Log>, request: Request) -> Result<Response, Error> {
+    let (head, body) = request.into_parts();
+    let form = form(&head.headers)?;
+    // The frame has made one up where there was none; the record cuts what is too long.
+    let request_id = head.headers.get(&X_REQUEST_ID).map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
+    let request_id = request_id.unwrap_or_default();
+    let actor = actor(&head.headers)?.to_owned();
+    let body = whole(body).await?;
+    let activities = match read::read(&body, form) {
+        Ok(activities) => activities,
+        Err(Refused::Malformed(error)) => return Err(error.into()),
+        Err(Refused::Problems(problems)) => return Ok(refusal(&problems, &request_id)),
+    };
+    let kept = {
+        let log = log.clone();
+        spawn_blocking(move || keep(&log, &activities, &actor, &request_id)).await
+    };
+    let (ids, last) = kept.map_err(|_| ApiError::new(ErrorCode::Internal, "the records cannot be written"))??;
+    // All come from one ring, so the last one is durable last.
+    log.committed(last).await.map_err(|_| unavailable("the audit log has failed"))?;
+    Ok(Json(json!({ "ids": ids })).into_response())
+}
+
+/// Writes the records, one after the other; waits where the ring is full.
+fn keep(log: &Log, activities: &[Activity], actor: &str, request_id: &str) -> Result<(Vec<String>, Ticket), ApiError> {
+    let mut ids = Vec::with_capacity(activities.len());
+    let mut last = Ticket::NONE;
+    for activity in activities {
+        let now = Clock::system().now();
+        let id = Ulid::from_parts(u64::try_from(now.as_micros() / 1000).unwrap_or_default(), fastrand::u128(..));
+        let entry = Entry {
+            request_id,
+            tenant: &activity.tenant,
+            user: &activity.user,
+            action: &activity.action,
+            module: &activity.module,
+            resource_type: &activity.resource_type,
+            resource_id: &activity.resource_id,
+            origin: Origin::Admin,
+            actor,
+            before: &activity.before,
+            after: &activity.after,
+            context: &activity.context,
+            ..Entry::blank(Kind::Activity, now, id.to_bytes())
+        };
+        let why = match log.append(&entry) {
+            Ok(Ticket::NONE) | Err(RecordError::Full) => "the audit queue is full",
+            Err(RecordError::Failed) => "the audit log has failed",
+            Ok(ticket) => {
+                last = ticket;
+                ids.push(id.to_string());
+                continue;
+            }
+        };
+        let (taken, all) = (ids.len(), activities.len());
+        return Err(unavailable(format!("{why}; {taken} of {all} records were taken")));
+    }
+    Ok((ids, last))
+}
+
+fn unavailable(why: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
+    ApiError::new(ErrorCode::AuditUnavailable, why)
+}
+
+fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
+    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let essence = content_type.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    if essence.eq_ignore_ascii_case(b"application/json") {
+        return Ok(Form::Json);
+    }
+    if essence.eq_ignore_ascii_case(b"application/x-ndjson") {
+        return Ok(Form::Ndjson);
+    }
+    let given = String::from_utf8_lossy(content_type);
+    let message = format!("the content type must be `application/json` or `application/x-ndjson`, it is `{given}`");
+    Err(ApiError::new(ErrorCode::UnsupportedContentType, message))
+}
+
+/// Who acts through the application. Cut or changed it would name somebody else.
+fn actor(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let Some(value) = headers.get(&SIDEGATE_ACTOR) else { return Ok("") };
+    let text = str::from_utf8(value.as_bytes()).ok().filter(|text| text.len() <= NAME_LIMIT);
+    text.ok_or_else(|| {
+        ApiError::malformed(format!("the header `{SIDEGATE_ACTOR}` is not UTF-8 of at most {NAME_LIMIT} bytes"))
+    })
+}
+
+async fn whole(body: Body) -> Result<Bytes, ApiError> {
+    let reading = timeout(PATIENCE, Limited::new(body, MOST_BYTES).collect());
+    match reading.await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let message = format!("the body is longer than {MOST_BYTES} bytes; send smaller batches");
+            Err(ApiError::new(ErrorCode::BodyTooLarge, message))
+        }
+        Ok(Err(_)) => Err(ApiError::malformed("the body broke off")),
+        Err(_) => Err(ApiError::new(ErrorCode::RequestTimeout, format!("the body did not arrive within {PATIENCE:?}"))),
+    }
+}
+
+fn refusal(problems: &[read::Problem], request_id: &str) -> Response {
+    let code = ErrorCode::InvalidActivity;
+    let listed: Vec<_> =
+        problems.iter().map(|problem| json!({ "pointer": problem.pointer, "message": problem.message })).collect();
+    let message = match problems {
+        [one] => one.to_string(),
+        [first, ..] => format!("{first}, and {} more problems; nothing was taken", problems.len() - 1),
+        [] => String::new(),
+    };
+    let error = json!({ "code": code.as_str(), "message": message, "request_id": request_id, "problems": listed });
+    let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
+    (status, Json(json!({ "error": error }))).into_response()
+}
