@@ -16,6 +16,7 @@
 //! ```
 
 mod catalog;
+mod database;
 mod head;
 mod opening;
 mod origin;
@@ -80,9 +81,14 @@ impl StoreError {
     pub(crate) fn is_damage(&self) -> bool {
         match self {
             Self::Panicked { .. } | Self::Damaged { .. } => true,
-            // What sled makes up itself has no number of the operating system.
+            // What sled makes up itself has one of these kinds and no number of the operating system. What a call has answered it hands
+            // on in copies, which have lost the number too.
             Self::Segment { source: sled::Error::Io(error), .. } => {
-                error.raw_os_error().is_none() && !segment::is_lock(error)
+                let is_made_up = matches!(
+                    error.kind(),
+                    io::ErrorKind::Other | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
+                );
+                is_made_up && error.raw_os_error().is_none() && !database::is_lock(error)
             }
             Self::Segment { .. } => true,
             Self::Io { .. } | Self::Manifest { .. } | Self::Busy { .. } | Self::Closed => false,
