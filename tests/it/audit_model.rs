@@ -123,7 +123,9 @@ fn cursors_stay_where_they_are_while_writing_goes_on() {
         let mode = if rng.bool() { Mode::Synced } else { Mode::Durable };
         let log = Log::open(Options { ring_bytes: 0, mode, ..Options::new(data.path()) }).expect("a log");
         let mut records: Vec<Value> = (1..rng.u64(2..400)).map(|seq| record(&mut rng, seq)).collect();
-        records.iter().for_each(|record| append(&log, record));
+        for record in &records {
+            append(&log, record);
+        }
         log.settle().expect("the records are stored");
         let before = records.clone();
         let filter = filter(&mut rng, &records);

@@ -158,7 +158,7 @@ fn parse(query: Option<&str>, route: Route) -> Result<Asked, ApiError> {
         }
         match name.as_ref() {
             "format" if route == Route::Export => {
-                once("format", &mut format, Format::parse(&value), &value, "`csv` or `ndjson`")?
+                once("format", &mut format, Format::parse(&value), &value, "`csv` or `ndjson`")?;
             }
             "after_seq" if route == Route::Export => {
                 once("after_seq", &mut after_seq, value.parse().ok(), &value, "the number of a record")?;

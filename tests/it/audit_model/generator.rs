@@ -50,7 +50,7 @@ fn json(rng: &mut Rng) -> Value {
 pub(super) fn record(rng: &mut Rng, seq: u64) -> Value {
     let decision = [Value::Null, "allow".into(), "deny".into()][rng.usize(..3)].clone();
     let id = ulid::Ulid::from_parts(seq, rng.u128(..));
-    let nanoseconds = rng.u64(..10_000_000);
+    let nanoseconds = rng.u32(..10_000_000);
     json!({
         "seq": seq,
         // Not quite in order, as those of several threads.
@@ -60,7 +60,7 @@ pub(super) fn record(rng: &mut Rng, seq: u64) -> Value {
         "request_id": name(rng), "tenant": name(rng), "user": name(rng), "roles": list(rng), "action": word(rng), "module": word(rng),
         "resource_type": word(rng), "resource_id": name(rng), "decision": decision, "reason": word(rng), "policies": list(rng),
         "errors": list(rng), "revision": "3f9c01d2a7b4",
-        "duration_us": (nanoseconds / 1000) as f64 + (nanoseconds % 1000) as f64 / 1000.0,
+        "duration_us": f64::from(nanoseconds) / 1000.0,
         "source": Origin::ALL[rng.usize(..Origin::ALL.len())].as_str(),
         "actor": name(rng), "before": json(rng), "after": json(rng), "context": json(rng), "redacted": [], "kept_one_in": null,
     })
@@ -84,7 +84,7 @@ pub(super) fn append(log: &Log, record: &Value) {
     let json = |name: &str| if record[name].is_null() { String::new() } else { record[name].to_string() };
     let (roles, policies, errors) = (texts("roles"), texts("policies"), texts("errors"));
     let (before, after, context) = (json("before"), json("after"), json("context"));
-    let nanoseconds = (record["duration_us"].as_f64().expect("a number") * 1000.0).round();
+    let nanoseconds = format!("{:.3}", record["duration_us"].as_f64().expect("a number")).replace('.', "");
     log.append(&Entry {
         time: Timestamp::parse(text("time")).expect("a time"),
         kind: Kind::parse(text("kind")).expect("a kind"),
@@ -102,7 +102,7 @@ pub(super) fn append(log: &Log, record: &Value) {
         policies: &policies,
         errors: &errors,
         revision: text("revision"),
-        duration_ns: nanoseconds as u64,
+        duration_ns: nanoseconds.parse().expect("digits"),
         origin: Origin::parse(text("source")).expect("an origin"),
         actor: text("actor"),
         before: &before,
