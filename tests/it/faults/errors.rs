@@ -80,7 +80,7 @@ impl Sweep {
     fn work(&self, case: u64) -> Work {
         let data = self.shim.directory().join(format!("data-{case}"));
         // A segment for each commit: rotations all the time.
-        let place = Place { data, synced: true, segment_bytes: 1, retained_bytes: Some(3_000_000), checkpoints: None };
+        let place = Place { data, synced: true, segment_bytes: 1, retained_bytes: Some(3_000_000), checkpoints: None, heals: true };
         let acks = self.shim.acks().to_owned();
         Work { place, acks, round: 0, threads: 2, records: 5, padding: 50, dies: false, patience_ms: 20_000 }
     }
