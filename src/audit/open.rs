@@ -340,8 +340,7 @@ fn record_gaps(
         writer.store_rest()?;
         writer.commit(true)?;
         let path = store.directory();
-        quarantine::note_recorded(path, &gaps)
-            .map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
+        quarantine::note_recorded(path, &gaps).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
     }
     Ok(())
 }

@@ -231,9 +231,10 @@ impl Scan<'_> {
 
     /// Whether a segment may hold what is looked for, as far as its manifest says.
     fn may_match(&self, stretch: &Stretch) -> bool {
-        stretch.manifest.as_ref().is_none_or(|manifest| {
-            self.query.overlaps(manifest.says.min_time, manifest.says.max_time)
-        })
+        stretch
+            .manifest
+            .as_ref()
+            .is_none_or(|manifest| self.query.overlaps(manifest.says.min_time, manifest.says.max_time))
     }
 
     /// `None` where retention has removed it just now.

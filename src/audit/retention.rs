@@ -11,11 +11,7 @@ use super::{
 };
 use crate::{config::Hold, model::Timestamp};
 use serde::{Deserialize, Serialize};
-use std::{
-    fs, io,
-    path::Path,
-    time::Duration,
-};
+use std::{fs, io, path::Path, time::Duration};
 
 const TOMBSTONE: &str = "TOMBSTONE";
 /// A file that is given up where a full disk leaves no room for the tombstone.

@@ -63,11 +63,21 @@ struct Word {
     status: &'static str,
 }
 
+/// Requests may be sent here; what somebody should look at all the same.
+#[derive(Debug, Serialize)]
+struct Ready {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<Reason>,
+}
+
 /// Why requests should not be sent here.
 #[derive(Debug, Serialize)]
 struct NotReady {
     status: &'static str,
     reasons: Vec<Reason>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<Reason>,
 }
 
 #[derive(Debug, Serialize)]
@@ -88,11 +98,17 @@ async fn readiness(State(services): State<Services>) -> Response {
         Health::Closed => Some(Reason { name: "audit", message: "the audit log is closed".to_owned() }),
     };
     let reasons: Vec<Reason> = held.chain(failed).collect();
+    let notes = services.log.gaps().iter().map(note_of).collect();
     if reasons.is_empty() {
-        Json(Word { status: "ready" }).into_response()
+        Json(Ready { status: "ready", notes }).into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(NotReady { status: "not_ready", reasons })).into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, Json(NotReady { status: "not_ready", reasons, notes })).into_response()
     }
+}
+
+fn note_of(gap: &audit::Gap) -> Reason {
+    let audit::Gap { first_seq, last_seq, why, .. } = gap;
+    Reason { name: "audit", message: format!("the audit log has a gap: records {first_seq} to {last_seq}: {why}") }
 }
 
 /// What is going on.

@@ -26,6 +26,10 @@ mod audit;
 mod audit_modes;
 /// Queries and exports over HTTP and in process, against a naive model.
 mod audit_query;
+/// Segments that come of age, checkpoints, damaged segments.
+mod audit_upkeep;
+/// `audit verify` over logs that were changed.
+mod audit_verify;
 /// `POST /v1/authorize`: forms of a question, reasons, revisions.
 mod authorize;
 /// AuthZEN: the interoperability scenarios, the certification fixture, batches.

@@ -19,7 +19,7 @@ pub use generation::{decides, generation, wait_decides};
 pub use grid::Grid;
 pub use paths::{repo, shared};
 pub use policies::PolicyDir;
-pub use process::sidegate;
+pub use process::{Exited, sidegate};
 pub use raw::Raw;
 pub use rustix::process::Signal;
 pub use sidecar::{Builder as SidecarBuilder, Sidecar};

@@ -82,7 +82,10 @@ fn summary(report: &Report) -> String {
         line("note", warning.clone());
     }
     if !report.complete {
-        line("note", "an instance runs: the segment that it writes to was left out; stop it to check that too".to_owned());
+        line(
+            "note",
+            "an instance runs: the segment that it writes to was left out; stop it to check that too".to_owned(),
+        );
     }
     for problem in &report.problems {
         let place = match (problem.seq, &problem.segment) {

@@ -36,7 +36,9 @@ fn damage_is_found_or_harmless() {
         let is_checked = case % 10 == 0 || ["checkpoints", "SEALED", "TOMBSTONE"].contains(&&*kind);
         match outcome(&mut reader, template, &template.place.at(copy.path()), is_checked) {
             Ok(outcome) => *counts.entry((kind, outcome)).or_default() += 1,
-            Err(why) => failures.push(format!("{}: {what}, of the log that was {}: {why}", cases.replay(case), template.name)),
+            Err(why) => {
+                failures.push(format!("{}: {what}, of the log that was {}: {why}", cases.replay(case), template.name))
+            }
         }
     }
     println!("{counts:#?}");
@@ -92,7 +94,14 @@ impl Template {
     /// Several segments, blocks and commits; where the process was killed, rings that hold what the store does not.
     fn new(reader: &mut Helper, name: &'static str, killed: bool, retained_bytes: Option<u64>) -> Self {
         let scratch = scratch();
-        let place = Place { data: scratch.path().join("data"), synced: true, segment_bytes: 60_000, retained_bytes, checkpoints: Some(scratch.path().join("checkpoints")), heals: false };
+        let place = Place {
+            data: scratch.path().join("data"),
+            synced: true,
+            segment_bytes: 60_000,
+            retained_bytes,
+            checkpoints: Some(scratch.path().join("checkpoints")),
+            heals: false,
+        };
         let mut helper = Helper::start(None);
         let mut work = Work {
             place: place.clone(),
@@ -161,7 +170,11 @@ impl Damage {
             3 => Self::Extend(file),
             4 => Self::Delete(file),
             5 => {
-                let other = if random.bool() { (*random.choice(of_kind).unwrap()).clone() } else { random.choice(files).unwrap().clone() };
+                let other = if random.bool() {
+                    (*random.choice(of_kind).unwrap()).clone()
+                } else {
+                    random.choice(files).unwrap().clone()
+                };
                 Self::Swap(file, other)
             }
             _ => Self::FlipBit(file),
@@ -170,7 +183,11 @@ impl Damage {
 
     fn kind(&self) -> String {
         match self {
-            Self::FlipBit(file) | Self::Zero(file) | Self::Garbage(file) | Self::Truncate(file) | Self::Extend(file) => kind(file),
+            Self::FlipBit(file)
+            | Self::Zero(file)
+            | Self::Garbage(file)
+            | Self::Truncate(file)
+            | Self::Extend(file) => kind(file),
             Self::Delete(file) | Self::Swap(file, _) => kind(file),
         }
     }
@@ -224,7 +241,8 @@ impl Damage {
 
 /// Where damage is done: mostly where something is written.
 fn place(bytes: &[u8], random: &mut fastrand::Rng) -> usize {
-    let used: Vec<usize> = bytes.chunks(64).enumerate().filter(|(_, chunk)| chunk.iter().any(|byte| *byte != 0)).map(|(n, _)| n).collect();
+    let used: Vec<usize> =
+        bytes.chunks(64).enumerate().filter(|(_, chunk)| chunk.iter().any(|byte| *byte != 0)).map(|(n, _)| n).collect();
     match random.choice(&used) {
         Some(chunk) if random.u8(..4) != 0 => (chunk * 64 + random.usize(..64)).min(bytes.len() - 1),
         _ => random.usize(..bytes.len().max(1)),

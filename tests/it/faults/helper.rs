@@ -10,7 +10,9 @@ use super::{
 use crate::{audit::entry, support::wait_until};
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
-use sidegate::audit::{Checkpoints, Health, Log, Mode, Options, Order, Query, Recorder, Retention, Verification, verify};
+use sidegate::audit::{
+    Checkpoints, Health, Log, Mode, Options, Order, Query, Recorder, Retention, Verification, verify,
+};
 use std::{
     fs::OpenOptions,
     io::{BufRead, BufReader, Read, Write},

@@ -1,0 +1,204 @@
+//! What the sidecar does with its audit log while it runs: segments of age, checkpoints, damaged segments, settings that are refused.
+
+use crate::support::{Exited, Sidecar, repo, wait_for};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+const SOON: Duration = Duration::from_secs(30);
+
+fn ask(sidecar: &Sidecar, count: usize) {
+    for _ in 0..count {
+        let question = json!({ "user": "bob", "action": "edit", "resource": "order:o-1" });
+        assert_eq!(sidecar.authorize(&question).0, 200);
+    }
+}
+
+fn segments(data: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(data.join("audit")).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> =
+        entries.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("seg-")).collect();
+    found.sort();
+    found
+}
+
+fn system(sidecar: &Sidecar, reason: &str) -> Vec<Value> {
+    let page = sidecar.admin_get("/v1/audit?kind=system&limit=1000").json();
+    page["items"].as_array().unwrap().iter().filter(|record| record["reason"] == reason).cloned().collect()
+}
+
+#[test]
+fn a_segment_comes_of_age_while_nothing_happens_and_none_is_empty() {
+    let sidecar = Sidecar::builder().config("audit: { segment: { age: 500ms } }").start();
+    ask(&sidecar, 3);
+    wait_for("the first segment is closed", SOON, || {
+        segments(sidecar.data()).iter().any(|path| path.join("SEALED").exists())
+    });
+    wait_for("a second one is there", SOON, || segments(sidecar.data()).len() == 2);
+    // Another span without a record makes no other segment: what follows is in the second.
+    let checkpoint = sidecar.wait_event("audit_checkpoint", SOON, |_| true);
+    wait_for("the segment is old enough", SOON, || {
+        let created = fs::metadata(segments(sidecar.data())[1].join("ORIGIN")).unwrap().modified().unwrap();
+        created.elapsed().unwrap_or_default() > Duration::from_millis(1500)
+    });
+    assert_eq!(segments(sidecar.data()).len(), 2, "{checkpoint}");
+    ask(&sidecar, 1);
+    wait_for("a record brings the next", SOON, || segments(sidecar.data()).len() == 3);
+    sidecar.stop();
+}
+
+/// A receiver of webhooks: answers 204 to each, and hands its body on.
+fn receiver() -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/checkpoints", listener.local_addr().unwrap());
+    let (send, received) = mpsc::channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
+            let body = loop {
+                let read = stream.read(&mut chunk).unwrap();
+                bytes.extend_from_slice(&chunk[..read]);
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                    let length = head
+                        .lines()
+                        .find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+                    if body.len() == length.unwrap().parse::<usize>().unwrap() {
+                        assert!(head.starts_with("POST /checkpoints HTTP/1.1"), "{head}");
+                        break body.to_owned();
+                    }
+                }
+                assert!(read > 0, "{text}");
+            };
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+            if send.send(body).is_err() {
+                return;
+            }
+        }
+    });
+    (address, received)
+}
+
+#[test]
+fn checkpoints_go_to_log_metric_file_and_webhook_and_at_the_end_too() {
+    let (address, received) = receiver();
+    let outside = tempfile::tempdir().unwrap();
+    let file = outside.path().join("checkpoints");
+    let settings =
+        format!("audit: {{ checkpoint: {{ interval: 200ms, file: \"{}\", webhook: \"{address}\" }} }}", file.display());
+    let sidecar = Sidecar::builder().config(&settings).start();
+    ask(&sidecar, 5);
+    let first: Value = serde_json::from_str(&received.recv_timeout(SOON).unwrap()).unwrap();
+    assert_eq!(first["statement"]["type"], "sidegate.checkpoint.v1");
+    let logged = sidecar.wait_event("audit_checkpoint", SOON, |event| event["seq"] == first["statement"]["seq"]);
+    assert_eq!(serde_json::from_str::<Value>(logged["checkpoint"].as_str().unwrap()).unwrap(), first);
+    wait_for("the metric names a checkpoint", SOON, || {
+        sidecar.metric("sidegate_audit_checkpoint_seq") > 5.0
+            && sidecar.metric("sidegate_audit_checkpoint_timestamp_seconds") > 1e9
+    });
+    sidecar.stop();
+    let lines = fs::read_to_string(&file).unwrap();
+    let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+    let posted: Vec<Value> = received.try_iter().map(|body| serde_json::from_str(&body).unwrap()).collect();
+    assert_eq!(posted.last(), Some(&last));
+    let exited = crate::support::sidegate([
+        "audit",
+        "verify",
+        "--output",
+        "json",
+        "--data",
+        sidecar.data().to_str().unwrap(),
+        "--checkpoint",
+        file.to_str().unwrap(),
+    ]);
+    assert_eq!(exited.code, Some(0), "{}", exited.stdout);
+    let report: Value = serde_json::from_str(&exited.stdout).unwrap();
+    assert_eq!(report["last_seq"], last["statement"]["seq"], "the last checkpoint is of the end");
+    assert_eq!(report["checkpoints"].as_u64().unwrap(), lines.lines().count() as u64);
+}
+
+#[test]
+fn a_checkpoint_that_is_not_delivered_is_counted_and_nothing_waits_for_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let settings = format!(
+        "audit: {{ checkpoint: {{ interval: 100ms, file: /no/such/directory/file, webhook: \"http://{address}/\" }} }}"
+    );
+    let sidecar = Sidecar::builder().config(&settings).start();
+    ask(&sidecar, 2);
+    wait_for("both failures are counted", SOON, || {
+        let failed = |to: &str| sidecar.metric(&format!("sidegate_audit_checkpoint_failures_total{{to=\"{to}\"}}"));
+        failed("file") >= 1.0 && failed("webhook") >= 1.0
+    });
+    ask(&sidecar, 2);
+    assert_eq!(sidecar.ops_get("/readyz").status, 200);
+}
+
+#[test]
+fn a_damaged_segment_is_put_aside_told_and_recorded_and_the_sidecar_goes_on() {
+    let scratch = tempfile::tempdir().unwrap();
+    let data = scratch.path().join("data");
+    let sidecar = Sidecar::builder().data(&data).start();
+    ask(&sidecar, 20);
+    sidecar.stop();
+    let segment = segments(&data).remove(0);
+    for entry in fs::read_dir(&segment).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if name.starts_with("snap") {
+            fs::remove_file(&path).unwrap();
+        } else if name == "db" {
+            fs::write(&path, vec![0xa5; 700_000]).unwrap();
+        }
+    }
+    let sidecar = Sidecar::builder().data(&data).start();
+    let told = sidecar.wait_event("audit_segment_quarantined", SOON, |_| true);
+    assert!(told["kept_as"].as_str().unwrap().contains(".corrupt-"), "{told}");
+    ask(&sidecar, 1);
+    wait_for("the gap has a record", SOON, || system(&sidecar, "audit_gap").len() == 1);
+    let gap = system(&sidecar, "audit_gap").remove(0);
+    assert_eq!(gap["after"]["first_seq"], 1, "{gap}");
+    let last = gap["after"]["last_seq"].as_u64().unwrap();
+    assert!(gap["seq"].as_u64().unwrap() == last + 1 && last >= 20, "{gap}");
+    assert_eq!(sidecar.metric("sidegate_audit_missing_records"), last as f64);
+    let ready = sidecar.ops_get("/readyz");
+    assert_eq!(ready.status, 200);
+    assert!(ready.body.contains("the audit log has a gap"), "{}", ready.body);
+    sidecar.stop();
+    // The next start knows of it.
+    let sidecar = Sidecar::builder().data(&data).start();
+    ask(&sidecar, 1);
+    assert_eq!(system(&sidecar, "audit_gap").len(), 1);
+    sidecar.stop();
+    let exited = crate::support::sidegate(["audit", "verify", "--data", data.to_str().unwrap()]);
+    assert_eq!(exited.code, Some(5));
+    assert!(exited.stdout.contains(&format!("record 1: records 1 to {last} are missing")), "{}", exited.stdout);
+}
+
+#[test]
+fn settings_of_the_log_that_cannot_be_honoured_stop_the_start() {
+    let scratch = tempfile::tempdir().unwrap();
+    let exposed = scratch.path().join("key.pem");
+    fs::write(&exposed, "no key").unwrap();
+    for (settings, said) in [
+        (format!("audit: {{ signing_key: \"{}\" }}", exposed.display()), "can be read by others"),
+        ("audit: { signing_key: /no/such/key }".to_owned(), "cannot be read"),
+        ("audit: { checkpoint: { webhook: \"https://collector/\" } }".to_owned(), "`https` is not spoken"),
+        ("audit: { hold: maybe }".to_owned(), "audit.hold"),
+        ("audit: { retention: { age: soon } }".to_owned(), "audit.retention.age"),
+    ] {
+        let Exited { code, stdout, stderr } =
+            Sidecar::builder().policies(repo("policies/demo")).config(&settings).start_failing();
+        assert!(code == Some(64) || code == Some(1), "{settings}: {code:?}");
+        assert!(format!("{stdout}{stderr}").contains(said), "{settings}: {stdout}{stderr}");
+    }
+}
