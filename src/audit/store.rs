@@ -420,7 +420,11 @@ fn create(directory: &Path, origin: &Origin) -> Result<Arc<Segment>, StoreError>
     let path = segment_path(directory, origin.first_seq);
     let failed = |source| StoreError::Io { path: path.clone(), source };
     if path.exists() {
-        if Origin::read(&path).map_err(failed)?.is_some() {
+        // An attempt may have failed at its very last call, when everything was in place.
+        if Origin::read(&path).map_err(failed)?.is_some()
+            && let Some(segment) = Segment::open(&path)?
+            && segment.tail()?.end().seq >= segment.origin().first_seq
+        {
             return Err(StoreError::Damaged { path, what: "it is there already" });
         }
         files::remove_if_there(&path).map_err(failed)?;

@@ -38,7 +38,9 @@ fn system(sidecar: &Sidecar, reason: &str) -> Vec<Value> {
 fn a_segment_comes_of_age_while_nothing_happens_and_none_is_empty() {
     let sidecar = Sidecar::builder().config("audit: { segment: { age: 500ms } }").start();
     ask(&sidecar, 3);
-    wait_for("the first segment is closed", SOON, || segments(sidecar.data()).iter().any(|path| path.join("SEALED").exists()));
+    wait_for("the first segment is closed", SOON, || {
+        segments(sidecar.data()).iter().any(|path| path.join("SEALED").exists())
+    });
     wait_for("a second one is there", SOON, || segments(sidecar.data()).len() == 2);
     // Another span without a record makes no other segment: what follows is in the second.
     let checkpoint = sidecar.wait_event("audit_checkpoint", SOON, |_| true);
@@ -66,7 +68,9 @@ fn receiver() -> (String, mpsc::Receiver<String>) {
                 bytes.extend_from_slice(&chunk[..read]);
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 if let Some((head, body)) = text.split_once("\r\n\r\n") {
-                    let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+                    let length = head
+                        .lines()
+                        .find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
                     if body.len() == length.unwrap().parse::<usize>().unwrap() {
                         assert!(head.starts_with("POST /checkpoints HTTP/1.1"), "{head}");
                         break body.to_owned();
@@ -88,10 +92,8 @@ fn checkpoints_go_to_log_metric_file_and_webhook_and_at_the_end_too() {
     let (address, received) = receiver();
     let outside = tempfile::tempdir().unwrap();
     let file = outside.path().join("checkpoints");
-    let settings = format!(
-        "audit: {{ checkpoint: {{ interval: 200ms, file: \"{}\", webhook: \"{address}\" }} }}",
-        file.display()
-    );
+    let settings =
+        format!("audit: {{ checkpoint: {{ interval: 200ms, file: \"{}\", webhook: \"{address}\" }} }}", file.display());
     let sidecar = Sidecar::builder().config(&settings).start();
     ask(&sidecar, 5);
     let first: Value = serde_json::from_str(&received.recv_timeout(SOON).unwrap()).unwrap();
@@ -99,7 +101,8 @@ fn checkpoints_go_to_log_metric_file_and_webhook_and_at_the_end_too() {
     let logged = sidecar.wait_event("audit_checkpoint", SOON, |event| event["seq"] == first["statement"]["seq"]);
     assert_eq!(serde_json::from_str::<Value>(logged["checkpoint"].as_str().unwrap()).unwrap(), first);
     wait_for("the metric names a checkpoint", SOON, || {
-        sidecar.metric("sidegate_audit_checkpoint_seq") > 5.0 && sidecar.metric("sidegate_audit_checkpoint_timestamp_seconds") > 1e9
+        sidecar.metric("sidegate_audit_checkpoint_seq") > 5.0
+            && sidecar.metric("sidegate_audit_checkpoint_timestamp_seconds") > 1e9
     });
     sidecar.stop();
     let lines = fs::read_to_string(&file).unwrap();
@@ -107,7 +110,14 @@ fn checkpoints_go_to_log_metric_file_and_webhook_and_at_the_end_too() {
     let posted: Vec<Value> = received.try_iter().map(|body| serde_json::from_str(&body).unwrap()).collect();
     assert_eq!(posted.last(), Some(&last));
     let exited = crate::support::sidegate([
-        "audit", "verify", "--output", "json", "--data", sidecar.data().to_str().unwrap(), "--checkpoint", file.to_str().unwrap(),
+        "audit",
+        "verify",
+        "--output",
+        "json",
+        "--data",
+        sidecar.data().to_str().unwrap(),
+        "--checkpoint",
+        file.to_str().unwrap(),
     ]);
     assert_eq!(exited.code, Some(0), "{}", exited.stdout);
     let report: Value = serde_json::from_str(&exited.stdout).unwrap();
@@ -120,7 +130,9 @@ fn a_checkpoint_that_is_not_delivered_is_counted_and_nothing_waits_for_it() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let settings = format!("audit: {{ checkpoint: {{ interval: 100ms, file: /no/such/directory/file, webhook: \"http://{address}/\" }} }}");
+    let settings = format!(
+        "audit: {{ checkpoint: {{ interval: 100ms, file: /no/such/directory/file, webhook: \"http://{address}/\" }} }}"
+    );
     let sidecar = Sidecar::builder().config(&settings).start();
     ask(&sidecar, 2);
     wait_for("both failures are counted", SOON, || {
@@ -184,7 +196,8 @@ fn settings_of_the_log_that_cannot_be_honoured_stop_the_start() {
         ("audit: { hold: maybe }".to_owned(), "audit.hold"),
         ("audit: { retention: { age: soon } }".to_owned(), "audit.retention.age"),
     ] {
-        let Exited { code, stdout, stderr } = Sidecar::builder().policies(repo("policies/demo")).config(&settings).start_failing();
+        let Exited { code, stdout, stderr } =
+            Sidecar::builder().policies(repo("policies/demo")).config(&settings).start_failing();
         assert!(code == Some(64) || code == Some(1), "{settings}: {code:?}");
         assert!(format!("{stdout}{stderr}").contains(said), "{settings}: {stdout}{stderr}");
     }

@@ -43,7 +43,11 @@ fn an_error_at_any_call_loses_nothing_that_is_acknowledged_after_it() {
                 let cases = &cases;
                 scope.spawn(move || {
                     let mut sweep = Sweep::new();
-                    cases.numbers.clone().filter(|case| case % SWEEPS == number).try_for_each(|case| sweep.draw(cases, case, calls))
+                    cases
+                        .numbers
+                        .clone()
+                        .filter(|case| case % SWEEPS == number)
+                        .try_for_each(|case| sweep.draw(cases, case, calls))
                 })
             })
             .collect();
@@ -80,7 +84,14 @@ impl Sweep {
     fn work(&self, case: u64) -> Work {
         let data = self.shim.directory().join(format!("data-{case}"));
         // A segment for each commit: rotations all the time.
-        let place = Place { data, synced: true, segment_bytes: 1, retained_bytes: Some(3_000_000), checkpoints: None };
+        let place = Place {
+            data,
+            synced: true,
+            segment_bytes: 1,
+            retained_bytes: Some(3_000_000),
+            checkpoints: None,
+            heals: true,
+        };
         let acks = self.shim.acks().to_owned();
         Work { place, acks, round: 0, threads: 2, records: 5, padding: 50, dies: false, patience_ms: 20_000 }
     }
@@ -103,7 +114,11 @@ impl Sweep {
         let failed = self.shim.failed();
         self.shim.heal();
         if let Some(refused) = &answer.refused {
-            return if failed > 0 && !refused.is_empty() { self.check(&work.place, random) } else { Err(format!("refused: {refused}")) };
+            return if failed > 0 && !refused.is_empty() {
+                self.check(&work.place, random)
+            } else {
+                Err(format!("refused: {refused}"))
+            };
         }
         if !answer.finished {
             return Err(format!("records are not taken again: {answer:?}"));
@@ -125,7 +140,10 @@ impl Sweep {
         let keep = *random.choice(&Keep::ALL).unwrap();
         disk.write_to(left.path(), keep, random);
         let name = place.data.file_name().unwrap();
-        for (data, how) in [(left.path().join(name), format!("with the power lost, keeping {keep:?}")), (place.data.clone(), "as it is".to_owned())] {
+        for (data, how) in [
+            (left.path().join(name), format!("with the power lost, keeping {keep:?}")),
+            (place.data.clone(), "as it is".to_owned()),
+        ] {
             let answer = match self.reader.ask(&Request::Read(Place { data, ..place.clone() })) {
                 Outcome::Answered(answer) => *answer,
                 outcome => return Err(format!("{how}: {outcome:?}")),

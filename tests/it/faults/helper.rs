@@ -10,7 +10,9 @@ use super::{
 use crate::{audit::entry, support::wait_until};
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
-use sidegate::audit::{Checkpoints, Health, Log, Mode, Options, Order, Query, Recorder, Retention, Verification, verify};
+use sidegate::audit::{
+    Checkpoints, Health, Log, Mode, Options, Order, Query, Recorder, Retention, Verification, verify,
+};
 use std::{
     fs::OpenOptions,
     io::{BufRead, BufReader, Read, Write},
@@ -47,6 +49,8 @@ pub struct Place {
     pub segment_bytes: u64,
     /// While the log takes more, its oldest segment goes.
     pub retained_bytes: Option<u64>,
+    /// Whether a segment that cannot be read is given the time to be mended.
+    pub heals: bool,
     /// Where checkpoints are written.
     pub checkpoints: Option<PathBuf>,
 }
@@ -331,13 +335,27 @@ fn read(place: &Place) -> Answer {
     answer.logged.torn_bytes = recovery.torn_bytes;
     answer.logged.missing_rings = recovery.missing_rings;
     answer.logged.head_lost = recovery.head_lost;
-    let done = log.reader().for_each(&Query::all(Order::Ascending), |record| {
-        // Every field of it.
-        let checksum = crc32fast::hash(format!("{record:?}").as_bytes());
-        answer.logged.records.push(Line { seq: record.seq, user: record.user.to_owned(), checksum });
-        ControlFlow::Continue(())
-    });
-    answer.failed = done.err().map(|error| error.to_string());
+    let read_all = || {
+        let mut records = Vec::new();
+        let done = log.reader().for_each(&Query::all(Order::Ascending), |record| {
+            // Every field of it.
+            let checksum = crc32fast::hash(format!("{record:?}").as_bytes());
+            records.push(Line { seq: record.seq, user: record.user.to_owned(), checksum });
+            ControlFlow::Continue(())
+        });
+        done.map(|()| records)
+    };
+    let mut read = read_all();
+    if place.heals {
+        wait_until(DEADLINE / 10, || {
+            read = read_all();
+            read.is_ok().then_some(())
+        });
+    }
+    match read {
+        Ok(records) => answer.logged.records = records,
+        Err(error) => answer.failed = Some(error.to_string()),
+    }
     if answer.failed.is_none() {
         answer.failed = log.close().err().map(|error| error.to_string());
     }

@@ -43,7 +43,14 @@ fn on_one_directory(reader: &mut Helper, cases: &Cases, group: u64, synced: bool
     let shim = Shim::new(scratch.path(), false);
     let segment_bytes = *random.choice(&[1, 700_000, 2_000_000]).unwrap();
     let retained_bytes = *random.choice(&[None, Some(4_000_000)]).unwrap();
-    let place = Place { data: shim.directory().join("data"), synced, segment_bytes, retained_bytes, checkpoints: None };
+    let place = Place {
+        data: shim.directory().join("data"),
+        synced,
+        segment_bytes,
+        retained_bytes,
+        checkpoints: None,
+        heals: false,
+    };
     for case in group * ROUNDS..(group + 1) * ROUNDS {
         let mut helper = Helper::start(Some(&shim));
         // Which call it is shows what the process was doing; a moment is what nobody has thought of.

@@ -51,6 +51,7 @@ impl Traced {
             segment_bytes: *random.choice(&[1, 600_000]).unwrap(),
             retained_bytes: *random.choice(&[None, Some(3_000_000)]).unwrap(),
             checkpoints: None,
+            heals: false,
         };
         for round in 0..3 {
             let mut helper = Helper::start(Some(&shim));
@@ -91,7 +92,8 @@ impl Traced {
         }
         let (left, mut again) = (scratch(), random.clone());
         disk.write_to(left.path(), keep, random);
-        let case = format!("{replay}: power lost after {moment} of {} calls, keeping {keep:?}", self.trace.events.len());
+        let case =
+            format!("{replay}: power lost after {moment} of {} calls, keeping {keep:?}", self.trace.events.len());
         if !left.path().join("data").exists() {
             assert_eq!(promised.count(), 0, "{case}: the directory is gone");
         }
