@@ -355,7 +355,9 @@ impl<'s> Overview<'s> {
 
     /// What a condition asks for, in words.
     pub(super) fn describe(&self, name: &str) -> Option<&'s str> {
-        let declared = self.snapshot.catalog.conditions.iter().find(|condition| condition.name == name);
+        // A condition with arguments is shown with them: `up-to(limit: 100)`.
+        let plain = name.split_once('(').map_or(name, |(plain, _)| plain);
+        let declared = self.snapshot.catalog.conditions.iter().find(|condition| condition.name == plain);
         match declared {
             Some(condition) => condition.description.as_deref(),
             None => {

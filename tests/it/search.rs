@@ -54,7 +54,7 @@ fn the_search_vectors_are_answered_as_they_say() {
             let answer = search(&sidecar, kind, &case["request"]);
             assert_eq!(set(&answer["results"]), set(&case["expected"]["results"]), "{kind} {}", case["request"]);
             // Nothing but results, of members in their order, and the same once more.
-            assert_eq!(answer.as_object().map(|members| members.len()), Some(1), "{answer}");
+            assert_eq!(answer.as_object().map(serde_json::Map::len), Some(1), "{answer}");
             assert_eq!(search(&sidecar, kind, &case["request"]).to_string(), answer.to_string());
             checked += 1;
         }
