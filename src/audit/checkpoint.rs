@@ -14,7 +14,11 @@ use super::{
 };
 use crate::model::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::{io::{self, Write}, path::{Path, PathBuf}, time::Duration};
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Where checkpoints go, and how often.
 #[derive(Debug, Clone)]

@@ -34,7 +34,10 @@ pub(crate) fn opened(path: &Path, last_seq: u64, recovery: &Recovery) {
         );
     }
     if head_lost {
-        error!(event = "audit_head_lost", "the log's anchor is missing or cannot be read: whether the log is whole is not known");
+        error!(
+            event = "audit_head_lost",
+            "the log's anchor is missing or cannot be read: whether the log is whole is not known"
+        );
     }
     if head_differs {
         error!(
@@ -60,7 +63,10 @@ pub(crate) fn quarantined(segment: &Quarantined) {
     let Quarantined { first_seq, kept_as, why } = segment;
     error!(
         event = "audit_segment_quarantined",
-        first_seq, kept_as, why, "a damaged segment of the audit log was put aside; its records are missing from the log"
+        first_seq,
+        kept_as,
+        why,
+        "a damaged segment of the audit log was put aside; its records are missing from the log"
     );
 }
 
@@ -77,12 +83,18 @@ pub(crate) fn gap(gap: &Gap) {
 
 /// What says what was removed cannot be read.
 pub(crate) fn tombstone_lost(why: &str) {
-    error!(event = "audit_tombstone_lost", why, "what retention has removed is not known any more: the tombstone cannot be read");
+    error!(
+        event = "audit_tombstone_lost",
+        why, "what retention has removed is not known any more: the tombstone cannot be read"
+    );
 }
 
 /// Retention has removed records.
 pub(crate) fn removed(last_seq: u64, records: u64) {
-    info!(event = "audit_retention", last_seq, records, "old records of the audit log were removed; the figures count all that ever were");
+    info!(
+        event = "audit_retention",
+        last_seq, records, "old records of the audit log were removed; the figures count all that ever were"
+    );
 }
 
 /// Where the log ended at this moment. The line is what a copy of the log can be checked against.

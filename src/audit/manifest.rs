@@ -70,7 +70,11 @@ pub(crate) fn read(segment: &Path) -> Result<Option<Statement<Manifest>>, Manife
 }
 
 /// Writes the manifest of a segment. When this returns, it survives power loss.
-pub(crate) fn write(segment: &Path, manifest: &Manifest, signer: &Signer) -> Result<Statement<Manifest>, ManifestError> {
+pub(crate) fn write(
+    segment: &Path,
+    manifest: &Manifest,
+    signer: &Signer,
+) -> Result<Statement<Manifest>, ManifestError> {
     let mut line = signer.state(manifest);
     line.push('\n');
     files::replace(&segment.join(FILE), line.as_bytes())?;

@@ -7,7 +7,10 @@ use super::{
 };
 use crate::model::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::{fs, io, path::{Path, PathBuf}};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// The file that holds the gaps which the log itself records.
 const GAPS: &str = "GAPS";

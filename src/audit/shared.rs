@@ -51,7 +51,13 @@ impl Lane {
             MappingError::Io(source) => OpenError::io(&path, source),
         })?;
         let ring = Ring::create(mapping, capacity, label).ok_or(OpenError::RingSize { capacity })?;
-        Ok(Self { number, ring: Arc::new(ring), changed: Notify::new(), stored: AtomicU64::new(0), withdrawn: Mutex::new(Vec::new()) })
+        Ok(Self {
+            number,
+            ring: Arc::new(ring),
+            changed: Notify::new(),
+            stored: AtomicU64::new(0),
+            withdrawn: Mutex::new(Vec::new()),
+        })
     }
 
     /// Whether the entry that ends at this position was withdrawn.

@@ -12,7 +12,11 @@ use ed25519_dalek::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
-use std::{fs, io, os::unix::fs::MetadataExt, path::{Path, PathBuf}};
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
 /// Hexadecimal digits of a key's id.
 const ID_DIGITS: usize = 16;
@@ -122,8 +126,8 @@ impl Signer {
         }
         let text = fs::read_to_string(path).map_err(failed)?;
         let wanted = "an Ed25519 private key in PEM (`openssl genpkey -algorithm ed25519`)";
-        let key = SigningKey::from_pkcs8_pem(&text)
-            .map_err(|_| KeyError::Malformed { path: path.to_owned(), wanted })?;
+        let key =
+            SigningKey::from_pkcs8_pem(&text).map_err(|_| KeyError::Malformed { path: path.to_owned(), wanted })?;
         Ok(Self { key: Some(key), epoch: 1 })
     }
 
@@ -255,6 +259,7 @@ pub(crate) mod time {
     use crate::model::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
     pub(crate) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(time)
     }

@@ -79,12 +79,11 @@ impl StoreError {
     /// Whether files are not what they should be, and trying again would not help.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
-            Self::Panicked { .. } | Self::Damaged { .. } => true,
             // What sled makes up itself has no number of the operating system.
             Self::Segment { source: sled::Error::Io(error), .. } => {
                 error.raw_os_error().is_none() && !segment::is_lock(error)
             }
-            Self::Segment { .. } => true,
+            Self::Panicked { .. } | Self::Damaged { .. } | Self::Segment { .. } => true,
             Self::Io { .. } | Self::Manifest { .. } | Self::Busy { .. } | Self::Closed => false,
         }
     }
@@ -92,8 +91,9 @@ impl StoreError {
     /// Whether there is no room left.
     pub(crate) fn is_full(&self) -> bool {
         let error = match self {
-            Self::Io { source, .. } | Self::Manifest { source: ManifestError::Io(source), .. } => source,
-            Self::Segment { source: sled::Error::Io(source), .. } => source,
+            Self::Io { source, .. }
+            | Self::Manifest { source: ManifestError::Io(source), .. }
+            | Self::Segment { source: sled::Error::Io(source), .. } => source,
             _ => return false,
         };
         matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
@@ -232,12 +232,17 @@ impl Store {
     pub(crate) fn seal_closed(&self) -> Result<(), StoreError> {
         let unsealed: Vec<(u64, End)> = {
             let slots = self.catalog.lock();
-            let closed = slots.iter().filter(|(_, slot)| slot.manifest.is_none() && slot.damage.is_none());
+            let closed =
+                slots.iter().filter(|(_, slot)| slot.manifest.is_none() && slot.damage.is_none() && !slot.is_short);
             closed.filter_map(|(first_seq, slot)| Some((*first_seq, slot.end?))).collect()
         };
         for (first_seq, end) in unsealed {
-            if let Some(segment) = self.catalog.open(first_seq)? {
-                self.seal(&segment, end)?;
+            let Some(segment) = self.catalog.open(first_seq)? else { continue };
+            if let Err(error) = self.seal(&segment, end) {
+                if let Some(slot) = self.catalog.lock().get_mut(&first_seq) {
+                    slot.is_short = error.is_damage();
+                }
+                return Err(error);
             }
         }
         Ok(())

@@ -178,9 +178,7 @@ impl Check<'_> {
                 self.previous = None;
                 Ok(None)
             }
-            Err(TombstoneError::Io(source)) => {
-                Err(VerifyError::Io { path: self.audit.to_owned(), source })
-            }
+            Err(TombstoneError::Io(source)) => Err(VerifyError::Io { path: self.audit.to_owned(), source }),
         }
     }
 
@@ -255,7 +253,11 @@ impl Check<'_> {
     fn signed(&mut self, what: &str, seq: u64, key: Option<&KeyNote>) {
         match (key, &self.trusted) {
             (Some(key), Some(trusted)) if !trusted.has(key) => {
-                self.report.problem(seq, None, &format!("{what} is signed with the key {}, which is not trusted", key.id));
+                self.report.problem(
+                    seq,
+                    None,
+                    &format!("{what} is signed with the key {}, which is not trusted", key.id),
+                );
             }
             (None, Some(_)) if self.signs => {
                 self.report.problem(seq, None, &format!("{what} is not signed, though those before are"));
@@ -267,7 +269,11 @@ impl Check<'_> {
         }
         let Some(key) = key else { return };
         if self.key.as_ref().is_some_and(|last| last.id != key.id && key.epoch <= last.epoch) {
-            self.report.problem(seq, None, &format!("{what} is signed with another key than those before, in the same epoch"));
+            self.report.problem(
+                seq,
+                None,
+                &format!("{what} is signed with another key than those before, in the same epoch"),
+            );
         }
         if !self.report.keys.contains(&key.id) {
             self.report.keys.push(key.id.clone());
@@ -283,7 +289,8 @@ impl Check<'_> {
             self.report.problem(last, None, "nothing of the log is signed");
         }
         if let Some(anchor) = anchor.filter(|anchor| !self.is_running && anchor.seq > last) {
-            let what = format!("the log ends with record {last}, and `HEAD` says that it went on to record {}", anchor.seq);
+            let what =
+                format!("the log ends with record {last}, and `HEAD` says that it went on to record {}", anchor.seq);
             self.report.problem(last + 1, None, &what);
             self.watched.expected.remove(&anchor.seq);
         }
@@ -291,7 +298,9 @@ impl Check<'_> {
         for (seq, expected) in beyond {
             for (_, who) in expected.iter().filter(|(_, who)| who != "`HEAD`") {
                 if self.is_running {
-                    self.report.warnings.push(format!("{who} names record {seq}, which the running instance still writes after"));
+                    self.report
+                        .warnings
+                        .push(format!("{who} names record {seq}, which the running instance still writes after"));
                 } else {
                     let what = format!("the log ends with record {last}, and {who} names record {seq}");
                     self.report.problem(last + 1, None, &what);
@@ -329,7 +338,9 @@ impl Check<'_> {
                 Err(_) if !line.ends_with('\n') => {
                     self.report.warnings.push(format!("line {number} of the checkpoints is not whole"));
                 }
-                Err(error) => self.report.problem(u64::MAX, None, &format!("line {number} of the checkpoints: {error}")),
+                Err(error) => {
+                    self.report.problem(u64::MAX, None, &format!("line {number} of the checkpoints: {error}"));
+                }
             }
         }
         Ok(())
@@ -339,7 +350,11 @@ impl Check<'_> {
     fn signed_checkpoint(&mut self, who: &str, seq: u64, key: Option<&KeyNote>) {
         match (key, &self.trusted) {
             (Some(key), Some(trusted)) if !trusted.has(key) => {
-                self.report.problem(seq, None, &format!("{who} is signed with the key {}, which is not trusted", key.id));
+                self.report.problem(
+                    seq,
+                    None,
+                    &format!("{who} is signed with the key {}, which is not trusted", key.id),
+                );
             }
             (None, Some(_)) => self.report.problem(seq, None, &format!("{who} is not signed")),
             _ => {}

@@ -4,9 +4,9 @@ mod figures;
 mod progress;
 mod remote;
 mod table;
-mod verify;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use super::{
     ExitCode,

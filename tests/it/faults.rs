@@ -6,24 +6,24 @@
 
 /// What was changed in the files while no process ran.
 mod corruption;
+/// A file system that keeps of a trace what a disk may keep.
+mod disk;
 /// Calls that fail.
 mod errors;
 /// No room, and room again.
 mod full_disk;
+/// The process that is killed.
+mod helper;
 /// What a process that was killed, at any moment, has left.
 mod kills;
 /// What a log holds against what was promised.
 mod logged;
-/// The process that is killed.
-mod helper;
-/// A file system that keeps of a trace what a disk may keep.
-mod disk;
 /// What a loss of power may leave.
 mod power_loss;
-/// A disk that takes its time.
-mod slow_disk;
 /// `LD_PRELOAD`.
 pub mod shim;
+/// A disk that takes its time.
+mod slow_disk;
 /// What the shim has noted.
 mod trace;
 

@@ -76,13 +76,8 @@ impl Segment {
         files::create_directory(path).map_err(failed)?;
         let db = open_db(path)?;
         let file = File::open(path.join("db")).map_err(failed)?;
-        let segment = Self {
-            path: path.to_owned(),
-            origin: origin.clone(),
-            db,
-            file,
-            blocks_hash: Mutex::new(GENESIS),
-        };
+        let segment =
+            Self { path: path.to_owned(), origin: origin.clone(), db, file, blocks_hash: Mutex::new(GENESIS) };
         segment.flush()?;
         segment.sync()?;
         files::restrict(path).map_err(failed)?;

@@ -183,7 +183,11 @@ fn a_lost_anchor_is_told_and_an_origin_that_is_gone_is_written_anew() {
     let store = open(directory.path(), u64::MAX);
     let end = fill(&store, START, 20, &Positions::default());
     drop(store);
-    fs::write(directory.path().join("HEAD"), "nothing that was written here, and longer than a slot is, so that it is read as one").unwrap();
+    fs::write(
+        directory.path().join("HEAD"),
+        "nothing that was written here, and longer than a slot is, so that it is read as one",
+    )
+    .unwrap();
     fs::remove_file(segment_path(directory.path(), 1).join("ORIGIN")).unwrap();
     let (store, findings) = Store::open(directory.path(), keeping(u64::MAX)).unwrap();
     assert!(findings.head_lost);

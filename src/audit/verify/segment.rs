@@ -47,10 +47,10 @@ impl Check<'_> {
         let name = origin.first_seq;
         let said = manifest.map(|manifest| End { seq: manifest.last_seq, hash: manifest.end });
         let copy = self.scratch.0.join(path.file_name().unwrap_or_default());
-        files::copy_directory(path, &copy, |_| true).map_err(|source| VerifyError::Io { path: copy.clone(), source })?;
-        let whole = |segment: &Segment| {
-            segment.tail().is_ok_and(|tail| said.is_none_or(|said| tail.end().seq >= said.seq))
-        };
+        files::copy_directory(path, &copy, |_| true)
+            .map_err(|source| VerifyError::Io { path: copy.clone(), source })?;
+        let whole =
+            |segment: &Segment| segment.tail().is_ok_and(|tail| said.is_none_or(|said| tail.end().seq >= said.seq));
         let opened = quarantine::open_segment(&copy, Timestamp::from_micros(0), whole);
         let walked = match opened {
             Ok((Some(segment), repaired)) => {
@@ -130,7 +130,8 @@ impl Check<'_> {
                 self.block(&bytes, origin, walk)?;
                 continue;
             }
-            let differs = || Wrong(first_seq, "a commit says something else than the block that has replaced it".to_owned());
+            let differs =
+                || Wrong(first_seq, "a commit says something else than the block that has replaced it".to_owned());
             let commit = Block::decode(&bytes).map_err(|_| differs())?;
             let block = segment.block_with(first_seq).ok().flatten().ok_or_else(differs)?;
             let skipped = usize::try_from(first_seq - block.header.first_seq).unwrap_or(usize::MAX);
@@ -165,7 +166,10 @@ impl Check<'_> {
         }
         if hash != header.end {
             let last = header.last_seq();
-            return Err(Wrong(first, format!("a record among {first} to {last} was changed: the hash after them is another")));
+            return Err(Wrong(
+                first,
+                format!("a record among {first} to {last} was changed: the hash after them is another"),
+            ));
         }
         for (seq, hash, time) in reached {
             if seq <= walk.limit {

@@ -39,7 +39,8 @@ const NOTHING: [&str; 0] = [];
 fn log(data: &Path, segments: u64) {
     for n in 0..segments {
         // Each start rotates once the first commit is there.
-        let log = Log::open(Options { segment_bytes: if n == 0 { u64::MAX } else { 1 }, ..Options::new(data) }).unwrap();
+        let log =
+            Log::open(Options { segment_bytes: if n == 0 { u64::MAX } else { 1 }, ..Options::new(data) }).unwrap();
         if n > 0 {
             log.settle().unwrap();
         }

@@ -3,8 +3,7 @@
 use super::*;
 use crate::{
     audit::{
-        Entry, Health, Kind, Mode, Origin as Source, RecordError, Recorder, WhenFailed, WhenFull,
-        Ticket,
+        Entry, Health, Kind, Mode, Origin as Source, RecordError, Recorder, Ticket, WhenFailed, WhenFull,
         open::DirectoryLock,
         ring::Mapping,
         shared::{Manner, RingFiles, Shared},
@@ -301,7 +300,10 @@ fn what_was_denied_for_want_of_a_record_is_in_the_log_as_denied() {
             expected.push(("mona", Decision::Allow, "granted"));
         }
         let found = log.found();
-        let found: Vec<_> = found.iter().map(|(_, user, decision, reason)| (user.as_str(), decision.unwrap(), reason.as_str())).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|(_, user, decision, reason)| (user.as_str(), decision.unwrap(), reason.as_str()))
+            .collect();
         assert_eq!(found, expected, "{only} {restart}");
     }
 }

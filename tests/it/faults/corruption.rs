@@ -143,7 +143,11 @@ impl Damage {
             3 => Self::Extend(file),
             4 => Self::Delete(file),
             5 => {
-                let other = if random.bool() { (*random.choice(of_kind).unwrap()).clone() } else { random.choice(files).unwrap().clone() };
+                let other = if random.bool() {
+                    (*random.choice(of_kind).unwrap()).clone()
+                } else {
+                    random.choice(files).unwrap().clone()
+                };
                 Self::Swap(file, other)
             }
             _ => Self::FlipBit(file),
@@ -152,7 +156,11 @@ impl Damage {
 
     fn kind(&self) -> String {
         match self {
-            Self::FlipBit(file) | Self::Zero(file) | Self::Garbage(file) | Self::Truncate(file) | Self::Extend(file) => kind(file),
+            Self::FlipBit(file)
+            | Self::Zero(file)
+            | Self::Garbage(file)
+            | Self::Truncate(file)
+            | Self::Extend(file) => kind(file),
             Self::Delete(file) | Self::Swap(file, _) => kind(file),
         }
     }
@@ -206,7 +214,8 @@ impl Damage {
 
 /// Where damage is done: mostly where something is written.
 fn place(bytes: &[u8], random: &mut fastrand::Rng) -> usize {
-    let used: Vec<usize> = bytes.chunks(64).enumerate().filter(|(_, chunk)| chunk.iter().any(|byte| *byte != 0)).map(|(n, _)| n).collect();
+    let used: Vec<usize> =
+        bytes.chunks(64).enumerate().filter(|(_, chunk)| chunk.iter().any(|byte| *byte != 0)).map(|(n, _)| n).collect();
     match random.choice(&used) {
         Some(chunk) if random.u8(..4) != 0 => (chunk * 64 + random.usize(..64)).min(bytes.len() - 1),
         _ => random.usize(..bytes.len().max(1)),

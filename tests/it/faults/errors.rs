@@ -59,7 +59,16 @@ impl Sweep {
         let data = self.shim.directory().join(format!("data-{case}"));
         // A segment for each commit: rotations all the time.
         let place = Place { data, synced: true, segment_bytes: 1, retained_bytes: Some(3_000_000) };
-        Work { place, acks: self.shim.acks().to_owned(), round: 0, threads: 2, records: 8, padding: 50, dies: false, patience_ms: 10_000 }
+        Work {
+            place,
+            acks: self.shim.acks().to_owned(),
+            round: 0,
+            threads: 2,
+            records: 8,
+            padding: 50,
+            dies: false,
+            patience_ms: 10_000,
+        }
     }
 
     /// How many calls the work makes where nothing fails.
@@ -80,7 +89,11 @@ impl Sweep {
         let failed = self.shim.failed();
         self.shim.heal();
         if let Some(refused) = &answer.refused {
-            return if failed > 0 && !refused.is_empty() { self.check(&work.place, random) } else { Err(format!("refused: {refused}")) };
+            return if failed > 0 && !refused.is_empty() {
+                self.check(&work.place, random)
+            } else {
+                Err(format!("refused: {refused}"))
+            };
         }
         if !answer.finished {
             return Err(format!("records are not taken again: {answer:?}"));
@@ -102,7 +115,10 @@ impl Sweep {
         let keep = *random.choice(&Keep::ALL).unwrap();
         disk.write_to(left.path(), keep, random);
         let name = place.data.file_name().unwrap();
-        for (data, how) in [(left.path().join(name), format!("with the power lost, keeping {keep:?}")), (place.data.clone(), "as it is".to_owned())] {
+        for (data, how) in [
+            (left.path().join(name), format!("with the power lost, keeping {keep:?}")),
+            (place.data.clone(), "as it is".to_owned()),
+        ] {
             let answer = match self.reader.ask(&Request::Read(Place { data, ..place.clone() })) {
                 Outcome::Answered(answer) => *answer,
                 outcome => return Err(format!("{how}: {outcome:?}")),

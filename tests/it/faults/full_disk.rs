@@ -102,7 +102,11 @@ fn recorded(sidecar: &Sidecar) -> HashSet<String> {
     let export = sidecar.admin_get("/v1/audit/export?format=ndjson&order=asc");
     let records: Vec<Value> = export.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!((1..).zip(&records).all(|(seq, record)| record["seq"] == seq), "a gap in {}", export.body);
-    let ids: Vec<_> = records.iter().filter(|record| record["kind"] == "decision").map(|record| record["id"].as_str().unwrap().to_owned()).collect();
+    let ids: Vec<_> = records
+        .iter()
+        .filter(|record| record["kind"] == "decision")
+        .map(|record| record["id"].as_str().unwrap().to_owned())
+        .collect();
     let distinct: HashSet<_> = ids.iter().cloned().collect();
     assert_eq!(distinct.len(), ids.len(), "a decision is in the log twice");
     distinct

@@ -55,7 +55,8 @@ fn on_one_directory(reader: &mut Helper, cases: &Cases, group: u64, synced: bool
         }
         let (records, padding) = if synced { (1 << 20, 200) } else { (1 << 20, 400) };
         let acks = shim.acks().to_owned();
-        let work = Work { place: place.clone(), acks, round: case, threads: 2, records, padding, dies: false, patience_ms: 0 };
+        let work =
+            Work { place: place.clone(), acks, round: case, threads: 2, records, padding, dies: false, patience_ms: 0 };
         helper.send(&Request::Write(work));
         let life = if by_call { Duration::from_secs(20) } else { Duration::from_millis(random.u64(1..150)) };
         match helper.answer(life) {

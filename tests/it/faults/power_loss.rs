@@ -90,7 +90,8 @@ impl Traced {
         }
         let left = scratch();
         disk.write_to(left.path(), keep, &mut random.clone());
-        let case = format!("{replay}: power lost after {moment} of {} calls, keeping {keep:?}", self.trace.events.len());
+        let case =
+            format!("{replay}: power lost after {moment} of {} calls, keeping {keep:?}", self.trace.events.len());
         if !left.path().join("data").exists() {
             assert_eq!(promised.count(), 0, "{case}: the directory is gone");
         }

@@ -85,7 +85,8 @@ impl Shim {
         let directory = scratch.join("disk");
         fs::create_dir_all(&directory).expect("a watched directory");
         let control_path = scratch.join("control");
-        let control = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&control_path).expect("control");
+        let control =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&control_path).expect("control");
         control.set_len(WORDS * 8).expect("control");
         let trace = traced.then(|| scratch.join("trace"));
         Self { directory, acks: scratch.join("acks"), trace, control_path, control }

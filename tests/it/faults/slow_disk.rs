@@ -72,9 +72,12 @@ impl Load {
         assert!(grown <= RINGS * RING_BYTES + SLACK, "the process has grown by {grown} bytes");
         shim.heal();
         let ids: Vec<_> = answered.iter().flatten().collect();
-        wait_for("every answered decision is in the log once", Duration::from_secs(30), || recorded(&sidecar) == ids.len());
+        wait_for("every answered decision is in the log once", Duration::from_secs(30), || {
+            recorded(&sidecar) == ids.len()
+        });
         let refused = (answered.len() - ids.len()) as u64;
-        let counted = sidecar.count("sidegate_http_request_duration_seconds_count", &[r#"listener="authorize""#, r#"code="503""#]);
+        let counted = sidecar
+            .count("sidegate_http_request_duration_seconds_count", &[r#"listener="authorize""#, r#"code="503""#]);
         Self { refused, counted, fullest }
     }
 }
