@@ -90,13 +90,13 @@ impl StoreError {
 
     /// Whether there is no room left.
     pub(crate) fn is_full(&self) -> bool {
-        let error = match self {
-            Self::Io { source, .. }
-            | Self::Manifest { source: ManifestError::Io(source), .. }
-            | Self::Segment { source: sled::Error::Io(source), .. } => source,
-            _ => return false,
+        let (Self::Io { source, .. }
+        | Self::Manifest { source: ManifestError::Io(source), .. }
+        | Self::Segment { source: sled::Error::Io(source), .. }) = self
+        else {
+            return false;
         };
-        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 }
 

@@ -115,7 +115,7 @@ struct Block {
 impl Block {
     fn parse(bytes: &[u8]) -> Self {
         let rings = usize::from(u16::from_le_bytes(bytes[2..4].try_into().unwrap()));
-        let at = 108 + 8 * (rings + 1);
+        let at = 104 + 8 * (rings + 1);
         let stored = &bytes[at..bytes.len() - 4];
         let raw = if bytes[1] == 0 { stored.to_vec() } else { zstd::bulk::decompress(stored, 1 << 20).unwrap() };
         let (mut records, mut rest) = (Vec::new(), &raw[..]);
