@@ -6,6 +6,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub(super) use super::{redact::RedactFields, sample::Samples, tokens::Tokens};
 
+/// Reads what the file has at a place; leaves problems with the reading.
+pub(super) type ReadNode<V> = fn(&Node, &mut Reading<'_>) -> Option<V>;
+
 /// A kind of value.
 pub(super) trait Kind {
     /// What is kept in the settings.
@@ -16,7 +19,7 @@ pub(super) trait Kind {
 
     /// Reads the value where the file may write it as a list or a mapping: `None` where it is the other of the two. Problems of its
     /// items are left with the reading.
-    const NODE: Option<fn(&Node, &mut Reading<'_>) -> Option<Self::Value>> = None;
+    const NODE: Option<ReadNode<Self::Value>> = None;
 
     /// Reads the value.
     fn read(text: &str) -> Option<Self::Value>;
