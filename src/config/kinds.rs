@@ -158,6 +158,7 @@ choices! {
 }
 
 /// Reads a value, or the word that stands for none.
+#[expect(clippy::option_option, reason = "the outer says whether it can be read")]
 fn or<T>(text: &str, none: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
     if text == none { Some(None) } else { read(text).map(Some) }
 }
