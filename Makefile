@@ -25,6 +25,10 @@ test: ## Install what the tests need, and run them all
 	scripts/install-test-tools
 	cargo test --locked
 
+.PHONY: torture
+torture: ## Run the fault suites of the audit log at length (ROUNDS=10000, SEED=)
+	scripts/torture
+
 .PHONY: fmt
 fmt: ## Format the code
 	cargo fmt

@@ -7,7 +7,7 @@ use super::{
     log::Recovery,
     notes::Note,
     quarantine::{self, Gap, Quarantined},
-    ring::{Consumer, Mapping, Next, Ring},
+    ring::{Consumer, Mapping, Next, Ring, Roll},
     signature::KeyError,
     store::{Keeping, Store, StoreError},
     writer::{WriteError, Writer},
@@ -370,7 +370,7 @@ fn take_over(
         }
     }
     let known = writer.stored().generation;
-    recovery.missing_rings = missing_rings(writer, &generations);
+    recovery.missing_rings = missing_rings(writer, Roll::read(rings), &generations);
     let of_the_log = generations.get(&known).map_or(&[][..], Vec::as_slice);
     if let Some(anchor) = anchor {
         cut_or_leap(writer, of_the_log, anchor, recovery).map_err(failed)?;
@@ -452,17 +452,24 @@ fn readable_again(writer: &Writer<Store, Mapping>, rings: &[NumberedRing]) -> u6
     count
 }
 
-/// How many rings the log knows that are not there, or no longer say which they are. What they held and the log does not is lost.
-fn missing_rings(writer: &Writer<Store, Mapping>, generations: &BTreeMap<u64, Vec<NumberedRing>>) -> u64 {
+/// How many rings are not there that should be, or no longer say which they are. What they held and the log does not is lost.
+fn missing_rings(
+    writer: &Writer<Store, Mapping>,
+    roll: Option<Roll>,
+    generations: &BTreeMap<u64, Vec<NumberedRing>>,
+) -> u64 {
     let known = writer.stored();
+    // The log itself knows only of rings of which it holds something.
+    let of_the_log = Roll { generation: known.generation, rings: known.by_ring.len() as u64 };
+    let roll = roll.unwrap_or(of_the_log);
     let is_begun = |rings: &Vec<NumberedRing>| rings.iter().any(|(_, ring)| ring.label().records >= writer.end().seq);
     // The process died while it put new rings in the place of these, of which it had taken everything.
-    if generations.iter().any(|(generation, rings)| *generation != known.generation && is_begun(rings)) {
+    if generations.iter().any(|(generation, rings)| *generation != roll.generation && is_begun(rings)) {
         return 0;
     }
-    let there = generations.get(&known.generation).map_or(&[][..], Vec::as_slice);
-    let is_there = |number: &usize| there.iter().any(|(there, _)| there == number);
-    (0..known.by_ring.len()).filter(|number| !is_there(number)).count() as u64
+    let there = generations.get(&roll.generation).map_or(&[][..], Vec::as_slice);
+    let is_there = |number: u64| there.iter().any(|(_, ring)| ring.label().number == number);
+    (0..roll.rings).filter(|number| !is_there(*number)).count() as u64
 }
 
 /// Takes all that a ring holds. A torn entry is its end: nothing behind it can be told from what was there before.

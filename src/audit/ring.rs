@@ -18,10 +18,12 @@
 //! read again.
 
 mod mapping;
+mod roll;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use mapping::{Mapping, MappingError};
+pub(crate) use roll::Roll;
 
 use std::sync::{
     Arc,

@@ -8,7 +8,7 @@ use super::{
     notes::Note,
     open::{DirectoryLock, OpenError},
     record::MAX_RECORD,
-    ring::{Label, Mapping, MappingError, Ring, bytes_for},
+    ring::{Label, Mapping, MappingError, Ring, Roll, bytes_for},
     store::Store,
 };
 use crate::model::Timestamp;
@@ -177,6 +177,14 @@ pub(crate) struct RingFiles {
     pub(crate) records: u64,
 }
 
+impl RingFiles {
+    /// Notes that so many rings were made. To be called before a record is put into the last of them.
+    fn call_roll(&self, rings: usize) -> Result<(), OpenError> {
+        let roll = Roll { generation: self.generation, rings: rings as u64 };
+        roll.write(&self.directory).map_err(|source| OpenError::io(&self.directory, source))
+    }
+}
+
 /// How the log treats records, as the options say.
 pub(crate) struct Manner {
     pub(crate) mode: Mode,
@@ -198,6 +206,7 @@ impl Shared {
         let lanes =
             (0..lanes).map(|number| Lane::create(&rings, number).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
         files::sync_directory(&rings.directory).map_err(|source| OpenError::io(&rings.directory, source))?;
+        rings.call_roll(lanes.len())?;
         let free = lanes.iter().rev().map(Arc::clone).collect();
         Ok(Self {
             mode: manner.mode,
@@ -242,6 +251,7 @@ impl Shared {
         // Still under the lock, so that two threads do not make the same file.
         let number = self.lanes.load().len();
         let lane = Lane::create(&self.rings, number)?;
+        self.rings.call_roll(number + 1)?;
         let lane = Arc::new(lane);
         let mut lanes = Vec::clone(&self.lanes.load());
         lanes.push(Arc::clone(&lane));

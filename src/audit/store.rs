@@ -16,6 +16,7 @@
 //! ```
 
 mod catalog;
+mod database;
 mod head;
 mod opening;
 mod origin;
@@ -79,9 +80,14 @@ impl StoreError {
     /// Whether files are not what they should be, and trying again would not help.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
-            // What sled makes up itself has no number of the operating system.
+            // What sled makes up itself has one of these kinds and no number of the operating system. What a call has answered it hands
+            // on in copies, which have lost the number too.
             Self::Segment { source: sled::Error::Io(error), .. } => {
-                error.raw_os_error().is_none() && !segment::is_lock(error)
+                let is_made_up = matches!(
+                    error.kind(),
+                    io::ErrorKind::Other | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
+                );
+                is_made_up && error.raw_os_error().is_none() && !database::is_lock(error)
             }
             Self::Panicked { .. } | Self::Damaged { .. } | Self::Segment { .. } => true,
             Self::Io { .. } | Self::Manifest { .. } | Self::Busy { .. } | Self::Closed => false,
@@ -419,7 +425,11 @@ fn create(directory: &Path, origin: &Origin) -> Result<Arc<Segment>, StoreError>
     let path = segment_path(directory, origin.first_seq);
     let failed = |source| StoreError::Io { path: path.clone(), source };
     if path.exists() {
-        if Origin::read(&path).map_err(failed)?.is_some() {
+        // An attempt may have failed at its very last call, when everything was in place.
+        if Origin::read(&path).map_err(failed)?.is_some()
+            && let Some(segment) = Segment::open(&path)?
+            && segment.tail()?.end().seq >= segment.origin().first_seq
+        {
             return Err(StoreError::Damaged { path, what: "it is there already" });
         }
         files::remove_if_there(&path).map_err(failed)?;

@@ -30,8 +30,6 @@ mod audit_model;
 mod audit_modes;
 /// The admin routes over a log in process.
 mod audit_query;
-/// `kill -9` at random moments.
-mod audit_survives_kill;
 /// Segments that come of age, checkpoints, damaged segments.
 mod audit_upkeep;
 /// `audit verify` over logs that were changed.

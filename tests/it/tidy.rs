@@ -18,10 +18,8 @@ const MAX_LINES_OF_MAIN: usize = 40;
 const EXCUSED_FROM_LENGTH: &[(&str, &str)] = &[];
 
 /// Files that may sleep in tests, each with the reason. May only shrink.
-const EXCUSED_FROM_SLEEP: &[(&str, &str)] = &[
-    ("tests/it/support/wait.rs", "the helper that polls for a condition, so that no test needs to sleep"),
-    ("tests/it/audit_survives_kill.rs", "kills at random moments: the time is the input, nothing is waited for"),
-];
+const EXCUSED_FROM_SLEEP: &[(&str, &str)] =
+    &[("tests/it/support/wait.rs", "the helper that polls for a condition, so that no test needs to sleep")];
 
 /// Where `unsafe` is allowed.
 const UNSAFE_MODULE: &str = "audit::ring";

@@ -13,7 +13,10 @@
 //! No value is longer than [`PART_BYTES`]: sled splits its pages by the number of values, and puts a page of more than 128 KiB (16 values)
 //! into a file of its own that it never syncs.
 
-use super::{Origin, StoreError};
+use super::{
+    Origin, StoreError,
+    database::{self, Database},
+};
 use crate::{
     audit::{
         block::{Block, Positions, Summary},
@@ -24,12 +27,9 @@ use crate::{
 };
 use std::{
     fs::File,
-    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
-    thread,
-    time::{Duration, Instant},
 };
 
 /// The longest value.
@@ -38,13 +38,6 @@ pub(crate) const PART_BYTES: usize = 8 * 1024 - 64;
 const BLOCK: u8 = b'b';
 const SUMMARY: u8 = b's';
 const HOT: u8 = b'h';
-
-/// sled gives up its lock a little after it was closed.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
-/// Pages that sled keeps in memory.
-const CACHE_BYTES: u64 = 8 * 1024 * 1024;
-/// How often sled flushes by itself; also the beat of its clean-up.
-const FLUSH_EVERY_MS: u64 = 500;
 
 /// A summary with what stands beside it.
 #[derive(Debug)]
@@ -62,7 +55,7 @@ pub(crate) struct StoredSummary {
 pub(crate) struct Segment {
     path: PathBuf,
     origin: Origin,
-    db: sled::Db,
+    db: Database,
     // Over all blocks. Locked by the one writer only.
     blocks_hash: Mutex<Hash>,
     // sled's file, opened a second time: sled never hands what it has written to the disk.
@@ -74,7 +67,7 @@ impl Segment {
     pub(crate) fn create(path: &Path, origin: &Origin) -> Result<Self, StoreError> {
         let failed = |source| StoreError::Io { path: path.to_owned(), source };
         files::create_directory(path).map_err(failed)?;
-        let db = open_db(path)?;
+        let db = database::open(path)?;
         let file = File::open(path.join("db")).map_err(failed)?;
         let segment =
             Self { path: path.to_owned(), origin: origin.clone(), db, file, blocks_hash: Mutex::new(GENESIS) };
@@ -91,7 +84,7 @@ impl Segment {
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, StoreError> {
         let failed = |source| StoreError::Io { path: path.to_owned(), source };
         let origin = Origin::read(path).map_err(failed)?;
-        let db = open_db(path)?;
+        let db = database::open(path)?;
         files::restrict(path).map_err(failed)?;
         let file = File::open(path.join("db")).map_err(failed)?;
         let known = origin.is_some();
@@ -154,11 +147,11 @@ impl Segment {
     }
 
     pub(crate) fn remove_hot(&self, first_seq: u64) -> Result<(), StoreError> {
-        self.db.remove(key(HOT, first_seq)).map(drop).map_err(|source| self.failed(source))
+        self.db.get()?.remove(key(HOT, first_seq)).map(drop).map_err(|source| self.failed(source))
     }
 
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
-        self.db.flush().map(drop).map_err(|source| self.failed(source))
+        self.db.get()?.flush().map(drop).map_err(|source| self.failed(source))
     }
 
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
@@ -261,7 +254,7 @@ impl Segment {
 
     /// Asks sled where a panic becomes an error.
     fn read<T>(&self, ask: impl FnOnce(&sled::Db) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        catch_unwind(AssertUnwindSafe(|| ask(&self.db)))
+        catch_unwind(AssertUnwindSafe(|| ask(self.db.get()?)))
             .unwrap_or_else(|_| Err(StoreError::Panicked { path: self.path.clone() }))
     }
 
@@ -279,7 +272,7 @@ impl Segment {
     }
 
     fn insert(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        self.db.insert(key, value).map(drop).map_err(|source| self.failed(source))
+        self.db.get()?.insert(key, value).map(drop).map_err(|source| self.failed(source))
     }
 
     fn failed(&self, source: sled::Error) -> StoreError {
@@ -297,74 +290,4 @@ fn part_key(seq: u64, part: u8) -> [u8; 10] {
     let mut part_key = [part; 10];
     part_key.iter_mut().zip(key(BLOCK, seq)).for_each(|(to, from)| *to = from);
     part_key
-}
-
-/// Opens sled's files, on a thread of its own: on some damaged files it panics.
-fn open_db(path: &Path) -> Result<sled::Db, StoreError> {
-    let failed = |source| StoreError::Io { path: path.to_owned(), source };
-    remove_unfinished_snapshots(path).map_err(failed)?;
-    sync_what_is_there(path).map_err(failed)?;
-    remove_damaged_settings(&path.join("conf")).map_err(failed)?;
-    let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
-    let give_up = Instant::now() + LOCK_PATIENCE;
-    loop {
-        let config = config.clone();
-        let opener =
-            thread::Builder::new().name("audit-open".to_owned()).spawn(move || config.open()).map_err(failed)?;
-        match opener.join() {
-            Ok(Ok(db)) => return Ok(db),
-            Ok(Err(error)) if is_locked(&error) && Instant::now() < give_up => {
-                thread::sleep(Duration::from_millis(10));
-            }
-            Ok(Err(source)) => return Err(StoreError::Segment { path: path.to_owned(), source }),
-            Err(_) => return Err(StoreError::Panicked { path: path.to_owned() }),
-        }
-    }
-}
-
-fn is_locked(error: &sled::Error) -> bool {
-    matches!(error, sled::Error::Io(error) if is_lock(error))
-}
-
-/// The text is all that sled gives.
-pub(super) fn is_lock(error: &io::Error) -> bool {
-    error.to_string().contains("could not acquire lock")
-}
-
-/// A process that died may have left more than it has handed to the disk, names included, and what is written from now on builds on it.
-/// sled itself takes a snapshot of what it reads, and does hand that to the disk: without what it was taken of, it reads as corrupt.
-fn sync_what_is_there(segment: &Path) -> io::Result<()> {
-    match File::open(segment.join("db")) {
-        Ok(file) => file.sync_data()?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    files::sync_directory(segment)
-}
-
-/// sled notes its settings once, in two writes and without a sync, and refuses a file that a crash has left unfinished. They are those of
-/// every segment, so sled may note them again.
-fn remove_damaged_settings(conf: &Path) -> io::Result<()> {
-    let bytes = match std::fs::read(conf) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let is_whole = bytes
-        .split_last_chunk()
-        .is_some_and(|(settings, checksum)| crc32fast::hash(settings) == u32::from_le_bytes(*checksum));
-    if is_whole { Ok(()) } else { std::fs::remove_file(conf) }
-}
-
-/// A snapshot that was being written when the process died would be taken for the newest one, and sled would find it corrupt at
-/// every start from then on.
-fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(path)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with("snap.") && name.ends_with(".generating")) {
-            std::fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
 }

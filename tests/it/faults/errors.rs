@@ -10,7 +10,8 @@ use super::{
     shim::{Call, Fault, Shim},
     trace::{Event, Trace},
 };
-use std::fs;
+use std::{fs, thread};
+use tempfile::TempDir;
 
 /// Every call that a full or broken disk may refuse.
 const REFUSED: &[Call] = &[
@@ -26,49 +27,73 @@ const REFUSED: &[Call] = &[
     Call::RemoveDirectory,
 ];
 const FAULTS: &[Fault] = &[Fault::Io, Fault::Full, Fault::Short];
-/// How many calls in a row fail: a hiccup, a while.
-const TIMES: &[u64] = &[1, 8];
+/// How many calls in a row fail: a hiccup, a while. Each attempt to go on waits longer than the one before.
+const TIMES: &[u64] = &[1, 4];
+/// At once: most of the time is spent waiting for the next attempt.
+const SWEEPS: u64 = 4;
 
 #[test]
 fn an_error_at_any_call_loses_nothing_that_is_acknowledged_after_it() {
-    let scratch = scratch();
-    let shim = Shim::new(scratch.path(), true);
-    let mut sweep = Sweep { helper: Helper::start(Some(&shim)), reader: Helper::start(None), shim };
-    let calls = sweep.calls();
+    let calls = Sweep::new().calls();
     // Each call once, with one fault or the other; the long version has each with each.
     let cases = Cases::new("errors", calls);
-    for case in cases.numbers.clone() {
-        let (at, sort) = (case % calls + 1, case / calls + cases.seed);
-        let fault = FAULTS[((at + sort) % FAULTS.len() as u64) as usize];
-        let times = TIMES[((at + sort) / FAULTS.len() as u64 % TIMES.len() as u64) as usize];
-        let name = format!("{}: {fault:?} at call {at} of {calls}, {times} times", cases.replay(case));
-        if let Err(what) = sweep.case(case, at, times, fault, &mut cases.random(case)) {
-            panic!("{name}: {what}");
+    thread::scope(|scope| {
+        let sweeps: Vec<_> = (0..SWEEPS)
+            .map(|number| {
+                let cases = &cases;
+                scope.spawn(move || {
+                    let mut sweep = Sweep::new();
+                    cases
+                        .numbers
+                        .clone()
+                        .filter(|case| case % SWEEPS == number)
+                        .try_for_each(|case| sweep.draw(cases, case, calls))
+                })
+            })
+            .collect();
+        for sweep in sweeps {
+            if let Err(what) = sweep.join().unwrap() {
+                panic!("{what}");
+            }
         }
-    }
+    });
 }
 
 struct Sweep {
     shim: Shim,
     helper: Helper,
     reader: Helper,
+    _scratch: TempDir,
 }
 
 impl Sweep {
+    fn new() -> Self {
+        let scratch = scratch();
+        let shim = Shim::new(scratch.path(), true);
+        Self { helper: Helper::start(Some(&shim)), reader: Helper::start(None), shim, _scratch: scratch }
+    }
+
+    fn draw(&mut self, cases: &Cases, case: u64, calls: u64) -> Result<(), String> {
+        let (at, sort) = (case % calls + 1, case / calls + cases.seed % 100);
+        let fault = FAULTS[((at + sort) % FAULTS.len() as u64) as usize];
+        let times = TIMES[((at + sort) / FAULTS.len() as u64 % TIMES.len() as u64) as usize];
+        let done = self.case(case, at, times, fault, &mut cases.random(case));
+        done.map_err(|what| format!("{}: {fault:?} at call {at} of {calls}, {times} times: {what}", cases.replay(case)))
+    }
+
     fn work(&self, case: u64) -> Work {
         let data = self.shim.directory().join(format!("data-{case}"));
         // A segment for each commit: rotations all the time.
-        let place = Place { data, synced: true, segment_bytes: 1, retained_bytes: Some(3_000_000) };
-        Work {
-            place,
-            acks: self.shim.acks().to_owned(),
-            round: 0,
-            threads: 2,
-            records: 8,
-            padding: 50,
-            dies: false,
-            patience_ms: 10_000,
-        }
+        let place = Place {
+            data,
+            synced: true,
+            segment_bytes: 1,
+            retained_bytes: Some(3_000_000),
+            checkpoints: None,
+            heals: true,
+        };
+        let acks = self.shim.acks().to_owned();
+        Work { place, acks, round: 0, threads: 2, records: 5, padding: 50, dies: false, patience_ms: 20_000 }
     }
 
     /// How many calls the work makes where nothing fails.

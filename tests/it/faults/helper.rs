@@ -7,15 +7,17 @@ use super::{
     logged::{Line, Logged},
     shim::Shim,
 };
-use crate::audit::entry;
+use crate::{audit::entry, support::wait_until};
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
-use sidegate::audit::{Health, Log, Mode, Options, Order, Query, Recorder, Retention};
+use sidegate::audit::{
+    Checkpoints, Health, Log, Mode, Options, Order, Query, Recorder, Retention, Verification, verify,
+};
 use std::{
     fs::OpenOptions,
     io::{BufRead, BufReader, Read, Write},
     ops::ControlFlow,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{self, Receiver, RecvTimeoutError},
     thread::{self, JoinHandle},
@@ -35,6 +37,8 @@ pub enum Request {
     Write(Work),
     /// Open a log as a restart does, and read all of it.
     Read(Place),
+    /// Check every link of a log that no process has open.
+    Verify(Place),
 }
 
 /// Which log, and how it is opened.
@@ -45,6 +49,18 @@ pub struct Place {
     pub segment_bytes: u64,
     /// While the log takes more, its oldest segment goes.
     pub retained_bytes: Option<u64>,
+    /// Whether a segment that cannot be read is given the time to be mended.
+    pub heals: bool,
+    /// Where checkpoints are written.
+    pub checkpoints: Option<PathBuf>,
+}
+
+impl Place {
+    /// The same log, copied to another directory.
+    pub fn at(&self, root: &Path) -> Self {
+        let moved = |path: &PathBuf| root.join(path.file_name().expect("a name"));
+        Self { data: moved(&self.data), checkpoints: self.checkpoints.as_ref().map(moved), ..self.clone() }
+    }
 }
 
 /// What is recorded.
@@ -73,6 +89,8 @@ pub struct Answer {
     pub refused: Option<String>,
     /// Why the log, once open, could not be read or closed.
     pub failed: Option<String>,
+    /// Where it was checked: what is wrong with it.
+    pub problems: Vec<String>,
     /// Where it was read.
     pub logged: Logged,
     /// Whether each thread has written all that it was to write.
@@ -149,6 +167,14 @@ impl Helper {
         }
     }
 
+    /// Whether every link of a log holds.
+    pub fn verify(&mut self, place: &Place) -> Result<(), String> {
+        match self.ask(&Request::Verify(place.clone())) {
+            Outcome::Answered(answer) if answer.refused.is_none() && answer.problems.is_empty() => Ok(()),
+            outcome => Err(format!("it does not verify: {outcome:?}")),
+        }
+    }
+
     /// Asks, and does not wait.
     pub fn send(&mut self, request: &Request) {
         let line = serde_json::to_string(request).expect("JSON");
@@ -195,6 +221,7 @@ fn serves_requests() {
         let answer = match request {
             Request::Write(work) => write(&work),
             Request::Read(place) => read(&place),
+            Request::Verify(place) => check(&place),
         };
         let text = format!("\n{MARK}{}\n", serde_json::to_string(&answer).unwrap());
         std::io::stdout().write_all(text.as_bytes()).unwrap();
@@ -206,7 +233,8 @@ fn options(place: &Place) -> Options {
     let mode = if place.synced { Mode::Synced } else { Mode::Durable };
     let retention = Retention { bytes: place.retained_bytes, ..Retention::default() };
     let segment_bytes = place.segment_bytes;
-    Options { mode, rings: 2, ring_bytes: 1 << 18, segment_bytes, retention, ..Options::new(&place.data) }
+    let checkpoints = Checkpoints { file: place.checkpoints.clone(), ..Checkpoints::default() };
+    Options { mode, rings: 2, ring_bytes: 1 << 18, segment_bytes, retention, checkpoints, ..Options::new(&place.data) }
 }
 
 fn write(work: &Work) -> Answer {
@@ -270,9 +298,28 @@ fn record_all(log: &Log, recorder: &Recorder, name: &str, work: &Work) -> (bool,
         if Instant::now() >= give_up {
             break;
         }
-        thread::park_timeout(Duration::from_millis(1));
+        let left = give_up.saturating_duration_since(Instant::now());
+        wait_until(left, || (log.health() == Health::Running).then_some(()));
     }
     (false, was_unhealthy)
+}
+
+fn check(place: &Place) -> Answer {
+    let scratch = super::scratch();
+    let verification = Verification {
+        data: place.data.clone(),
+        checkpoints: place.checkpoints.clone().filter(|file| file.exists()),
+        public_keys: None,
+        scratch: scratch.path().to_owned(),
+    };
+    match verify(&verification) {
+        Ok(report) => Answer {
+            finished: report.complete,
+            problems: report.problems.iter().map(|problem| format!("{}: {}", problem.seq, problem.what)).collect(),
+            ..Answer::default()
+        },
+        Err(error) => Answer { refused: Some(error.to_string()), ..Answer::default() },
+    }
 }
 
 fn read(place: &Place) -> Answer {
@@ -288,13 +335,27 @@ fn read(place: &Place) -> Answer {
     answer.logged.torn_bytes = recovery.torn_bytes;
     answer.logged.missing_rings = recovery.missing_rings;
     answer.logged.head_lost = recovery.head_lost;
-    let done = log.reader().for_each(&Query::all(Order::Ascending), |record| {
-        // Every field of it.
-        let checksum = crc32fast::hash(format!("{record:?}").as_bytes());
-        answer.logged.records.push(Line { seq: record.seq, user: record.user.to_owned(), checksum });
-        ControlFlow::Continue(())
-    });
-    answer.failed = done.err().map(|error| error.to_string());
+    let read_all = || {
+        let mut records = Vec::new();
+        let done = log.reader().for_each(&Query::all(Order::Ascending), |record| {
+            // Every field of it.
+            let checksum = crc32fast::hash(format!("{record:?}").as_bytes());
+            records.push(Line { seq: record.seq, user: record.user.to_owned(), checksum });
+            ControlFlow::Continue(())
+        });
+        done.map(|()| records)
+    };
+    let mut read = read_all();
+    if place.heals {
+        wait_until(DEADLINE / 10, || {
+            read = read_all();
+            read.is_ok().then_some(())
+        });
+    }
+    match read {
+        Ok(records) => answer.logged.records = records,
+        Err(error) => answer.failed = Some(error.to_string()),
+    }
     if answer.failed.is_none() {
         answer.failed = log.close().err().map(|error| error.to_string());
     }

@@ -43,7 +43,14 @@ fn on_one_directory(reader: &mut Helper, cases: &Cases, group: u64, synced: bool
     let shim = Shim::new(scratch.path(), false);
     let segment_bytes = *random.choice(&[1, 700_000, 2_000_000]).unwrap();
     let retained_bytes = *random.choice(&[None, Some(4_000_000)]).unwrap();
-    let place = Place { data: shim.directory().join("data"), synced, segment_bytes, retained_bytes };
+    let place = Place {
+        data: shim.directory().join("data"),
+        synced,
+        segment_bytes,
+        retained_bytes,
+        checkpoints: None,
+        heals: false,
+    };
     for case in group * ROUNDS..(group + 1) * ROUNDS {
         let mut helper = Helper::start(Some(&shim));
         // Which call it is shows what the process was doing; a moment is what nobody has thought of.
@@ -53,7 +60,7 @@ fn on_one_directory(reader: &mut Helper, cases: &Cases, group: u64, synced: bool
         if by_call {
             shim.fail(EVERY_CALL, random.u64(1..300), 1, fault);
         }
-        let (records, padding) = if synced { (1 << 20, 200) } else { (1 << 20, 400) };
+        let (records, padding) = if synced { (1 << 20, 200) } else { (1 << 20, 3000) };
         let acks = shim.acks().to_owned();
         let work =
             Work { place: place.clone(), acks, round: case, threads: 2, records, padding, dies: false, patience_ms: 0 };
@@ -73,6 +80,9 @@ fn on_one_directory(reader: &mut Helper, cases: &Cases, group: u64, synced: bool
             assert_eq!((answer.refused, answer.failed), (None, None), "{}", cases.replay(case));
             assert_eq!(Promised::read(shim.acks()).check(&answer.logged), Ok(()), "{}", cases.replay(case));
         }
+    }
+    if place.data.exists() {
+        assert_eq!(reader.verify(&place), Ok(()), "{}", cases.replay(group * ROUNDS));
     }
     Promised::read(shim.acks()).count()
 }

@@ -59,12 +59,12 @@ impl Load {
                     scope.spawn(move || (0..requests).map(|n| ask(sidecar, client, n)).collect::<Vec<_>>())
                 })
                 .collect();
-            while clients.iter().any(|client| !client.is_finished()) {
+            wait_for("everybody has an answer", Duration::from_mins(30), || {
                 let depth = sidecar.metric("sidegate_audit_queue_depth") as u64;
                 assert!(depth <= RINGS * RING_BYTES, "{depth} bytes in the queue");
                 fullest = fullest.max(depth);
-                thread::park_timeout(Duration::from_millis(20));
-            }
+                clients.iter().all(thread::ScopedJoinHandle::is_finished)
+            });
             answered = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
         });
         let grown = memory(&sidecar, "VmHWM").saturating_sub(before);
