@@ -139,6 +139,30 @@ fn entries_of_an_earlier_generation_are_void() {
 }
 
 #[test]
+fn a_head_that_was_changed_is_no_ring() {
+    for word in [WORD_MAGIC, WORD_CAPACITY, WORD_GENERATION, WORD_NUMBER, WORD_RECORDS, WORD_CHECKSUM] {
+        let ring = Ring::create(heap(1024), 1024, Label { generation: 7, number: 2, records: 900 }).unwrap();
+        ring.word(word).unwrap().fetch_xor(1 << 5, Ordering::Relaxed);
+        assert!(Ring::attach(ring.memory).is_none(), "word {word}");
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "writes a file")]
+fn the_roll_is_read_as_it_was_written_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    assert_eq!(Roll::read(directory.path()), None);
+    let roll = Roll { generation: 7, rings: 3 };
+    roll.write(directory.path()).unwrap();
+    assert_eq!(Roll::read(directory.path()), Some(roll));
+    let path = directory.path().join("ROLL");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[8] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(Roll::read(directory.path()), None);
+}
+
+#[test]
 fn memory_without_a_ring_is_not_attached() {
     assert!(Ring::attach(heap(1024)).is_none());
     assert!(Ring::create(heap(1024), 2048, label(1)).is_none(), "too little memory");
