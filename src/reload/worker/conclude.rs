@@ -99,12 +99,14 @@ impl Worker {
         let mut report = self.report(cause, outcome, Some(seen), began);
         let failures = self.status.load().consecutive_failures + 1;
         report.checkout = self.checkout().await;
-        tell::refusal(&self.metrics, &report, seen, problems.len(), failures);
-        tell::diagnostics(&problems);
+        let problems = Arc::new(problems);
         report.is_news = true;
-        report.problem = Some(Arc::new(problems));
+        report.problem = Some(Arc::clone(&problems));
         self.refused = Some(report.clone());
+        // Whoever hears of it finds it in `/status`.
         self.fail(&report, failures);
+        tell::refusal(&self.metrics, &report, seen, problems.len(), failures);
+        tell::diagnostics(&*problems);
         self.observe(&report).await;
         report
     }
@@ -121,14 +123,14 @@ impl Worker {
         let told = self.unreadable.as_ref() == Some(&problem);
         let failures = self.status.load().consecutive_failures + 1;
         let mut report = self.report(cause, ReloadOutcome::ReadError, None, began);
+        report.is_news = !told;
+        report.problem = Some(Arc::clone(&problem));
+        self.fail(&report, failures);
         events::policy_read_error(&self.metrics, cause.as_str(), failures, told);
         if !told {
             tell::diagnostics(&*problem);
         }
-        report.is_news = !told;
-        report.problem = Some(Arc::clone(&problem));
         self.unreadable = Some(problem);
-        self.fail(&report, failures);
         self.observe(&report).await;
         report
     }
