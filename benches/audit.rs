@@ -1,15 +1,37 @@
 //! The audit log's costs: what a decider pays for a record, and what the writer makes of it.
 //!
-//! The record is the one of the study: about 310 bytes as JSON.
+//! The record is the one of the study: about 310 bytes as JSON. With `SIDEGATE_BENCH_RECORDS=5000000` there is a large log as well.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, missing_docs, reason = "a benchmark")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a benchmark"
+)]
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+#[path = "audit/large.rs"]
+mod large;
+
+use criterion::{Criterion, Throughput, criterion_group};
 use sidegate::{
-    audit::{Entry, Kind, Log, Mode, Options, Order, Origin, Query, Recorder, WhenFull},
+    audit::{Entry, Intake, Kind, Log, Mode, Options, Order, Origin, Query, Recorder, WhenFull},
+    config::{Redact, RedactAction, RedactField, RedactKey, RedactRule},
     model::{Decision, Timestamp},
 };
-use std::{hint::black_box, ops::ControlFlow, path::Path, rc::Rc, thread, time::Instant};
+use std::{
+    cell::RefCell,
+    hint::black_box,
+    ops::ControlFlow,
+    path::Path,
+    rc::Rc,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 const THREADS: u64 = 2;
 
@@ -45,21 +67,36 @@ fn options(data: &Path) -> Options {
     Options { rings: 2, ..Options::new(data) }
 }
 
-/// What `Recorder::record` takes while the writer keeps up or drops: no waiting in it.
+/// What `Recorder::record` takes while the writer keeps up or drops: no waiting in it. As it is, and with redaction.
 fn record(c: &mut Criterion) {
-    let data = tempfile::tempdir().unwrap();
-    let log = Log::open(Options { when_full: WhenFull::DropAndCount, ..options(data.path()) }).unwrap();
-    let recorder = log.recorder().unwrap();
-    let roles = ["sales-rep".to_owned()];
-    let mut n = 0;
-    c.bench_function("audit/record", |b| {
-        b.iter(|| {
-            n += 1;
-            black_box(recorder.record(&entry(n, "sam@8move.example", "o-123456", &roles)).unwrap());
+    let place = |field, below: &[&str], action| RedactRule {
+        field,
+        below: below.iter().map(|step| (*step).to_owned()).collect(),
+        action,
+    };
+    let fields = vec![
+        place(RedactField::User, &[], RedactAction::Hash),
+        place(RedactField::Context, &["ip"], RedactAction::Mask),
+    ];
+    let redact = Redact { fields, key_file: None, key: RedactKey::new(&[7; 32]) };
+    for (name, intake) in
+        [("audit/record", None), ("audit/record_redacted", Intake::new(&redact, &[]).unwrap().map(Arc::new))]
+    {
+        let data = tempfile::tempdir().unwrap();
+        let when_full = WhenFull::DropAndCount;
+        let log = Log::open(Options { when_full, intake, ..options(data.path()) }).unwrap();
+        let recorder = log.recorder().unwrap();
+        let roles = ["sales-rep".to_owned()];
+        let mut n = 0;
+        c.bench_function(name, |b| {
+            b.iter(|| {
+                n += 1;
+                black_box(recorder.record(&entry(n, "sam@8move.example", "o-123456", &roles)).unwrap());
+            });
         });
-    });
-    let dropped = log.stats().dropped;
-    println!("audit/record: {dropped} of {n} found no room");
+        let dropped = log.stats().dropped;
+        println!("{name}: {dropped} of {n} found no room");
+    }
 }
 
 /// Records in a burst that the ring holds, without the writer beside: the pure cost.
@@ -70,7 +107,7 @@ fn burst(c: &mut Criterion) {
     let roles = ["sales-rep".to_owned()];
     c.bench_function("audit/record_burst_of_1000", |b| {
         b.iter_custom(|iterations| {
-            let mut total = std::time::Duration::ZERO;
+            let mut total = Duration::ZERO;
             for _ in 0..iterations {
                 let begun = Instant::now();
                 for n in 0..1_000 {
@@ -86,27 +123,42 @@ fn burst(c: &mut Criterion) {
 
 /// From the first record to all of them flushed; bytes on disk; a full scan. Printed, since one run says it all.
 fn throughput(_: &mut Criterion) {
-    for (mode, tasks, total) in [(Mode::Durable, 1, 1_000_000u64), (Mode::Synced, 32, 200_000)] {
+    for (mode, tasks, total) in [(Mode::Durable, 1, 1_000_000u64), (Mode::Synced, 32, 400_000)] {
         let data = tempfile::tempdir().unwrap();
         let log = Log::open(Options { mode, ..options(data.path()) }).unwrap();
         let cpu = writer_cpu();
         let begun = Instant::now();
-        thread::scope(|scope| {
-            for number in 0..THREADS {
-                let recorder = log.recorder().unwrap();
-                scope.spawn(move || write(&Rc::new(recorder), number, tasks, total / THREADS / tasks));
-            }
+        let mut acknowledged: Vec<Duration> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS)
+                .map(|number| {
+                    let recorder = log.recorder().unwrap();
+                    scope.spawn(move || write(&Rc::new(recorder), number, tasks, total / THREADS / tasks))
+                })
+                .collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
         });
         let recorded = begun.elapsed();
         log.settle().unwrap();
         let flushed = begun.elapsed();
         let used = writer_cpu().zip(cpu).map_or(0.0, |(after, before)| after - before);
         let stats = log.stats();
-        let per_second = total as f64 / flushed.as_secs_f64();
+        let writers = THREADS * tasks;
         println!(
-            "audit/throughput {mode:?}, {THREADS} threads with {tasks} writers each: {per_second:.0} records/s to flushed ({recorded:?} recorded, {flushed:?} \
-             flushed), writer {:.2} us of processor time a record, {} bytes a record on disk",
+            "audit/throughput {mode:?}, {writers} writers: {:.0} records/s to flushed ({recorded:?} recorded, {flushed:?} flushed), \
+             writer {:.2} us of processor time a record",
+            total as f64 / flushed.as_secs_f64(),
             used * 1e6 / total as f64,
+        );
+        acknowledged.sort_unstable();
+        let percentile = |hundredth: usize| acknowledged[(acknowledged.len() - 1) * hundredth / 100];
+        println!(
+            "audit/acknowledged {mode:?}, {writers} writers: {:.0} a second (target 60,000 in synced), p50 {:?}, p99 {:?} (target 5 ms)",
+            total as f64 / recorded.as_secs_f64(),
+            percentile(50),
+            percentile(99),
+        );
+        println!(
+            "audit/bytes {mode:?}: {} a record on disk over {total} records (target 110)",
             stats.store_bytes / total
         );
         let begun = Instant::now();
@@ -125,12 +177,35 @@ fn throughput(_: &mut Criterion) {
     }
 }
 
-/// Writers that share their thread's recorder, as requests do.
-fn write(recorder: &Rc<Recorder>, number: u64, tasks: u64, count: u64) {
+/// A log as large as asked for.
+fn large(_: &mut Criterion) {
+    #[expect(clippy::disallowed_methods, reason = "the size is for the benchmark alone")]
+    let records = std::env::var("SIDEGATE_BENCH_RECORDS").ok();
+    match records {
+        Some(records) => large::run(records.replace('_', "").parse().unwrap()),
+        None => println!("audit/large: left out, SIDEGATE_BENCH_RECORDS=5000000 measures it"),
+    }
+}
+
+/// One writer on its own thread that waits for room and for nothing else.
+fn write_alone(log: &Log, count: u64, mut write: impl FnMut(u64, &Recorder)) {
+    let recorder = log.recorder().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        for n in 0..count {
+            recorder.room().await.unwrap();
+            write(n, &recorder);
+        }
+    });
+}
+
+/// Writers that share their thread's recorder, as requests do. Answers how long each record took to be acknowledged.
+fn write(recorder: &Rc<Recorder>, number: u64, tasks: u64, count: u64) -> Vec<Duration> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let local = tokio::task::LocalSet::new();
+    let took = Rc::new(RefCell::new(Vec::with_capacity(usize::try_from(tasks * count).unwrap())));
     for task in 0..tasks {
-        let recorder = Rc::clone(recorder);
+        let (recorder, took) = (Rc::clone(recorder), Rc::clone(&took));
         local.spawn_local(async move {
             let roles = ["sales-rep".to_owned()];
             for n in 0..count {
@@ -138,13 +213,16 @@ fn write(recorder: &Rc<Recorder>, number: u64, tasks: u64, count: u64) {
                 let user =
                     if rare { format!("rare-{number}-{task}-{n}") } else { format!("user-{}@8move.example", n % 500) };
                 let resource = format!("o-{}", n.wrapping_mul(7919) % 1_000_000);
+                let begun = Instant::now();
                 recorder.room().await.unwrap();
                 let ticket = recorder.record(&entry(n, &user, &resource, &roles)).unwrap();
                 recorder.committed(ticket).await.unwrap();
+                took.borrow_mut().push(begun.elapsed());
             }
         });
     }
     runtime.block_on(local);
+    took.take()
 }
 
 /// Seconds of processor time that the writer's thread and sled's have used.
@@ -180,7 +258,19 @@ fn page(c: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().sample_size(20).measurement_time(std::time::Duration::from_secs(3));
-    targets = record, burst, page, throughput
+    config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3));
+    targets = record, burst, page, throughput, large
 }
-criterion_main!(benches);
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == large::CHILD) {
+        return large::child_main(&arguments[1..]);
+    }
+    // `-- large` measures the large log alone.
+    if arguments.iter().any(|argument| argument == "large") {
+        return large(&mut Criterion::default());
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

@@ -12,6 +12,14 @@ use tempfile::TempDir;
 /// How many policies the sidecar holds; by its index it makes no difference.
 const POLICIES: usize = 1000;
 
+/// The ways in which the sidecar runs, each with its settings under `audit`.
+pub const WAYS: [(&str, &str); 3] = [
+    ("durable", "{ mode: durable }"),
+    ("synced", "{ mode: synced }"),
+    // Every allow is sampled away; one in four billion is kept.
+    ("no log", "{ mode: durable, sample: [{ action: edit, keep_one_in: 4294967295 }] }"),
+];
+
 /// A running server; dropping it ends it.
 #[derive(Debug)]
 pub struct Server {
@@ -29,14 +37,14 @@ impl Server {
         Self::start(command, None)
     }
 
-    /// The sidecar, with its audit log in this mode.
-    pub fn sidecar(mode: &str) -> Self {
+    /// The sidecar, with these settings of its audit log.
+    pub fn sidecar(audit: &str) -> Self {
         let files = tempfile::tempdir().expect("a directory");
         let policies = files.path().join("policies");
         fs::create_dir(&policies).expect("a directory");
         fs::write(policies.join("policies.cedar"), policy_text()).expect("a file");
         let config = files.path().join("sidegate.yaml");
-        let settings = format!("server: {{ admin: {{ auth: none }} }}\naudit: {{ mode: {mode} }}\n");
+        let settings = format!("server: {{ admin: {{ auth: none }} }}\naudit: {audit}\n");
         fs::write(&config, settings).expect("a file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_sidegate"));
         command.arg("serve").arg("--config").arg(config).arg("--policies").arg(policies);

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::telemetry::events::Chain;
 use std::{
+    cell::RefCell,
     error::Error,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -100,6 +101,8 @@ pub(crate) struct Keeper {
     pub(crate) retention: Retention,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) webhook: Option<Webhook>,
+    /// What was told of last.
+    pub(crate) told: RefCell<String>,
 }
 
 impl Keeper {
@@ -112,7 +115,9 @@ impl Keeper {
         guarded(&|| self.look_around());
         loop {
             let (end, notes, stop) = self.shared.chores.wait();
-            notes.iter().for_each(|note| self.record(note));
+            for note in &notes {
+                self.record(note);
+            }
             if let Some(end) = end.filter(|end| end.seq != checkpointed) {
                 guarded(&|| self.checkpoint(end));
                 checkpointed = end.seq;
@@ -157,7 +162,7 @@ impl Keeper {
             return;
         }
         if let Err(error) = store.seal_closed() {
-            events::chore_failed("close segments", &error);
+            self.trouble("close segments", &error);
         }
         if store.has_damage() {
             self.put_damaged_aside();
@@ -169,7 +174,7 @@ impl Keeper {
                 events::removed(tombstone.last_seq, tombstone.records);
                 self.record(&Note::Removed { first_seq: tombstone.first_seq, last_seq: tombstone.last_seq });
             }
-            Err(error) => events::chore_failed("remove old segments", &error),
+            Err(error) => self.trouble("remove old segments", &error),
         }
     }
 
@@ -185,11 +190,20 @@ impl Keeper {
                     self.record(&Note::Gap(gap.clone()));
                 }
                 if let Err(error) = quarantine::note_recorded(store.directory(), &gaps) {
-                    events::chore_failed("note gaps", &error);
+                    self.trouble("note gaps", &error);
                 }
                 *self.shared.kept.gaps.lock().unwrap_or_else(PoisonError::into_inner) = gaps;
             }
-            Err(error) => events::chore_failed("put damaged segments aside", &error),
+            Err(error) => self.trouble("put damaged segments aside", &error),
+        }
+    }
+
+    /// Something failed and is tried again with the next look: told once, not with each look.
+    fn trouble(&self, what: &str, error: &(dyn Error + 'static)) {
+        let text = format!("{what}: {}", Chain(error));
+        if *self.told.borrow() != text {
+            events::chore_failed(what, error);
+            *self.told.borrow_mut() = text;
         }
     }
 
@@ -200,7 +214,7 @@ impl Keeper {
             common.record(entry).map(drop)
         });
         if let Err(error) = done {
-            events::chore_failed("record what happened", &error);
+            self.trouble("record what happened", &error);
         }
     }
 }

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{lifecycle::Clock, model::Timestamp};
 use std::{
+    cell::RefCell,
     collections::hash_map::RandomState,
     fmt,
     hash::{BuildHasher, Hasher},
@@ -203,6 +204,7 @@ impl Log {
             retention: options.retention,
             checkpoints: options.checkpoints,
             webhook,
+            told: RefCell::default(),
         };
         let failed = |source| OpenError::Io { path: options.directory.clone(), source };
         let writing = Arc::clone(&shared);

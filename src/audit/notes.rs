@@ -1,11 +1,9 @@
 //! Records that the log writes about itself: `system` records whose `reason` says what happened and whose `after` says more.
 
-use super::{Entry, Kind, Origin, quarantine::Gap};
+use super::{Entry, Kind, quarantine::Gap};
 use crate::model::Timestamp;
 use serde_json::{Value, json};
 use ulid::Ulid;
-
-const NOTHING: [&str; 0] = [];
 
 /// Something that happened to the log.
 #[derive(Debug, Clone)]
@@ -51,29 +49,7 @@ impl Note {
     pub(crate) fn record<T>(&self, time: Timestamp, take: impl FnOnce(&Entry<'_>) -> T) -> T {
         let milliseconds = u64::try_from(time.as_micros() / 1000).unwrap_or_default();
         let after = self.detail().to_string();
-        take(&Entry {
-            time,
-            kind: Kind::System,
-            id: Ulid::from_parts(milliseconds, fastrand::u128(..)).to_bytes(),
-            request_id: "",
-            tenant: "",
-            user: "",
-            roles: &[],
-            action: "",
-            module: "",
-            resource_type: "",
-            resource_id: "",
-            decision: None,
-            reason: self.reason(),
-            policies: &NOTHING,
-            errors: &NOTHING,
-            revision: "",
-            duration_ns: 0,
-            origin: Origin::Cli,
-            actor: "",
-            before: "",
-            after: &after,
-            context: "",
-        })
+        let id = Ulid::from_parts(milliseconds, fastrand::u128(..)).to_bytes();
+        take(&Entry { reason: self.reason(), after: &after, ..Entry::blank(Kind::System, time, id) })
     }
 }

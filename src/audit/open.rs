@@ -287,7 +287,7 @@ pub(crate) fn open(lock: &DirectoryLock, keeping: Keeping) -> Result<Opened, Ope
     let anchor = store.anchored().map(|anchor| End { seq: anchor.seq, hash: anchor.hash });
     findings.quarantined.iter().for_each(events::quarantined);
     findings.repaired.iter().for_each(|&first_seq| events::repaired(first_seq));
-    findings.tombstone_lost.iter().for_each(|why| events::tombstone_lost(why));
+    findings.lost_tombstone.iter().for_each(|why| events::tombstone_lost(why));
 
     let before = writer.end().seq;
     // Without one, nothing was ever committed.

@@ -148,10 +148,11 @@ impl Scan<'_> {
             let Some(stretch) = self.store.catalog().at_or_after(next) else { return Ok(()) };
             next = next.max(stretch.first_seq);
             let last = self.last.min(stretch.last_seq);
-            if next <= last && self.may_match(&stretch) {
-                if let Some(segment) = self.open(&stretch)? {
-                    self.segment_up(&segment, next, last, visit)?;
-                }
+            if next <= last
+                && self.may_match(&stretch)
+                && let Some(segment) = self.open(&stretch)?
+            {
+                self.segment_up(&segment, next, last, visit)?;
             }
             let Some(after) = stretch.last_seq.checked_add(1) else { return Ok(()) };
             next = after;
@@ -192,10 +193,11 @@ impl Scan<'_> {
             let Some(stretch) = self.store.catalog().at_or_before(next) else { return Ok(()) };
             next = next.min(stretch.last_seq);
             let first = self.first.max(stretch.first_seq);
-            if next >= first && self.may_match(&stretch) {
-                if let Some(segment) = self.open(&stretch)? {
-                    self.segment_down(&segment, first, next, visit)?;
-                }
+            if next >= first
+                && self.may_match(&stretch)
+                && let Some(segment) = self.open(&stretch)?
+            {
+                self.segment_down(&segment, first, next, visit)?;
             }
             // Numbers begin with one.
             next = stretch.first_seq - 1;

@@ -198,7 +198,9 @@ impl<const N: usize> Texts for [&str; N] {
 
 impl Texts for Vec<String> {
     fn each(&self, take: &mut dyn FnMut(&str)) {
-        self.iter().for_each(|text| take(text));
+        for text in self {
+            take(text);
+        }
     }
 }
 

@@ -51,10 +51,10 @@ pub enum RedactionError {
 impl Redaction {
     /// Takes over the rules; those that hash need the key.
     pub(crate) fn new(rules: &[RedactRule], key: Option<&RedactKey>) -> Result<Self, RedactionError> {
-        let hashes = rules.iter().any(|rule| rule.action == RedactAction::Hash);
+        let wants_key = rules.iter().any(|rule| rule.action == RedactAction::Hash);
         // A key of any length is one to HMAC.
         let hasher = key.and_then(|key| Hmac::new_from_slice(key.bytes()).ok());
-        if hashes && hasher.is_none() {
+        if wants_key && hasher.is_none() {
             return Err(RedactionError::NoKey);
         }
         let rules = rules.iter().map(|rule| Rule {

@@ -152,7 +152,8 @@ pub(crate) fn load_ballast(directory: &Path) {
     if fs::metadata(&path).is_ok_and(|metadata| metadata.len() == BALLAST_BYTES as u64) {
         return;
     }
-    let written = files::create_file(&path).and_then(|mut file| io::Write::write_all(&mut file, &[0; BALLAST_BYTES]));
+    let written =
+        files::create_file(&path).and_then(|mut file| io::Write::write_all(&mut file, &vec![0; BALLAST_BYTES]));
     if written.is_err() {
         // Half of it is of no use, and the room is wanted.
         fs::remove_file(&path).ok();

@@ -80,7 +80,6 @@ impl StoreError {
     /// Whether files are not what they should be, and trying again would not help.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
-            Self::Panicked { .. } | Self::Damaged { .. } => true,
             // What sled makes up itself has one of these kinds and no number of the operating system. What a call has answered it hands
             // on in copies, which have lost the number too.
             Self::Segment { source: sled::Error::Io(error), .. } => {
@@ -90,19 +89,20 @@ impl StoreError {
                 );
                 is_made_up && error.raw_os_error().is_none() && !database::is_lock(error)
             }
-            Self::Segment { .. } => true,
+            Self::Panicked { .. } | Self::Damaged { .. } | Self::Segment { .. } => true,
             Self::Io { .. } | Self::Manifest { .. } | Self::Busy { .. } | Self::Closed => false,
         }
     }
 
     /// Whether there is no room left.
     pub(crate) fn is_full(&self) -> bool {
-        let error = match self {
-            Self::Io { source, .. } | Self::Manifest { source: ManifestError::Io(source), .. } => source,
-            Self::Segment { source: sled::Error::Io(source), .. } => source,
-            _ => return false,
+        let (Self::Io { source, .. }
+        | Self::Manifest { source: ManifestError::Io(source), .. }
+        | Self::Segment { source: sled::Error::Io(source), .. }) = self
+        else {
+            return false;
         };
-        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 }
 
@@ -238,12 +238,17 @@ impl Store {
     pub(crate) fn seal_closed(&self) -> Result<(), StoreError> {
         let unsealed: Vec<(u64, End)> = {
             let slots = self.catalog.lock();
-            let closed = slots.iter().filter(|(_, slot)| slot.manifest.is_none() && slot.damage.is_none());
+            let closed =
+                slots.iter().filter(|(_, slot)| slot.manifest.is_none() && slot.damage.is_none() && !slot.is_short);
             closed.filter_map(|(first_seq, slot)| Some((*first_seq, slot.end?))).collect()
         };
         for (first_seq, end) in unsealed {
-            if let Some(segment) = self.catalog.open(first_seq)? {
-                self.seal(&segment, end)?;
+            let Some(segment) = self.catalog.open(first_seq)? else { continue };
+            if let Err(error) = self.seal(&segment, end) {
+                if let Some(slot) = self.catalog.lock().get_mut(&first_seq) {
+                    slot.is_short = error.is_damage();
+                }
+                return Err(error);
             }
         }
         Ok(())

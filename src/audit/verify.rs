@@ -339,7 +339,7 @@ impl Check<'_> {
                     self.report.warnings.push(format!("line {number} of the checkpoints is not whole"));
                 }
                 Err(error) => {
-                    self.report.problem(u64::MAX, None, &format!("line {number} of the checkpoints: {error}"))
+                    self.report.problem(u64::MAX, None, &format!("line {number} of the checkpoints: {error}"));
                 }
             }
         }

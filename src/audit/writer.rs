@@ -256,7 +256,9 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
         self.unflushed = false;
         self.committed.clone_from(&self.stored);
         self.committed_end = self.stored_end;
-        self.inlets.iter_mut().for_each(|inlet| inlet.committed = inlet.stored);
+        for inlet in &mut self.inlets {
+            inlet.committed = inlet.stored;
+        }
         Ok(true)
     }
 
@@ -320,7 +322,9 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
     /// positions on.
     pub(crate) fn cut(&mut self, end: End, positions: &[(usize, u64)]) -> Result<(), WriteError> {
         self.committed_end = end;
-        positions.iter().for_each(|&(number, position)| self.committed.set(number, position));
+        for &(number, position) in positions {
+            self.committed.set(number, position);
+        }
         self.recover()
     }
 

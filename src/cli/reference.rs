@@ -29,6 +29,9 @@ fn section(parent: &str, command: &Command) -> Vec<String> {
             parts.push("\n| argument | meaning |\n| --- | --- |\n".to_owned());
             parts.extend(rows);
         }
+        if let Some(more) = command.get_after_long_help() {
+            parts.push(format!("\n```text\n{more}\n```\n"));
+        }
     }
     parts.extend(below.into_iter().flat_map(|command| section(&name, command)));
     parts

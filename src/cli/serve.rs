@@ -9,10 +9,36 @@ use crate::{
 use clap::Args;
 use std::path::PathBuf;
 
+/// What of the audit log survives what, by mode. `docs/audit-log.md` says the same at more length.
+const MODES: &str = "\
+What of the audit log survives what
+
+  audit.mode         an answer leaves once its record is
+  durable (default)  in the memory-mapped queue of its thread
+      death of the process   it survives, kill -9 included
+      loss of power          it survives as far as the system has written back
+      full or failing disk   what was answered is kept; then audit.when_failed
+  synced             in the store, and fdatasync has returned
+      death of the process   it survives
+      loss of power          it survives, as far as the disk keeps its word
+      full or failing disk   what was answered is kept; then audit.when_failed
+
+  audit.when_full    while the queue is full a question
+  block (default)    waits for room
+  refuse             is answered 503 with Retry-After
+  drop_and_count     is answered; its record is counted as dropped
+
+  audit.when_failed  while the store fails a question
+  deny (default)     is denied with the reason audit_unavailable
+  allow_and_count    is decided; a record that is lost is counted as failed
+
+  Nothing is left out in silence: sidegate_audit_records_total counts what was
+  written, dropped, failed and left out by sampling.";
+
 /// Run the sidecar.
 // Of a flag that is given twice the later counts: scripts add flags to those of others.
 #[derive(Debug, Args)]
-#[command(args_override_self = true)]
+#[command(args_override_self = true, after_long_help = MODES)]
 pub(super) struct ServeArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE", env = "SIDEGATE_CONFIG")]

@@ -123,7 +123,7 @@ keys! {
         "What is not kept as it is: places in a record, such as `/user` or `/context/ip`, each with `drop`, `hash` or `mask`. In \
          the environment: `/user=hash,/context/ip=mask`.";
     "audit.redact.key_file": FileOrNone, audit.redact.key_file,
-        "The key of `hash`: a file of 64 or more hexadecimal digits that nobody else can read.";
+        "The key of `hash`: a file of 64 or more hexadecimal digits that others can neither read nor change. Empty: none.";
     "audit.sample": Samples, audit.sample,
         "Allows that are kept as one of many, such as `{ module: catalog, action: view, keep_one_in: 100 }`; the first that fits \
          counts. Denies and errors are always kept. In the environment: `module=catalog action=view keep_one_in=100`.";

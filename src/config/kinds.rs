@@ -6,6 +6,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub(super) use super::{redact::RedactFields, sample::Samples, tokens::Tokens};
 
+/// Reads what the file has at a place; leaves problems with the reading.
+pub(super) type ReadNode<V> = fn(&Node, &mut Reading<'_>) -> Option<V>;
+
 /// A kind of value.
 pub(super) trait Kind {
     /// What is kept in the settings.
@@ -16,7 +19,7 @@ pub(super) trait Kind {
 
     /// Reads the value where the file may write it as a list or a mapping: `None` where it is the other of the two. Problems of its
     /// items are left with the reading.
-    const NODE: Option<fn(&Node, &mut Reading<'_>) -> Option<Self::Value>> = None;
+    const NODE: Option<ReadNode<Self::Value>> = None;
 
     /// Reads the value.
     fn read(text: &str) -> Option<Self::Value>;
@@ -148,6 +151,7 @@ choices! {
 }
 
 /// Reads a value, or the word that stands for none.
+#[expect(clippy::option_option, reason = "the outer says whether it can be read")]
 fn or<T>(text: &str, none: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
     if text == none { Some(None) } else { read(text).map(Some) }
 }

@@ -1,6 +1,9 @@
 //! `audit.redact`: what of a record is left out, hashed or masked before it is written.
 
-use super::{file::Reading, kinds::Kind};
+use super::{
+    file::Reading,
+    kinds::{Kind, ReadNode},
+};
 use crate::document::Node;
 use std::{
     fmt,
@@ -146,7 +149,7 @@ pub(super) struct RedactFields;
 impl Kind for RedactFields {
     type Value = Vec<RedactRule>;
     const WANTED: &'static str = "a mapping of places in a record to `drop`, `hash` or `mask`";
-    const NODE: Option<fn(&Node, &mut Reading<'_>) -> Option<Self::Value>> = Some(read_fields);
+    const NODE: Option<ReadNode<Self::Value>> = Some(read_fields);
 
     fn read(text: &str) -> Option<Self::Value> {
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());

@@ -1,6 +1,9 @@
 //! `audit.sample`: which allows are kept as one of many.
 
-use super::{file::Reading, kinds::Kind};
+use super::{
+    file::Reading,
+    kinds::{Kind, ReadNode},
+};
 use crate::document::{Node, Value};
 
 /// One of `audit.sample`. What is absent fits everything; at least one of the texts is there.
@@ -77,7 +80,7 @@ pub(super) struct Samples;
 impl Kind for Samples {
     type Value = Vec<SampleRule>;
     const WANTED: &'static str = "a list of `{ module, action, keep_one_in }`";
-    const NODE: Option<fn(&Node, &mut Reading<'_>) -> Option<Self::Value>> = Some(read_list);
+    const NODE: Option<ReadNode<Self::Value>> = Some(read_list);
 
     fn read(text: &str) -> Option<Self::Value> {
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());

@@ -1,6 +1,10 @@
 //! `server.admin.tokens`: a list in the file, one text in the environment.
 
-use super::{AdminToken, file::Reading, kinds::Kind};
+use super::{
+    AdminToken,
+    file::Reading,
+    kinds::{Kind, ReadNode},
+};
 use crate::document::{Node, Value};
 
 /// The list as one text: `ops=<digest>,ci=<digest>`.
@@ -9,7 +13,7 @@ pub(super) struct Tokens;
 impl Kind for Tokens {
     type Value = Vec<AdminToken>;
     const WANTED: &'static str = "a list of `{ name, sha256 }`";
-    const NODE: Option<fn(&Node, &mut Reading<'_>) -> Option<Self::Value>> = Some(read_list);
+    const NODE: Option<ReadNode<Self::Value>> = Some(read_list);
 
     fn read(text: &str) -> Option<Self::Value> {
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());

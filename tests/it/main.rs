@@ -22,9 +22,13 @@ mod support;
 
 /// The audit log: every record once, whatever happens to rings, store and directory.
 mod audit;
+/// What applications report, what is redacted, what is sampled.
+mod audit_activity;
+/// Queries, exports and figures against a naive model.
+mod audit_model;
 /// Every mode with a writer that stands still and a store that fails, over HTTP; what is never kept.
 mod audit_modes;
-/// Queries and exports over HTTP and in process, against a naive model.
+/// The admin routes over a log in process.
 mod audit_query;
 /// Segments that come of age, checkpoints, damaged segments.
 mod audit_upkeep;

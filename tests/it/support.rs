@@ -11,6 +11,7 @@ mod paths;
 mod policies;
 mod process;
 mod raw;
+mod seed;
 mod sidecar;
 mod wait;
 
@@ -22,5 +23,6 @@ pub use policies::PolicyDir;
 pub use process::{Exited, sidegate};
 pub use raw::Raw;
 pub use rustix::process::Signal;
+pub use seed::seed;
 pub use sidecar::{Builder as SidecarBuilder, Sidecar};
 pub use wait::{wait_for, wait_until};

@@ -19,7 +19,7 @@ pub struct Named {
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     // Of the standard library: whoever asks chooses the keys.
-    counts: HashMap<Box<str>, u64>,
+    names: HashMap<Box<str>, u64>,
     low_by: u64,
     most: Option<usize>,
 }
@@ -35,18 +35,18 @@ impl Counts {
         if name.is_empty() {
             return;
         }
-        if let Some(count) = self.counts.get_mut(name) {
+        if let Some(count) = self.names.get_mut(name) {
             *count += 1;
             return;
         }
-        if self.counts.len() >= self.most.unwrap_or(MOST_NAMES) {
+        if self.names.len() >= self.most.unwrap_or(MOST_NAMES) {
             self.forget_half();
         }
-        self.counts.insert(name.into(), 1);
+        self.names.insert(name.into(), 1);
     }
 
     pub(super) fn of(&self, name: &str) -> u64 {
-        self.counts.get(name).copied().unwrap_or(0)
+        self.names.get(name).copied().unwrap_or(0)
     }
 
     /// No count is too low by more than this, that of a name which is not listed included.
@@ -56,17 +56,17 @@ impl Counts {
 
     /// The most frequent names, those that are equally frequent in the order of the alphabet.
     pub(super) fn top(&self, listed: usize) -> Vec<Named> {
-        let mut all: Vec<(&str, u64)> = self.counts.iter().map(|(name, count)| (&**name, *count)).collect();
+        let mut all: Vec<(&str, u64)> = self.names.iter().map(|(name, count)| (&**name, *count)).collect();
         all.sort_unstable_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
         all.into_iter().take(listed).map(|(name, count)| Named { name: name.to_owned(), count }).collect()
     }
 
     fn forget_half(&mut self) {
-        let mut counts: Vec<u64> = self.counts.values().copied().collect();
+        let mut counts: Vec<u64> = self.names.values().copied().collect();
         let middle = counts.len() / 2;
         let (_, median, _) = counts.select_nth_unstable(middle);
         let median = *median;
-        self.counts.retain(|_, count| *count > median);
+        self.names.retain(|_, count| *count > median);
         // A name that is forgotten now and comes again may have been forgotten before.
         self.low_by += median;
     }
@@ -95,7 +95,7 @@ mod tests {
             if n % 4 == 0 {
                 counts.add("sam");
             }
-            assert!(counts.counts.len() <= 100);
+            assert!(counts.names.len() <= 100);
         }
         let top = counts.top(1).remove(0);
         assert_eq!(top.name, "sam");

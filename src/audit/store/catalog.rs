@@ -30,6 +30,8 @@ pub(super) struct Slot {
     pub(super) manifest: Option<Arc<Statement<Manifest>>>,
     // Why its files cannot be opened.
     pub(super) damage: Option<String>,
+    // Its files do not hold what was committed, so that no manifest can be written. The next start puts it aside.
+    pub(super) is_short: bool,
 }
 
 /// The numbers that a segment holds.

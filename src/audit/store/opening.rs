@@ -34,7 +34,7 @@ pub(crate) struct Findings {
     /// `HEAD` holds something that cannot be read, or is missing.
     pub(crate) head_lost: bool,
     /// The tombstone cannot be read, and why.
-    pub(crate) tombstone_lost: Option<String>,
+    pub(crate) lost_tombstone: Option<String>,
 }
 
 struct Opening<'d> {
@@ -69,7 +69,7 @@ impl Store {
         let head_path = directory.join("HEAD");
         let had_head = head_path.exists();
         let head = Head::open(&head_path)?;
-        let (tombstone, tombstone_lost) = match retention::tombstone(directory) {
+        let (tombstone, unreadable) = match retention::tombstone(directory) {
             Ok(tombstone) => (tombstone, None),
             Err(retention::TombstoneError::Io(source)) => return Err(failed(source)),
             Err(error) => (None, Some(error.to_string())),
@@ -78,7 +78,7 @@ impl Store {
             directory,
             now: keeping.clock.now(),
             anchor: head.anchor(),
-            findings: Findings { tombstone_lost, ..Findings::default() },
+            findings: Findings { lost_tombstone: unreadable, ..Findings::default() },
             slots: BTreeMap::new(),
             manifest: tombstone.as_ref().map_or(GENESIS, |tombstone| tombstone.says.manifest),
             key: tombstone.as_ref().and_then(|tombstone| tombstone.key.clone()),
@@ -119,14 +119,14 @@ impl Opening<'_> {
 
     /// Takes all segments into the catalog, and answers the one in which writing goes on.
     fn segments(&mut self, mut names: Vec<u64>, tombstone: Option<&Tombstone>) -> Result<Arc<Segment>, StoreError> {
-        let mut lost = None;
+        let mut gone = None;
         let last = loop {
             let Some(&name) = names.last() else { break None };
             match self.last(name)? {
                 Last::Unfinished => drop(names.pop()),
                 Last::Aside => {
                     names.pop();
-                    lost = Some(name);
+                    gone = Some(name);
                     break None;
                 }
                 Last::Closed => break None,
@@ -144,7 +144,7 @@ impl Opening<'_> {
         self.sign_on();
         match last {
             Some(segment) => Ok(Arc::new(segment)),
-            None => create(self.directory, &self.next_origin(lost, tombstone)?),
+            None => create(self.directory, &self.next_origin(gone, tombstone)?),
         }
     }
 
@@ -154,7 +154,7 @@ impl Opening<'_> {
             return Ok(Last::Closed);
         }
         // The anchor is written after the first record, and the origin before it.
-        let never_used = !self.anchor.is_some_and(|anchor| anchor.seq >= name) && !path.join("ORIGIN").exists();
+        let never_used = self.anchor.is_none_or(|anchor| anchor.seq < name) && !path.join("ORIGIN").exists();
         let expected = self.anchor.filter(|anchor| anchor.seq >= name).map(|anchor| anchor.seq);
         let whole = |segment: &Segment| {
             segment.tail().is_ok_and(|tail| expected.is_none_or(|expected| tail.end().seq >= expected))
@@ -173,19 +173,14 @@ impl Opening<'_> {
                 }
             }
             Ok((Some(_), _)) => "it is another segment than its name says".to_owned(),
-            Ok((None, _)) if never_used => return self.unfinished(&path),
+            Ok((None, _)) if never_used => return unfinished(&path),
             Ok((None, _)) => "it does not say where it begins".to_owned(),
-            Err(error) if error.is_damage() && never_used => return self.unfinished(&path),
+            Err(error) if error.is_damage() && never_used => return unfinished(&path),
             Err(error) if error.is_damage() => error.to_string(),
             Err(error) => return Err(error),
         };
         self.put_aside(name, why)?;
         Ok(Last::Aside)
-    }
-
-    fn unfinished(&self, path: &Path) -> Result<Last, StoreError> {
-        files::remove_if_there(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
-        Ok(Last::Unfinished)
     }
 
     /// Takes a segment that is not the last: it has a manifest, or gets one.
@@ -197,7 +192,8 @@ impl Opening<'_> {
         match manifest::read(&path) {
             Ok(Some(manifest)) if fits(&manifest.says) => {
                 let end = End { seq: manifest.says.last_seq, hash: manifest.says.end };
-                return Ok(self.take(name, end, Some(manifest)));
+                self.take(name, end, Some(manifest));
+                return Ok(());
             }
             Ok(_) | Err(manifest::ManifestError::Statement(_)) => {}
             Err(source) => return Err(StoreError::Manifest { path, source }),
@@ -206,7 +202,8 @@ impl Opening<'_> {
             Ok((Some(segment), _)) if segment.origin().first_seq == name => match self.seal(&segment, follower) {
                 Ok((end, manifest)) => {
                     self.findings.repaired.push(name);
-                    return Ok(self.take(name, end, manifest));
+                    self.take(name, end, manifest);
+                    return Ok(());
                 }
                 Err(error) if error.is_damage() => error.to_string(),
                 Err(error) => return Err(error),
@@ -232,8 +229,8 @@ impl Opening<'_> {
             None => None,
         };
         let own = segment.tail()?.end();
-        let followed = next.map(|next| End { seq: next.first_seq - 1, hash: next.before });
-        let end = followed.filter(|followed| followed.seq < own.seq).unwrap_or(own);
+        let next_says = next.map(|next| End { seq: next.first_seq - 1, hash: next.before });
+        let end = next_says.filter(|end| end.seq < own.seq).unwrap_or(own);
         if end.seq < segment.origin().first_seq {
             return Err(segment.damaged("its records are missing"));
         }
@@ -298,6 +295,11 @@ impl Opening<'_> {
     fn path(&self, name: u64) -> PathBuf {
         segment_path(self.directory, name)
     }
+}
+
+fn unfinished(path: &Path) -> Result<Last, StoreError> {
+    files::remove_if_there(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
+    Ok(Last::Unfinished)
 }
 
 /// More records than a segment holds.

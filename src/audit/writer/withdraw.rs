@@ -17,7 +17,8 @@ pub(super) fn rewrite(bytes: &mut Vec<u8>) {
             let mut scratch = Vec::new();
             let roles: Vec<String> = record.roles.iter().map(str::to_owned).collect();
             let redacted: Vec<String> = record.redacted.iter().map(str::to_owned).collect();
-            let marks = Marks { redacted: &redacted, kept_one_in: record.kept_one_in };
+            // A deny stands for itself alone.
+            let marks = Marks { redacted: &redacted, kept_one_in: 0 };
             encode(&denied(&record, &roles), marks, &mut scratch).to_vec()
         }
         _ => return,

@@ -67,7 +67,7 @@ pub(super) fn bytes(bytes: u64) -> String {
         size /= 1024.0;
         unit += 1;
     }
-    let digits = if unit == 0 || size >= 100.0 { 0 } else { 1 };
+    let digits = usize::from(unit > 0 && size < 100.0);
     format!("{size:.digits$} {}", UNITS.get(unit).copied().unwrap_or_default())
 }
 

@@ -158,9 +158,9 @@ fn figures_say_how_much_who_and_what_was_denied() {
     }
     assert_eq!(
         lists,
-        "KIND      RECORDS\ndecision  5\n\nDECISION  RECORDS\nallow     3\ndeny      2\n\nUSER          RECORDS\n\
-         mona          2\nsam           2\nmo\\u{1b}na  1\n\nMODULE  RECORDS\norders  5\n\nDENIED USER   RECORDS\n\
-         mo\\u{1b}na  1\nmona          1\n\nDENIED MODULE  RECORDS\norders         2\n\nDENIED FOR   RECORDS\nnot_granted  2\n"
+        "KIND      RECORDS\ndecision  5\n\nDECISION  RECORDS\nallow     3\ndeny      2\n\nUSER        RECORDS\n\
+         mona        2\nsam         2\nmo\\u{1b}na  1\n\nMODULE  RECORDS\norders  5\n\nDENIED USER  RECORDS\n\
+         mo\\u{1b}na   1\nmona         1\n\nDENIED MODULE  RECORDS\norders         2\n\nDENIED FOR   RECORDS\nnot_granted  2\n"
     );
     assert_eq!(said, "");
     let (printed, _) = run(&["stats", "--user", "mona", "--output", "json", "--data", directory]);

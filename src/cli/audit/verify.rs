@@ -62,8 +62,8 @@ pub(super) fn run(args: &VerifyArgs) -> ExitCode {
 }
 
 fn summary(report: &Report) -> String {
-    let mut text = String::new();
-    let mut line = |name: &str, what: String| text.push_str(&format!("{name:<12} {what}\n"));
+    let mut lines = Vec::new();
+    let mut line = |name: &str, what: String| lines.push(format!("{name:<12} {what}\n"));
     let Report { first_seq, last_seq, records, segments, .. } = report;
     if *records == 0 {
         line("records", format!("none checked, {segments} segments"));
@@ -96,5 +96,5 @@ fn summary(report: &Report) -> String {
         line("problem", place + &problem.what);
     }
     line("verdict", if report.is_intact() { "intact" } else { "not intact" }.to_owned());
-    text
+    lines.concat()
 }

@@ -158,7 +158,7 @@ fn parse(query: Option<&str>, route: Route) -> Result<Asked, ApiError> {
         }
         match name.as_ref() {
             "format" if route == Route::Export => {
-                once("format", &mut format, Format::parse(&value), &value, "`csv` or `ndjson`")?
+                once("format", &mut format, Format::parse(&value), &value, "`csv` or `ndjson`")?;
             }
             "after_seq" if route == Route::Export => {
                 once("after_seq", &mut after_seq, value.parse().ok(), &value, "the number of a record")?;
@@ -333,6 +333,29 @@ impl RequestId {
     fn refuse(self, error: &ApiError) -> Response<Body> {
         let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = error.body(&String::from_utf8_lossy(self.0.as_bytes()));
-        self.answer(status, "application/json", body.into())
+        let mut response = self.answer(status, "application/json", body.into());
+        if let Some(seconds) = error.code.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt as _;
+
+    #[tokio::test]
+    async fn only_an_export_that_came_to_its_end_ends_well() {
+        for is_whole in [true, false] {
+            let (sender, receiver) = mpsc::channel(CHUNKS);
+            let whole = Arc::new(AtomicBool::new(false));
+            let body = Stream { receiver, whole: Arc::clone(&whole) };
+            sender.send(Bytes::from_static(b"a record\n")).await.unwrap();
+            whole.store(is_whole, Ordering::Release);
+            drop(sender);
+            assert_eq!(body.collect().await.is_ok(), is_whole);
+        }
     }
 }

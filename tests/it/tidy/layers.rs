@@ -45,6 +45,7 @@ pub const OWNED: &[Owned] = &[
     owned("cedar_policy_core", &["engine", "policy"]),
     owned("sled", &["audit::store", "directory::store"]),
     owned("zstd", &["audit"]),
+    owned("ed25519_dalek", &["audit::signature"]),
     owned("memmap2", &["audit::ring"]),
     owned("serde_yaml", &["document"]),
     owned("saphyr_parser", &["document"]),
@@ -52,8 +53,8 @@ pub const OWNED: &[Owned] = &[
     owned("prometheus", &["telemetry"]),
     owned("tracing_subscriber", &["telemetry", "config"]),
     owned("axum", &["http"]),
-    owned("hyper", &["http", "cli::audit"]),
-    owned("hyper_util", &["http", "cli::audit"]),
+    owned("hyper", &["http", "cli::audit", "audit::checkpoint"]),
+    owned("hyper_util", &["http", "cli::audit", "audit::checkpoint"]),
     owned("clap", &["cli"]),
     owned("clap_complete", &["cli"]),
 ];
