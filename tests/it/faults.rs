@@ -27,6 +27,7 @@ mod slow_disk;
 /// What the shim has noted.
 mod trace;
 
+use crate::support::seed;
 use std::{ops::Range, path::Path};
 use tempfile::TempDir;
 
@@ -40,12 +41,12 @@ struct Cases {
 impl Cases {
     /// So many, unless the environment says otherwise.
     fn new(suite: &str, count: u64) -> Self {
-        let seed = number("SIDEGATE_SEED").unwrap_or_else(|| fastrand::u64(..));
+        let seed = seed(suite);
         let numbers = match (number("SIDEGATE_CASE"), number("SIDEGATE_ROUNDS")) {
             (Some(only), _) => only..only + 1,
             (None, rounds) => 0..rounds.unwrap_or(count),
         };
-        println!("{suite}: SIDEGATE_SEED={seed}, cases {numbers:?}");
+        println!("{suite}: cases {numbers:?}");
         Self { seed, numbers }
     }
 
