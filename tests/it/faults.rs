@@ -3,6 +3,11 @@
 //! Each suite is made of many cases. A case is drawn from a seed and its number, and both stand in the message of a failure:
 //! `SIDEGATE_SEED=<seed> SIDEGATE_CASE=<number>` runs that case alone. `SIDEGATE_ROUNDS` sets how many cases there are; `make torture`
 //! runs the long versions.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "positions in files of a few megabytes, and gauges"
+)]
 
 /// What was changed in the files while no process ran.
 mod corruption;
