@@ -29,6 +29,7 @@ mod shared;
 mod signature;
 mod stats;
 mod store;
+mod takeover;
 mod verify;
 mod writer;
 

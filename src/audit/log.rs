@@ -7,11 +7,12 @@ use super::{
     checkpoint::Webhook,
     events,
     keeper::Keeper,
-    open::{self, DirectoryLock, remove_rings_from},
+    open::{self, DirectoryLock},
     record::MAX_RECORD,
     shared::{Lane, Manner, RingFiles, Shared},
     signature::Signer,
     store::Keeping,
+    takeover::remove_rings_from,
     writer,
 };
 use crate::{lifecycle::Clock, model::Timestamp};

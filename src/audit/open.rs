@@ -14,6 +14,7 @@ use super::{
     ring::Mapping,
     signature::KeyError,
     store::{Keeping, Store, StoreError},
+    takeover::take_over,
     writer::{WriteError, Writer},
 };
 use crate::telemetry::events::Chain;
@@ -148,7 +149,7 @@ impl OpenError {
         }
     }
 
-    fn write(directory: &Path, error: WriteError) -> Self {
+    pub(super) fn write(directory: &Path, error: WriteError) -> Self {
         match error {
             WriteError::Store(error) => Self::store(directory, error),
             error => Self::Damaged { path: directory.to_owned(), why: Chain(&error).to_string() },

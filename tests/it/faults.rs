@@ -3,6 +3,11 @@
 //! Each suite is made of many cases. A case is drawn from a seed and its number, and both stand in the message of a failure:
 //! `SIDEGATE_SEED=<seed> SIDEGATE_CASE=<number>` runs that case alone. `SIDEGATE_ROUNDS` sets how many cases there are; `make torture`
 //! runs the long versions.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "positions in files of a few megabytes, and gauges"
+)]
 
 /// What was changed in the files while no process ran.
 mod corruption;
@@ -27,6 +32,7 @@ mod slow_disk;
 /// What the shim has noted.
 mod trace;
 
+use crate::support::seed;
 use std::{ops::Range, path::Path};
 use tempfile::TempDir;
 
@@ -40,12 +46,12 @@ struct Cases {
 impl Cases {
     /// So many, unless the environment says otherwise.
     fn new(suite: &str, count: u64) -> Self {
-        let seed = number("SIDEGATE_SEED").unwrap_or_else(|| fastrand::u64(..));
+        let seed = seed(suite);
         let numbers = match (number("SIDEGATE_CASE"), number("SIDEGATE_ROUNDS")) {
             (Some(only), _) => only..only + 1,
             (None, rounds) => 0..rounds.unwrap_or(count),
         };
-        println!("{suite}: SIDEGATE_SEED={seed}, cases {numbers:?}");
+        println!("{suite}: cases {numbers:?}");
         Self { seed, numbers }
     }
 

@@ -37,7 +37,7 @@ fn damage_is_found_or_harmless() {
         match outcome(&mut reader, template, &template.place.at(copy.path()), is_checked) {
             Ok(outcome) => *counts.entry((kind, outcome)).or_default() += 1,
             Err(why) => {
-                failures.push(format!("{}: {what}, of the log that was {}: {why}", cases.replay(case), template.name))
+                failures.push(format!("{}: {what}, of the log that was {}: {why}", cases.replay(case), template.name));
             }
         }
     }
@@ -187,8 +187,9 @@ impl Damage {
             | Self::Zero(file)
             | Self::Garbage(file)
             | Self::Truncate(file)
-            | Self::Extend(file) => kind(file),
-            Self::Delete(file) | Self::Swap(file, _) => kind(file),
+            | Self::Extend(file)
+            | Self::Delete(file)
+            | Self::Swap(file, _) => kind(file),
         }
     }
 

@@ -307,9 +307,9 @@ impl What {
     /// Whether nothing is left of another change after this one.
     fn covers(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Write { at, .. }, Self::Write { at: other_at, .. }) => at <= other_at && other.end() <= self.end(),
-            (Self::Truncate(length), other) => other.end() > *length,
-            (Self::Allocate(_), _) | (Self::Write { .. }, _) => false,
+            (Self::Write { at, .. }, Self::Write { at: begin, .. }) => at <= begin && other.end() <= self.end(),
+            (Self::Truncate(length), Self::Write { at, .. }) => at >= length,
+            _ => false,
         }
     }
 }

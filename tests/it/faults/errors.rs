@@ -110,7 +110,7 @@ impl Sweep {
         fs::File::create(self.shim.acks()).unwrap();
         let work = self.work(case);
         self.shim.fail(REFUSED, at, times, fault);
-        let answer = self.ask(Request::Write(work.clone()))?;
+        let answer = self.ask(&Request::Write(work.clone()))?;
         let failed = self.shim.failed();
         self.shim.heal();
         if let Some(refused) = &answer.refused {
@@ -156,8 +156,8 @@ impl Sweep {
         fs::remove_dir_all(&place.data).map_err(|error| error.to_string())
     }
 
-    fn ask(&mut self, request: Request) -> Result<Answer, String> {
-        match self.helper.ask(&request) {
+    fn ask(&mut self, request: &Request) -> Result<Answer, String> {
+        match self.helper.ask(request) {
             Outcome::Answered(answer) => Ok(*answer),
             outcome => Err(format!("{outcome:?}")),
         }

@@ -137,7 +137,8 @@ fn disks() -> Vec<Disk> {
         disks.push(Disk::Mount { root, _scratch: second });
     } else {
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        writeln!(std::io::stderr(), "SKIPPED in part {test}: this user may not mount a small file system").unwrap();
+        writeln!(std::io::stderr(), "SKIPPED in part {test}: this user may not mount a small file system")
+            .expect("stderr is open");
     }
     disks
 }

@@ -279,15 +279,15 @@ fn record_all(log: &Log, recorder: &Recorder, name: &str, work: &Work) -> (bool,
     let (mut acknowledged, mut was_unhealthy) = (0, false);
     for n in 0.. {
         let user = format!("{name} {n}");
-        let done = runtime.block_on(async {
+        let answer = runtime.block_on(async {
             recorder.room().await?;
             let ticket = recorder.record(&entry(&user, &padding))?;
             recorder.committed(ticket).await
         });
-        let word = if done.is_ok() { "ack" } else { "err" };
+        let said = if answer.is_ok() { "ack" } else { "err" };
         // One write, so that a line is whole or absent.
-        acks.write_all(format!("{word} {user}\n").as_bytes()).unwrap();
-        if done.is_ok() {
+        acks.write_all(format!("{said} {user}\n").as_bytes()).unwrap();
+        if answer.is_ok() {
             acknowledged += 1;
             if acknowledged == work.records {
                 return (true, was_unhealthy);

@@ -102,8 +102,8 @@ impl Promised {
 
 impl Numbers {
     fn check(&self, found: &[u64], begins: u64) -> Result<(), String> {
-        if let Some(pair) = found.windows(2).find(|pair| pair[0] >= pair[1]) {
-            return Err(format!("{} stands before {}", pair[0], pair[1]));
+        if let Some((before, after)) = found.iter().zip(found.iter().skip(1)).find(|(before, after)| before >= after) {
+            return Err(format!("{before} stands before {after}"));
         }
         let held: BTreeSet<u64> = found.iter().copied().collect();
         let lost: Vec<_> = self.acknowledged.range(begins..).filter(|n| !held.contains(n)).collect();
