@@ -47,23 +47,21 @@ impl SubjectArgs {
         };
         let at = self.at.unwrap_or_else(|| Clock::system().now());
         let overview = Overview::new(&snapshot);
-        let asked = match given {
-            Some(given) => {
-                let Configuration { user, tenant } = match configuration(&snapshot, &given) {
-                    Ok(configuration) => configuration,
-                    Err(code) => return code,
-                };
-                let user = BoundUser::new(&snapshot.program, &Arc::new(user));
-                ask(&overview, &user, tenant.as_deref(), at)
-            }
-            None => {
-                let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
-                let id = self.user.as_deref().unwrap_or_default();
-                if let Some(user) = subjects.find(id) {
-                    ask(&overview, user, self.tenant.as_deref(), at)
-                } else {
-                    Err(Unknown::User(id.to_owned()))
+        let asked = if let Some(given) = given {
+            match configuration(&snapshot, &given) {
+                Ok(Configuration { user, tenant }) => {
+                    let user = BoundUser::new(&snapshot.program, &Arc::new(user));
+                    ask(&overview, &user, tenant.as_deref(), at)
                 }
+                Err(code) => return code,
+            }
+        } else {
+            let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
+            let id = self.user.as_deref().unwrap_or_default();
+            if let Some(user) = subjects.find(id) {
+                ask(&overview, user, self.tenant.as_deref(), at)
+            } else {
+                Err(Unknown::User(id.to_owned()))
             }
         };
         asked.unwrap_or_else(|unknown| output::fail(ExitCode::Usage, &unknown))

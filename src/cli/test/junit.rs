@@ -1,4 +1,4 @@
-//! Results as JUnit's XML: a suite for each file, a case for each test.
+//! Results as XML in the form of `JUnit`: a suite for each file, a case for each test.
 
 use crate::policy::TestReport;
 use std::fmt::Write as _;

@@ -92,9 +92,8 @@ fn sample(condition: &declared::Condition, name: &str) -> String {
         Some(AttributeType::Bool) => "true".to_owned(),
         Some(AttributeType::Entity(ty)) => format!("{ty}::\"\""),
         Some(AttributeType::String | AttributeType::Extension(_)) => "\"\"".to_owned(),
-        Some(AttributeType::Long) => "0".to_owned(),
         None if name == FAMILY => "\"\"".to_owned(),
-        None => "0".to_owned(),
+        Some(AttributeType::Long) | None => "0".to_owned(),
     }
 }
 

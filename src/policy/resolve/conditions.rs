@@ -2,12 +2,13 @@
 
 use super::values;
 use crate::{
-    document::{Diagnostics, hint},
+    document::{Diagnostic, Diagnostics, hint},
+    model::Value,
     policy::{
         cedar::{Template, literal},
         declared::{Condition, Declared, Role, Use},
         names::{FAMILY, RANK},
-        section::Named,
+        section::{Named, Spot},
     },
 };
 use std::collections::BTreeMap;
@@ -41,14 +42,40 @@ pub(super) fn apply(
     applied.into_iter().collect()
 }
 
-fn one(
-    (role_id, role): (&Named, &Role),
+fn one(role: (&Named, &Role), used: &Use, declared: &Declared, problems: &mut Diagnostics) -> Option<Applied> {
+    let condition = declared.conditions.find(&used.name, problems)?;
+    // Warnings do not come from here.
+    let before = problems.iter().count();
+    let mut arguments = given(condition, used, declared, problems);
+    let shown = shown(&used.name.name, &arguments);
+    let of_role = of_role(condition);
+    for parameter in &of_role {
+        let value = match *parameter {
+            RANK => role.1.rank.map(Value::Long),
+            _ => role.1.family.as_ref().map(|family| Value::text(&family.name)),
+        };
+        if let Some(value) = value {
+            arguments.insert((*parameter).to_owned(), literal(&value));
+        } else {
+            problems.push(without(parameter, role.0, used));
+        }
+    }
+    (problems.iter().count() == before).then(|| Applied {
+        name: used.name.clone(),
+        key: self::shown(&used.name.name, &arguments),
+        shown,
+        arguments: arguments.into_iter().collect(),
+        speaks_of_role: !of_role.is_empty(),
+    })
+}
+
+/// The arguments of a use, each of its declared type. What is missing, unknown or of another type is reported.
+fn given(
+    condition: &Condition,
     used: &Use,
     declared: &Declared,
     problems: &mut Diagnostics,
-) -> Option<Applied> {
-    let condition = declared.conditions.find(&used.name, problems)?;
-    let before = problems.iter().count();
+) -> BTreeMap<String, String> {
     let mut arguments = BTreeMap::new();
     for (name, node) in &used.arguments {
         let known = condition.parameters.iter().find(|(known, _)| known.name == name.name);
@@ -70,37 +97,16 @@ fn one(
             problems.push(used.name.at.error("missing-argument", message).with_help(help));
         }
     }
-    let shown = shown(&used.name.name, &arguments);
-    let speaks_of_role = of_role(condition);
-    for parameter in &speaks_of_role {
-        let value = match *parameter {
-            RANK => role.rank.map(|rank| literal(&crate::model::Value::Long(rank))),
-            _ => role.family.as_ref().map(|family| literal(&crate::model::Value::text(&family.name))),
-        };
-        match value {
-            Some(value) => drop(arguments.insert((*parameter).to_owned(), value)),
-            None => {
-                let message = format!(
-                    "the condition `{}` speaks of the role's {parameter}, and the role `{}` has none",
-                    used.name.name, role_id.name
-                );
-                let problem = used.name.at.error("role-without-rank", message);
-                problems.push(
-                    problem
-                        .with_related("the role", &role_id.at.text, role_id.at.span.clone())
-                        .with_help(format!("give the role a `{parameter}`")),
-                );
-            }
-        }
-    }
-    // Warnings do not come from here.
-    (problems.iter().count() == before).then(|| Applied {
-        name: used.name.clone(),
-        key: self::shown(&used.name.name, &arguments),
-        shown,
-        arguments: arguments.into_iter().collect(),
-        speaks_of_role: !speaks_of_role.is_empty(),
-    })
+    arguments
+}
+
+/// A role has no rank or family, and a condition in it speaks of that.
+fn without(parameter: &str, role: &Named, used: &Use) -> Diagnostic {
+    let (condition, id) = (&used.name.name, &role.name);
+    let message = format!("the condition `{condition}` speaks of the role's {parameter}, and the role `{id}` has none");
+    let problem = used.name.at.error("role-without-rank", message);
+    let problem = problem.with_related("the role", &role.at.text, role.at.span.clone());
+    problem.with_help(format!("give the role a `{parameter}`"))
 }
 
 /// The parameters that the role gives, as far as the condition uses them.
@@ -137,7 +143,7 @@ pub(super) fn check(declared: &Declared, problems: &mut Diagnostics) {
         for place in template.places() {
             let known = condition.parameters.iter().map(|(known, _)| known.name.as_str()).chain([RANK, FAMILY]);
             if !known.clone().any(|known| known == place.name) {
-                let at = crate::policy::section::Spot::of(&condition.text, &node.locate(&condition.text, &place.span));
+                let at = Spot::of(&condition.text, &node.locate(&condition.text, &place.span));
                 let message = format!("the condition `{}` has no parameter `{}`", name.name, place.name);
                 problems.push(at.error("unknown-parameter", message).with_help(hint(place.name, known)));
             }

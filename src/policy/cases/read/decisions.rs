@@ -44,7 +44,7 @@ impl File<'_> {
             self.check_actions(&actions);
         }
         if reason != Some(ReasonCode::ModuleUnknown) {
-            resources.iter().for_each(|resource| self.check_type(&resource.ty));
+            self.check_types(&resources);
         }
         let policies = node.get("policies").map(|_| self.texts(node, "policies"));
         let at = Spot::of(self.text, &node.span);
@@ -58,12 +58,18 @@ impl File<'_> {
         }
     }
 
+    fn check_types(&mut self, resources: &[Resource]) {
+        for resource in resources {
+            self.check_type(&resource.ty);
+        }
+    }
+
     /// A test for each action of the module in each cell: a cell says all that is allowed there.
     pub(super) fn table(&mut self, node: &Node) {
         let frame = self.frame(node);
         let denied = reason(node);
         let columns = self.resources(node.get("columns"));
-        columns.iter().for_each(|resource| self.check_type(&resource.ty));
+        self.check_types(&columns);
         for row in node.get("rows").and_then(Node::as_map).into_iter().flatten() {
             let user = Named::key(self.text, row);
             self.check_who(std::slice::from_ref(&user), &frame, denied);

@@ -44,7 +44,9 @@ impl File<'_> {
     pub(super) fn check_who(&mut self, users: &[Named], frame: &Frame, reason: Option<ReasonCode>) {
         let Some(known) = self.known else { return };
         if reason != Some(ReasonCode::UserUnknown) {
-            users.iter().for_each(|user| self.one_of("user", "unknown-user", user, &known.users));
+            for user in users {
+                self.one_of("user", "unknown-user", user, &known.users);
+            }
         }
         if let (Some(tenant), Some(tenants)) = (&frame.tenant, &known.tenants)
             && reason != Some(ReasonCode::TenantUnknown)
@@ -55,7 +57,9 @@ impl File<'_> {
 
     pub(super) fn check_actions(&mut self, actions: &[Named]) {
         let Some(known) = self.known else { return };
-        actions.iter().for_each(|action| self.one_of("action", "unknown-action", action, &known.actions));
+        for action in actions {
+            self.one_of("action", "unknown-action", action, &known.actions);
+        }
     }
 
     pub(super) fn check_type(&mut self, ty: &Named) {
