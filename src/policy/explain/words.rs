@@ -2,24 +2,28 @@
 
 use super::Change;
 use crate::{
+    document::nearest,
     engine::{Outcome, Subject},
     model::{Assignment, AssignmentKind, Decision, ReasonCode},
     policy::access::Overview,
 };
+
+/// So many names are compared with one that does not exist: it takes about a microsecond for each.
+const MOST_NAMES: usize = 10_000;
 
 /// What came of a decision, a sentence each.
 pub(super) fn summary(
     overview: &Overview<'_>,
     subject: Subject<'_>,
     outcome: &Outcome<'_>,
-    nearest: &[Change],
+    changes: &[Change],
 ) -> Vec<String> {
     match outcome.decision {
         Decision::Allow => {
             outcome.determining.iter().filter_map(|&policy| granted(overview, subject, outcome, policy)).collect()
         }
-        Decision::Deny if nearest.is_empty() => hopeless(overview, outcome).into_iter().collect(),
-        Decision::Deny => nearest.iter().map(|change| change.text.clone()).collect(),
+        Decision::Deny if changes.is_empty() => hopeless(overview, subject, outcome).into_iter().collect(),
+        Decision::Deny => changes.iter().map(|change| change.text.clone()).collect(),
     }
 }
 
@@ -78,13 +82,19 @@ fn terms(given: &Assignment) -> String {
 }
 
 /// Why no grant would help.
-fn hopeless(overview: &Overview<'_>, outcome: &Outcome<'_>) -> Option<String> {
+fn hopeless(overview: &Overview<'_>, subject: Subject<'_>, outcome: &Outcome<'_>) -> Option<String> {
     let facts = |policy: Option<&u32>| policy.and_then(|&policy| overview.snapshot.program.policy(policy));
     match outcome.code {
         ReasonCode::Forbidden => {
             let facts = facts(outcome.determining.first())?;
             let place = facts.location.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
             Some(format!("no grant helps while `{}` forbids it{place}", facts.id))
+        }
+        ReasonCode::UserUnknown => {
+            let Subject::Unknown { id } = subject else { return None };
+            let users = overview.snapshot.users.iter().take(MOST_NAMES).map(|user| user.id.as_str());
+            let known = nearest(id, users)?;
+            Some(format!("the nearest user is `{known}`"))
         }
         ReasonCode::PolicyError => Some("no grant helps while a policy cannot be evaluated".to_owned()),
         ReasonCode::NotGranted => Some("no role, level or tenant of this policy set would allow it".to_owned()),
