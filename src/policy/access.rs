@@ -23,8 +23,7 @@ use std::fmt;
 pub struct Overview<'s> {
     pub(super) snapshot: &'s Snapshot,
     parts: Parts,
-    /// Which cell of which role became a policy.
-    cells: FxHashMap<&'s str, (&'s Role, &'s Cell)>,
+    roles: FxHashMap<&'s str, &'s Role>,
 }
 
 /// A question that names what does not exist.
@@ -162,9 +161,8 @@ impl<'s> Overview<'s> {
     /// Prepares for questions.
     #[must_use]
     pub fn new(snapshot: &'s Snapshot) -> Self {
-        let roles = snapshot.catalog.roles.iter();
-        let cells = roles.flat_map(|role| role.cells.iter().map(move |cell| (cell.policy.as_str(), (role, cell))));
-        Self { snapshot, parts: Parts::of(&snapshot.program), cells: cells.collect() }
+        let roles = snapshot.catalog.roles.iter().map(|role| (role.id.as_str(), role)).collect();
+        Self { snapshot, parts: Parts::of(&snapshot.program), roles }
     }
 
     /// What a user may do in a tenant, at a time.
@@ -334,7 +332,7 @@ impl<'s> Overview<'s> {
 
     /// The conditions of a cell, by name. A policy written by hand has one of its own, which has the policy's name.
     pub(super) fn conditions_of(&self, facts: &'s PolicyFacts) -> Vec<&'s str> {
-        match self.cells.get(&*facts.id) {
+        match self.cell(&facts.id) {
             Some((_, cell)) if !cell.when.is_empty() => cell.when.iter().map(String::as_str).collect(),
             _ => vec![&facts.id],
         }
@@ -342,7 +340,9 @@ impl<'s> Overview<'s> {
 
     /// The role and the cell that became a policy.
     pub(super) fn cell(&self, policy: &str) -> Option<(&'s Role, &'s Cell)> {
-        self.cells.get(policy).copied()
+        // `role/<role>/<module>`, and a number where the module has several cells.
+        let role = self.roles.get(policy.strip_prefix("role/")?.split('/').next()?)?;
+        role.cells.iter().find(|cell| cell.policy == policy).map(|cell| (*role, cell))
     }
 
     fn conditions(&self, modules: &[ModuleAccess<'s>]) -> Vec<ConditionText<'s>> {
@@ -355,9 +355,9 @@ impl<'s> Overview<'s> {
 
     /// What a condition asks for, in words.
     pub(super) fn describe(&self, name: &str) -> Option<&'s str> {
-        // A condition with arguments is shown with them: `up-to(limit: 100)`.
-        let plain = name.split_once('(').map_or(name, |(plain, _)| plain);
-        let declared = self.snapshot.catalog.conditions.iter().find(|condition| condition.name == plain);
+        // With its arguments a condition in use is called `limit(most: 100)`.
+        let bare = name.split('(').next().unwrap_or(name);
+        let declared = self.snapshot.catalog.conditions.iter().find(|condition| condition.name == bare);
         match declared {
             Some(condition) => condition.description.as_deref(),
             None => {

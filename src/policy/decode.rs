@@ -19,8 +19,8 @@ use crate::{
 };
 use std::{num::NonZero, panic::resume_unwind, thread};
 
-/// Files that are parsed at a time at the most: each of them stands in memory as a tree for that long.
-const AT_A_TIME: usize = 8;
+/// Files that are parsed at a time at the most: each of them takes some forty times its size for that long.
+const AT_A_TIME: usize = 2;
 
 /// Reads files into what the set declares, in their order. They are parsed side by side: users fill files.
 pub(super) fn files(texts: &[Text], declared: &mut Declared, problems: &mut Diagnostics) {

@@ -67,7 +67,8 @@ pub(super) struct Section<T> {
     noun: &'static str,
     /// The code of the problem that a name is not among them: `unknown-role`.
     unknown: &'static str,
-    items: Vec<(Named, T)>,
+    // Each in a box: a hundred thousand users would be moved about as the list grows.
+    items: Vec<Box<(Named, T)>>,
     index: FxHashMap<String, usize>,
 }
 
@@ -78,18 +79,18 @@ impl<T> Section<T> {
 
     /// Adds a thing. A name that is taken is reported with the place of the first.
     pub(super) fn add(&mut self, name: Named, value: T, problems: &mut Diagnostics) {
-        if let Some((first, _)) = self.index.get(&name.name).and_then(|&at| self.items.get(at)) {
+        if let Some(first) = self.declared(&name.name) {
             let message = format!("the {} `{}` is defined twice", self.noun, name.name);
             let problem = name.at.error("duplicate-name", message);
-            problems.push(problem.with_related("first defined", &first.at.text, first.at.span.clone()));
+            problems.push(problem.with_related("first defined", &first.text, first.span.clone()));
             return;
         }
         self.index.insert(name.name.clone(), self.items.len());
-        self.items.push((name, value));
+        self.items.push(Box::new((name, value)));
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&T> {
-        self.index.get(name).and_then(|&at| self.items.get(at)).map(|(_, value)| value)
+        self.at(name).map(|(_, value)| value)
     }
 
     /// The thing that a name refers to. A name that refers to nothing is reported with the nearest one.
@@ -104,7 +105,7 @@ impl<T> Section<T> {
 
     /// The place where a name is declared.
     pub(super) fn declared(&self, name: &str) -> Option<&Spot> {
-        self.index.get(name).and_then(|&at| self.items.get(at)).map(|(name, _)| &name.at)
+        self.at(name).map(|(name, _)| &name.at)
     }
 
     pub(super) fn contains(&self, name: &str) -> bool {
@@ -112,11 +113,15 @@ impl<T> Section<T> {
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> + Clone {
-        self.items.iter().map(|(name, _)| name.name.as_str())
+        self.iter().map(|(name, _)| name.name.as_str())
     }
 
-    pub(super) fn iter(&self) -> std::slice::Iter<'_, (Named, T)> {
-        self.items.iter()
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &(Named, T)> + Clone {
+        self.items.iter().map(|item| &**item)
+    }
+
+    fn at(&self, name: &str) -> Option<&(Named, T)> {
+        self.index.get(name).and_then(|&at| self.items.get(at)).map(|item| &**item)
     }
 
     pub(super) fn len(&self) -> usize {
