@@ -40,6 +40,9 @@ pub(super) fn take_over(
             generations.entry(ring.label().generation).or_default().push((number, Arc::new(ring)));
         }
     }
+    for rings in generations.values_mut() {
+        rings.sort_by_key(|(number, _)| *number);
+    }
     let known = writer.stored().generation;
     recovery.missing_rings = missing_rings(writer, Roll::read(rings), &generations);
     let of_the_log = generations.get(&known).map_or(&[][..], Vec::as_slice);
