@@ -29,7 +29,6 @@ mod shared;
 mod signature;
 mod stats;
 mod store;
-mod takeover;
 mod verify;
 mod writer;
 

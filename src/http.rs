@@ -11,8 +11,8 @@ pub mod ops;
 
 mod sample;
 mod self_check;
-mod shadow;
 mod service;
+mod shadow;
 
 mod address;
 mod aside;

@@ -7,12 +7,11 @@ use super::{
     checkpoint::Webhook,
     events,
     keeper::Keeper,
-    open::{self, DirectoryLock},
+    open::{self, DirectoryLock, remove_rings_from},
     record::MAX_RECORD,
     shared::{Lane, Manner, RingFiles, Shared},
     signature::Signer,
     store::Keeping,
-    takeover::remove_rings_from,
     writer,
 };
 use crate::{lifecycle::Clock, model::Timestamp};

@@ -9,7 +9,6 @@ use super::{
     ring::Mapping,
     signature::KeyError,
     store::{Keeping, Store, StoreError},
-    takeover::take_over,
     writer::{WriteError, Writer},
 };
 use crate::telemetry::events::Chain;

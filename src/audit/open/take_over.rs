@@ -1,7 +1,7 @@
-//! What the rings of a dead process hold and the log does not, is put into the log before anything else is.
+//! What the rings of a dead process hold and the log does not.
 
-use super::{
-    OpenError,
+use super::OpenError;
+use crate::audit::{
     block::Positions,
     chain::End,
     log::Recovery,
@@ -23,7 +23,7 @@ type NumberedRing = (usize, Arc<Ring<Mapping>>);
 /// Rings of several generations lie side by side when a process died while it made its rings; the ones of the generation that the log
 /// knows are told apart from the others, which begin where they say. A generation that the log no longer knows is one that power loss
 /// has brought back: what it holds is in the log, before what a later generation has put there, or nobody was told of it.
-pub(crate) fn take_over(
+pub(super) fn take_over(
     writer: &mut Writer<Store, Mapping>,
     rings: &Path,
     anchor: Option<End>,
