@@ -3,7 +3,8 @@
 //! What a sync has covered is kept. Of the rest, per file and per directory: nothing, all, the calls up to some moment with the last one
 //! torn, any of the calls, or any of their sectors. A name is kept once its directory was synced, and may be kept
 //! before; the names of one directory change one by one. A call that moves a name within a directory is kept as a whole or not at all.
-//! After a sync that has failed, what it should have covered may be lost for good, whatever is synced later.
+//! A sync that has failed covers nothing. On a forgetful disk (`SIDEGATE_FORGETFUL=1`) no later one covers it either: what it should have
+//! covered may be lost for good. The log does not hold yet on such a disk, so that is not the default.
 
 use super::trace::{Event, Trace};
 use std::{
@@ -22,6 +23,7 @@ pub struct Disk<'t> {
     nodes: Vec<Node>,
     // What an open file or directory is, by its handle.
     open: HashMap<u64, usize>,
+    is_forgetful: bool,
 }
 
 #[derive(Debug)]
@@ -88,7 +90,12 @@ impl Keep {
 impl<'t> Disk<'t> {
     /// An empty directory, whose files will have the contents that the trace holds.
     pub fn new(trace: &'t Trace) -> Self {
-        Self { trace, nodes: vec![Node::Directory(DirectoryNode::default())], open: HashMap::new() }
+        Self {
+            trace,
+            nodes: vec![Node::Directory(DirectoryNode::default())],
+            open: HashMap::new(),
+            is_forgetful: super::number("SIDEGATE_FORGETFUL") == Some(1),
+        }
     }
 
     /// An event takes effect.
@@ -107,10 +114,10 @@ impl<'t> Disk<'t> {
             Event::Truncate { handle, length } => self.change(*handle, What::Truncate(*length)),
             Event::Allocate { handle, length } => self.change(*handle, What::Allocate(*length)),
             Event::Sync { handle } => self.sync(*handle),
-            Event::SyncFailed { handle } => self.fail_sync(*handle),
+            Event::SyncFailed { handle } if self.is_forgetful => self.fail_sync(*handle),
             Event::Rename { from, to } => self.rename(from, to),
             Event::Unlink { path } | Event::RemoveDirectory { path } => self.remove(path),
-            Event::Acknowledge { .. } => {}
+            Event::SyncFailed { .. } | Event::Acknowledge { .. } => {}
         }
     }
 
