@@ -1,5 +1,10 @@
 //! The way to a log: directory, version, lock, store, and the rings that a dead process has left.
 
+mod take_over;
+
+pub(crate) use take_over::remove_rings_from;
+use take_over::take_over;
+
 use super::{
     chain::{End, GENESIS},
     events, files,
