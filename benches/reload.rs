@@ -125,9 +125,9 @@ fn compiling(directory: &Path, form: Form, rounds: usize) {
         let began = Instant::now();
         let files = policy::read(directory).expect("the set can be read");
         let read = began.elapsed();
-        let compiled = compiler.compile(files, &Options::default());
+        let result = compiler.compile(files, &Options::default());
         let took = milliseconds(began.elapsed());
-        let snapshot = compiled.unwrap_or_else(|problems| panic!("{problems:?}"));
+        let snapshot = result.unwrap_or_else(|problems| panic!("{problems:?}"));
         assert!(snapshot.program.policies().len() >= sets::FILES * sets::EACH);
         (took, milliseconds(read))
     };

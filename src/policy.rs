@@ -1,6 +1,6 @@
 //! Policy sets: a directory is read, parsed, checked as a whole and compiled into a [`Snapshot`].
 //!
-//! [`read`] takes one generation of the files; [`compile`] turns it into a snapshot or into every problem that it has, each with
+//! [`read`] takes one generation of the files; [`compile()`] turns it into a snapshot or into every problem that it has, each with
 //! file, line, column and advice. A snapshot is complete or absent. What YAML says becomes Cedar and nothing else: the text that
 //! [`Snapshot::to_cedar`] gives decides the same as the files do.
 

@@ -33,7 +33,7 @@ impl Compiler {
         Self::default()
     }
 
-    /// Compiles a policy set. The result is the one of [`super::compile`].
+    /// Compiles a policy set. The result is the one of [`super::compile()`].
     ///
     /// # Errors
     /// Fails with every problem of the set, sorted by file and place, where at least one of them is an error.

@@ -228,7 +228,7 @@ const TAMPERINGS: &[Tampering] = &[
                 let mut edited = block(db, 129);
                 rename(&mut edited.records[20]);
                 put_block(db, 129, &edited);
-            })
+            });
         },
         129,
         "was changed",
@@ -241,7 +241,7 @@ const TAMPERINGS: &[Tampering] = &[
                 rename(&mut edited.records[20]);
                 edited.chain();
                 put_block(db, 129, &edited);
-            })
+            });
         },
         129,
         "the hash over the blocks",
@@ -259,7 +259,7 @@ const TAMPERINGS: &[Tampering] = &[
                     put_block(db, seq, &same);
                 }
                 chain_blocks(db);
-            })
+            });
         },
         257,
         "does not follow the record before",
@@ -271,7 +271,7 @@ const TAMPERINGS: &[Tampering] = &[
                 let mut edited = block(db, 301);
                 edited.records.remove(7);
                 put_block(db, 301, &edited);
-            })
+            });
         },
         301,
         "was changed",
@@ -285,7 +285,7 @@ const TAMPERINGS: &[Tampering] = &[
                 edited.records.pop();
                 edited.records.insert(3, copy);
                 put_block(db, 301, &edited);
-            })
+            });
         },
         301,
         "was changed",
@@ -297,7 +297,7 @@ const TAMPERINGS: &[Tampering] = &[
                 let mut edited = block(db, 1);
                 edited.records.swap(3, 4);
                 put_block(db, 1, &edited);
-            })
+            });
         },
         1,
         "was changed",
@@ -309,7 +309,7 @@ const TAMPERINGS: &[Tampering] = &[
                 let (first, second) = (block(db, 1), block(db, 129));
                 put_block(db, 1, &second);
                 put_block(db, 129, &first);
-            })
+            });
         },
         1,
         "another number than its place",
@@ -320,7 +320,7 @@ const TAMPERINGS: &[Tampering] = &[
             change(data, 1, |db| {
                 db.remove(key(b's', 129)).unwrap();
                 db.remove(part(0, 129)).unwrap();
-            })
+            });
         },
         129,
         "a block is missing",
@@ -335,7 +335,7 @@ const TAMPERINGS: &[Tampering] = &[
                 summary[44..].fill(0);
                 summary.extend(crc32fast::hash(&summary).to_le_bytes());
                 db.insert(key(b's', 129), [&summary, hash].concat()).unwrap();
-            })
+            });
         },
         129,
         "summary",
@@ -349,7 +349,7 @@ const TAMPERINGS: &[Tampering] = &[
                 rename(&mut forged.records[0]);
                 forged.chain();
                 db.insert(key(b'h', 1), forged.bytes()).unwrap();
-            })
+            });
         },
         1,
         "says something else than the block",
@@ -361,9 +361,11 @@ const TAMPERINGS: &[Tampering] = &[
                 for kind in [b'h', b's'] {
                     let last: Vec<_> =
                         db.range(key(kind, 700)..=key(kind, u64::MAX)).map(|entry| entry.unwrap().0).collect();
-                    last.into_iter().for_each(|key| drop(db.remove(key).unwrap()));
+                    for key in last {
+                        drop(db.remove(key).unwrap());
+                    }
                 }
-            })
+            });
         },
         729,
         "the log ends with record 728",
@@ -510,10 +512,10 @@ fn a_log_that_was_written_anew_is_told_by_its_key_or_by_a_checkpoint_from_elsewh
     assert!(seq == 601 && what.contains("the log ends with record 600"), "{seq} {what}");
 
     // Without its signatures the forged log is not trusted either, nor is a log that was never signed.
-    let bare = base.path().join("bare");
-    log(&bare, &Options::new(""), "evil");
-    intact(&bare, &[]);
-    let (_, what) = problem("no signature", &bare, &[public]);
+    let unsigned = base.path().join("unsigned");
+    log(&unsigned, &Options::new(""), "evil");
+    intact(&unsigned, &[]);
+    let (_, what) = problem("no signature", &unsigned, &[public]);
     assert_eq!(what, "nothing of the log is signed");
     // A segment's manifest that another key has signed, in the middle of the log.
     let mixed = base.path().join("mixed");
