@@ -100,7 +100,7 @@ fn role(number: usize, generation: usize) -> String {
 }
 
 fn policies(number: usize, generation: usize) -> String {
-    let mut text = String::new();
+    let mut text = format!("// Generation {generation}\n");
     for module in 0..EACH {
         let actions = if (module + generation).is_multiple_of(3) {
             "Action::\"view\""

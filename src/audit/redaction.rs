@@ -1,6 +1,6 @@
 //! What is kept of a record: values that the operator has named are left out, hashed or masked before anything is written.
 //!
-//! This happens on the decider's thread, before the record is in its ring, so that the plain value is in no file at any time.
+//! This happens on the decider's thread, before the record is in its ring, so that the plain value is in no file of the log at any time.
 //! What was done stands in the record's field `redacted`. It fails closed: JSON that cannot be read is left out as a whole, and an
 //! evaluation error that repeats a redacted value is cut down to its policy.
 

@@ -162,7 +162,8 @@ impl Check<'_> {
             Ok(None) => Ok(Some(End { seq: 0, hash: GENESIS })),
             Ok(Some(statement)) => {
                 let says = &statement.says;
-                self.signed("the tombstone", says.last_seq, statement.key.as_ref());
+                // It is written anew with each removal, and so with a later key, or the first one, than the manifests that follow.
+                self.is_trusted("the tombstone", says.last_seq, statement.key.as_ref());
                 if says.first_seq != 1 || says.records > says.last_seq {
                     self.report.problem(says.last_seq, None, "the tombstone's numbers do not fit each other");
                 }
@@ -234,7 +235,7 @@ impl Check<'_> {
 
     fn manifest(&mut self, name: u64, statement: Statement<Manifest>) -> Option<Manifest> {
         let Statement { says, key, hash } = statement;
-        self.signed("its manifest", name, key.as_ref());
+        self.signed(name, key.as_ref());
         if says.first_seq != name {
             self.report.problem(name, Some(name), &format!("its manifest is that of record {}", says.first_seq));
             self.previous = None;
@@ -249,37 +250,38 @@ impl Check<'_> {
         Some(says)
     }
 
-    /// Holds a signature against those before and against the keys that are trusted.
-    fn signed(&mut self, what: &str, seq: u64, key: Option<&KeyNote>) {
-        match (key, &self.trusted) {
-            (Some(key), Some(trusted)) if !trusted.has(key) => {
-                self.report.problem(
-                    seq,
-                    None,
-                    &format!("{what} is signed with the key {}, which is not trusted", key.id),
-                );
+    /// Holds the signature of a manifest against the keys that are trusted and against those of the manifests before it.
+    fn signed(&mut self, seq: u64, key: Option<&KeyNote>) {
+        const WHAT: &str = "its manifest";
+        self.is_trusted(WHAT, seq, key);
+        let Some(key) = key else {
+            if self.signs {
+                let what = format!("{WHAT} is not signed, though those before are");
+                match self.trusted {
+                    Some(_) => self.report.problem(seq, None, &what),
+                    None => self.report.warnings.push(format!("record {seq}: {what}")),
+                }
             }
-            (None, Some(_)) if self.signs => {
-                self.report.problem(seq, None, &format!("{what} is not signed, though those before are"));
-            }
-            (None, None) if self.signs => {
-                self.report.warnings.push(format!("{what} (record {seq}) is not signed, though those before are"));
-            }
-            _ => {}
-        }
-        let Some(key) = key else { return };
+            return;
+        };
         if self.key.as_ref().is_some_and(|last| last.id != key.id && key.epoch <= last.epoch) {
-            self.report.problem(
-                seq,
-                None,
-                &format!("{what} is signed with another key than those before, in the same epoch"),
-            );
+            let what = format!("{WHAT} is signed with another key than those before, in the same epoch");
+            self.report.problem(seq, None, &what);
+        }
+        self.signs = true;
+        self.key = Some(key.clone());
+    }
+
+    /// Holds a signature against the keys that are trusted.
+    fn is_trusted(&mut self, what: &str, seq: u64, key: Option<&KeyNote>) {
+        let Some(key) = key else { return };
+        if self.trusted.as_ref().is_some_and(|trusted| !trusted.has(key)) {
+            let what = format!("{what} is signed with the key {}, which is not trusted", key.id);
+            self.report.problem(seq, None, &what);
         }
         if !self.report.keys.contains(&key.id) {
             self.report.keys.push(key.id.clone());
         }
-        self.signs = true;
-        self.key = Some(key.clone());
     }
 
     /// What is said of the end of the log.
@@ -384,10 +386,14 @@ impl Watched {
     /// A record and its hash.
     fn reach(&mut self, seq: u64, hash: &Hash, name: u64, report: &mut Report) {
         self.reached = seq;
-        let Some(first) = self.expected.first_entry().filter(|first| *first.key() <= seq) else { return };
-        for (expected, who) in first.remove() {
-            if expected != *hash {
-                report.problem(seq, Some(name), &format!("{who} has another hash for record {seq}"));
+        while let Some(first) = self.expected.first_entry().filter(|first| *first.key() <= seq) {
+            let (named, expected) = first.remove_entry();
+            for (expected, who) in expected {
+                if named < seq {
+                    report.warnings.push(format!("{who} names record {named}, which cannot be read"));
+                } else if expected != *hash {
+                    report.problem(seq, Some(name), &format!("{who} has another hash for record {seq}"));
+                }
             }
         }
     }

@@ -23,8 +23,8 @@ pub fn is_known(text: &Text) -> bool {
     text.known_yaml().is_some()
 }
 
-/// Reads a YAML text. An empty text, or one of comments alone, is [`super::Value::Null`]. A text is parsed once, however often it
-/// is read.
+/// Reads a YAML text. An empty text, or one of comments alone, is [`super::Value::Null`]. What it says is kept with the text, so
+/// that it is parsed once, however often it is read.
 ///
 /// # Errors
 /// Fails with every problem found where the text is not YAML, or is refused by the guard.
@@ -32,6 +32,16 @@ pub fn read(text: &Text) -> Result<Arc<Node>, Diagnostics> {
     if let Some(known) = text.known_yaml() {
         return Ok(known);
     }
+    let node = Arc::new(parse(text)?);
+    text.keep_yaml(&node);
+    Ok(node)
+}
+
+/// Reads a YAML text as [`read`] does, and keeps nothing.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(text: &Text) -> Result<Node, Diagnostics> {
     let size = text.content().len();
     if size > MAX_BYTES {
         let message = format!("the file has {size} bytes, a YAML file may have {MAX_BYTES}");
@@ -45,9 +55,7 @@ pub fn read(text: &Text) -> Result<Arc<Node>, Diagnostics> {
             return Err(Diagnostic::error("yaml-syntax", text, at..at, format!("not valid YAML: {error}")).into());
         }
     };
-    let node = Arc::new(join::join(text, outline, value)?);
-    text.keep_yaml(&node);
-    Ok(node)
+    join::join(text, outline, value)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 /// Bytes of YAML whose parsed form is kept for the next generation. That form takes some fifteen times as much memory; sets that
 /// are larger, which is to say sets with very many users, are parsed anew beyond it.
-const MOST_PARSED: usize = 4 * 1024 * 1024;
+pub(super) const MOST_PARSED: usize = 4 * 1024 * 1024;
 
 /// Compiles one generation of a policy set after the other. What has not changed is neither parsed nor checked nor made again.
 #[derive(Debug, Default)]

@@ -24,7 +24,7 @@ use std::{fmt::Write as _, sync::Arc};
 pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache) -> Result<Snapshot, Diagnostics> {
     if !files.has(Sort::Yaml) && !files.has(Sort::Cedar) {
         let problem = Diagnostic::whole("empty-set", &files.root(), "there is no policy file here");
-        let help = "a policy set holds *.yaml or *.cedar files; `sidegate init` writes one to begin with".to_owned();
+        let help = "a policy set holds *.yaml or *.cedar files".to_owned();
         return Err(problem.with_help(help).into());
     }
     let mut problems = Diagnostics::default();

@@ -7,6 +7,7 @@ mod roles;
 mod users;
 
 use super::{
+    cache::MOST_PARSED,
     catalog::Label,
     declared::{Attribute, Condition, Declared, Level, MenuItem, Module, Preset, User},
     names::{self, check_id, check_identifier, check_type},
@@ -17,19 +18,22 @@ use crate::{
     document::{Diagnostics, Entry, Node, Reader, Text, yaml},
     engine::Tenancy,
 };
-use std::{panic::resume_unwind, thread};
+use std::{panic::resume_unwind, sync::Arc, thread};
 
-/// Reads files into what the set declares, in their order.
+/// Reads files into what the set declares, in their order. The first [`MOST_PARSED`] bytes are kept as parsed.
 ///
-/// One that is not known yet is parsed on a thread of its own, one after the other: a parser makes and drops some forty times the size of a file
-/// in small pieces, and on the heap of this thread they would lie between what is kept. With a hundred thousand users that
-/// halves the time.
+/// One that is not known yet is parsed on a thread of its own, one after the other: a parser makes and drops some forty times the
+/// size of a file in small pieces, and on the heap of this thread they would lie between what is kept. With a hundred thousand
+/// users that halves the time.
 pub(super) fn files(texts: &[Text], declared: &mut Declared, problems: &mut Diagnostics) {
+    let mut bytes = 0;
     for text in texts {
+        bytes += text.content().len();
+        let parse = || if bytes <= MOST_PARSED { yaml::read(text) } else { yaml::parse(text).map(Arc::new) };
         let read = if yaml::is_known(text) {
             yaml::read(text)
         } else {
-            thread::scope(|scope| scope.spawn(|| yaml::read(text)).join()).unwrap_or_else(|panic| resume_unwind(panic))
+            thread::scope(|scope| scope.spawn(parse).join()).unwrap_or_else(|panic| resume_unwind(panic))
         };
         match read {
             Ok(root) => file(text, &root, declared, problems),

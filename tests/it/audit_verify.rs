@@ -550,6 +550,29 @@ fn a_log_that_goes_on_with_another_key_is_verified_with_both() {
 }
 
 #[test]
+fn a_tombstone_with_a_later_key_is_no_fault_of_the_segments_that_are_left() {
+    let (old, new) = (keys(1), keys(2));
+    let base = tempfile::tempdir().unwrap();
+    let data = base.path().join("data");
+    let signed_by = |keys: &Keys| Options { signing_key: Some(keys.private.clone()), ..Options::new(&data) };
+    log(&data, &signed_by(&old), "user");
+    let retention = Retention { age: None, bytes: Some(1), hold: Hold::FromSeq(301) };
+    let log = Log::open(Options { retention, ..signed_by(&new) }).unwrap();
+    log.append(&entry("sam", "")).unwrap();
+    log.settle().unwrap();
+    crate::support::wait_for("the first segment is gone", std::time::Duration::from_secs(20), || {
+        crate::audit::all(&log.reader())[0].0 == 301
+    });
+    log.close().unwrap();
+    let both = base.path().join("both.pub");
+    fs::write(&both, [fs::read(&old.public).unwrap(), fs::read(&new.public).unwrap()].concat()).unwrap();
+    intact(&data, &[]);
+    intact(&data, &[("--public-key", &both)]);
+    let (_, what) = problem("the new key alone", &data, &[("--public-key", &new.public)]);
+    assert!(what.contains("its manifest") && what.contains("which is not trusted"), "{what}");
+}
+
+#[test]
 fn what_retention_has_removed_leaves_a_chain_that_can_be_verified() {
     let keys = keys(1);
     let base = tempfile::tempdir().unwrap();
