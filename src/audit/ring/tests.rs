@@ -1,6 +1,7 @@
 //! The ring against a model queue. The protocol's tests run on the heap, so that they also run under miri.
 
 use super::*;
+use crate::audit::chain::{GENESIS, link};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
@@ -221,7 +222,7 @@ fn a_mapped_ring_is_found_again() {
 
 #[test]
 fn where_the_log_ended_is_read_as_it_was_noted_or_not_at_all() {
-    let end = End { seq: 7, hash: std::array::from_fn(|at| at as u8) };
+    let end = End { seq: 7, hash: link(&GENESIS, 7, b"sam") };
     let ring = Ring::create(heap(1024), 1024, label(1)).unwrap();
     assert_eq!((ring.withdrawn(), ring.end_before_withdrawn()), (None, None));
     ring.withdraw(64, u64::MAX, end);

@@ -52,7 +52,7 @@ struct Opening<'d> {
 /// What the last directory turned out to be.
 enum Last {
     /// Writing goes on in it.
-    Active(Segment),
+    Active(Arc<Segment>),
     /// It is closed, and the process died before the next was there.
     Closed,
     /// It was never finished being made; it is gone now.
@@ -143,7 +143,7 @@ impl Opening<'_> {
         }
         self.sign_on();
         match last {
-            Some(segment) => Ok(Arc::new(segment)),
+            Some(segment) => Ok(segment),
             None => create(self.directory, &self.next_origin(gone, tombstone)?),
         }
     }
@@ -167,7 +167,7 @@ impl Opening<'_> {
                 match segment.tail() {
                     // Its records were there: sled takes a file that was cut short for a new one.
                     Ok(tail) if tail.end().seq < name && expected.is_some() => "its records are missing".to_owned(),
-                    Ok(_) => return Ok(Last::Active(segment)),
+                    Ok(_) => return Ok(Last::Active(Arc::new(segment))),
                     Err(error) if error.is_damage() => error.to_string(),
                     Err(error) => return Err(error),
                 }
