@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! words 0..512   head of the file, one page: magic, capacity, label, checksum of these; consumed position; produced position and count;
-//!                withdrawn range
+//!                withdrawn range, and where the log ended before it, with a checksum
 //! words 512..    the entries; a position is a byte offset that only grows, its place in the ring is position mod capacity
 //!
 //! entry          commit word | length u32, crc32 u32 | payload, padded to 16 bytes
@@ -25,6 +25,7 @@ mod tests;
 pub(crate) use mapping::{Mapping, MappingError};
 pub(crate) use roll::Roll;
 
+use super::chain::{End, Hash};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -45,6 +46,10 @@ const WORD_PRODUCED: usize = 128;
 const WORD_COUNT: usize = 129;
 const WORD_WITHDRAWN_FROM: usize = 192;
 const WORD_WITHDRAWN_TO: usize = 193;
+// In the sector of the range: power loss keeps both or neither.
+const WORD_END_SEQ: usize = 194;
+const WORD_END_HASH: usize = 195;
+const WORD_END_CHECKSUM: usize = 199;
 
 /// Bytes before an entry's payload.
 const ENTRY_HEAD: u64 = 16;
@@ -162,14 +167,43 @@ impl<M: AsRef<[AtomicU64]>> Ring<M> {
     }
 
     /// Entries that end after `from` and not after `to` are withdrawn: their callers were told that there is no record of what was decided.
-    /// Kept in the file, so that the next start knows it as well. `u64::MAX` stands for: as far as the ring will ever go.
-    pub(crate) fn withdraw(&self, from: u64, to: u64) {
-        if let (Some(start), Some(end)) = (self.word(WORD_WITHDRAWN_FROM), self.word(WORD_WITHDRAWN_TO)) {
-            // Whoever dies between the two has withdrawn nothing yet.
-            end.store(0, Ordering::Release);
-            start.store(from, Ordering::Release);
-            end.store(to, Ordering::Release);
+    /// Kept in the file, so that the next start knows it as well. `u64::MAX` stands for: as far as the ring will ever go. `end` is where the
+    /// log ended, all rings together: the next start cannot tell from `HEAD`, of which power loss may have kept an earlier state.
+    pub(crate) fn withdraw(&self, from: u64, to: u64, end: End) {
+        // Whoever dies before the last store has withdrawn nothing yet.
+        self.set(WORD_WITHDRAWN_TO, 0);
+        self.set(WORD_WITHDRAWN_FROM, from);
+        self.set(WORD_END_SEQ, end.seq);
+        for (at, word) in (WORD_END_HASH..).zip(end.hash.as_chunks().0) {
+            self.set(at, u64::from_le_bytes(*word));
         }
+        self.set(WORD_END_CHECKSUM, self.end_checksum(from, end));
+        self.set(WORD_WITHDRAWN_TO, to);
+    }
+
+    /// What is withdrawn ends here and not where [`Ring::withdraw`] said.
+    pub(crate) fn withdraw_up_to(&self, to: u64) {
+        self.set(WORD_WITHDRAWN_TO, to);
+    }
+
+    /// Where the log ended when something was withdrawn last. `None` where that cannot be read.
+    pub(crate) fn end_before_withdrawn(&self) -> Option<End> {
+        let read = |at| self.word(at).map(|word| word.load(Ordering::Acquire));
+        let mut hash: Hash = [0; 32];
+        for (at, word) in (WORD_END_HASH..).zip(hash.as_chunks_mut().0) {
+            *word = read(at)?.to_le_bytes();
+        }
+        let end = End { seq: read(WORD_END_SEQ)?, hash };
+        (read(WORD_END_CHECKSUM)? == self.end_checksum(read(WORD_WITHDRAWN_FROM)?, end)).then_some(end)
+    }
+
+    /// Of a generation, so that what an earlier one has left does not count.
+    fn end_checksum(&self, from: u64, end: End) -> u64 {
+        let words = [self.label.generation, from, end.seq];
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(words.map(u64::to_le_bytes).as_flattened());
+        hasher.update(&end.hash);
+        u64::from(hasher.finalize())
     }
 
     /// What was withdrawn last: after which position, and up to which.
@@ -208,6 +242,12 @@ impl<M: AsRef<[AtomicU64]>> Ring<M> {
         self.memory.as_ref().get(at)
     }
 
+    fn set(&self, at: usize, value: u64) {
+        if let Some(word) = self.word(at) {
+            word.store(value, Ordering::Release);
+        }
+    }
+
     /// The words of the entry at this position, as many as hold `bytes`.
     fn entry(&self, position: u64, bytes: u64) -> Option<&[AtomicU64]> {
         let start = HEAD_WORDS + usize::try_from((position & (self.capacity - 1)) / 8).ok()?;
@@ -221,6 +261,13 @@ impl<M: AsRef<[AtomicU64]>> Ring<M> {
         let mut hasher = crc32fast::Hasher::new_with_initial((commit ^ (commit >> 32)) as u32);
         hasher.update(payload);
         hasher.finalize()
+    }
+}
+
+impl Ring<Mapping> {
+    /// Hands the ring's file to the disk.
+    pub(crate) fn sync(&self) -> std::io::Result<()> {
+        self.memory.sync()
     }
 }
 

@@ -7,13 +7,14 @@ pub(crate) use lane::Lane;
 use super::{
     Intake, Mode, RecordError, Ticket, WhenFailed, WhenFull,
     block::Positions,
+    chain::End,
     files,
     keeper::{Chores, Kept},
     notes::Note,
     open::{DirectoryLock, OpenError},
     record::MAX_RECORD,
     ring::Roll,
-    store::Store,
+    store::{Store, StoreError},
 };
 use crate::model::Timestamp;
 use arc_swap::ArcSwap;
@@ -329,14 +330,14 @@ impl Shared {
         self.tell_all();
     }
 
-    /// No more records are taken until [`Shared::recover`].
-    pub(crate) fn fail(&self, why: String, committed: &Positions) {
+    /// No more records are taken until [`Shared::recover`]. What was committed ends with `end`, and at these positions.
+    pub(crate) fn fail(&self, why: String, committed: &Positions, end: End) {
         *lock(&self.failed_for) = Some((why.clone(), self.store.now()));
         *lock(&self.failure) = why;
         self.failures.fetch_add(1, Ordering::Relaxed);
         self.state.store(FAILED, Ordering::Release);
         if self.withdraws() {
-            self.lanes().iter().for_each(|lane| lane.withdraw(committed.of(lane.number)));
+            self.lanes().iter().for_each(|lane| lane.withdraw(committed.of(lane.number), end));
         }
         self.tell_all();
     }
@@ -346,16 +347,18 @@ impl Shared {
         *lock(&self.failure) = why;
     }
 
-    /// The store goes on.
-    pub(crate) fn recover(&self) {
+    /// The store goes on, unless the rings cannot note that it does.
+    pub(crate) fn recover(&self) -> Result<(), StoreError> {
         if self.withdraws() {
-            self.lanes().iter().for_each(|lane| lane.end_withdrawal());
+            let failed = |source| StoreError::Io { path: self.rings.directory.clone(), source };
+            self.lanes().iter().try_for_each(|lane| lane.end_withdrawal()).map_err(failed)?;
         }
         self.state.store(RUNNING, Ordering::Release);
         self.tell_all();
         if let Some((why, failed_at)) = lock(&self.failed_for).take() {
             self.chores.note(Note::Recovered { why, failed_at });
         }
+        Ok(())
     }
 
     /// Whether decisions are taken back that were not committed when the store failed: they have not been answered yet.

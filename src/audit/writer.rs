@@ -333,6 +333,11 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
         &self.committed
     }
 
+    /// The last record that was made durable.
+    pub(crate) const fn committed_end(&self) -> End {
+        self.committed_end
+    }
+
     fn go_on_after(&mut self, end: End) {
         self.builder = Builder::new(end.seq + 1, end.hash);
         // It may have panicked in the middle of a block.

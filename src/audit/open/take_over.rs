@@ -46,9 +46,7 @@ pub(super) fn take_over(
     let known = writer.stored().generation;
     recovery.missing_rings = missing_rings(writer, Roll::read(rings), &generations);
     let of_the_log = generations.get(&known).map_or(&[][..], Vec::as_slice);
-    if let Some(anchor) = anchor {
-        cut_or_leap(writer, of_the_log, anchor, recovery).map_err(failed)?;
-    }
+    cut_or_leap(writer, of_the_log, anchor, recovery).map_err(failed)?;
     let mut groups: Vec<_> = generations.into_iter().collect();
     groups.sort_by_key(|(generation, _)| *generation != known);
     for (generation, rings) in groups {
@@ -86,29 +84,33 @@ pub(super) fn take_over(
     Ok(())
 }
 
-/// Brings the end of the log to where the anchor says it was.
+/// Brings the end of the log to where the anchor, or what the rings have noted with a withdrawal, says it was.
 ///
 /// The log goes beyond it when the process died after the store had failed: what was not committed then was withdrawn, and comes from the
-/// rings again, as what was answered. It ends before it when power loss or a change of the files took records: they come from the rings
-/// again where these still hold all of them, else their numbers stay unused.
+/// rings again, as what was answered. Only the rings can say so: power loss may have kept an anchor that is older than the last commit.
+/// It ends before it when power loss or a change of the files took records: they come from the rings again where these still hold all of
+/// them, else their numbers stay unused.
 fn cut_or_leap(
     writer: &mut Writer<Store, Mapping>,
     rings: &[NumberedRing],
-    anchor: End,
+    anchor: Option<End>,
     recovery: &mut Recovery,
 ) -> Result<(), WriteError> {
     let withdrawn = rings.iter().filter_map(|(number, ring)| match ring.withdrawn() {
-        Some((from, u64::MAX)) => Some((*number, from)),
+        Some((from, u64::MAX)) => Some((*number, from, ring.end_before_withdrawn()?)),
         _ => None,
     });
-    let withdrawn: Vec<(usize, u64)> = withdrawn.collect();
-    if !withdrawn.is_empty() && anchor.seq < writer.end().seq {
-        return writer.cut(anchor, &withdrawn);
+    let withdrawn: Vec<(usize, u64, End)> = withdrawn.collect();
+    let noted = withdrawn.iter().map(|(_, _, end)| *end);
+    let Some(committed) = anchor.into_iter().chain(noted).max_by_key(|end| end.seq) else { return Ok(()) };
+    if !withdrawn.is_empty() && committed.seq < writer.end().seq {
+        let positions: Vec<_> = withdrawn.iter().map(|(number, from, _)| (*number, *from)).collect();
+        return writer.cut(committed, &positions);
     }
-    let missing = anchor.seq.saturating_sub(writer.end().seq);
+    let missing = committed.seq.saturating_sub(writer.end().seq);
     if missing > 0 && readable_again(writer, rings) < missing {
-        recovery.leapt_to = anchor.seq;
-        return writer.leap(anchor);
+        recovery.leapt_to = committed.seq;
+        return writer.leap(committed);
     }
     Ok(())
 }

@@ -48,6 +48,11 @@ impl Mapping {
         Self::map(&OpenOptions::new().read(true).write(true).open(path)?)
     }
 
+    /// Hands all of it to the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.map.flush()
+    }
+
     fn map(file: &File) -> io::Result<Self> {
         Ok(Self { map: MmapOptions::new().map_raw(file)? })
     }

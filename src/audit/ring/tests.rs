@@ -1,6 +1,7 @@
 //! The ring against a model queue. The protocol's tests run on the heap, so that they also run under miri.
 
 use super::*;
+use crate::audit::chain::{GENESIS, link};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
@@ -217,4 +218,21 @@ fn a_mapped_ring_is_found_again() {
     let mut buffer = Vec::new();
     assert_eq!(Consumer::new(ring, 0).next(&mut buffer), Next::Entry);
     assert_eq!(buffer, b"kept");
+}
+
+#[test]
+fn where_the_log_ended_is_read_as_it_was_noted_or_not_at_all() {
+    let end = End { seq: 7, hash: link(&GENESIS, 7, b"sam") };
+    let ring = Ring::create(heap(1024), 1024, label(1)).unwrap();
+    assert_eq!((ring.withdrawn(), ring.end_before_withdrawn()), (None, None));
+    ring.withdraw(64, u64::MAX, end);
+    assert_eq!((ring.withdrawn(), ring.end_before_withdrawn()), (Some((64, u64::MAX)), Some(end)));
+    ring.withdraw_up_to(128);
+    assert_eq!((ring.withdrawn(), ring.end_before_withdrawn()), (Some((64, 128)), Some(end)));
+    for word in [WORD_WITHDRAWN_FROM, WORD_END_SEQ, WORD_END_HASH + 3, WORD_END_CHECKSUM] {
+        let was = ring.word(word).unwrap().fetch_xor(1, Ordering::Relaxed);
+        assert_eq!(ring.end_before_withdrawn(), None, "{word}");
+        ring.set(word, was);
+    }
+    assert_eq!(ring.end_before_withdrawn(), Some(end));
 }

@@ -3,9 +3,11 @@
 use super::{RingFiles, lock};
 use crate::audit::{
     OpenError,
+    chain::End,
     ring::{Label, Mapping, MappingError, Ring, bytes_for},
 };
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -56,22 +58,26 @@ impl Lane {
             && lock(&self.withdrawn).iter().any(|&(from, to)| from < position && position <= to)
     }
 
-    /// The store has failed: whatever was not committed is withdrawn, what is still to come included.
-    pub(super) fn withdraw(&self, committed: u64) {
+    /// The store has failed: whatever was not committed is withdrawn, what is still to come included. The log ends with `end`.
+    pub(super) fn withdraw(&self, committed: u64, end: End) {
         let mut withdrawn = lock(&self.withdrawn);
-        self.ring.withdraw(committed, u64::MAX);
+        self.ring.withdraw(committed, u64::MAX, end);
         withdrawn.push((committed, u64::MAX));
     }
 
-    /// The store goes on: what is published from here on is not withdrawn.
-    pub(super) fn end_withdrawal(&self) {
+    /// The store goes on: what is published from here on is not withdrawn. The disk knows when this returns: else, after a loss of power,
+    /// the next start would take the log back to where it failed, with all that was committed since.
+    pub(super) fn end_withdrawal(&self) -> io::Result<()> {
         let mut withdrawn = lock(&self.withdrawn);
-        if let Some((from, to)) = withdrawn.last_mut()
+        if let Some((_, to)) = withdrawn.last_mut()
             && *to == u64::MAX
         {
-            *to = self.ring.produced();
-            self.ring.withdraw(*from, *to);
+            let produced = self.ring.produced();
+            self.ring.withdraw_up_to(produced);
+            self.ring.sync().inspect_err(|_| self.ring.withdraw_up_to(u64::MAX))?;
+            *to = produced;
         }
+        Ok(())
     }
 
     /// Published records that are not in the store yet.

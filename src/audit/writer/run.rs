@@ -37,7 +37,7 @@ pub(crate) fn run<S: Storage>(shared: &Shared, mut writer: Writer<S, Mapping>) {
             pause = FIRST_PAUSE;
         }
         events::store_failed(&failure.why);
-        shared.fail(failure.why, writer.committed());
+        shared.fail(failure.why, writer.committed(), writer.committed_end());
         if !failure.may_pass || !recovered(shared, &mut writer, &mut pause) {
             // A failure stays one; what is in the rings waits for the next start.
             return shared.close();
@@ -67,10 +67,9 @@ fn recovered<S: Storage>(shared: &Shared, writer: &mut Writer<S, Mapping>, pause
     loop {
         shared.pause(*pause);
         *pause = (*pause * 2).min(LONGEST_PAUSE);
-        match guarded(|| writer.recover()) {
+        match guarded(|| writer.recover().and_then(|()| Ok(shared.recover()?))) {
             Ok(()) => {
                 events::store_recovered(writer.end().seq + 1, begun.elapsed());
-                shared.recover();
                 return true;
             }
             Err(_) if shared.is_stopping() => return false,

@@ -8,12 +8,13 @@ use crate::{
         ring::Mapping,
         shared::{Manner, RingFiles, Shared},
         signature::Signer,
-        store::Keeping,
+        store::{Keeping, Stretch},
     },
     lifecycle::Clock,
     model::{Decision, Timestamp},
 };
 use std::{
+    fs,
     future::Future,
     io,
     path::Path,
@@ -122,9 +123,9 @@ fn entry(user: &str) -> Entry<'_> {
     }
 }
 
-fn shared(data: &Path, mode: Mode, when_failed: WhenFailed) -> Arc<Shared> {
+fn shared(data: &Path, segment_bytes: u64, mode: Mode, when_failed: WhenFailed) -> Arc<Shared> {
     let lock = Arc::new(DirectoryLock::create(data).unwrap());
-    let (segment_bytes, segment_age) = (u64::MAX, Duration::MAX);
+    let segment_age = Duration::MAX;
     let keeping = Keeping { segment_bytes, segment_age, signer: Some(Signer::none()), clock: Clock::system() };
     let store = Arc::new(Store::open(&lock.audit, keeping).unwrap().0);
     let rings = RingFiles { directory: lock.rings(), capacity: 1 << 18, generation: 9, records: 0 };
@@ -149,8 +150,12 @@ struct Failing {
 impl Failing {
     /// With one record in the ring before the writer runs.
     fn start(mode: Mode, when_failed: WhenFailed, fault: impl FnOnce(&mut Faulty)) -> Self {
+        Self::start_with(u64::MAX, mode, when_failed, fault)
+    }
+
+    fn start_with(segment_bytes: u64, mode: Mode, when_failed: WhenFailed, fault: impl FnOnce(&mut Faulty)) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let shared = shared(data.path(), mode, when_failed);
+        let shared = shared(data.path(), segment_bytes, mode, when_failed);
         let recorder = Recorder::new(Arc::clone(&shared), shared.take_lane().unwrap());
         let first = recorder.record(&entry("sam")).unwrap();
         let mut storage = Faulty::new(Arc::clone(&shared.store), 0);
@@ -190,10 +195,16 @@ impl Failing {
 
     /// Stops the writer, and answers what the next start finds.
     fn found(self) -> Vec<(u64, String, Option<Decision>, String)> {
+        self.found_after(|_| {})
+    }
+
+    /// The same, after something was done to the files of the data directory.
+    fn found_after(self, change: impl FnOnce(&Path)) -> Vec<(u64, String, Option<Decision>, String)> {
         let Self { data, shared, recorder, storage, thread, .. } = self;
         shared.stop();
         thread.join().unwrap();
         drop((shared, recorder, storage));
+        change(data.path());
         let reader = crate::audit::Reader::open(data.path()).unwrap();
         let mut found = Vec::new();
         reader
@@ -305,5 +316,29 @@ fn what_was_denied_for_want_of_a_record_is_in_the_log_as_denied() {
             .map(|(_, user, decision, reason)| (user.as_str(), decision.unwrap(), reason.as_str()))
             .collect();
         assert_eq!(found, expected, "{only} {restart}");
+    }
+}
+
+/// `HEAD` is handed to the disk now and then, and what was withdrawn gets there when the system likes: power loss may keep the newest of
+/// the one and an old state of the other.
+#[test]
+fn what_was_committed_before_a_failure_stays_where_power_loss_has_kept_an_older_anchor() {
+    // The second is found in the segment that is written to, or in one that is closed.
+    for (segment_bytes, last_segment) in [(u64::MAX, 1), (1, 3)] {
+        let fault = |fault: &mut Faulty| (fault.only, fault.mended) = ("sync", AtomicBool::new(true));
+        let log = Failing::start_with(segment_bytes, Mode::Synced, WhenFailed::Deny, fault);
+        let record = |user| log.recorder.record(&entry(user)).unwrap();
+        let answered = |ticket, answer| log.wait(|log| now(log.recorder.committed(ticket)) == Poll::Ready(answer));
+        answered(log.first, Ok(()));
+        let older = fs::read(log.data.path().join("audit/HEAD")).unwrap();
+        answered(record("mona"), Ok(()));
+        let has_rotated = |stretch: &Stretch| stretch.first_seq == last_segment;
+        log.wait(|log| log.shared.store.catalog().stretches().last().is_some_and(has_rotated));
+        log.storage.mended.store(false, Ordering::SeqCst);
+        answered(record("kim"), Err(RecordError::Failed));
+
+        let found = log.found_after(|data| fs::write(data.join("audit/HEAD"), older).unwrap());
+        let found: Vec<_> = found.iter().map(|(_, user, _, reason)| (user.as_str(), reason.as_str())).collect();
+        assert_eq!(found, [("sam", "granted"), ("mona", "granted"), ("kim", "audit_unavailable")], "{segment_bytes}");
     }
 }

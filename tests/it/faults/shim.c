@@ -427,11 +427,18 @@ int sync_file_range(int fd, off64_t offset, off64_t bytes, unsigned flags) {
 
 int msync(void *at, size_t bytes, int flags) {
     REAL(msync);
+    struct mapping *mapping = NULL;
     pthread_mutex_lock(&order);
-    note_mapped();
+    for (int i = 0; (flags & MS_SYNC) && i < MAPPINGS; i++)
+        if (mappings[i].at == at && bytes >= mappings[i].bytes) mapping = &mappings[i];
+    if (!mapping || !at) return done(real(at, bytes, flags));
+    int error = refused(SYNC);
+    if (error) {
+        note(SYNC_FAILED, mapping->handle, 0, NULL, NULL, 0);
+        return fail(error);
+    }
     int result = real(at, bytes, flags);
-    for (int i = 0; result == 0 && (flags & MS_SYNC) && i < MAPPINGS; i++)
-        if (mappings[i].at == at && bytes >= mappings[i].bytes) note(SYNC, mappings[i].handle, 0, NULL, NULL, 0);
+    note(result == 0 ? SYNC : SYNC_FAILED, mapping->handle, 0, NULL, NULL, 0);
     return done(result);
 }
 
