@@ -35,7 +35,7 @@ mod writer;
 pub use crate::config::{Hold, Mode, WhenFailed, WhenFull};
 pub use checkpoint::Checkpoints;
 pub use export::{Export, ExportError, Format};
-pub use fields::reference;
+pub use fields::{FIELDS, reference};
 pub use intake::Intake;
 pub use log::{Log, Options, Recovery, Stats};
 pub use open::OpenError;

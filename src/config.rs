@@ -23,9 +23,11 @@ pub use redact::{RedactAction, RedactField, RedactKey, RedactRule};
 pub use reference::reference;
 pub use sample::SampleRule;
 pub use settings::{
-    ActivationTests, AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Hold, Limits, LogFormat, Mode, Policies,
+    ActivationTests, AdminAuth, Audit, AuthorizeServer, Engine, Hold, Limits, LogFormat, Mode, Policies,
     Redact, Server, Settings, Shutdown, Telemetry, WhenFailed, WhenFull, WhenStale,
 };
+
+pub use tokens::{AdminToken, Scope};
 
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,9 @@ pub(super) trait Kind {
     /// items are left with the reading.
     const NODE: Option<ReadNode<Self::Value>> = None;
 
+    /// Whether what was given may be a secret, and is not repeated where it does not fit.
+    const SECRET: bool = false;
+
     /// Reads the value.
     fn read(text: &str) -> Option<Self::Value>;
 
