@@ -23,8 +23,8 @@ pub use redact::{RedactAction, RedactField, RedactKey, RedactRule};
 pub use reference::reference;
 pub use sample::SampleRule;
 pub use settings::{
-    ActivationTests, AdminAuth, Audit, AuthorizeServer, Engine, Hold, Limits, LogFormat, Mode, Policies,
-    Redact, Server, Settings, Shutdown, Telemetry, WhenFailed, WhenFull, WhenStale,
+    ActivationTests, AdminAuth, Audit, AuthorizeServer, Engine, Hold, Limits, LogFormat, Mode, Policies, Redact,
+    Server, Settings, Shutdown, Telemetry, WhenFailed, WhenFull, WhenStale,
 };
 
 pub use tokens::{AdminToken, Scope};

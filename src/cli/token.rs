@@ -40,7 +40,8 @@ pub(super) fn run(args: &TokenArgs) -> ExitCode {
     let token = hex(&random);
     let mut entry = AdminToken::new(args.name.as_str(), Sha256::digest(&token).into());
     if !args.scopes.is_empty() {
-        entry.scopes = Scope::ALL.into_iter().filter(|scope| args.scopes.iter().any(|word| word == scope.as_str())).collect();
+        entry.scopes =
+            Scope::ALL.into_iter().filter(|scope| args.scopes.iter().any(|word| word == scope.as_str())).collect();
     }
     entry.operator = args.operator;
     match args.output {

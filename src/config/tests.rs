@@ -155,11 +155,7 @@ fn a_token_says_what_it_opens_and_without_a_word_opens_everything() {
     let told: Vec<_> = from_file.iter().map(|token| (token.scopes.as_slice(), token.operator)).collect();
     assert_eq!(
         told,
-        [
-            (&Scope::ALL[..], false),
-            (&[Scope::Read, Scope::Policies][..], false),
-            (&[Scope::Directory][..], true),
-        ]
+        [(&Scope::ALL[..], false), (&[Scope::Read, Scope::Policies][..], false), (&[Scope::Directory][..], true),]
     );
     let operator = format!("a={DIGEST}:operator");
     let environment = &[("SIDEGATE_SERVER__ADMIN__TOKENS", operator.as_str())];
@@ -184,7 +180,12 @@ fn scopes_that_say_nothing_or_too_much_are_refused() {
         assert!(found.len() == 1 && found[0].contains("invalid-value"), "{entry}: {found:?}");
     }
     for text in [
-        "a=DIGEST:", "a=DIGEST:all", "a=DIGEST:read+read", "a=DIGEST:operator+operator", "a=DIGEST,a=DIGEST:read", "a=DIGEST,b=DIGEST",
+        "a=DIGEST:",
+        "a=DIGEST:all",
+        "a=DIGEST:read+read",
+        "a=DIGEST:operator+operator",
+        "a=DIGEST,a=DIGEST:read",
+        "a=DIGEST,b=DIGEST",
         "a=hunter2",
     ] {
         let environment = &[("SIDEGATE_SERVER__ADMIN__TOKENS", &*text.replace("DIGEST", DIGEST))];

@@ -4,6 +4,7 @@ mod access;
 pub mod activity;
 mod actor;
 pub mod audit;
+mod content;
 mod matrix;
 mod openapi;
 mod policies;

@@ -65,17 +65,23 @@ impl ErrorCode {
 
     const fn facts(self) -> (&'static str, u16, &'static str) {
         match self {
-            Self::MalformedRequest => ("malformed_request", 400, "an address, a header or a body that is not what the path takes"),
+            Self::MalformedRequest => {
+                ("malformed_request", 400, "an address, a header or a body that is not what the path takes")
+            }
             Self::UnsupportedContentType => ("unsupported_content_type", 400, "a body of another content type"),
             Self::RequestTimeout => ("request_timeout", 400, "the body did not arrive in time"),
             Self::Unauthorized => ("unauthorized", 401, "no bearer token, or one that is not known"),
             Self::Forbidden => ("forbidden", 403, "a request that a page of another site had a browser send"),
             Self::ScopeMissing => ("scope_missing", 403, "the token has none of the scopes that the path takes"),
-            Self::ActorMissing => ("actor_missing", 403, "the token is not an operator's, and nobody is named in `Sidegate-Actor`"),
+            Self::ActorMissing => {
+                ("actor_missing", 403, "the token is not an operator's, and nobody is named in `Sidegate-Actor`")
+            }
             Self::NotFound => ("not_found", 404, "there is no such thing"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "the path exists, the method on it does not"),
             Self::BodyTooLarge => ("body_too_large", 413, "the body is longer than it may be"),
-            Self::InvalidConfiguration => ("invalid_configuration", 422, "a configuration that cannot be; `problems` lists why"),
+            Self::InvalidConfiguration => {
+                ("invalid_configuration", 422, "a configuration that cannot be; `problems` lists why")
+            }
             Self::InvalidActivity => ("invalid_activity", 422, "activities that cannot be taken; `problems` lists why"),
             Self::TooManyFailures => ("too_many_failures", 429, "too many unknown tokens were tried from this address"),
             Self::Internal => ("internal", 500, "a fault of the server"),

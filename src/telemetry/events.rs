@@ -9,7 +9,13 @@ pub use settings::*;
 
 use super::Metrics;
 use crate::{engine::Difference, model::Revision};
-use std::{error::Error, fmt, net::{IpAddr, SocketAddr}, path::Path, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
 use tracing::{error, info, warn};
 
 /// The process has read its settings and begins.

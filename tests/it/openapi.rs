@@ -80,7 +80,11 @@ fn every_route_wants_one_of_its_scopes_and_no_other_opens_it() {
             continue;
         }
         let bare = ask(&[]);
-        assert_eq!((bare.status, &bare.json()["error"]["message"]), (401, &"no bearer token".into()), "{method} {path}");
+        assert_eq!(
+            (bare.status, &bare.json()["error"]["message"]),
+            (401, &"no bearer token".into()),
+            "{method} {path}"
+        );
         assert_eq!(bare.header("www-authenticate"), "Bearer realm=\"sidegate\"");
         for (scope, (token, _)) in SCOPES.iter().zip(&tokens) {
             let answer = ask(&[("authorization", &format!("Bearer {token}"))]);

@@ -9,35 +9,29 @@ mod shape;
 mod tests;
 
 use super::{
-    actor,
+    actor, content,
     route::{self, Answer, Content, Facts, Route, Verb},
 };
 use crate::{
     audit::{Entry, Kind, Log, Origin, RecordError, Ticket},
-    http::{ApiError, ErrorCode, management::Error, request_id::X_REQUEST_ID},
     config::Scope,
+    http::{ApiError, ErrorCode, management::Error, request_id::X_REQUEST_ID},
     lifecycle::Clock,
     policy::Problem,
 };
 use axum::{
     Json, Router,
-    body::Body,
     extract::{Request, State},
     http::{HeaderMap, header::CONTENT_TYPE},
     response::{IntoResponse as _, Response},
     routing::on,
 };
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use read::{Activity, Form, Refused};
-use std::time::Duration;
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::task::spawn_blocking;
 use ulid::Ulid;
 
 /// Longest body.
 const MOST_BYTES: usize = 1024 * 1024;
-/// Time to send it.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The route without a door, over a running log.
 pub fn routes(log: Log) -> Router {
@@ -56,7 +50,11 @@ pub(super) const ROUTES: &[Route<Log>] = &[Route {
         scopes: &[Scope::Directory],
         parameters: &[&[actor::NAMED]],
         body: &[Content::json::<shape::Reported>(), Content::text("application/x-ndjson")],
-        answers: &[Answer::new(200, "The ids of the records, in the order of the activities", &[Content::json::<shape::Ids>()])],
+        answers: &[Answer::new(
+            200,
+            "The ids of the records, in the order of the activities",
+            &[Content::json::<shape::Ids>()],
+        )],
         errors: &[ErrorCode::InvalidActivity, ErrorCode::AuditUnavailable],
         ..Facts::BLANK
     },
@@ -70,7 +68,7 @@ async fn report(State(log): State<Log>, request: Request) -> Result<Response, Er
     let request_id = head.headers.get(&X_REQUEST_ID).map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
     let request_id = request_id.unwrap_or_default();
     let actor = actor::named(&head.headers)?.unwrap_or_default().to_owned();
-    let body = whole(body).await?;
+    let body = content::whole(&head.headers, body, MOST_BYTES).await?;
     let activities = match read::read(&body, form) {
         Ok(activities) => activities,
         Err(Refused::Malformed(error)) => return Err(error.into()),
@@ -141,25 +139,13 @@ fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
     Err(ApiError::new(ErrorCode::UnsupportedContentType, message))
 }
 
-async fn whole(body: Body) -> Result<Bytes, ApiError> {
-    let reading = timeout(PATIENCE, Limited::new(body, MOST_BYTES).collect());
-    match reading.await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let message = format!("the body is longer than {MOST_BYTES} bytes; send smaller batches");
-            Err(ApiError::new(ErrorCode::BodyTooLarge, message))
-        }
-        Ok(Err(_)) => Err(ApiError::malformed("the body broke off")),
-        Err(_) => Err(ApiError::new(ErrorCode::RequestTimeout, format!("the body did not arrive within {PATIENCE:?}"))),
-    }
-}
-
 fn refusal(problems: Vec<read::Problem>) -> ApiError {
     let message = match problems.as_slice() {
         [one] => one.to_string(),
         [first, ..] => format!("{first}, and {} more problems; nothing was taken", problems.len() - 1),
         [] => String::new(),
     };
-    let listed = problems.into_iter().map(|read::Problem { pointer, message }| Problem { pointer, message, help: None });
+    let listed =
+        problems.into_iter().map(|read::Problem { pointer, message }| Problem { pointer, message, help: None });
     ApiError { problems: listed.collect(), ..ApiError::new(ErrorCode::InvalidActivity, message) }
 }

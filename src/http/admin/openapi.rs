@@ -23,7 +23,11 @@ pub(super) const ROUTES: &[Route<()>] = &[Route {
         path: "/openapi.json",
         name: "getOpenApi",
         summary: "This document",
-        answers: &[Answer::new(200, "An OpenAPI document", &[Content { media: "application/json", schema: any_object }])],
+        answers: &[Answer::new(
+            200,
+            "An OpenAPI document",
+            &[Content { media: "application/json", schema: any_object }],
+        )],
         ..Facts::BLANK
     },
     serve: |verb| on(verb, answer),
@@ -128,10 +132,7 @@ impl Writer {
                 settings.meta_schema = None;
             })
         };
-        Self {
-            taken: settings().into_generator(),
-            answered: settings().for_serialize().into_generator(),
-        }
+        Self { taken: settings().into_generator(), answered: settings().for_serialize().into_generator() }
     }
 
     fn schemas(mut self) -> Map<String, Value> {
@@ -192,9 +193,9 @@ impl Writer {
                 continue;
             }
             let schema = self.answered.subschema_for::<ErrorView>();
-            let response = responses
-                .entry(status.to_string())
-                .or_insert_with(|| json!({ "description": "", "content": { "application/json": { "schema": schema } } }));
+            let response = responses.entry(status.to_string()).or_insert_with(
+                || json!({ "description": "", "content": { "application/json": { "schema": schema } } }),
+            );
             // A status that has an answer of its own, such as a reload that was refused, is described there.
             if response["description"] == "" {
                 response["description"] = lines.join("\n\n").into();
@@ -266,8 +267,13 @@ mod tests {
             assert!(names.insert(facts.name), "{route}: the name `{}` is taken", facts.name);
             assert!(!facts.summary.is_empty() && !facts.answers.is_empty() && !facts.name.is_empty(), "{route}");
             assert!(facts.answers.iter().all(|answer| !answer.about.is_empty()), "{route}");
-            let in_path: BTreeSet<&str> =
-                facts.path.split(['{', '}']).enumerate().filter(|(index, _)| index % 2 == 1).map(|(_, name)| name).collect();
+            let in_path: BTreeSet<&str> = facts
+                .path
+                .split(['{', '}'])
+                .enumerate()
+                .filter(|(index, _)| index % 2 == 1)
+                .map(|(_, name)| name)
+                .collect();
             let listed: BTreeSet<&str> = facts
                 .parameters
                 .iter()
@@ -277,7 +283,10 @@ mod tests {
                 .map(|parameter| parameter.name)
                 .collect();
             assert_eq!(in_path, listed, "{route}");
-            assert!(facts.path == "/openapi.json" || !facts.scopes.is_empty() || facts.path == "/v1/invitations/accept", "{route} is open to all");
+            assert!(
+                facts.path == "/openapi.json" || !facts.scopes.is_empty() || facts.path == "/v1/invitations/accept",
+                "{route} is open to all"
+            );
         }
         assert_eq!(ACTOR.name.to_lowercase(), SIDEGATE_ACTOR.as_str());
     }

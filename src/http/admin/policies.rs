@@ -42,7 +42,11 @@ pub(super) const ROUTES: &[Route<Services>] = &[
             scopes: &[Scope::Policies],
             answers: &[
                 Answer::new(200, "The files decide, or did before", &[Content::json::<ReloadView>()]),
-                Answer::new(422, "The files are refused; the last good ones decide on", &[Content::json::<ReloadView>()]),
+                Answer::new(
+                    422,
+                    "The files are refused; the last good ones decide on",
+                    &[Content::json::<ReloadView>()],
+                ),
             ],
             errors: &[ErrorCode::Overloaded],
             ..Facts::BLANK

@@ -88,7 +88,9 @@ impl Default for Failures {
 impl Failures {
     /// Whether a token from this address is looked at; if not, how long it has to wait.
     pub(super) fn hear(&self, from: IpAddr, now: Instant) -> Result<(), Duration> {
-        let Some(spent) = self.sites.get(&from.into()).filter(|spent| !spent.owed(now).is_zero()) else { return Ok(()) };
+        let Some(spent) = self.sites.get(&from.into()).filter(|spent| !spent.owed(now).is_zero()) else {
+            return Ok(());
+        };
         let all = self.of_all.and_then(|all| all.wait(OF_ALL, now));
         match spent.wait(OF_ONE, now).max(all) {
             Some(wait) => Err(wait),
@@ -168,12 +170,9 @@ mod tests {
         let (mut failures, now) = (Failures::default(), Instant::now());
         exhaust(&mut failures, address("2001:db8:1:2::1"), now);
         exhaust(&mut failures, address("::ffff:192.0.2.1"), now);
-        for (from, heard) in [
-            ("2001:db8:1:2:ffff::9", false),
-            ("2001:db8:1:3::1", true),
-            ("192.0.2.1", false),
-            ("192.0.2.2", true),
-        ] {
+        for (from, heard) in
+            [("2001:db8:1:2:ffff::9", false), ("2001:db8:1:3::1", true), ("192.0.2.1", false), ("192.0.2.2", true)]
+        {
             assert_eq!(failures.hear(address(from), now).is_ok(), heard, "{from}");
         }
     }

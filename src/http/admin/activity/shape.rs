@@ -64,7 +64,8 @@ mod tests {
     #[test]
     fn what_is_told_is_what_is_read() {
         let schema = schemars::schema_for!(Activity);
-        let told: Vec<&str> = schema.get("properties").unwrap().as_object().unwrap().keys().map(String::as_str).collect();
+        let told: Vec<&str> =
+            schema.get("properties").unwrap().as_object().unwrap().keys().map(String::as_str).collect();
         let mut read = super::super::read::NAMES;
         read.sort_unstable();
         let mut told = told;

@@ -94,7 +94,11 @@ const PAGE: &[Parameter] = &[
 const EXPORT: &[Parameter] = &[
     Parameter::query("format", "without it `ndjson`", Shape::Choice(&["csv", "ndjson"])),
     Parameter::query("limit", "so many records at the most; without it all", Shape::Whole(1, i64::MAX as u64)),
-    Parameter::query("after_seq", "only records behind this one, in the order asked for", Shape::Whole(1, i64::MAX as u64)),
+    Parameter::query(
+        "after_seq",
+        "only records behind this one, in the order asked for",
+        Shape::Whole(1, i64::MAX as u64),
+    ),
 ];
 
 /// A page of records.
