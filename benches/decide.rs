@@ -145,7 +145,7 @@ fn user(number: usize, roles: usize) -> User {
         status: Status::Active,
         until: None,
         attributes: Vec::new(),
-        memberships: vec![Membership { tenant: None, assignments: roles.iter().map(role).collect() }],
+        memberships: vec![Membership { tenant: None, assignments: roles.iter().map(role).collect(), values: Vec::new() }],
     }
 }
 

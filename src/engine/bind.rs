@@ -145,7 +145,7 @@ impl<'a> Declared<'a> {
             uid: principal,
             index: store.uids.find(principal),
             ancestors: &standing.ancestors,
-            overlay: user_fields(&self.user.attributes, &self.vocabulary.user_attributes),
+            overlay: user_fields(self.user.attributes(standing), &self.vocabulary.user_attributes),
             declared: true,
         };
         let (resource, resource_keys) = self.resource(target, request)?;

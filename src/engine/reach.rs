@@ -195,7 +195,7 @@ impl<'a> Reach<'a> {
                 uid: principal,
                 index: store.uids.find(principal),
                 ancestors: &self.standing.ancestors,
-                overlay: user_fields(&self.user.attributes, &self.vocabulary.user_attributes),
+                overlay: user_fields(self.user.attributes(self.standing), &self.vocabulary.user_attributes),
                 declared: true,
             },
             action: Uid { ty: "Action", id: action },

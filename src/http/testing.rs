@@ -100,6 +100,6 @@ fn sam() -> User {
         status: Status::Active,
         until: None,
         attributes: Vec::new(),
-        memberships: vec![Membership { tenant: None, assignments: vec![reader] }],
+        memberships: vec![Membership { tenant: None, assignments: vec![reader], values: Vec::new() }],
     }
 }

@@ -97,7 +97,7 @@ impl Reader<'_> {
             status: get("status").map_or(Status::Active, |value| self.status(value)),
             until: get("until").and_then(|value| self.time("/until", value)),
             attributes: self.attributes(get("attributes")),
-            memberships: vec![Membership { tenant: tenant.clone(), assignments }],
+            memberships: vec![Membership { tenant: tenant.clone(), assignments, values: Vec::new() }],
         };
         Configuration { user, tenant }
     }

@@ -226,6 +226,6 @@ fn holder(tenant: Option<&str>, assignments: Vec<Assignment>) -> User {
         status: Status::Active,
         until: None,
         attributes: Vec::new(),
-        memberships: vec![Membership { tenant: tenant.map(str::to_owned), assignments }],
+        memberships: vec![Membership { tenant: tenant.map(str::to_owned), assignments, values: Vec::new() }],
     }
 }

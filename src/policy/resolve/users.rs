@@ -58,6 +58,7 @@ impl Resolver<'_> {
         let memberships = memberships.into_iter().map(|(tenant, given)| Membership {
             tenant,
             assignments: given.into_iter().map(|(assignment, _)| assignment).collect(),
+            values: Vec::new(),
         });
         User {
             id: id.name.clone(),
