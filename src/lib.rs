@@ -5,7 +5,7 @@
 //! ```text
 //! process    main → cli → app
 //! runtime    http   reload   directory   audit
-//! services   config   lifecycle   telemetry
+//! services   config   lifecycle   telemetry   storage
 //! core       policy → engine → model        policy → document
 //! ```
 //!
@@ -20,6 +20,7 @@ pub mod policy;
 
 pub mod config;
 pub mod lifecycle;
+mod storage;
 pub mod telemetry;
 
 pub mod audit;

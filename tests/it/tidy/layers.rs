@@ -23,6 +23,7 @@ pub const MODULES: &[Module] = &[
     module("services", "config", &[]),
     module("services", "lifecycle", &[]),
     module("services", "telemetry", &[]),
+    module("services", "storage", &[]),
     module("core", "policy", &["engine", "model", "document"]),
     module("core", "engine", &["model"]),
     module("core", "model", &[]),
@@ -43,7 +44,7 @@ pub struct Owned {
 pub const OWNED: &[Owned] = &[
     owned("cedar_policy", &["engine", "policy"]),
     owned("cedar_policy_core", &["engine", "policy"]),
-    owned("sled", &["audit::store", "directory::store"]),
+    owned("sled", &["audit::store", "directory::store", "storage"]),
     owned("zstd", &["audit"]),
     owned("ed25519_dalek", &["audit::signature"]),
     owned("memmap2", &["audit::ring"]),
