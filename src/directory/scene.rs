@@ -9,7 +9,7 @@ use super::{
 use crate::{
     engine::{BoundUser, Dialect, Tenancy, Vocabulary},
     model::{Timestamp, User},
-    policy::{self, Deed, Operation, Snapshot, Verdict},
+    policy::{self, Deed, Judge, Operation, Snapshot, Verdict},
 };
 use serde_json::{Map, Value, json};
 
@@ -20,16 +20,17 @@ pub(super) struct Scene<'s> {
     pub(super) snapshot: &'s Snapshot,
     pub(super) subjects: &'s Subjects,
     pub(super) call: &'s Call<'s>,
+    judge: Judge<'s>,
 }
 
 impl<'s> Scene<'s> {
-    pub(super) const fn new(
+    pub(super) fn new(
         book: &'s Book,
         snapshot: &'s Snapshot,
         subjects: &'s Subjects,
         call: &'s Call<'s>,
     ) -> Self {
-        Self { book, snapshot, subjects, call }
+        Self { book, snapshot, subjects, call, judge: Judge::new(snapshot) }
     }
 
     pub(super) const fn now(&self) -> Timestamp {
@@ -127,9 +128,15 @@ impl<'s> Scene<'s> {
         let verdict = match self.call.actor {
             Actor::Operator(_) => policy::last_administrator(self.snapshot, &deed, &others),
             Actor::Application(_) => return Err(Refusal::forbidden("actor_missing", "who acts has to be named")),
-            Actor::User(id) => policy::judge(self.snapshot, self.actor(id)?, &deed, &others),
+            Actor::User(id) => Some(self.judge.judge(self.actor(id)?, &deed, &others)),
         };
-        verdict.into_policies()
+        match verdict {
+            Some(Verdict { allowed: false, code, message, policies, .. }) => {
+                Err(Refusal::Forbidden { code: code.to_owned(), message, policies })
+            }
+            Some(Verdict { policies, .. }) => Ok(policies),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Whether the actor may look at a user.
@@ -147,20 +154,6 @@ impl<'s> Scene<'s> {
     fn administrators_beside(&self, concerned: Option<&str>, tenant: Option<&str>) -> usize {
         let others = self.subjects.iter().filter(|user| Some(user.id()) != concerned);
         others.filter(|user| policy::is_administrator(self.snapshot, user.user(), tenant, self.now())).count()
-    }
-}
-
-/// What becomes of a verdict.
-trait Ruled {
-    fn into_policies(self) -> Result<Vec<String>, Refusal>;
-}
-
-impl Ruled for Verdict {
-    fn into_policies(self) -> Result<Vec<String>, Refusal> {
-        if self.allowed {
-            return Ok(self.policies);
-        }
-        Err(Refusal::Forbidden { code: self.code.to_owned(), message: self.message, policies: self.policies })
     }
 }
 
