@@ -27,7 +27,7 @@ pub use reference::reference;
 pub use sample::SampleRule;
 pub use secret::Secret;
 pub use settings::{
-    ActivationTests, AdminAuth, AdminToken, Audit, AuthorizeServer, Engine, Hold, Limits, LogFormat, Mode, Policies,
+    ActivationTests, AdminAuth, AdminToken, Audit, AuthorizeServer, Directory, Engine, Hold, Limits, LogFormat, Mode, Policies,
     Redact, Server, Settings, Shutdown, Telemetry, WhenFailed, WhenFull, WhenStale,
 };
 

@@ -145,6 +145,18 @@ keys! {
          counts. Denies and errors are always kept. In the environment: `module=catalog action=view keep_one_in=100`.";
     "engine.verify_one_in": OneIn, engine.verify_one_in,
         "One in so many decisions is made again by plain Cedar and compared, with a hundredth of a core at the most. 0: none.";
+    "directory.language": Language, directory.language,
+        "The language of users who have named none.";
+    "directory.invitations.link": LinkForm, directory.invitation_link,
+        "The address in invitations, where your application takes the one-time token: `{token}` stands for it.";
+    "directory.invitations.expiry": Span, directory.invitation_expiry,
+        "How long the link of an invitation counts.";
+    "directory.sessions.idle": SpanOrZero, directory.session_idle,
+        "A session without a sign of life for this long has ended. 0: it lives until it is ended.";
+    "directory.sessions.keep": Span, directory.session_keep,
+        "How long records of sessions are kept after their end.";
+    "directory.import.bytes": Bytes, directory.import_bytes,
+        "Longest import of users; a longer one is refused before it is read.";
     "mail.transport": MailTransportKind, mail.transport,
         "`directory`: each mail becomes a file in the folder `mail` of the data directory, so that nothing is needed to begin with. \
          `smtp`: mails go to the server `mail.smtp.host`.";

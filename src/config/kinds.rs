@@ -111,6 +111,9 @@ kinds! {
     HttpOrNone: Option<String>, "an address such as `http://collector:9000/checkpoints` (`https` is not spoken), or an empty text",
         |text| or(text, "", |text| is_http(text).then(|| text.to_owned())),
         |address| address.clone().unwrap_or_else(|| "\"\"".to_owned());
+    /// Where invitation links lead.
+    LinkForm: String, "an address such as `https://app.example/accept?token={token}`",
+        |text| is_link_form(text).then(|| text.to_owned()), String::clone;
     /// What is held back from retention.
     AuditHold: Hold, "`true`, `false`, a record's number, or a time such as `2027-01-31T00:00:00Z`", read_hold,
         |hold| match hold {
@@ -190,6 +193,11 @@ fn is_http(text: &str) -> bool {
     let rest = text.strip_prefix("http://").unwrap_or_default();
     let host = rest.split('/').next().unwrap_or_default();
     !host.is_empty() && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+}
+
+fn is_link_form(text: &str) -> bool {
+    let is_web = ["https://", "http://"].iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.starts_with('{')));
+    is_web && text.contains("{token}") && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control())
 }
 
 fn read_hold(text: &str) -> Option<Hold> {

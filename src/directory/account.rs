@@ -186,6 +186,7 @@ impl Account {
             email: Some(self.email.clone()),
             status: self.status,
             until: None,
+            family: self.family.clone(),
             attributes: self.attributes.iter().filter_map(attribute).collect(),
             memberships: self.places.iter().map(|place| membership(place, vocabulary)).collect(),
         }

@@ -4,6 +4,7 @@ use super::{Account, Gender};
 use crate::{
     document::hint,
     engine::{AttributeType, Vocabulary},
+    mail::Address,
     model::Status,
     policy::{self, Problem},
 };
@@ -209,11 +210,9 @@ fn same_text(value: &Value, text: &str) -> bool {
     value.as_str() == Some(text)
 }
 
-/// A mail address, where it is one.
+/// A mail address, where it is one that mail can go to.
 pub(super) fn checked_email(text: &str) -> Option<String> {
-    let options = email_address::Options::default().with_required_tld().without_display_text().without_domain_literal();
-    let is_plain = text.is_ascii() && !text.contains('"');
-    (is_plain && email_address::EmailAddress::parse_with_options(text, options).is_ok()).then(|| text.to_owned())
+    text.parse::<Address>().ok().map(|_| text.to_owned())
 }
 
 fn visible(text: &str) -> Result<(), &'static str> {

@@ -70,6 +70,9 @@ pub enum Outcome {
 /// A letter that has to go out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Letter {
+    /// Since when it waits.
+    #[serde(with = "time")]
+    pub queued: Timestamp,
     /// How often it was tried.
     pub attempts: u32,
     /// When it is tried next.
@@ -87,7 +90,7 @@ impl Letter {
     /// One that is due now.
     #[must_use]
     pub const fn due(now: Timestamp) -> Self {
-        Self { attempts: 0, next: now, error: None, given_up: false }
+        Self { queued: now, attempts: 0, next: now, error: None, given_up: false }
     }
 }
 

@@ -51,7 +51,7 @@ impl Directory {
                 None => self.plan_newcomer(scene, members, &email, tenant, given),
             }
         })?;
-        self.0.letters.notify_one();
+        self.0.bell.ring();
         Ok(made)
     }
 
@@ -158,7 +158,7 @@ impl Directory {
             invitation.letter = Some(Letter::due(scene.now()));
             Ok(account.clone())
         })?;
-        self.0.letters.notify_one();
+        self.0.bell.ring();
         Ok(resent)
     }
 

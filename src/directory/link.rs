@@ -71,8 +71,7 @@ pub(super) fn new_id(now: Timestamp) -> String {
 /// In hexadecimal.
 pub(super) fn hex(bytes: &[u8; 32]) -> String {
     bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing into a text cannot fail.
-        drop(write!(text, "{byte:02x}"));
+        let _written = write!(text, "{byte:02x}");
         text
     })
 }

@@ -9,7 +9,7 @@ use super::{
     store::{self, Embedded, Store, StoreError},
     subjects::Subjects,
 };
-use crate::{policy::Snapshot, storage::files};
+use crate::{mail::Bell, policy::Snapshot, storage::files};
 use serde_json::Value;
 use std::{
     fmt::Debug,
@@ -23,6 +23,8 @@ use std::{
 pub struct Options {
     /// Where its files are.
     pub directory: PathBuf,
+    /// The form of invitation links: an address with `{token}` in it.
+    pub link: String,
     /// How long an invitation's link counts.
     pub invitation_expiry: Duration,
     /// The language of users who have named none.
@@ -39,6 +41,7 @@ impl Options {
     pub fn new(directory: &Path) -> Self {
         Self {
             directory: directory.to_owned(),
+            link: "http://localhost:8080/invitations/accept?token={token}".to_owned(),
             invitation_expiry: Duration::from_hours(7 * 24),
             language: "en".to_owned(),
             session_idle: None,
@@ -67,8 +70,8 @@ pub(super) struct Inner {
     witness: Arc<dyn Witness>,
     policies: OnceLock<Arc<dyn Policies>>,
     audiences: OnceLock<Vec<Arc<dyn Audience>>>,
-    /// Told when a letter may be due.
-    pub(super) letters: tokio::sync::Notify,
+    /// Rung when a letter may be due.
+    pub(super) bell: Bell,
 }
 
 /// Who holds it changes the directory.
@@ -150,7 +153,7 @@ impl Directory {
             witness,
             policies: OnceLock::new(),
             audiences: OnceLock::new(),
-            letters: tokio::sync::Notify::new(),
+            bell: Bell::new(),
         })))
     }
 
@@ -229,6 +232,11 @@ impl Directory {
 }
 
 impl Inner {
+    /// Who decides, once the process runs.
+    pub(super) fn policies(&self) -> Option<&dyn Policies> {
+        self.policies.get().map(|policies| &**policies)
+    }
+
     /// Deciders know of it before anybody is answered.
     fn publish(&self, steps: Vec<Step>) {
         let mut book = self.roster.lock();

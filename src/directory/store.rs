@@ -5,16 +5,16 @@
 mod embedded;
 mod rows;
 
-pub use embedded::Embedded;
+pub(crate) use embedded::Embedded;
 pub(super) use rows::{batch, load, read};
 
 use std::{fmt::Debug, io, ops::ControlFlow, path::PathBuf};
 
 /// A row to write, or to remove where there is no value.
-pub type Row = (String, Option<Vec<u8>>);
+pub(crate) type Row = (String, Option<Vec<u8>>);
 
 /// A place that keeps rows.
-pub trait Store: Debug + Send + Sync {
+pub(crate) trait Store: Debug + Send + Sync {
     /// Writes all rows or none. They survive power loss once this returns.
     ///
     /// # Errors
@@ -38,10 +38,10 @@ pub trait Store: Debug + Send + Sync {
 }
 
 /// Takes a row.
-pub type Take<'t> = dyn FnMut(&str, &[u8]) -> Result<(), StoreError> + 't;
+pub(crate) type Take<'t> = dyn FnMut(&str, &[u8]) -> Result<(), StoreError> + 't;
 
 /// Takes a row, and says whether to go on.
-pub type TakeBack<'t> = dyn FnMut(&str, &[u8]) -> Result<ControlFlow<()>, StoreError> + 't;
+pub(crate) type TakeBack<'t> = dyn FnMut(&str, &[u8]) -> Result<ControlFlow<()>, StoreError> + 't;
 
 /// Why rows cannot be kept or read.
 #[derive(Debug, thiserror::Error)]

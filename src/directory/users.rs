@@ -55,7 +55,7 @@ impl Directory {
                 value: account,
             })
         })?;
-        self.0.letters.notify_one();
+        self.0.bell.ring();
         Ok(made)
     }
 

@@ -34,6 +34,7 @@ pub struct Metrics {
     self_checks: IntCounterVec,
     audit: AuditMetrics,
     directory_users: IntGaugeVec,
+    users_source: ArcSwapOption<UsersSource>,
     pub(super) mail: MailMetrics,
     audit_source: ArcSwapOption<AuditSource>,
 }
@@ -57,6 +58,9 @@ struct AuditMetrics {
 }
 
 type AuditSource = Box<dyn Fn() -> AuditFigures + Send + Sync>;
+
+/// Tells who the users are, one status a user.
+type UsersSource = Box<dyn Fn() -> Vec<Status> + Send + Sync>;
 
 /// What the audit log tells about itself when metrics are scraped.
 #[derive(Debug, Clone, Copy, Default)]
@@ -145,6 +149,7 @@ impl Metrics {
             self_checks: counters(&registry, &table::SELF_CHECKS),
             audit,
             directory_users: integers(&registry, &table::DIRECTORY_USERS),
+            users_source: ArcSwapOption::empty(),
             mail: MailMetrics::new(&registry),
             audit_source: ArcSwapOption::empty(),
             registry,
@@ -260,8 +265,12 @@ impl Metrics {
         self.policies_loaded.set(saturating(policies as u64));
     }
 
-    /// Counts the users that deciders know.
-    pub fn directory_users(&self, statuses: impl IntoIterator<Item = Status>) {
+    /// Says who the users are that deciders know. It is asked for at each scrape.
+    pub fn watch_users(&self, users: impl Fn() -> Vec<Status> + Send + Sync + 'static) {
+        self.users_source.store(Some(Arc::new(Box::new(users))));
+    }
+
+    fn directory_users(&self, statuses: impl IntoIterator<Item = Status>) {
         let mut counts = [(Status::Invited, 0), (Status::Active, 0), (Status::Suspended, 0)];
         for status in statuses {
             counts.iter_mut().filter(|(of, _)| *of == status).for_each(|(_, count)| *count += 1);
@@ -288,6 +297,9 @@ impl Metrics {
             self.audit.refresh(&source());
         }
         self.mail.refresh();
+        if let Some(users) = &*self.users_source.load() {
+            self.directory_users(users());
+        }
         let mut text = Vec::with_capacity(64 * 1024);
         match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             Ok(()) => String::from_utf8(text).unwrap_or_default(),

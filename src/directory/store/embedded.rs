@@ -7,7 +7,6 @@ use super::{Row, Store, StoreError, Take, TakeBack};
 use crate::storage::{self, Database, files};
 use std::{
     fs::File,
-    ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
@@ -22,7 +21,7 @@ const HEAD_BYTES: usize = 8;
 
 /// Rows in sled.
 #[derive(Debug)]
-pub struct Embedded {
+pub(crate) struct Embedded {
     db: Database,
     /// sled's file, to be synced after sled has written it.
     file: File,
@@ -35,7 +34,7 @@ impl Embedded {
     ///
     /// # Errors
     /// Fails where the files are in use, damaged, or cannot be read or written.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let io = |source| StoreError::Io { path: path.to_owned(), source };
         files::create_directory(path).map_err(io)?;
         let db = storage::open(path).map_err(|error| opening(path, error))?;
@@ -233,6 +232,7 @@ impl Whole {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ops::ControlFlow;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 

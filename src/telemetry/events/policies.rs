@@ -44,7 +44,6 @@ fn live(metrics: &Metrics, swap: &PolicySwap<'_>) {
     metrics.policy_live(swap.to, swap.policy_set, swap.policies);
     metrics.policy_health(0);
     metrics.policy_confirmed(swap.now);
-    metrics.directory_users(swap.users.iter().map(|user| user.status));
 }
 
 /// What [`policy_loaded`] and [`policy_swapped`] tell.
@@ -60,8 +59,6 @@ pub struct PolicySwap<'a> {
     pub policy_set: &'a str,
     /// How many policies it holds.
     pub policies: usize,
-    /// The users that it declares.
-    pub users: &'a [Arc<User>],
     /// How long it took.
     pub took: Duration,
     /// The commit that is checked out.

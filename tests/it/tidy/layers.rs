@@ -18,7 +18,7 @@ pub const MODULES: &[Module] = &[
     module("process", "app", &[]),
     module("runtime", "http", &["reload", "directory", "audit"]),
     module("runtime", "reload", &["directory"]),
-    module("runtime", "directory", &[]),
+    module("runtime", "directory", &["mail"]),
     module("runtime", "audit", &[]),
     module("runtime", "mail", &[]),
     module("services", "config", &[]),
