@@ -52,8 +52,8 @@ pub use menu::{Item, Menu};
 
 use crate::{
     document::{Diagnostic, Diagnostics},
-    engine::{ForbidErrors, Program},
-    model::{Revision, User},
+    engine::{AttributeType, ForbidErrors, Program},
+    model::{Revision, User, Value},
 };
 use std::{path::Path, sync::Arc};
 
@@ -181,6 +181,25 @@ pub fn compile(files: &Files, options: &Options) -> Result<Snapshot, Diagnostics
 pub fn load(directory: &Path, options: &Options) -> Result<Snapshot, LoadError> {
     let files = read(directory).map_err(LoadError::Read)?;
     compile(&files, options).map_err(LoadError::Compile)
+}
+
+/// A JSON value of a declared type, as requests and the directory give it.
+///
+/// # Errors
+/// Fails with what the value must be.
+pub fn attribute_value(value: &serde_json::Value, ty: &AttributeType) -> Result<Value<'static>, String> {
+    resolve::json_value(value, ty)
+}
+
+/// One value of an attribute that holds a set.
+///
+/// # Errors
+/// Fails with what the value must be, also where the attribute holds no set.
+pub fn attribute_item(value: &serde_json::Value, ty: &AttributeType) -> Result<Value<'static>, String> {
+    match ty {
+        AttributeType::Set(item) => resolve::json_value(value, item),
+        _ => Err("given as a whole: the attribute holds one value".to_owned()),
+    }
 }
 
 /// The JSON Schema of the YAML files of a policy set.

@@ -1,6 +1,6 @@
 //! What must hold between settings. A security setting that cannot be honoured is an error.
 
-use super::{AdminAuth, RedactAction, RedactKey, Settings, load::Given};
+use super::{AdminAuth, RedactAction, RedactKey, Settings, load::Given, mail};
 use crate::document::Diagnostics;
 use std::{net::SocketAddr, thread};
 
@@ -16,6 +16,7 @@ pub(super) fn check(settings: &mut Settings, given: &Given, problems: &mut Diagn
     authorize(settings, given, problems);
     policies(settings, given, problems);
     redact(settings, given, problems);
+    mail::check(&mut settings.mail, given, problems);
     if settings.shutdown.deadline <= settings.shutdown.delay {
         let message = "`shutdown.deadline` leaves no time after `shutdown.delay`".to_owned();
         problems.push(given.problem(&["shutdown.deadline", "shutdown.delay"], "deadline-too-short", message));

@@ -1,6 +1,6 @@
 //! The checked settings, one type a section.
 
-use super::{RedactKey, RedactRule, SampleRule};
+use super::{Mail, RedactKey, RedactRule, SampleRule};
 use crate::{engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -15,6 +15,8 @@ pub struct Settings {
     pub audit: Audit,
     /// `engine`
     pub engine: Engine,
+    /// `mail`
+    pub mail: Mail,
     /// `telemetry`
     pub telemetry: Telemetry,
     /// `shutdown`
@@ -302,6 +304,7 @@ impl Default for Settings {
                 sample: Vec::new(),
             },
             engine: Engine { verify_one_in: 10_000 },
+            mail: Mail::default(),
             telemetry: Telemetry { log_format: LogFormat::Json, log_level: "info".to_owned() },
             shutdown: Shutdown { delay: Duration::ZERO, deadline: Duration::from_secs(10) },
         }

@@ -126,6 +126,12 @@ impl BoundUser {
         &self.user.id
     }
 
+    /// The same, to be bound again.
+    #[must_use]
+    pub fn shared(&self) -> Arc<User> {
+        Arc::clone(&self.user)
+    }
+
     /// The user that was bound.
     #[must_use]
     pub fn user(&self) -> &User {

@@ -192,7 +192,7 @@ impl<'s> Overview<'s> {
             gates: given.gates(&snapshot.catalog),
             roles: given.roles(&snapshot.catalog),
             grants: given.grants,
-            attributes: given::attributes(profile),
+            attributes: given::attributes(user.attributes_in(tenant, time)),
             conditions: self.conditions(&modules),
             modules,
             refused,

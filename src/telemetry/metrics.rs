@@ -2,6 +2,7 @@
 
 use super::{
     decisions::{self, DecisionCounters, KnownModules},
+    mail::MailMetrics,
     table::{self, ConfigOutcome, Kind, Metric, ReloadOutcome, ShadowOutcome},
 };
 use crate::model::{Revision, Status, Timestamp};
@@ -33,6 +34,7 @@ pub struct Metrics {
     self_checks: IntCounterVec,
     audit: AuditMetrics,
     directory_users: IntGaugeVec,
+    pub(super) mail: MailMetrics,
     audit_source: ArcSwapOption<AuditSource>,
 }
 
@@ -143,6 +145,7 @@ impl Metrics {
             self_checks: counters(&registry, &table::SELF_CHECKS),
             audit,
             directory_users: integers(&registry, &table::DIRECTORY_USERS),
+            mail: MailMetrics::new(&registry),
             audit_source: ArcSwapOption::empty(),
             registry,
         };
@@ -284,6 +287,7 @@ impl Metrics {
         if let Some(source) = &*self.audit_source.load() {
             self.audit.refresh(&source());
         }
+        self.mail.refresh();
         let mut text = Vec::with_capacity(64 * 1024);
         match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             Ok(()) => String::from_utf8(text).unwrap_or_default(),
@@ -325,7 +329,7 @@ fn seconds(time: Timestamp) -> f64 {
     time.as_micros() as f64 / 1e6
 }
 
-fn saturating(count: u64) -> i64 {
+pub(super) fn saturating(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
@@ -341,7 +345,7 @@ fn counter(registry: &Registry, metric: &Metric) -> IntCounter {
     add(registry, built(metric, IntCounter::with_opts(options(metric))))
 }
 
-fn counters(registry: &Registry, metric: &Metric) -> IntCounterVec {
+pub(super) fn counters(registry: &Registry, metric: &Metric) -> IntCounterVec {
     add(registry, built(metric, IntCounterVec::new(options(metric), &labels(metric))))
 }
 
@@ -349,7 +353,7 @@ fn gauge(registry: &Registry, metric: &Metric) -> Gauge {
     add(registry, built(metric, Gauge::with_opts(options(metric))))
 }
 
-fn integer(registry: &Registry, metric: &Metric) -> IntGauge {
+pub(super) fn integer(registry: &Registry, metric: &Metric) -> IntGauge {
     add(registry, built(metric, IntGauge::with_opts(options(metric))))
 }
 
