@@ -13,6 +13,7 @@ mod compile;
 mod configuration;
 mod declared;
 mod decode;
+mod delegation;
 mod explain;
 mod files;
 mod gate;
@@ -39,6 +40,10 @@ pub use catalog::{
     Access, CUSTOM, Catalog, Cell, Condition, Family, Gate, Label, Level, MenuItem, Module, Preset, Right, Role, Values,
 };
 pub use configuration::{Configuration, Problem};
+pub use delegation::{
+    Concern, Deed, Delegation, Judge, Operation, Rule as DelegationRule, Verdict, is_administrator, judge,
+    last_administrator,
+};
 pub use explain::{Change, ConsideredPolicy, Explanation, Step, explain};
 pub use files::{Files, ReadError, read};
 pub use gate::failed_tests;

@@ -40,10 +40,33 @@ pub struct BoundUser {
     // Copies, so that a decision finds them where it looks anyway.
     pub(super) status: Status,
     pub(super) until: Option<Timestamp>,
+    pub(super) session: Session,
     pub(super) attributes: Vec<(Cow<'static, str>, Value<'static>)>,
     pub(super) memberships: Vec<BoundMembership>,
     /// What the user has where nothing was assigned.
     pub(super) bare: Standing,
+}
+
+/// Whether a user is logged in.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Session {
+    /// Nobody keeps count of sessions, so the user's counts as open.
+    Unknown,
+    /// Until this time, unless it is reported closed before.
+    OpenUntil(Timestamp),
+    /// The user has none.
+    Closed,
+}
+
+impl Session {
+    /// Whether it is open at a time.
+    pub(super) fn is_open(self, time: Timestamp) -> bool {
+        match self {
+            Self::Unknown => true,
+            Self::OpenUntil(until) => time < until,
+            Self::Closed => false,
+        }
+    }
 }
 
 /// What a bound user has in one tenant.
@@ -83,10 +106,18 @@ impl BoundUser {
             user: Arc::clone(user),
             status: user.status,
             until: user.until,
+            session: Session::Unknown,
             attributes: user.attributes.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.clone())).collect(),
             memberships: user.memberships.iter().map(|membership| bind.membership(membership)).collect(),
             bare: bind.standing([].into_iter(), None),
         }
+    }
+
+    /// The same user with an open session until a time, or with none. Where nobody keeps sessions this is not called, and then they
+    /// count as open.
+    #[must_use]
+    pub fn with_session(self, until: Option<Timestamp>) -> Self {
+        Self { session: until.map_or(Session::Closed, Session::OpenUntil), ..self }
     }
 
     /// The user's id.

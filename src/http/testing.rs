@@ -99,6 +99,7 @@ fn sam() -> User {
         email: None,
         status: Status::Active,
         until: None,
+        family: None,
         attributes: Vec::new(),
         memberships: vec![Membership { tenant: None, assignments: vec![reader], values: Vec::new() }],
     }

@@ -38,6 +38,8 @@ pub struct User {
     pub status: Status,
     /// From when on the user is denied everything.
     pub until: Option<Timestamp>,
+    /// The family that the user belongs to, where the policy set has families.
+    pub family: Option<String>,
     /// Declared attributes, by name.
     pub attributes: Vec<(String, Value<'static>)>,
     /// What the user was given, per tenant. At most one entry a tenant, sorted by tenant; where the policy set has no

@@ -220,6 +220,7 @@ impl<'s> Overview<'s> {
             ReasonCode::UserInvited
             | ReasonCode::UserSuspended
             | ReasonCode::UserExpired
+            | ReasonCode::SessionMissing
             | ReasonCode::TenantMissing => {
                 let message = outcome.message(&snapshot.program).to_string();
                 Some(Refused { code: outcome.code, message })
