@@ -24,21 +24,12 @@ class Handler:
     def __init__(self):
         self.refuse = {}
         self.hang = []
-        self.connections = 0
 
     async def verdict(self, command):
         if command in self.hang:
             say({"event": "hanging", "command": command})
             await asyncio.Event().wait()
         return self.refuse.get(command, "250 OK")
-
-    async def handle_EHLO(self, server, session, envelope, hostname, responses):
-        if not getattr(session, "counted", False):
-            session.counted = True
-            self.connections += 1
-            session.number = self.connections
-        session.host_name = hostname
-        return responses
 
     async def handle_MAIL(self, server, session, envelope, address, options):
         verdict = await self.verdict("MAIL")
@@ -66,9 +57,9 @@ class Handler:
                 "headers": [[name.lower(), str(value)] for name, value in message.items()],
                 "text": parts.get("text/plain"),
                 "html": parts.get("text/html"),
-                "encrypted": session.ssl is not None,
+                "encrypted": server.transport.get_extra_info("sslcontext") is not None,
                 "login": session.auth_data.login.decode() if session.auth_data else None,
-                "connection": session.number,
+                "connection": session.peer[1],
                 "hello": session.host_name,
             })
         return verdict
