@@ -24,10 +24,10 @@ const BATCH: usize = 20;
 const LONGEST_REST: Duration = Duration::from_mins(1);
 
 /// The rest after the queue could not be used.
-const QUEUE_REST: Duration = Duration::from_secs(5);
+const QUEUE_REST: Duration = Duration::from_secs(1);
 
 /// How long a letter that is being sent may hold up a stop. Cut off in the middle it may be sent twice.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Tells the time of day.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -60,8 +60,9 @@ impl Worker {
     /// A worker that has not begun. The queue's depth is a metric from now on.
     #[must_use]
     pub fn new(queue: Arc<dyn Queue>, post: Post, retry: MailRetry, now: Now, metrics: Arc<Metrics>) -> Self {
-        let depth = Arc::clone(&queue);
-        metrics.watch_mail(move || depth.depth());
+        // The metric must not keep a queue open that its owner has closed.
+        let depth = Arc::downgrade(&queue);
+        metrics.watch_mail(move || depth.upgrade().map_or(0, |queue| queue.depth()));
         Self { queue, post, retry, now, metrics, outage: None }
     }
 

@@ -74,10 +74,11 @@ fn samples(
 
 /// An error of the template language as a problem of a file. Its text says what is wrong with the file, and holds no value.
 pub(super) fn problem(error: &Error, files: &BTreeMap<String, Text>, file: &Text) -> Diagnostic {
+    let error = innermost(error);
     // The error may be in a file that this one includes.
     let file = error.name().and_then(|name| files.get(name)).unwrap_or(file);
     let message = match (error.kind(), error.detail()) {
-        (ErrorKind::UndefinedError, None) => "a value that there is not".to_owned(),
+        (ErrorKind::UndefinedError, None) => "there is no such value".to_owned(),
         (kind, None) => kind.to_string(),
         (kind, Some(detail)) => format!("{kind}: {detail}"),
     };
@@ -89,6 +90,12 @@ pub(super) fn problem(error: &Error, files: &BTreeMap<String, Text>, file: &Text
         (_, Some(start)) => Diagnostic::error("bad-template", file, start..start, message),
         (_, None) => Diagnostic::whole("bad-template", file, message),
     }
+}
+
+/// The error that the others tell of: a failed include says only that it failed.
+fn innermost(error: &Error) -> &Error {
+    let inner = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Error>());
+    inner.map_or(error, innermost)
 }
 
 /// Where a name stands as a word of its own, inside a tag.
