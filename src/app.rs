@@ -181,9 +181,13 @@ impl App {
                 started,
             },
         );
-        let services =
-            admin::Services { metrics: Arc::clone(&metrics), reader: reader.clone(), reload: reload.clone() };
-        parts.serve_admin(sockets.admin, services, &live, &log);
+        let services = admin::Services {
+            metrics: Arc::clone(&metrics),
+            reader: reader.clone(),
+            reload: reload.clone(),
+            log: log.clone(),
+        };
+        parts.serve_admin(sockets.admin, services, &live);
         let comparer = shadow.clone().map(|shadow| Comparer::start(shadow, log.clone(), Arc::clone(&metrics)));
         let comparer = comparer.transpose().map_err(StartError::Loading)?;
         let services = authorize_listener::Services {
@@ -268,13 +272,12 @@ impl Parts {
         });
     }
 
-    fn serve_admin(&self, bound: management::Bound, services: admin::Services, settings: &Live, log: &Log) {
+    fn serve_admin(&self, bound: management::Bound, services: admin::Services, settings: &Live) {
         let server = settings.load().server.clone();
         if server.admin_auth == AdminAuth::Tokens && server.admin_tokens.is_empty() {
             events::admin_has_no_tokens();
         }
-        let audit = admin::audit::routes(log.clone()).merge(admin::activity::routes(log.clone()));
-        let router = admin::router(services, settings.clone(), audit);
+        let router = admin::router(services, settings.clone());
         let serving =
             management::serve(bound, admin::LISTENER, router, self.requests.clone(), self.stop_listeners.listener());
         self.requests.spawn("admin listener", serving);

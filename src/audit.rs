@@ -36,7 +36,7 @@ use crate::storage::files;
 pub use crate::config::{Hold, Mode, WhenFailed, WhenFull};
 pub use checkpoint::Checkpoints;
 pub use export::{Export, ExportError, Format};
-pub use fields::reference;
+pub use fields::{FIELDS, reference};
 pub use intake::Intake;
 pub use log::{Log, Options, Recovery, Stats};
 pub use open::OpenError;

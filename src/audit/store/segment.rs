@@ -145,7 +145,12 @@ impl Segment {
     }
 
     pub(crate) fn remove_hot(&self, first_seq: u64) -> Result<(), StoreError> {
-        self.db.get().ok_or(StoreError::Closed)?.remove(key(HOT, first_seq)).map(drop).map_err(|source| self.failed(source))
+        self.db
+            .get()
+            .ok_or(StoreError::Closed)?
+            .remove(key(HOT, first_seq))
+            .map(drop)
+            .map_err(|source| self.failed(source))
     }
 
     pub(crate) fn flush(&self) -> Result<(), StoreError> {

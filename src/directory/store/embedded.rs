@@ -232,9 +232,9 @@ impl Whole {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ops::ControlFlow;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
+    use std::ops::ControlFlow;
 
     fn rows(store: &Embedded, prefix: &str) -> BTreeMap<String, Vec<u8>> {
         let mut found = BTreeMap::new();

@@ -4,6 +4,9 @@
 //! memory at any time is a few chunks, whatever the size of the log. A client that hangs up, or takes nothing for a while, ends the
 //! reading; and only so many exports run at once, so that slow clients leave threads to others.
 
+mod table;
+
+use super::route;
 use crate::{
     audit::{Export, ExportError, Format, Log, Query, QueryError, ReadError, Reader},
     http::{ApiError, ErrorCode, address::decode},
@@ -13,7 +16,6 @@ use axum::{
     body::Body,
     extract::{RawQuery, State},
     http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header},
-    routing::get,
 };
 use bytes::Bytes;
 use hyper::body::Frame;
@@ -47,21 +49,24 @@ const EXPORTS: usize = 4;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+pub(super) use table::ROUTES;
+
 /// What the routes share.
 #[derive(Debug, Clone)]
-struct Services {
+pub(super) struct Services {
     log: Log,
     exports: Arc<Semaphore>,
 }
 
-/// The routes, over a running log.
+/// The routes without a door, over a running log.
 pub fn routes(log: Log) -> Router {
-    let services = Services { log, exports: Arc::new(Semaphore::new(EXPORTS)) };
-    Router::new()
-        .route("/v1/audit", get(list))
-        .route("/v1/audit/stats", get(stats))
-        .route("/v1/audit/export", get(export))
-        .with_state(services)
+    route::mount(ROUTES, Services::new(log), None)
+}
+
+impl Services {
+    pub(super) fn new(log: Log) -> Self {
+        Self { log, exports: Arc::new(Semaphore::new(EXPORTS)) }
+    }
 }
 
 async fn list(
@@ -309,7 +314,7 @@ impl RequestId {
         let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = error.body(&String::from_utf8_lossy(self.0.as_bytes()));
         let mut response = self.answer(status, "application/json", body.into());
-        if let Some(seconds) = error.code.retry_after() {
+        if let Some(seconds) = error.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response

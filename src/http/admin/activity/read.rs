@@ -17,7 +17,7 @@ const MOST_PROBLEMS: usize = 100;
 const MOST_DEPTH: usize = 32;
 
 /// The names that an activity may have, in the order of a record.
-const NAMES: [&str; 10] =
+pub(super) const NAMES: [&str; 10] =
     ["time", "tenant", "user", "action", "module", "resource_type", "resource_id", "before", "after", "context"];
 
 /// How a body is written.

@@ -4,12 +4,18 @@ use super::{
     read::{Form, Problem, Refused, read},
     *,
 };
-use crate::audit::{Options, Order, Query, Reader};
+use crate::{
+    audit::{NAME_LIMIT, Options, Order, Query, Reader},
+    http::management::framed,
+    telemetry::Metrics,
+};
 use axum::http::Request;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::ops::ControlFlow;
+
+const NO_ROUTES: [(&str, [u16; 0]); 0] = [];
 
 fn problems(body: &str, form: Form) -> Vec<(String, String)> {
     match read(body.as_bytes(), form) {
@@ -110,7 +116,7 @@ fn send(log: &Log, content_type: &str, headers: &[(&str, &str)], body: &str) -> 
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let service = TowerToHyperService::new(routes(log.clone()));
+        let service = TowerToHyperService::new(framed(routes(log.clone()), "admin", &Metrics::new(), &NO_ROUTES));
         let answer = service.call(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
