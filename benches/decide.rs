@@ -144,8 +144,13 @@ fn user(number: usize, roles: usize) -> User {
         email: None,
         status: Status::Active,
         until: None,
+        family: None,
         attributes: Vec::new(),
-        memberships: vec![Membership { tenant: None, assignments: roles.iter().map(role).collect() }],
+        memberships: vec![Membership {
+            tenant: None,
+            assignments: roles.iter().map(role).collect(),
+            values: Vec::new(),
+        }],
     }
 }
 

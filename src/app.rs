@@ -9,6 +9,7 @@ mod stop;
 use crate::{
     audit::{self, Log, Recorder},
     config::{self, AdminAuth, Live, Settings, Sources},
+    directory::Roster,
     http::{
         admin,
         authorize_listener::{self, BindError, Comparer},
@@ -141,7 +142,8 @@ impl App {
         let (log, recorders) = open_log(settings, &metrics)?;
         let live = Live::new(settings.clone());
         let last_good = LastGood::new(&settings.audit.directory);
-        let loading = loading::Loading { settings: &live, metrics: &metrics, clock, log: &log };
+        let roster = Roster::default();
+        let loading = loading::Loading { settings: &live, metrics: &metrics, clock, log: &log, roster };
         let (reader, reload, worker) = loading.policies(last_good)?;
         let shadow = loading.shadow()?;
         let config = loading.configuration(sources, level, reload.clone())?;

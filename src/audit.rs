@@ -9,7 +9,6 @@ mod checkpoint;
 mod events;
 mod export;
 mod fields;
-mod files;
 mod intake;
 mod keeper;
 mod log;
@@ -31,6 +30,8 @@ mod stats;
 mod store;
 mod verify;
 mod writer;
+
+use crate::storage::files;
 
 pub use crate::config::{Hold, Mode, WhenFailed, WhenFull};
 pub use checkpoint::Checkpoints;

@@ -10,21 +10,25 @@ mod keys;
 mod kinds;
 mod live;
 mod load;
+mod mail;
 mod redact;
 mod reference;
 mod sample;
+mod secret;
 mod settings;
 mod tokens;
 mod units;
 
 pub use live::{Change, Live};
 pub use load::{Error, Flag, Sources, environment, load, read, settle};
+pub use mail::{Mail, MailRetry, MailTransport, Smtp, SmtpTls};
 pub use redact::{RedactAction, RedactField, RedactKey, RedactRule};
 pub use reference::reference;
 pub use sample::SampleRule;
+pub use secret::Secret;
 pub use settings::{
-    ActivationTests, AdminAuth, Audit, AuthorizeServer, Engine, Hold, Limits, LogFormat, Mode, Policies, Redact,
-    Server, Settings, Shutdown, Telemetry, WhenFailed, WhenFull, WhenStale,
+    ActivationTests, AdminAuth, Audit, AuthorizeServer, Directory, Engine, Hold, Limits, LogFormat, Mode, Policies,
+    Redact, Server, Settings, Shutdown, Telemetry, WhenFailed, WhenFull, WhenStale,
 };
 
 pub use tokens::{AdminToken, Scope};

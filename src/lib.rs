@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! process    main → cli → app
-//! runtime    http   reload   directory   audit
-//! services   config   lifecycle   telemetry
+//! runtime    http   reload   directory   audit   mail
+//! services   config   lifecycle   telemetry   storage
 //! core       policy → engine → model        policy → document
 //! ```
 //!
@@ -20,11 +20,13 @@ pub mod policy;
 
 pub mod config;
 pub mod lifecycle;
+mod storage;
 pub mod telemetry;
 
 pub mod audit;
 pub mod directory;
 pub mod http;
+pub mod mail;
 pub mod reload;
 
 pub mod app;

@@ -15,5 +15,5 @@ pub use origin::Origin;
 pub use request::{Attributes, Request, Resource};
 pub use revision::Revision;
 pub use time::Timestamp;
-pub use user::{Assignment, AssignmentKind, Membership, Status, User};
+pub use user::{Assignment, AssignmentKind, GivenValue, Membership, Status, User};
 pub use value::Value;

@@ -13,6 +13,7 @@ mod compile;
 mod configuration;
 mod declared;
 mod decode;
+mod delegation;
 mod explain;
 mod files;
 mod gate;
@@ -39,6 +40,10 @@ pub use catalog::{
     Access, CUSTOM, Catalog, Cell, Condition, Family, Gate, Label, Level, MenuItem, Module, Preset, Right, Role, Values,
 };
 pub use configuration::{Configuration, Problem};
+pub use delegation::{
+    Concern, Deed, Delegation, Judge, Operation, Rule as DelegationRule, Verdict, is_administrator, judge,
+    last_administrator,
+};
 pub use explain::{Change, ConsideredPolicy, Explanation, Step, explain};
 pub use files::{Files, ReadError, read};
 pub use gate::failed_tests;
@@ -48,8 +53,8 @@ pub(crate) use names::is_visible;
 
 use crate::{
     document::{Diagnostic, Diagnostics},
-    engine::{ForbidErrors, Program},
-    model::{Revision, User},
+    engine::{AttributeType, ForbidErrors, Program},
+    model::{Revision, User, Value},
 };
 use std::{path::Path, sync::Arc};
 
@@ -177,6 +182,25 @@ pub fn compile(files: &Files, options: &Options) -> Result<Snapshot, Diagnostics
 pub fn load(directory: &Path, options: &Options) -> Result<Snapshot, LoadError> {
     let files = read(directory).map_err(LoadError::Read)?;
     compile(&files, options).map_err(LoadError::Compile)
+}
+
+/// A JSON value of a declared type, as requests and the directory give it.
+///
+/// # Errors
+/// Fails with what the value must be.
+pub fn attribute_value(value: &serde_json::Value, ty: &AttributeType) -> Result<Value<'static>, String> {
+    resolve::json_value(value, ty)
+}
+
+/// One value of an attribute that holds a set.
+///
+/// # Errors
+/// Fails with what the value must be, also where the attribute holds no set.
+pub fn attribute_item(value: &serde_json::Value, ty: &AttributeType) -> Result<Value<'static>, String> {
+    match ty {
+        AttributeType::Set(item) => resolve::json_value(value, item),
+        _ => Err("given as a whole: the attribute holds one value".to_owned()),
+    }
 }
 
 /// The JSON Schema of the YAML files of a policy set.

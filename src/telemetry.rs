@@ -5,6 +5,7 @@
 
 mod decisions;
 pub mod events;
+mod mail;
 mod metrics;
 mod reference;
 mod subscriber;
@@ -14,4 +15,4 @@ pub use decisions::DecisionCounters;
 pub use metrics::{AuditFigures, HttpSeries, Metrics};
 pub use reference::reference;
 pub use subscriber::{FilterError, InstallError, LogLevel, install};
-pub use table::{ConfigOutcome, ReloadOutcome, ShadowOutcome};
+pub use table::{ConfigOutcome, MailOutcome, ReloadOutcome, ShadowOutcome};

@@ -4,6 +4,7 @@ use super::{StartError, records, retention};
 use crate::{
     audit::Log,
     config::{Live, Settings, Sources},
+    directory::Roster,
     lifecycle::Clock,
     policy,
     reload::{
@@ -20,6 +21,7 @@ pub(super) struct Loading<'l> {
     pub(super) metrics: &'l Arc<Metrics>,
     pub(super) clock: Clock,
     pub(super) log: &'l Log,
+    pub(super) roster: Roster,
 }
 
 impl Loading<'_> {
@@ -69,7 +71,7 @@ impl Loading<'_> {
         let policies = &settings.policies;
         let options =
             policy::Options { forbid_errors: policies.forbid_errors, principal_type: policies.principal_type.clone() };
-        Source { directory: directory.to_owned(), options, last_good }
+        Source { directory: directory.to_owned(), options, last_good, roster: self.roster.clone() }
     }
 }
 

@@ -230,6 +230,16 @@ impl Log {
         common.record(entry)
     }
 
+    /// The same, and blocks until the record is as durable as the mode demands.
+    pub fn append_and_wait(&self, entry: &Entry<'_>) -> Result<(), RecordError> {
+        let (waiter, ticket) = {
+            let common = lock_of(&self.inner.common);
+            common.waiter().block_until(Shared::admits)?;
+            (common.waiter(), common.record(entry)?)
+        };
+        waiter.block_until(|shared, lane| shared.is_committed(lane, ticket))
+    }
+
     /// Resolves once an appended record is as durable as the mode demands.
     pub async fn committed(&self, ticket: Ticket) -> Result<(), RecordError> {
         let waiter = lock_of(&self.inner.common).waiter();

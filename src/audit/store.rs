@@ -16,7 +16,6 @@
 //! ```
 
 mod catalog;
-mod database;
 mod head;
 mod opening;
 mod origin;
@@ -40,7 +39,7 @@ use super::{
     retention::{self, Candidate, Retention, Tombstone},
     signature::{Says, Signer},
 };
-use crate::{lifecycle::Clock, model::Timestamp};
+use crate::{lifecycle::Clock, model::Timestamp, storage};
 use arc_swap::ArcSwapOption;
 use catalog::Slot;
 use std::{
@@ -76,6 +75,16 @@ pub(crate) enum StoreError {
     Closed,
 }
 
+impl From<storage::OpenError> for StoreError {
+    fn from(error: storage::OpenError) -> Self {
+        match error {
+            storage::OpenError::Io { path, source } => Self::Io { path, source },
+            storage::OpenError::Sled { path, source } => Self::Segment { path, source },
+            storage::OpenError::Panicked { path } => Self::Panicked { path },
+        }
+    }
+}
+
 impl StoreError {
     /// Whether files are not what they should be, and trying again would not help.
     pub(crate) fn is_damage(&self) -> bool {
@@ -87,7 +96,7 @@ impl StoreError {
                     error.kind(),
                     io::ErrorKind::Other | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
                 );
-                is_made_up && error.raw_os_error().is_none() && !database::is_lock(error)
+                is_made_up && error.raw_os_error().is_none() && !storage::is_lock(error)
             }
             Self::Panicked { .. } | Self::Damaged { .. } | Self::Segment { .. } => true,
             Self::Io { .. } | Self::Manifest { .. } | Self::Busy { .. } | Self::Closed => false,

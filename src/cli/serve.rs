@@ -4,7 +4,7 @@ use super::{ExitCode, output, set};
 use crate::{
     app::{self, Ended, StartError},
     config::{self, Flag, LogFormat, Sources},
-    telemetry,
+    mail, telemetry,
 };
 use clap::Args;
 use std::path::PathBuf;
@@ -69,6 +69,10 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return refuse(&error),
     };
+    // Templates and certificates are as much a part of the configuration as the file that names them.
+    if let Err(problems) = mail::check(&settings.mail) {
+        return refuse(&config::Error::Invalid(problems));
+    }
     if args.check_config {
         return output::finish("the configuration is good\n", ExitCode::Done);
     }

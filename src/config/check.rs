@@ -1,6 +1,6 @@
 //! What must hold between settings. A security setting that cannot be honoured is an error.
 
-use super::{AdminAuth, RedactAction, RedactKey, Settings, load::Given};
+use super::{AdminAuth, RedactAction, RedactKey, Settings, load::Given, mail};
 use crate::document::Diagnostics;
 use std::{net::SocketAddr, thread};
 
@@ -16,6 +16,17 @@ pub(super) fn check(settings: &mut Settings, given: &Given, problems: &mut Diagn
     authorize(settings, given, problems);
     policies(settings, given, problems);
     redact(settings, given, problems);
+    mail::check(&mut settings.mail, given, problems);
+    let defaults = Settings::default().directory;
+    if settings.mail.transport == super::MailTransport::Smtp
+        && settings.directory.invitation_link == defaults.invitation_link
+    {
+        let message =
+            "`directory.invitations.link` says where your application takes invitations: mail is sent, and the \
+                       default leads nowhere"
+                .to_owned();
+        problems.push(given.problem(&["directory.invitations.link", "mail.transport"], "missing-link", message));
+    }
     if settings.shutdown.deadline <= settings.shutdown.delay {
         let message = "`shutdown.deadline` leaves no time after `shutdown.delay`".to_owned();
         problems.push(given.problem(&["shutdown.deadline", "shutdown.delay"], "deadline-too-short", message));

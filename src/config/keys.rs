@@ -150,6 +150,51 @@ keys! {
          counts. Denies and errors are always kept. In the environment: `module=catalog action=view keep_one_in=100`.";
     "engine.verify_one_in": OneIn, engine.verify_one_in,
         "One in so many decisions is made again by plain Cedar and compared, with a hundredth of a core at the most. 0: none.";
+    "directory.language": Language, directory.language,
+        "The language of users who have named none.";
+    "directory.invitations.link": LinkForm, directory.invitation_link,
+        "The address in invitations, where your application takes the one-time token: `{token}` stands for it.";
+    "directory.invitations.expiry": Span, directory.invitation_expiry,
+        "How long the link of an invitation counts.";
+    "directory.sessions.idle": SpanOrZero, directory.session_idle,
+        "A session without a sign of life for this long has ended. 0: it lives until it is ended.";
+    "directory.sessions.keep": Span, directory.session_keep,
+        "How long records of sessions are kept after their end.";
+    "directory.import.bytes": Bytes, directory.import_bytes,
+        "Longest import of users; a longer one is refused before it is read.";
+    "mail.transport": MailTransportKind, mail.transport,
+        "`directory`: each mail becomes a file in the folder `mail` of the data directory, so that nothing is needed to begin with. \
+         `smtp`: mails go to the server `mail.smtp.host`.";
+    "mail.from": Sender, mail.from,
+        "Who mails are from, such as `Back office <office@example.com>`; templates have the name as `sender`. Empty: \
+         `sidegate@localhost`, with which `smtp` is refused.";
+    "mail.reply_to": Sender, mail.reply_to,
+        "Where answers go. Empty: to `mail.from`.";
+    "mail.language": Language, mail.language,
+        "The language of mails to users of whom none is known, and to those for whose language there is no template.";
+    "mail.templates": FileOrNone, mail.templates,
+        "A directory of templates that take the place of the built-in ones, `<kind>.<language>.{subject.txt,txt,html}`. Empty: none.";
+    "mail.smtp.host": Host, mail.smtp.host,
+        "The mail server. Empty: none.";
+    "mail.smtp.port": Port, mail.smtp.port,
+        "Its port. 0: the usual one of `mail.smtp.tls`, which is 465, 587 or 25.";
+    "mail.smtp.tls": SmtpTlsKind, mail.smtp.tls,
+        "`required`: TLS from the first byte. `starttls`: TLS before anything is said that matters, or nothing is sent. `none`: no \
+         TLS, which is refused for a host that is not this machine.";
+    "mail.smtp.ca_file": FileOrNone, mail.smtp.ca_file,
+        "Certificates in PEM that the server's certificate may rest on, and no others. Empty: those that the system trusts.";
+    "mail.smtp.username": Username, mail.smtp.username,
+        "Who logs in to the mail server. Empty: nobody does.";
+    "mail.smtp.password_file": FileOrNone, mail.smtp.password_file,
+        "The password of `mail.smtp.username`: a file with one line that others can neither read nor change.";
+    "mail.smtp.timeout": Span, mail.smtp.timeout,
+        "How long the mail server may take for one answer.";
+    "mail.retry.first": Span, mail.retry.first,
+        "How long after the first failure a mail is tried again. Each further wait is twice as long, less up to a fifth by chance.";
+    "mail.retry.longest": Span, mail.retry.longest,
+        "The longest such wait.";
+    "mail.retry.give_up_after": Span, mail.retry.give_up_after,
+        "How old a mail may become before it is given up.";
     "telemetry.log.format": Format, telemetry.log_format,
         "`json`: one object a line. `pretty`: for people at a terminal.";
     "telemetry.log.level": Filter, telemetry.log_level,

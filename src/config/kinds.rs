@@ -1,11 +1,14 @@
 //! The kinds of values: how each is read, what is said when it cannot be, and how it is written.
 
-use super::{ActivationTests, AdminAuth, Hold, LogFormat, Mode, WhenFailed, WhenFull, WhenStale, file::Reading, units};
+use super::{
+    ActivationTests, AdminAuth, Hold, LogFormat, MailTransport, Mode, SmtpTls, WhenFailed, WhenFull, WhenStale,
+    file::Reading, mail, units,
+};
 use crate::{document::Node, engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing_subscriber::EnvFilter;
 
-pub(super) use super::{redact::RedactFields, sample::Samples, tokens::Tokens};
+pub(super) use super::{mail::Sender, redact::RedactFields, sample::Samples, tokens::Tokens};
 
 /// Reads what the file has at a place; leaves problems with the reading.
 pub(super) type ReadNode<V> = fn(&Node, &mut Reading<'_>) -> Option<V>;
@@ -111,6 +114,9 @@ kinds! {
     HttpOrNone: Option<String>, "an address such as `http://collector:9000/checkpoints` (`https` is not spoken), or an empty text",
         |text| or(text, "", |text| is_http(text).then(|| text.to_owned())),
         |address| address.clone().unwrap_or_else(|| "\"\"".to_owned());
+    /// Where invitation links lead.
+    LinkForm: String, "an address such as `https://app.example/accept?token={token}`",
+        |text| is_link_form(text).then(|| text.to_owned()), String::clone;
     /// What is held back from retention.
     AuditHold: Hold, "`true`, `false`, a record's number, or a time such as `2027-01-31T00:00:00Z`", read_hold,
         |hold| match hold {
@@ -129,6 +135,16 @@ kinds! {
     /// A file or a directory, or none.
     FileOrNone: Option<PathBuf>, "a path, or an empty text", |text| Some((!text.is_empty()).then(|| PathBuf::from(text))),
         |path| path.as_ref().map_or_else(|| "\"\"".to_owned(), |path| path.display().to_string());
+    /// A server's name or address, or none.
+    Host: Option<String>, "a host name or an IP address, or an empty text",
+        |text| or(text, "", |text| mail::is_host(text).then(|| text.to_owned())), show_text;
+    /// A name to log in with, or none.
+    Username: Option<String>, "a name, or an empty text",
+        |text| or(text, "", |text| (!text.contains(char::is_control)).then(|| text.to_owned())), show_text;
+    /// A port, or zero for the usual one.
+    Port: u16, "a port from 1 to 65535, or 0", |text| text.parse().ok(), ToString::to_string;
+    /// A language.
+    Language: String, "a language such as `en` or `de-AT`", |text| mail::is_language(text).then(|| text.to_owned()), String::clone;
     /// The name of a Cedar type.
     TypeName: String, "a Cedar type such as `User` or `App::User`",
         |text| is_type_name(text).then(|| text.to_owned()), String::clone;
@@ -156,6 +172,12 @@ choices! {
     /// `audit.when_failed`
     AuditWhenFailed: WhenFailed, "`deny` or `allow_and_count`",
         { "deny" => WhenFailed::Deny, "allow_and_count" => WhenFailed::AllowAndCount };
+    /// `mail.transport`
+    MailTransportKind: MailTransport, "`directory` or `smtp`",
+        { "directory" => MailTransport::Directory, "smtp" => MailTransport::Smtp };
+    /// `mail.smtp.tls`
+    SmtpTlsKind: SmtpTls, "`required`, `starttls` or `none`",
+        { "required" => SmtpTls::Required, "starttls" => SmtpTls::StartTls, "none" => SmtpTls::None };
     /// `telemetry.log.format`
     Format: LogFormat, "`json` or `pretty`", { "json" => LogFormat::Json, "pretty" => LogFormat::Pretty };
 }
@@ -166,10 +188,21 @@ fn or<T>(text: &str, none: &str, read: impl FnOnce(&str) -> Option<T>) -> Option
     if text == none { Some(None) } else { read(text).map(Some) }
 }
 
+fn show_text(text: &Option<String>) -> String {
+    text.clone().unwrap_or_else(|| "\"\"".to_owned())
+}
+
 fn is_http(text: &str) -> bool {
     let rest = text.strip_prefix("http://").unwrap_or_default();
     let host = rest.split('/').next().unwrap_or_default();
     !host.is_empty() && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+}
+
+fn is_link_form(text: &str) -> bool {
+    let is_web = ["https://", "http://"]
+        .iter()
+        .any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.starts_with('{')));
+    is_web && text.contains("{token}") && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control())
 }
 
 fn read_hold(text: &str) -> Option<Hold> {

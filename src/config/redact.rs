@@ -3,15 +3,10 @@
 use super::{
     file::Reading,
     kinds::{Kind, ReadNode},
+    secret,
 };
 use crate::document::Node;
-use std::{
-    fmt,
-    fs::File,
-    io::{self, Read as _},
-    os::unix::fs::PermissionsExt as _,
-    path::Path,
-};
+use std::{fmt, path::Path};
 
 /// One of `audit.redact.fields`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,8 +179,6 @@ pub struct RedactKey(Vec<u8>);
 
 /// Bytes that a key has at least.
 const KEY_BYTES: usize = 32;
-/// What is read of a file at most, so that a wrong path does not fill the memory.
-const MOST_KEY_FILE: u64 = 4096;
 
 impl RedactKey {
     /// A key of at least 32 bytes; `None` where it is shorter.
@@ -202,24 +195,11 @@ impl RedactKey {
 
     /// Reads the key's file: hexadecimal digits, and private to whoever runs the process.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let shown = path.display();
-        let failed = |error: io::Error| format!("the key file `{shown}` cannot be read: {error}");
-        let file = File::open(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(format!("the key file `{shown}` is no file"));
-        }
-        let mode = metadata.permissions().mode() & 0o777;
-        if mode & 0o027 != 0 {
-            return Err(format!(
-                "the key file `{shown}` has mode {mode:04o}, so that others can read or change it; `chmod 600` mends it"
-            ));
-        }
-        let mut text = String::new();
-        file.take(MOST_KEY_FILE).read_to_string(&mut text).map_err(failed)?;
-        unhex(text.trim()).and_then(|bytes| Self::new(&bytes)).ok_or_else(|| {
+        let text = secret::read(path, "the key file")?;
+        unhex(text.reveal().trim()).and_then(|bytes| Self::new(&bytes)).ok_or_else(|| {
             format!(
-                "the key file `{shown}` does not hold 64 or more hexadecimal digits; `openssl rand -hex 32` makes some"
+                "the key file `{}` does not hold 64 or more hexadecimal digits; `openssl rand -hex 32` makes some",
+                path.display()
             )
         })
     }

@@ -1,6 +1,6 @@
 //! The checked settings, one type a section.
 
-use super::{AdminToken, RedactKey, RedactRule, SampleRule};
+use super::{AdminToken, Mail, RedactKey, RedactRule, SampleRule};
 use crate::{engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -15,6 +15,10 @@ pub struct Settings {
     pub audit: Audit,
     /// `engine`
     pub engine: Engine,
+    /// `directory`
+    pub directory: Directory,
+    /// `mail`
+    pub mail: Mail,
     /// `telemetry`
     pub telemetry: Telemetry,
     /// `shutdown`
@@ -229,6 +233,23 @@ pub struct Engine {
     pub verify_one_in: u64,
 }
 
+/// `directory`
+#[derive(Debug, Clone)]
+pub struct Directory {
+    /// `directory.language`: of users who have named none.
+    pub language: String,
+    /// `directory.invitations.link`: an address with `{token}` in it.
+    pub invitation_link: String,
+    /// `directory.invitations.expiry`: how long a link counts.
+    pub invitation_expiry: Duration,
+    /// `directory.sessions.idle`: how long a session lives without a sign of life; zero for ever.
+    pub session_idle: Duration,
+    /// `directory.sessions.keep`: how long sessions are kept after their end.
+    pub session_keep: Duration,
+    /// `directory.import.bytes`: longest import.
+    pub import_bytes: usize,
+}
+
 /// `telemetry`
 #[derive(Debug, Clone)]
 pub struct Telemetry {
@@ -293,6 +314,15 @@ impl Default for Settings {
                 sample: Vec::new(),
             },
             engine: Engine { verify_one_in: 10_000 },
+            directory: Directory {
+                language: "en".to_owned(),
+                invitation_link: "http://localhost:8080/invitations/accept?token={token}".to_owned(),
+                invitation_expiry: Duration::from_hours(7 * 24),
+                session_idle: Duration::ZERO,
+                session_keep: Duration::from_hours(90 * 24),
+                import_bytes: 8 << 20,
+            },
+            mail: Mail::default(),
             telemetry: Telemetry { log_format: LogFormat::Json, log_level: "info".to_owned() },
             shutdown: Shutdown { delay: Duration::ZERO, deadline: Duration::from_secs(10) },
         }

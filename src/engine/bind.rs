@@ -3,7 +3,7 @@
 //! Status, tenants and expiry are checked here: they hold for every policy set, and each has its own reason.
 
 use super::{
-    Dialect, ModuleIndex, Program, Subject, Tenancy, Vocabulary,
+    Dialect, ModuleIndex, Program, Sessions, Subject, Tenancy, Vocabulary,
     index::{Key, KeySpace, Keys, Place},
     names::{Located, Target},
     question::{Fields, Party, Question, Tenant},
@@ -145,7 +145,7 @@ impl<'a> Declared<'a> {
             uid: principal,
             index: store.uids.find(principal),
             ancestors: &standing.ancestors,
-            overlay: user_fields(&self.user.attributes, &self.vocabulary.user_attributes),
+            overlay: user_fields(self.user.attributes(standing), &self.vocabulary.user_attributes),
             declared: true,
         };
         let (resource, resource_keys) = self.resource(target, request)?;
@@ -167,8 +167,12 @@ impl<'a> Declared<'a> {
             Status::Active => {}
         }
         match self.user.until {
-            Some(until) if request.time >= until => Err(ReasonCode::UserExpired.into()),
-            _ => Ok(()),
+            Some(until) if request.time >= until => return Err(ReasonCode::UserExpired.into()),
+            _ => {}
+        }
+        match self.vocabulary.sessions {
+            Sessions::Required if !self.user.session.is_open(request.time) => Err(ReasonCode::SessionMissing.into()),
+            Sessions::Required | Sessions::None => Ok(()),
         }
     }
 

@@ -27,6 +27,7 @@ impl Outcome<'_> {
             ReasonCode::UserInvited => write!(f, "`{user}` has not accepted the invitation yet"),
             ReasonCode::UserSuspended => write!(f, "`{user}` is suspended"),
             ReasonCode::UserExpired => write!(f, "the access of `{user}` has run out"),
+            ReasonCode::SessionMissing => write!(f, "`{user}` is not logged in"),
             ReasonCode::TenantMissing => {
                 write!(f, "`{user}` belongs to more than one tenant and the request names none")
             }

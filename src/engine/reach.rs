@@ -4,7 +4,10 @@
 //! It asks the same index and the same evaluator as a decision. What is certain here holds for every request; what is
 //! not is told as depending on its condition.
 
+mod hidden;
 mod partial;
+
+pub use hidden::Hidden;
 
 use super::{
     BoundUser, Dialect, ModuleIndex, PolicyIndex, PolicyKind, Program, Tenancy, Vocabulary,
@@ -183,6 +186,20 @@ impl<'a> Reach<'a> {
         touching
     }
 
+    /// The same with the policies that name one resource, or the module as such. They count as depending on the resource.
+    #[must_use]
+    pub fn on_with_hidden(&self, part: &Part, action: &str, hidden: &Hidden) -> Touching {
+        let mut touching = self.on(part, action);
+        let standing = (self.user.id(), self.standing);
+        for (policy, forbids) in hidden.fitting(self.program, part.module, action, standing) {
+            let list = if forbids { &mut touching.forbids } else { &mut touching.permits };
+            if list.iter().all(|touched| touched.policy != policy) {
+                list.push(Touched { policy, certain: false });
+            }
+        }
+        touching
+    }
+
     fn question<'q>(&'q self, part: &'q Part, action: &'q str, action_index: Option<UidIndex>) -> Question<'q> {
         let store = self.program.store();
         let principal = Uid { ty: USER_TYPE, id: self.user.id() };
@@ -195,7 +212,7 @@ impl<'a> Reach<'a> {
                 uid: principal,
                 index: store.uids.find(principal),
                 ancestors: &self.standing.ancestors,
-                overlay: user_fields(&self.user.attributes, &self.vocabulary.user_attributes),
+                overlay: user_fields(self.user.attributes(self.standing), &self.vocabulary.user_attributes),
                 declared: true,
             },
             action: Uid { ty: "Action", id: action },

@@ -161,7 +161,8 @@ fn text(node: &Node) -> String {
 }
 
 /// A value as a person would say it: entities and texts by their bare words.
-pub(super) fn value_text(value: &Value<'_>) -> String {
+#[must_use]
+pub fn value_text(value: &Value<'_>) -> String {
     match value {
         Value::Bool(value) => value.to_string(),
         Value::Long(value) => value.to_string(),

@@ -17,6 +17,8 @@ pub enum Dialect {
 pub struct Vocabulary {
     /// Whether a request happens within a tenant.
     pub tenancy: Tenancy,
+    /// Whether only users with an open session are allowed anything.
+    pub sessions: Sessions,
     /// Declared tenants, sorted. `None`: the set does not list them, so none is unknown.
     pub tenants: Option<Vec<String>>,
     /// Modules, in the order of the files.
@@ -37,6 +39,16 @@ pub enum Tenancy {
     /// Roles count only in the tenant for which they were given.
     Required,
     /// There are no tenants.
+    #[default]
+    None,
+}
+
+/// Whether a policy set demands sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sessions {
+    /// Whoever has no open session is denied everything.
+    Required,
+    /// Sessions do not matter.
     #[default]
     None,
 }

@@ -70,6 +70,8 @@ reason_codes! {
     UserSuspended = "user_suspended",
     /// The user, or every assignment of the user in the tenant, has run out.
     UserExpired = "user_expired",
+    /// The policy set demands a session and the user has none open.
+    SessionMissing = "session_missing",
     /// The user belongs to several tenants and the request names none.
     TenantMissing = "tenant_missing",
     /// No such tenant.

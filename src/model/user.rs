@@ -38,6 +38,8 @@ pub struct User {
     pub status: Status,
     /// From when on the user is denied everything.
     pub until: Option<Timestamp>,
+    /// The family that the user belongs to, where the policy set has families.
+    pub family: Option<String>,
     /// Declared attributes, by name.
     pub attributes: Vec<(String, Value<'static>)>,
     /// What the user was given, per tenant. At most one entry a tenant, sorted by tenant; where the policy set has no
@@ -64,6 +66,21 @@ pub struct Membership {
     pub tenant: Option<String>,
     /// Roles, grants and open gates.
     pub assignments: Vec<Assignment>,
+    /// Values that were given one by one, such as sales channels. They count beside those of the user's own attribute of the same name.
+    pub values: Vec<GivenValue>,
+}
+
+/// One value of an attribute that holds a set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GivenValue {
+    /// The attribute.
+    pub attribute: String,
+    /// The value.
+    pub value: Value<'static>,
+    /// From when on it no longer counts.
+    pub until: Option<Timestamp>,
+    /// Why it was given.
+    pub why: Option<String>,
 }
 
 /// One thing that a user was given.

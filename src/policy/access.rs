@@ -192,7 +192,7 @@ impl<'s> Overview<'s> {
             gates: given.gates(&snapshot.catalog),
             roles: given.roles(&snapshot.catalog),
             grants: given.grants,
-            attributes: given::attributes(profile),
+            attributes: given::attributes(user.attributes_in(tenant, time)),
             conditions: self.conditions(&modules),
             modules,
             refused,
@@ -220,6 +220,7 @@ impl<'s> Overview<'s> {
             ReasonCode::UserInvited
             | ReasonCode::UserSuspended
             | ReasonCode::UserExpired
+            | ReasonCode::SessionMissing
             | ReasonCode::TenantMissing => {
                 let message = outcome.message(&snapshot.program).to_string();
                 Some(Refused { code: outcome.code, message })

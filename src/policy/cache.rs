@@ -184,6 +184,7 @@ impl Rule {
                 Effect::Permit { holder: other_holder, actions: other_actions, areas: other_areas, .. },
             ) => holder == other_holder && actions == other_actions && areas == other_areas,
             (Effect::Gate(gates), Effect::Gate(others)) => gates == others,
+            (Effect::Directory(ruling), Effect::Directory(other)) => ruling == other,
             _ => false,
         };
         effect

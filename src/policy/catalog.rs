@@ -1,5 +1,6 @@
 //! What a policy set declares, with every name looked up: what a matrix, a menu or a list of roles shows.
 
+use super::Delegation;
 use crate::model::{Assignment, AssignmentKind};
 use std::collections::BTreeSet;
 
@@ -31,6 +32,8 @@ pub struct Catalog {
     pub presets: Vec<Preset>,
     /// Items of the menu.
     pub menu: Vec<MenuItem>,
+    /// Who may administer users. `None`: nobody but operators.
+    pub delegation: Option<Delegation>,
 }
 
 /// What people are shown of a thing.
@@ -211,6 +214,22 @@ impl Catalog {
     #[must_use]
     pub fn module(&self, id: &str) -> Option<&Module> {
         self.modules.iter().find(|module| module.id == id)
+    }
+
+    /// The module at a place of the vocabulary. Behind those of the files stands the directory's own, where there is a delegation:
+    /// people are not shown it, since nobody is given anything on it.
+    pub(super) fn module_at(&self, place: usize) -> Option<&Module> {
+        self.compiled_modules().nth(place)
+    }
+
+    /// The modules of the files, and the directory's own.
+    pub(super) fn compiled_modules(&self) -> impl Iterator<Item = &Module> {
+        self.modules.iter().chain(self.delegation.as_ref().map(Delegation::module))
+    }
+
+    /// Whether some role has a rank.
+    pub(super) fn has_ranks(&self) -> bool {
+        self.roles.iter().any(|role| role.rank.is_some())
     }
 
     /// The role with this id.

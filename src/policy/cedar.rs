@@ -16,7 +16,7 @@ pub(super) use conditions::{Condition, parse as conditions};
 pub(super) use draft::{Draft, Drafts};
 pub(super) use entities::{build as entities, to_json as entities_json};
 pub(super) use report::{chain, parse_errors, part, plain_message, too_deep, too_deep_problem};
-pub(super) use schema::{parse as parse_schema, text as schema_text};
+pub(super) use schema::{parse as parse_schema, text as schema_text, type_name};
 pub(super) use template::{Template, literal};
 
 use cedar_policy::{Context, RestrictedExpression};

@@ -137,7 +137,7 @@ fn declared(files: &Files, options: &Options, cache: &mut Cache, problems: &mut 
         }
     };
     let expected = rules.len();
-    let module = |rule: &Rule| catalog.modules.get(rule.module).map(|module| module.id.clone());
+    let module = |rule: &Rule| catalog.module_at(rule.module).map(|module| module.id.clone());
     let make = |rule: &Rule| drafts.draft(rule).and_then(|draft| Ready::compiled(&draft));
     let mut ready = cache.rules(rules, module, make);
     ready.extend(by_hand.ready().cloned());

@@ -97,8 +97,9 @@ impl Reader<'_> {
             email: None,
             status: get("status").map_or(Status::Active, |value| self.status(value)),
             until: get("until").and_then(|value| self.time("/until", value)),
+            family: None,
             attributes: self.attributes(get("attributes")),
-            memberships: vec![Membership { tenant: tenant.clone(), assignments }],
+            memberships: vec![Membership { tenant: tenant.clone(), assignments, values: Vec::new() }],
         };
         Configuration { user, tenant }
     }

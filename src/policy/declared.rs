@@ -2,11 +2,12 @@
 
 use super::{
     catalog::Label,
+    delegation,
     section::{Named, Section, Spot},
 };
 use crate::{
     document::{Node, Text},
-    engine::{AttributeType, Tenancy},
+    engine::{AttributeType, Sessions, Tenancy},
     model::{Status, Timestamp},
 };
 
@@ -16,6 +17,7 @@ pub(super) struct Declared {
     pub(super) name: Option<Named>,
     pub(super) description: Option<Named>,
     pub(super) tenancy: Option<(Tenancy, Spot)>,
+    pub(super) sessions: Option<(Sessions, Spot)>,
     /// The place of the first `tenants` section, where there is one: an empty list is a list.
     pub(super) tenants_at: Option<Spot>,
     pub(super) tenants: Section<()>,
@@ -33,6 +35,7 @@ pub(super) struct Declared {
     pub(super) read_actions: Vec<Named>,
     pub(super) context: Section<Attribute>,
     pub(super) user_attributes: Section<Attribute>,
+    pub(super) delegation: Option<Delegation>,
 }
 
 impl Default for Declared {
@@ -41,6 +44,8 @@ impl Default for Declared {
             name: None,
             description: None,
             tenancy: None,
+            sessions: None,
+            delegation: None,
             tenants_at: None,
             tenants: Section::new("tenant", "unknown-tenant"),
             levels: Section::new("level", "unknown-level"),
@@ -167,6 +172,7 @@ pub(super) struct User {
     pub(super) email: Option<Named>,
     pub(super) status: Status,
     pub(super) until: Option<Timestamp>,
+    pub(super) family: Option<Named>,
     pub(super) attributes: Vec<(Named, Node)>,
     pub(super) roles: Assigned,
     pub(super) grants: Assigned,
@@ -192,4 +198,40 @@ pub(super) struct Assignment {
     pub(super) level: Option<Named>,
     pub(super) until: Option<Timestamp>,
     pub(super) why: Option<String>,
+}
+
+/// Who may administer whom.
+#[derive(Debug)]
+pub(super) struct Delegation {
+    pub(super) at: Spot,
+    /// Roles and grants that make an administrator.
+    pub(super) administrators: Option<Vec<Named>>,
+    /// What holds for users of every family.
+    pub(super) of_all: Delegated,
+    /// What holds for the users of one.
+    pub(super) families: Vec<(Named, Delegated)>,
+    pub(super) has_families: bool,
+    /// Rules that are switched off.
+    pub(super) off: Vec<delegation::Rule>,
+}
+
+/// What the operations on some users ask.
+#[derive(Debug)]
+pub(super) struct Delegated {
+    pub(super) at: Spot,
+    pub(super) user: Option<Named>,
+    pub(super) assignment: Option<Named>,
+    pub(super) invitation: Option<Named>,
+    pub(super) session: Option<Named>,
+    pub(super) log: Option<Named>,
+    pub(super) actions: Needed,
+}
+
+/// The actions that operations need.
+#[derive(Debug)]
+pub(super) enum Needed {
+    /// One for all.
+    Always(Named),
+    /// By the names of the operations.
+    Each(Vec<(String, Named)>),
 }

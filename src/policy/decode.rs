@@ -3,6 +3,7 @@
 //! The table of fields has checked keys and types first, and reported what is wrong; a value of the wrong type is left out here
 //! without a second report.
 
+mod delegation;
 mod roles;
 mod users;
 
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     document::{Diagnostics, Entry, Node, Reader, Text, yaml},
-    engine::Tenancy,
+    engine::{Sessions, Tenancy},
 };
 use std::{panic::resume_unwind, sync::Arc, thread};
 
@@ -80,6 +81,7 @@ impl Decoder<'_> {
         set.read_actions.extend(Named::list(self.text, root.get("read_actions")));
         self.attributes(root, "context", &mut set.context);
         self.attributes(root, "user_attributes", &mut set.user_attributes);
+        self.delegation(root, &mut set.delegation);
     }
 
     /// What a set says once.
@@ -97,6 +99,14 @@ impl Decoder<'_> {
             match &set.tenancy {
                 Some((_, first)) => self.twice("tenancy", &at, &first.clone()),
                 None => set.tenancy = Some((tenancy, at)),
+            }
+        }
+        if let Some(node) = root.get("sessions") {
+            let sessions = if node.as_text() == Some("required") { Sessions::Required } else { Sessions::None };
+            let at = Spot::of(self.text, &node.span);
+            match &set.sessions {
+                Some((_, first)) => self.twice("sessions", &at, &first.clone()),
+                None => set.sessions = Some((sessions, at)),
             }
         }
     }

@@ -226,7 +226,8 @@ fn holder(tenant: Option<&str>, assignments: Vec<Assignment>) -> User {
         email: None,
         status: Status::Active,
         until: None,
+        family: None,
         attributes: Vec::new(),
-        memberships: vec![Membership { tenant: tenant.map(str::to_owned), assignments }],
+        memberships: vec![Membership { tenant: tenant.map(str::to_owned), assignments, values: Vec::new() }],
     }
 }

@@ -1,6 +1,7 @@
 //! Names are looked up, levels and wildcards resolved: from what files declare to rules, users and a catalogue.
 
 mod conditions;
+mod delegation;
 mod levels;
 mod modules;
 mod order;
@@ -15,6 +16,7 @@ pub(super) use values::json as json_value;
 use super::{
     catalog::{self, Catalog, Family, Gate, Values},
     declared::Declared,
+    delegation::Ruling,
     section::{Named, Spot},
 };
 use crate::{
@@ -67,13 +69,15 @@ pub(super) enum Effect {
     },
     /// Nobody may do anything unless one of these gates is open.
     Gate(Vec<String>),
+    /// A rule of the directory's own module.
+    Directory(Ruling),
 }
 
 /// Looks everything up.
 pub(super) fn resolve(declared: &Declared, problems: &mut Diagnostics) -> Resolved {
     let before = error_count(problems);
     let levels = levels::resolve(&declared.levels, problems);
-    let (modules, vocabulary) = modules::resolve(declared, &levels, problems);
+    let (modules, mut vocabulary) = modules::resolve(declared, &levels, problems);
     let types_are_sound = error_count(problems) == before;
     conditions::check(declared, problems);
     let rights = rights::resolve(declared, &modules, problems);
@@ -102,6 +106,7 @@ pub(super) fn resolve(declared: &Declared, problems: &mut Diagnostics) -> Resolv
         .map(|(id, condition)| catalog::Condition { name: id.name.clone(), description: condition.description.clone() })
         .collect();
     screens::resolve(declared, &mut catalog, problems);
+    delegation::resolve(declared, &mut catalog, &mut vocabulary, &mut rules, problems);
     tenancy(declared, problems);
     let users = users::resolve(&declared.users, declared, &catalog, &vocabulary, problems);
     Resolved { catalog, vocabulary, users, rules, types_are_sound, idle_roles }

@@ -1,6 +1,7 @@
 //! The fields of policy files and policy tests: one table for the check of keys and types, and for the JSON Schemas.
 
 mod cases;
+mod delegation;
 mod roles;
 mod users;
 
@@ -9,6 +10,7 @@ pub(super) use roles::is_cell;
 pub(super) use users::{GIVEN_PRESET, GRANTED};
 
 use crate::document::{Field, Shape, Table};
+use delegation::DELEGATION;
 use roles::{CONDITION, RIGHT, ROLE};
 use users::USER;
 
@@ -43,6 +45,11 @@ pub(super) static SET: Table = Table {
             "tenancy",
             Shape::choice(&["required", "none"], "`required` or `none`"),
             "Whether roles are given per tenant (`required`) or there are no tenants (`none`, the default).",
+        ),
+        Field::new(
+            "sessions",
+            Shape::choice(&["required", "none"], "`required` or `none`"),
+            "Whether users with no open session are denied everything (`required`) or sessions do not matter (`none`, the default).",
         ),
         Field::new("tenants", TENANTS, "The tenants, where the set knows them: a list of ids, or a mapping from ids."),
         Field::new(
@@ -119,6 +126,11 @@ pub(super) static SET: Table = Table {
         ),
         Field::new("context", ATTRIBUTES, "What requests may say about their circumstances, with its types."),
         Field::new("user_attributes", ATTRIBUTES, "Attributes that users may have, with their types."),
+        Field::new(
+            "delegation",
+            Shape::record(&DELEGATION),
+            "Who may administer users in the directory. Without it nobody may but operators.",
+        ),
     ],
 };
 

@@ -1,47 +1,92 @@
 //! What deciders read.
 
 use crate::{
-    directory::Subjects,
+    directory::{Audience, Book, Bound, Roster, Subjects},
     engine::Dialect,
     model::Timestamp,
     policy::Snapshot,
     telemetry::{DecisionCounters, Metrics},
 };
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use std::sync::{
     Arc,
     atomic::{AtomicI64, Ordering},
 };
 
 /// One snapshot with the users bound to it, swapped as a whole.
+///
+/// Two write it: a reload puts another snapshot there, the directory the same one with users that have changed. Both do so while they hold
+/// the roster, so neither undoes what the other did.
 #[derive(Debug)]
 pub struct Current {
     /// The policy snapshot.
-    pub snapshot: Snapshot,
+    pub snapshot: Arc<Snapshot>,
     /// Its users.
     pub subjects: Subjects,
     /// Its counters.
-    pub counters: DecisionCounters,
+    pub counters: Arc<DecisionCounters>,
 }
 
-impl Current {
+/// What will be current once it is published.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) snapshot: Arc<Snapshot>,
+    bound: Bound,
+    counters: DecisionCounters,
+}
+
+impl Next {
     /// Binds users and counters to a snapshot.
-    #[must_use]
-    pub fn new(snapshot: Snapshot, metrics: &Metrics) -> Self {
+    pub(super) fn new(snapshot: Snapshot, roster: &Roster, metrics: &Metrics) -> Self {
         let modules: Vec<&str> = match snapshot.program.dialect() {
             Dialect::Declared(vocabulary) => vocabulary.modules.iter().map(|module| module.id.as_str()).collect(),
             Dialect::PlainCedar { .. } => Vec::new(),
         };
         let counters = metrics.decision_counters(&modules);
-        let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
-        Self { snapshot, subjects, counters }
+        Self { bound: roster.bind(&snapshot), snapshot: Arc::new(snapshot), counters }
     }
 
     /// Binds users to a snapshot that answers nobody: its modules become no labels.
-    #[must_use]
-    pub(super) fn unanswering(snapshot: Snapshot, metrics: &Metrics) -> Self {
-        let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
-        Self { snapshot, subjects, counters: metrics.decision_counters(&[]) }
+    pub(super) fn unanswering(snapshot: Snapshot, roster: &Roster, metrics: &Metrics) -> Self {
+        let counters = metrics.decision_counters(&[]);
+        Self { bound: roster.bind(&snapshot), snapshot: Arc::new(snapshot), counters }
+    }
+
+    /// Publishes it, with the users as they are at that moment.
+    pub(super) fn publish<T>(self, roster: &Roster, publish: impl FnOnce(Arc<Current>) -> T) -> T {
+        let Self { snapshot, bound, counters } = self;
+        let counters = Arc::new(counters);
+        roster.settle(&Arc::clone(&snapshot), bound, |subjects| {
+            publish(Arc::new(Current { snapshot, subjects, counters }))
+        })
+    }
+}
+
+impl Current {
+    /// The same with users that have changed.
+    fn renewed(&self, book: &Book, users: &[Arc<str>]) -> Arc<Self> {
+        let mut subjects = self.subjects.clone();
+        book.renew(&self.snapshot, &mut subjects, users);
+        Arc::new(Self { snapshot: Arc::clone(&self.snapshot), subjects, counters: Arc::clone(&self.counters) })
+    }
+}
+
+/// The deciders' side of the directory.
+impl Audience for Reader {
+    fn changed(&self, book: &Book, users: &[Arc<str>]) {
+        self.current.store(self.current.load().renewed(book, users));
+    }
+}
+
+/// The side of those who compare.
+#[derive(Debug)]
+pub(super) struct Comparing(pub(super) Arc<ArcSwapOption<Current>>);
+
+impl Audience for Comparing {
+    fn changed(&self, book: &Book, users: &[Arc<str>]) {
+        if let Some(current) = self.0.load_full() {
+            self.0.store(Some(current.renewed(book, users)));
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! One load: all files of one generation, compiled, tested and bound.
 
-use super::{Current, LastGood};
+use super::{LastGood, current::Next};
 use crate::{
     config::ActivationTests,
+    directory::Roster,
     document::{Diagnostic, Diagnostics, Severity, Text},
     policy::{self, Compiler, Files, Options, ReadError, Snapshot},
     telemetry::{Metrics, ReloadOutcome},
@@ -18,6 +19,8 @@ pub struct Source {
     pub options: Options,
     /// Where the set that decided last is kept.
     pub last_good: Option<LastGood>,
+    /// The users that are bound to it beside those that it declares.
+    pub roster: Roster,
 }
 
 /// Why there is nothing to begin with.
@@ -99,8 +102,8 @@ impl Source {
         files: Files,
         tests: ActivationTests,
         metrics: &Metrics,
-    ) -> Result<Current, Refused> {
-        compile(compiler, files, &self.options, tests).map(|snapshot| Current::new(snapshot, metrics))
+    ) -> Result<Next, Refused> {
+        compile(compiler, files, &self.options, tests).map(|snapshot| Next::new(snapshot, &self.roster, metrics))
     }
 
     /// What is said of a set where the work on it has failed inside.

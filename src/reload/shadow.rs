@@ -6,6 +6,7 @@
 use super::{
     Cause, Current, Failure, Source,
     cause::{Pending, Slot},
+    current::{Comparing, Next},
     load::{self, Refused},
     look::{Found, Look},
     tell,
@@ -14,6 +15,7 @@ use super::{
 };
 use crate::{
     config::{ActivationTests, Live},
+    directory::Audience,
     document::Diagnostics,
     lifecycle::{Clock, Stop},
     model::{Revision, Timestamp},
@@ -90,6 +92,12 @@ impl Shadow {
         self.status.load_full()
     }
 
+    /// Who is to be told of users that have changed.
+    #[must_use]
+    pub fn audience(&self) -> Arc<dyn Audience> {
+        Arc::new(Comparing(Arc::clone(&self.current)))
+    }
+
     /// Asks for a look.
     pub fn nudge(&self, cause: Cause) {
         self.slot.put(cause);
@@ -138,14 +146,14 @@ impl ShadowWorker {
         let (source, compiler, metrics) = (self.source.clone(), Arc::clone(&self.compiler), Arc::clone(&self.metrics));
         let work = self.workshop.run(move || {
             load::compile(&compiler, files, &source.options, tests)
-                .map(|snapshot| Current::unanswering(snapshot, &metrics))
+                .map(|snapshot| Next::unanswering(snapshot, &source.roster, &metrics))
         });
         let next = match work.await.unwrap_or_else(|broken| Err(self.source.broken(&broken))) {
-            Ok(next) => Arc::new(next),
+            Ok(next) => next,
             Err(refused) => return self.fail(refused, Some(revision)),
         };
         let policies = next.snapshot.program.policies().len();
-        let old = self.shadow.current.swap(Some(next));
+        let old = next.publish(&self.source.roster, |current| self.shadow.current.swap(Some(current)));
         let loaded_at = Some(self.clock.now());
         let status = ShadowStatus { revision: Some(revision), policies, loaded_at, failure: None };
         self.shadow.status.store(Arc::new(status));

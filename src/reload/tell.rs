@@ -16,7 +16,6 @@ pub(super) fn swap(metrics: &Metrics, report: &Report, from: Option<Revision>, n
         to: report.revision,
         policy_set: &report.policy_set,
         policies: next.snapshot.program.policies().len(),
-        users: &next.snapshot.users,
         took: report.took,
         commit: report.checkout.as_ref().map(|checkout| checkout.commit.as_str()),
         author: report.checkout.as_ref().and_then(|checkout| checkout.author.as_deref()),

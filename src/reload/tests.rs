@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     config::{Live, Settings},
+    directory::Roster,
     engine::{self, ForbidErrors, Subject},
     lifecycle::{Clock, Stopper},
     model::{ReasonCode, Request, Resource, Revision, Timestamp},
@@ -51,6 +52,7 @@ fn run() -> Running {
         directory: directory.path().to_owned(),
         options: Options { forbid_errors: ForbidErrors::Deny, principal_type: "User".to_owned() },
         last_good: None,
+        roster: Roster::default(),
     };
     let mut settings = Settings::default();
     settings.policies.watch = false;

@@ -1,9 +1,11 @@
 //! What operators are told: one function an event. Each log line carries the event's name in `event`, and where an event
 //! has a metric, the same function counts it.
 
+mod mail;
 mod policies;
 mod settings;
 
+pub use mail::*;
 pub use policies::*;
 pub use settings::*;
 

@@ -2,6 +2,7 @@
 
 use super::{
     decisions::{self, DecisionCounters, KnownModules},
+    mail::MailMetrics,
     table::{self, ConfigOutcome, Kind, Metric, ReloadOutcome, ShadowOutcome},
 };
 use crate::model::{Revision, Status, Timestamp};
@@ -33,6 +34,8 @@ pub struct Metrics {
     self_checks: IntCounterVec,
     audit: AuditMetrics,
     directory_users: IntGaugeVec,
+    users_source: ArcSwapOption<UsersSource>,
+    pub(super) mail: MailMetrics,
     audit_source: ArcSwapOption<AuditSource>,
 }
 
@@ -55,6 +58,9 @@ struct AuditMetrics {
 }
 
 type AuditSource = Box<dyn Fn() -> AuditFigures + Send + Sync>;
+
+/// Tells who the users are, one status a user.
+type UsersSource = Box<dyn Fn() -> Vec<Status> + Send + Sync>;
 
 /// What the audit log tells about itself when metrics are scraped.
 #[derive(Debug, Clone, Copy, Default)]
@@ -143,6 +149,8 @@ impl Metrics {
             self_checks: counters(&registry, &table::SELF_CHECKS),
             audit,
             directory_users: integers(&registry, &table::DIRECTORY_USERS),
+            users_source: ArcSwapOption::empty(),
+            mail: MailMetrics::new(&registry),
             audit_source: ArcSwapOption::empty(),
             registry,
         };
@@ -257,8 +265,12 @@ impl Metrics {
         self.policies_loaded.set(saturating(policies as u64));
     }
 
-    /// Counts the users that deciders know.
-    pub fn directory_users(&self, statuses: impl IntoIterator<Item = Status>) {
+    /// Says who the users are that deciders know. It is asked for at each scrape.
+    pub fn watch_users(&self, users: impl Fn() -> Vec<Status> + Send + Sync + 'static) {
+        self.users_source.store(Some(Arc::new(Box::new(users))));
+    }
+
+    fn directory_users(&self, statuses: impl IntoIterator<Item = Status>) {
         let mut counts = [(Status::Invited, 0), (Status::Active, 0), (Status::Suspended, 0)];
         for status in statuses {
             counts.iter_mut().filter(|(of, _)| *of == status).for_each(|(_, count)| *count += 1);
@@ -283,6 +295,10 @@ impl Metrics {
     pub fn render(&self) -> String {
         if let Some(source) = &*self.audit_source.load() {
             self.audit.refresh(&source());
+        }
+        self.mail.refresh();
+        if let Some(users) = &*self.users_source.load() {
+            self.directory_users(users());
         }
         let mut text = Vec::with_capacity(64 * 1024);
         match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
@@ -325,7 +341,7 @@ fn seconds(time: Timestamp) -> f64 {
     time.as_micros() as f64 / 1e6
 }
 
-fn saturating(count: u64) -> i64 {
+pub(super) fn saturating(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
@@ -341,7 +357,7 @@ fn counter(registry: &Registry, metric: &Metric) -> IntCounter {
     add(registry, built(metric, IntCounter::with_opts(options(metric))))
 }
 
-fn counters(registry: &Registry, metric: &Metric) -> IntCounterVec {
+pub(super) fn counters(registry: &Registry, metric: &Metric) -> IntCounterVec {
     add(registry, built(metric, IntCounterVec::new(options(metric), &labels(metric))))
 }
 
@@ -349,7 +365,7 @@ fn gauge(registry: &Registry, metric: &Metric) -> Gauge {
     add(registry, built(metric, Gauge::with_opts(options(metric))))
 }
 
-fn integer(registry: &Registry, metric: &Metric) -> IntGauge {
+pub(super) fn integer(registry: &Registry, metric: &Metric) -> IntGauge {
     add(registry, built(metric, IntGauge::with_opts(options(metric))))
 }
 

@@ -121,6 +121,11 @@ metrics! {
     DIRECTORY_USERS = "sidegate_directory_users", Kind::Gauge,
         [("status", "`invited`, `active`, `suspended`")],
         "Users, by status";
+    MAIL_LETTERS = "sidegate_mail_letters_total", Kind::Counter,
+        [("outcome", "`sent`, `failed`: it is tried again, `gave_up`")],
+        "Attempts to send a mail, by what came of them";
+    MAIL_QUEUE_DEPTH = "sidegate_mail_queue_depth", Kind::Gauge, [],
+        "Mails that wait to be sent";
     BUILD_INFO = "sidegate_build_info", Kind::Gauge,
         [("version", "the release"), ("commit", "the commit it was built from; `unknown` outside a work tree")],
         "1 for the build that runs";
@@ -148,6 +153,32 @@ impl ShadowOutcome {
             Self::Same => "same",
             Self::Widened => "widened",
             Self::Narrowed => "narrowed",
+        }
+    }
+}
+
+/// What came of one attempt to send a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MailOutcome {
+    /// The mail server has it, or the file is written.
+    Sent,
+    /// It is tried again.
+    Failed,
+    /// It is not tried again.
+    GaveUp,
+}
+
+impl MailOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Sent, Self::Failed, Self::GaveUp];
+
+    /// The outcome as label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::GaveUp => "gave_up",
         }
     }
 }

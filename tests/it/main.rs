@@ -62,6 +62,8 @@ mod end_to_end;
 mod faults;
 /// What no well-behaved client sends.
 mod http_limits;
+/// Letters to a real mail server, and into files.
+mod mail;
 /// Every cell of the distributor back office over HTTP.
 mod matrix_8move;
 /// The exposition: names, labels, bounds.

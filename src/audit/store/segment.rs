@@ -13,10 +13,7 @@
 //! No value is longer than [`PART_BYTES`]: sled splits its pages by the number of values, and puts a page of more than 128 KiB (16 values)
 //! into a file of its own that it never syncs.
 
-use super::{
-    Origin, StoreError,
-    database::{self, Database},
-};
+use super::{Origin, StoreError};
 use crate::{
     audit::{
         block::{Block, Positions, Summary},
@@ -24,6 +21,7 @@ use crate::{
         files,
     },
     model::Timestamp,
+    storage::{self, Database},
 };
 use std::{
     fs::File,
@@ -67,7 +65,7 @@ impl Segment {
     pub(crate) fn create(path: &Path, origin: &Origin) -> Result<Self, StoreError> {
         let failed = |source| StoreError::Io { path: path.to_owned(), source };
         files::create_directory(path).map_err(failed)?;
-        let db = database::open(path)?;
+        let db = storage::open(path)?;
         let file = File::open(path.join("db")).map_err(failed)?;
         let segment =
             Self { path: path.to_owned(), origin: origin.clone(), db, file, blocks_hash: Mutex::new(GENESIS) };
@@ -84,7 +82,7 @@ impl Segment {
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, StoreError> {
         let failed = |source| StoreError::Io { path: path.to_owned(), source };
         let origin = Origin::read(path).map_err(failed)?;
-        let db = database::open(path)?;
+        let db = storage::open(path)?;
         files::restrict(path).map_err(failed)?;
         let file = File::open(path.join("db")).map_err(failed)?;
         let known = origin.is_some();
@@ -147,11 +145,16 @@ impl Segment {
     }
 
     pub(crate) fn remove_hot(&self, first_seq: u64) -> Result<(), StoreError> {
-        self.db.get()?.remove(key(HOT, first_seq)).map(drop).map_err(|source| self.failed(source))
+        self.db
+            .get()
+            .ok_or(StoreError::Closed)?
+            .remove(key(HOT, first_seq))
+            .map(drop)
+            .map_err(|source| self.failed(source))
     }
 
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
-        self.db.get()?.flush().map(drop).map_err(|source| self.failed(source))
+        self.db.get().ok_or(StoreError::Closed)?.flush().map(drop).map_err(|source| self.failed(source))
     }
 
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
@@ -254,7 +257,7 @@ impl Segment {
 
     /// Asks sled where a panic becomes an error.
     fn read<T>(&self, ask: impl FnOnce(&sled::Db) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        catch_unwind(AssertUnwindSafe(|| ask(self.db.get()?)))
+        catch_unwind(AssertUnwindSafe(|| ask(self.db.get().ok_or(StoreError::Closed)?)))
             .unwrap_or_else(|_| Err(StoreError::Panicked { path: self.path.clone() }))
     }
 
@@ -272,7 +275,7 @@ impl Segment {
     }
 
     fn insert(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        self.db.get()?.insert(key, value).map(drop).map_err(|source| self.failed(source))
+        self.db.get().ok_or(StoreError::Closed)?.insert(key, value).map(drop).map_err(|source| self.failed(source))
     }
 
     fn failed(&self, source: sled::Error) -> StoreError {

@@ -112,8 +112,8 @@ impl<'s> All<'s> {
 }
 
 /// A user's attributes as requests give them: entities by their ids.
-pub(super) fn attributes(user: &User) -> serde_json::Map<String, serde_json::Value> {
-    user.attributes.iter().map(|(name, value)| (name.clone(), json(value))).collect()
+pub(super) fn attributes(given: &model::Attributes<'_>) -> serde_json::Map<String, serde_json::Value> {
+    given.iter().map(|(name, value)| (name.to_string(), json(value))).collect()
 }
 
 fn json(value: &model::Value<'_>) -> serde_json::Value {

@@ -62,7 +62,7 @@ pub(in crate::policy) fn parse<'d>(
     }
     let used = rules.iter().filter_map(|rule| match &rule.effect {
         Effect::Permit { when, .. } => Some(when),
-        Effect::Gate(_) => None,
+        Effect::Gate(_) | Effect::Directory(_) => None,
     });
     for applied in used.flatten() {
         let Some((condition, template)) = sound.get(applied.name.name.as_str()) else { continue };

@@ -95,7 +95,7 @@ fn draft(
     conditions: &FxHashMap<String, Condition<'_>>,
     words: &Words,
 ) -> Option<Draft> {
-    let module = &catalog.modules.get(rule.module)?.id;
+    let module = &catalog.module_at(rule.module)?.id;
     let location = rule.at.location();
     let whole = entity(&words.module, module);
     let mut draft = Draft {
@@ -129,6 +129,12 @@ fn draft(
                 let (source, expression) = (condition.source().to_owned(), condition.expression.clone());
                 draft.clauses.push(Clause { is_when: true, source, expression });
             }
+        }
+        Effect::Directory(ruling) => {
+            draft.effect = if ruling.forbids { ast::Effect::Forbid } else { ast::Effect::Permit };
+            draft.actions = Some(ruling.actions.iter().map(|action| entity(&words.action, action)).collect());
+            let (source, expression) = (ruling.condition.to_owned(), ruling.condition.parse().ok()?);
+            draft.clauses.push(Clause { is_when: true, source, expression });
         }
         Effect::Gate(gates) => {
             draft.effect = ast::Effect::Forbid;

@@ -30,7 +30,7 @@ pub(in crate::policy) fn build(catalog: &Catalog, rules: &[Rule], schema: &Schem
     for gate in &catalog.gates {
         add(uid("Gate", &gate.id), Vec::new());
     }
-    for module in &catalog.modules {
+    for module in catalog.compiled_modules() {
         add(uid("Module", &module.id), Vec::new());
         for area in &module.areas {
             add(uid("Area", &area_id(&module.id, area)), vec![uid("Module", &module.id)]);

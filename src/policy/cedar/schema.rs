@@ -52,7 +52,7 @@ pub(in crate::policy) fn text(catalog: &Catalog, vocabulary: &Vocabulary) -> Str
 fn actions(catalog: &Catalog) -> Vec<(&str, Vec<&str>)> {
     let mut list: Vec<(&str, Vec<&str>)> = Vec::new();
     let mut index: FxHashMap<&str, usize> = FxHashMap::default();
-    for module in &catalog.modules {
+    for module in catalog.compiled_modules() {
         for action in &module.actions {
             let at = *index.entry(action).or_insert_with(|| {
                 list.push((action, Vec::new()));
@@ -72,7 +72,8 @@ fn record(attributes: &[(String, AttributeType)]) -> String {
     if fields.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", fields.join(", ")) }
 }
 
-fn type_name(ty: &AttributeType) -> String {
+/// A type as Cedar writes it.
+pub(in crate::policy) fn type_name(ty: &AttributeType) -> String {
     match ty {
         AttributeType::Bool => "Bool".to_owned(),
         AttributeType::Long => "Long".to_owned(),

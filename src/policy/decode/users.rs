@@ -30,6 +30,7 @@ impl Decoder<'_> {
                 _ => Status::Active,
             },
             until: time(node.get("until")),
+            family: node.get("family").and_then(|family| Named::value(self.text, family)),
             attributes: attributes.map(|entry| (Named::key(self.text, entry), entry.node.clone())).collect(),
             roles: self.assigned(node.get("roles"), "role"),
             grants: self.grants(node.get("grants")),

@@ -373,7 +373,11 @@ impl Trial {
         let given = Assignment { kind, name: name.to_owned(), until: None, why: None };
         match self.user.memberships.iter_mut().find(|one| one.tenant.as_ref() == tenant) {
             Some(membership) => membership.assignments.push(given),
-            None => self.user.memberships.push(Membership { tenant: tenant.cloned(), assignments: vec![given] }),
+            None => self.user.memberships.push(Membership {
+                tenant: tenant.cloned(),
+                assignments: vec![given],
+                values: Vec::new(),
+            }),
         }
     }
 }

@@ -148,7 +148,7 @@ impl Known {
                     "Module",
                     "module",
                     "unknown-module",
-                    catalog.modules.iter().map(|module| module.id.clone()).collect(),
+                    catalog.compiled_modules().map(|module| module.id.clone()).collect(),
                 ),
                 ("Area", "area", "unknown-area", areas.collect()),
                 ("Grant", "grant", "unknown-grant", grants.collect()),

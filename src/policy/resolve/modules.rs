@@ -3,7 +3,7 @@
 use super::levels::add;
 use crate::{
     document::{Diagnostics, hint},
-    engine::{self, AttributeType, ResourceType, Tenancy, Vocabulary},
+    engine::{self, AttributeType, ResourceType, Sessions, Tenancy, Vocabulary},
     policy::{
         catalog,
         declared::{Attribute, Declared, Module},
@@ -32,6 +32,7 @@ pub(super) fn resolve(
     let mut reader = Reader { types: &types, listed: listed_types, tenancy: declared.tenancy(), problems };
     let mut vocabulary = Vocabulary {
         tenancy: declared.tenancy(),
+        sessions: declared.sessions.as_ref().map_or(Sessions::None, |(sessions, _)| *sessions),
         tenants: declared.tenants_at.as_ref().map(|_| {
             let mut tenants: Vec<String> = declared.tenants.names().map(str::to_owned).collect();
             tenants.sort();

@@ -44,7 +44,7 @@ struct Resolver<'r> {
     problems: &'r mut Diagnostics,
 }
 
-impl Resolver<'_> {
+impl<'r> Resolver<'r> {
     fn user(&mut self, id: &Named, user: &declared::User) -> User {
         if !names::is_visible(&id.name) {
             self.problems.push(id.at.error("bad-name", "this cannot be the id of a user"));
@@ -54,10 +54,11 @@ impl Resolver<'_> {
         self.assigned(AssignmentKind::Grant, &user.grants, &mut memberships);
         self.assigned(AssignmentKind::Gate, &user.gates, &mut memberships);
         self.presets(&user.preset, &mut memberships);
-        self.families(&memberships);
+        let family = self.family(user, &memberships);
         let memberships = memberships.into_iter().map(|(tenant, given)| Membership {
             tenant,
             assignments: given.into_iter().map(|(assignment, _)| assignment).collect(),
+            values: Vec::new(),
         });
         User {
             id: id.name.clone(),
@@ -65,6 +66,7 @@ impl Resolver<'_> {
             email: user.email.as_ref().map(|email| email.name.clone()),
             status: user.status,
             until: user.until,
+            family,
             attributes: user.attributes.iter().filter_map(|(name, node)| self.attribute(name, node)).collect(),
             memberships: memberships.collect(),
         }
@@ -80,10 +82,27 @@ impl Resolver<'_> {
         values::typed(&name.at.text, node, ty, self.declared, self.problems).map(|value| (name.name.clone(), value))
     }
 
+    /// The family of a user: that of all roles, or the one that is named.
+    fn family(&mut self, user: &declared::User, memberships: &Memberships) -> Option<String> {
+        let named = user.family.as_ref().filter(|family| self.declared.families.find(family, self.problems).is_some());
+        let of_roles = self.family_of_roles(memberships);
+        if let (Some(named), Some((family, at))) = (named, of_roles)
+            && named.name != family
+        {
+            let message = format!(
+                "the user is of the family `{}`, and `{}` is a role of the family `{family}`",
+                named.name, at.name
+            );
+            let problem = named.at.error("two-families", message);
+            self.problems.push(problem.with_related("given", &at.at.text, at.at.span.clone()));
+        }
+        named.map(|named| named.name.clone()).or_else(|| of_roles.map(|(family, _)| family.to_owned()))
+    }
+
     /// A user has roles of one family alone.
-    fn families(&mut self, memberships: &Memberships) {
+    fn family_of_roles<'m>(&mut self, memberships: &'m Memberships) -> Option<(&'r str, &'m Named)> {
         let given = memberships.values().flatten().filter(|(assignment, _)| assignment.kind == AssignmentKind::Role);
-        let mut first: Option<(&str, &Named)> = None;
+        let mut first: Option<(&'r str, &'m Named)> = None;
         for (assignment, at) in given {
             let Some(&family) = self.families.get(assignment.name.as_str()) else { continue };
             match first {
@@ -99,6 +118,7 @@ impl Resolver<'_> {
                 }
             }
         }
+        first
     }
 
     /// What was given in each tenant, or without one, as the set's tenancy has it.

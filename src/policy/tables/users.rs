@@ -16,6 +16,11 @@ pub(super) static USER: Table = Table {
             "Whether the user may act. `active` unless said otherwise.",
         ),
         Field::new("until", Shape::TIME, "From when on the user is denied everything."),
+        Field::new(
+            "family",
+            Shape::text("the id of a family"),
+            "The family that the user belongs to, where no role says it.",
+        ),
         Field::new("attributes", ATTRIBUTE_VALUES, "Values of `user_attributes`."),
         Field::new("roles", ROLES_BY_TENANT, "The roles; with tenants, a list for each tenant."),
         Field::new(

@@ -33,7 +33,7 @@ pub enum StartError {
 
 /// What was found to begin with.
 struct Begun {
-    current: Current,
+    current: Arc<Current>,
     files: Files,
     confirmed_at: Timestamp,
     /// Why the files themselves would not do.
@@ -83,7 +83,7 @@ pub fn start(
     }
 
     let workshop = Workshop::start("reload").map_err(StartError::Thread)?;
-    let current = Arc::new(ArcSwap::from_pointee(first));
+    let current = Arc::new(ArcSwap::new(first));
     let (slot, status) = (Arc::new(Slot::default()), Arc::new(ArcSwap::from_pointee(status)));
     let expiry = Arc::new(Expiry::default());
     let is_refusal = news.as_ref().is_some_and(|report| report.seen.is_some());
@@ -152,7 +152,7 @@ impl First<'_> {
     }
 
     /// The set that decided last, through the same gates as any other.
-    fn copy(&self) -> Option<(Current, Files, Timestamp)> {
+    fn copy(&self) -> Option<(Arc<Current>, Files, Timestamp)> {
         let kept = match self.source.last_good.as_ref()?.find(self.clock) {
             Ok(kept) => kept?,
             Err(error) => {
@@ -169,8 +169,10 @@ impl First<'_> {
         }
     }
 
-    fn compile(&self, files: Files) -> Result<Current, Refused> {
-        self.source.compile(self.compiler, files, self.tests, self.metrics)
+    fn compile(&self, files: Files) -> Result<Arc<Current>, Refused> {
+        let next = self.source.compile(self.compiler, files, self.tests, self.metrics)?;
+        // Nobody reads or changes it yet.
+        Ok(next.publish(&self.source.roster, |current| current))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     document::Diagnostics,
     model::Revision,
     policy::{Files, ReadError},
-    reload::{Cause, Checkout, Current, Failure, Report, Status, checkout, load::Refused, look::Found, tell},
+    reload::{Cause, Checkout, Failure, Report, Status, checkout, current::Next, load::Refused, look::Found, tell},
     telemetry::{ReloadOutcome, events},
 };
 use std::{sync::Arc, time::Instant};
@@ -43,16 +43,16 @@ impl Worker {
         })
     }
 
-    async fn compile(&self, files: Files) -> Result<Current, Refused> {
+    async fn compile(&self, files: Files) -> Result<Next, Refused> {
         let (source, compiler) = (self.source.clone(), Arc::clone(&self.compiler));
         let (metrics, tests) = (Arc::clone(&self.metrics), self.policies().activation_tests);
         let result = self.workshop.run(move || source.compile(&compiler, files, tests, &metrics)).await;
         result.unwrap_or_else(|broken| Err(self.source.broken(&broken)))
     }
 
-    async fn swap(&mut self, cause: Cause, next: Current, began: Instant) -> Report {
-        let next = Arc::new(next);
-        self.retired.push(self.current.swap(Arc::clone(&next)));
+    async fn swap(&mut self, cause: Cause, next: Next, began: Instant) -> Report {
+        let (next, old) = next.publish(&self.source.roster, |next| (Arc::clone(&next), self.current.swap(next)));
+        self.retired.push(old);
         let mut report = self.report(cause, ReloadOutcome::Swapped, Some(next.snapshot.revision), began);
         let from = report.revision;
         report.revision = next.snapshot.revision;

@@ -2,10 +2,10 @@
 
 use super::{Chain, millis};
 use crate::{
-    model::{Revision, Timestamp, User},
+    model::{Revision, Timestamp},
     telemetry::{Metrics, ReloadOutcome},
 };
-use std::{error::Error, fmt, path::Path, sync::Arc, time::Duration};
+use std::{error::Error, fmt, path::Path, time::Duration};
 use tracing::{error, info, warn};
 
 /// The first snapshot decides. It takes the place of none, so it is no reload.
@@ -44,7 +44,6 @@ fn live(metrics: &Metrics, swap: &PolicySwap<'_>) {
     metrics.policy_live(swap.to, swap.policy_set, swap.policies);
     metrics.policy_health(0);
     metrics.policy_confirmed(swap.now);
-    metrics.directory_users(swap.users.iter().map(|user| user.status));
 }
 
 /// What [`policy_loaded`] and [`policy_swapped`] tell.
@@ -60,8 +59,6 @@ pub struct PolicySwap<'a> {
     pub policy_set: &'a str,
     /// How many policies it holds.
     pub policies: usize,
-    /// The users that it declares.
-    pub users: &'a [Arc<User>],
     /// How long it took.
     pub took: Duration,
     /// The commit that is checked out.

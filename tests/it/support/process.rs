@@ -4,7 +4,7 @@ use super::wait::wait_until;
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     io::{BufRead as _, BufReader, Read},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -95,9 +95,20 @@ pub fn run(command: Command) -> Exited {
 
 impl Process {
     /// Starts a command, with no input and all output kept.
-    pub fn spawn(mut command: Command) -> Self {
+    pub fn spawn(command: Command) -> Self {
+        Self::start(command, Stdio::null())
+    }
+
+    /// Starts a command that is told things while it runs, with all output kept.
+    pub fn spawn_listening(command: Command) -> (Self, ChildStdin) {
+        let process = Self::start(command, Stdio::piped());
+        let input = process.child.lock().expect("child").stdin.take().expect("piped");
+        (process, input)
+    }
+
+    fn start(mut command: Command, input: Stdio) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -21,9 +21,10 @@ pub(super) struct Known<'k> {
 
 impl<'k> Known<'k> {
     pub(super) fn new(users: impl Iterator<Item = &'k User>, catalog: &'k Catalog, vocabulary: &'k Vocabulary) -> Self {
-        let own = catalog.modules.iter().map(|module| (module.id.as_str(), module));
-        let types =
-            catalog.modules.iter().flat_map(|module| module.resource_types.iter().map(move |ty| (ty.as_str(), module)));
+        let own = catalog.compiled_modules().map(|module| (module.id.as_str(), module));
+        let types = catalog
+            .compiled_modules()
+            .flat_map(|module| module.resource_types.iter().map(move |ty| (ty.as_str(), module)));
         Self {
             users: users.map(|user| user.id.as_str()).collect(),
             targets: own.chain(types).collect(),

@@ -1,12 +1,11 @@
 //! sled's files, opened in spite of what a crash has left of them, and closed in spite of what the disk says to it.
 
-use super::StoreError;
-use crate::audit::files;
+use super::files;
 use std::{
     fs::File,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -20,14 +19,29 @@ const FLUSH_EVERY_MS: u64 = 500;
 
 /// Open files.
 #[derive(Debug)]
-pub(super) struct Database {
+pub(crate) struct Database {
     // INVARIANT: there until it is dropped.
     db: Option<sled::Db>,
 }
 
+/// Why files could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// The file system.
+    #[error("`{}` cannot be used", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    /// sled.
+    #[error("`{}` cannot be opened", path.display())]
+    Sled { path: PathBuf, source: sled::Error },
+    /// sled panicked, which it does on some damaged files.
+    #[error("`{}` cannot be read: its files are damaged", path.display())]
+    Panicked { path: PathBuf },
+}
+
 impl Database {
-    pub(super) fn get(&self) -> Result<&sled::Db, StoreError> {
-        self.db.as_ref().ok_or(StoreError::Closed)
+    /// What is open; nothing any more while it is dropped.
+    pub(crate) fn get(&self) -> Option<&sled::Db> {
+        self.db.as_ref()
     }
 }
 
@@ -40,8 +54,8 @@ impl Drop for Database {
 }
 
 /// Opens sled's files, on a thread of its own: on some damaged files it panics.
-pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
-    let failed = |source| StoreError::Io { path: path.to_owned(), source };
+pub(crate) fn open(path: &Path) -> Result<Database, OpenError> {
+    let failed = |source| OpenError::Io { path: path.to_owned(), source };
     remove_unfinished_snapshots(path).map_err(failed)?;
     sync_what_is_there(path).map_err(failed)?;
     remove_damaged_settings(&path.join("conf")).map_err(failed)?;
@@ -51,16 +65,16 @@ pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
     loop {
         let config = config.clone();
         let opener =
-            thread::Builder::new().name("audit-open".to_owned()).spawn(move || config.open()).map_err(failed)?;
+            thread::Builder::new().name("sled-open".to_owned()).spawn(move || config.open()).map_err(failed)?;
         match opener.join() {
             Ok(Ok(db)) => return Ok(Database { db: Some(db) }),
             Ok(Err(error)) if is_locked(&error) && Instant::now() < give_up => {
                 thread::sleep(Duration::from_millis(10));
             }
-            Ok(Err(source)) => return Err(StoreError::Segment { path: path.to_owned(), source }),
+            Ok(Err(source)) => return Err(OpenError::Sled { path: path.to_owned(), source }),
             // Also where a call fails while it gives up opening. What lasts is damage, and what passes is not.
             Err(_) if !panicked => panicked = true,
-            Err(_) => return Err(StoreError::Panicked { path: path.to_owned() }),
+            Err(_) => return Err(OpenError::Panicked { path: path.to_owned() }),
         }
     }
 }
@@ -70,7 +84,7 @@ fn is_locked(error: &sled::Error) -> bool {
 }
 
 /// The text is all that sled gives.
-pub(super) fn is_lock(error: &io::Error) -> bool {
+pub(crate) fn is_lock(error: &io::Error) -> bool {
     error.to_string().contains("could not acquire lock")
 }
 

@@ -1,0 +1,140 @@
+//! Who calls, and why a call can be refused.
+
+use super::store::StoreError;
+use crate::{model::Timestamp, policy::Problem};
+
+/// A call: who acts, where, when.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'c> {
+    /// Who acts.
+    pub actor: Actor<'c>,
+    /// The tenant in which the actor acts, where the call names one.
+    pub tenant: Option<&'c str>,
+    /// The id of the request.
+    pub request_id: &'c str,
+    /// When.
+    pub now: Timestamp,
+    /// The version that the caller has seen; what has changed since is not overwritten.
+    pub if_match: Option<u64>,
+}
+
+/// Who acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor<'c> {
+    /// An operator: whoever holds a token that may act without being a user. Not bound by the delegation, but by what keeps every
+    /// tenant administrable.
+    Operator(&'c str),
+    /// A user, declared or of the directory. Bound by the delegation of the policy set.
+    User(&'c str),
+    /// An application that reports what its users did: logins, accepted invitations. It changes nobody's rights.
+    Application(&'c str),
+}
+
+impl Actor<'_> {
+    /// As records name it. No user's id has a colon in front of such a name: ids with one of these prefixes are refused.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Operator(name) => format!("{OPERATOR}{name}"),
+            Self::User(id) => id.to_owned(),
+            Self::Application(name) => format!("{APPLICATION}{name}"),
+        }
+    }
+}
+
+/// In front of an operator's name.
+pub(super) const OPERATOR: &str = "operator:";
+/// In front of an application's name.
+pub(super) const APPLICATION: &str = "application:";
+
+/// Why a call was refused. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such thing.
+    #[error("no {what} `{id}`")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// Its id.
+        id: String,
+    },
+    /// The call's content will not do.
+    #[error("{} problems", .0.len())]
+    Invalid(Vec<Problem>),
+    /// It does not fit what is there.
+    #[error("{message}")]
+    Conflict {
+        /// Stable.
+        code: &'static str,
+        /// In words.
+        message: String,
+    },
+    /// What is to be changed has changed since the caller has seen it.
+    #[error("it has changed since: version {now} counts, and {seen} was named")]
+    Changed {
+        /// The version that counts.
+        now: u64,
+        /// The version that was named.
+        seen: u64,
+    },
+    /// The policies do not allow it to the actor.
+    #[error("{message}")]
+    Forbidden {
+        /// Stable.
+        code: String,
+        /// In words.
+        message: String,
+        /// The policies that say so.
+        policies: Vec<String>,
+    },
+    /// A link that will not do.
+    #[error("{message}")]
+    Link {
+        /// `invitation_unknown`, `invitation_expired`, `invitation_used`, `invitation_revoked`, `invitation_replaced`.
+        code: &'static str,
+        /// In words.
+        message: &'static str,
+    },
+    /// The audit log cannot take the record, so nothing is changed.
+    #[error("the audit log cannot take the record, so nothing was changed")]
+    Unrecorded,
+    /// The store.
+    #[error("the directory's store cannot be used")]
+    Store(#[from] StoreError),
+}
+
+impl Refusal {
+    /// The stable code that stands in answers and records.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::NotFound { .. } => "not_found",
+            Self::Invalid(_) => "invalid",
+            Self::Conflict { code, .. } | Self::Link { code, .. } => code,
+            Self::Changed { .. } => "version_mismatch",
+            Self::Forbidden { code, .. } => code,
+            Self::Unrecorded => "audit_unavailable",
+            Self::Store(_) => "directory_unavailable",
+        }
+    }
+
+    /// A conflict.
+    pub(super) fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Conflict { code, message: message.into() }
+    }
+
+    /// A deed that the policies do not allow.
+    pub(super) fn forbidden(code: &str, message: impl Into<String>) -> Self {
+        Self::Forbidden { code: code.to_owned(), message: message.into(), policies: Vec::new() }
+    }
+
+    /// One problem with the content.
+    pub(super) fn problem(pointer: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![Problem { pointer: pointer.to_owned(), message: message.into(), help: None }])
+    }
+
+    /// There is no such user.
+    pub(super) fn no_user(id: &str) -> Self {
+        Self::NotFound { what: "user", id: id.to_owned() }
+    }
+}

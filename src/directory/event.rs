@@ -1,0 +1,59 @@
+//! What happened, for the audit log.
+
+use super::account::time;
+use crate::model::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt::Debug;
+
+/// One administrative call or one report of an application: allowed or refused, with what it changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Names the record; sorts by time.
+    pub id: String,
+    /// Whether this is about a login or a logout.
+    pub of_session: bool,
+    /// When.
+    #[serde(with = "time")]
+    pub at: Timestamp,
+    /// Who acted: a user's id, or `operator:<name>`, `application:<name>`.
+    pub actor: String,
+    /// What was done: `create_user`, `assign`, `login`, ...
+    pub action: String,
+    /// The user concerned; empty where none is.
+    pub user: String,
+    /// The tenant; empty where none is concerned.
+    pub tenant: String,
+    /// The type of what was acted on: `user`, `invitation`, `session`, `role`.
+    pub resource_type: String,
+    /// Its id.
+    pub resource_id: String,
+    /// Whether it was allowed.
+    pub allowed: bool,
+    /// Why it was refused, as a code; `granted` where it was not.
+    pub reason: String,
+    /// The policies that said so.
+    pub policies: Vec<String>,
+    /// The revision that decided.
+    pub revision: String,
+    /// What was there before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
+    /// What is there now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Value>,
+    /// More about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Value>,
+    /// The id of the request.
+    pub request_id: String,
+}
+
+/// The audit log's side of the directory.
+pub trait Witness: Debug + Send + Sync {
+    /// Whether records are taken. Where they are not, nothing is changed.
+    fn is_ready(&self) -> bool;
+
+    /// Takes a record; `false` where it could not.
+    fn record(&self, event: &Event) -> bool;
+}

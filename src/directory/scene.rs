@@ -1,0 +1,234 @@
+//! What a call meets: the directory and the policies as they are, with nobody else changing anything.
+
+use super::{
+    Account, Subjects,
+    account::{Given, GivenKind, Place},
+    book::Book,
+    call::{Actor, Call, Refusal},
+};
+use crate::{
+    engine::{BoundUser, Dialect, Tenancy, Vocabulary},
+    model::{Timestamp, User},
+    policy::{self, Deed, Judge, Operation, Snapshot, Verdict},
+};
+use serde_json::{Map, Value, json};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Scene<'s> {
+    pub(super) book: &'s Book,
+    pub(super) snapshot: &'s Snapshot,
+    pub(super) subjects: &'s Subjects,
+    pub(super) call: &'s Call<'s>,
+    judge: Judge<'s>,
+}
+
+impl<'s> Scene<'s> {
+    pub(super) fn new(book: &'s Book, snapshot: &'s Snapshot, subjects: &'s Subjects, call: &'s Call<'s>) -> Self {
+        Self { book, snapshot, subjects, call, judge: Judge::new(snapshot) }
+    }
+
+    pub(super) const fn now(&self) -> Timestamp {
+        self.call.now
+    }
+
+    /// What the policy set declares.
+    pub(super) fn vocabulary(&self) -> Result<&'s Vocabulary, Refusal> {
+        match self.snapshot.program.dialect() {
+            Dialect::Declared(vocabulary) => Ok(vocabulary),
+            Dialect::PlainCedar { .. } => {
+                let message =
+                    "a policy set of plain Cedar keeps its users in its entities: there is no directory beside it";
+                Err(Refusal::conflict("no_directory", message))
+            }
+        }
+    }
+
+    /// A user of the directory, to be changed.
+    pub(super) fn account(&self, id: &str) -> Result<&'s std::sync::Arc<Account>, Refusal> {
+        match self.book.user(id) {
+            // What git declares counts, and git alone changes it.
+            _ if self.subjects.is_declared(id) => {
+                let message = format!("`{id}` is declared in the policy set: change it in git");
+                Err(Refusal::conflict("user_declared", message))
+            }
+            Some(account) => Ok(account),
+            None => Err(Refusal::no_user(id)),
+        }
+    }
+
+    /// Refuses a change of what the caller has not seen.
+    pub(super) fn expect(&self, version: u64) -> Result<(), Refusal> {
+        match self.call.if_match {
+            Some(seen) if seen != version => Err(Refusal::Changed { now: version, seen }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The tenant of a call: the one that it names, where there is one by that name.
+    pub(super) fn tenant(&self) -> Result<Option<&'s str>, Refusal> {
+        let vocabulary = self.vocabulary()?;
+        match (self.call.tenant, vocabulary.tenancy, &vocabulary.tenants) {
+            (Some(_), Tenancy::None, _) => {
+                Err(Refusal::problem("/tenant", "this policy set has no tenants: leave the tenant out"))
+            }
+            (Some(tenant), Tenancy::Required, Some(known)) if !known.iter().any(|name| name == tenant) => {
+                Err(Refusal::NotFound { what: "tenant", id: tenant.to_owned() })
+            }
+            (tenant, _, _) => Ok(tenant),
+        }
+    }
+
+    /// The tenant of a call that gives or takes: where there are tenants, it has to be named, unless the actor has one alone.
+    pub(super) fn tenant_of_change(&self) -> Result<Option<&'s str>, Refusal> {
+        let tenancy = self.vocabulary()?.tenancy;
+        match (self.tenant()?, tenancy) {
+            (None, Tenancy::Required) => self.only_tenant().map(Some).ok_or_else(|| {
+                Refusal::problem("/tenant", "what is given counts in one tenant: name it as the parameter `tenant`")
+            }),
+            (tenant, _) => Ok(tenant),
+        }
+    }
+
+    /// The one tenant of the acting user.
+    fn only_tenant(&self) -> Option<&'s str> {
+        let Actor::User(id) = self.call.actor else { return None };
+        match self.subjects.find(id)?.user().memberships.as_slice() {
+            [only] => only.tenant.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Lets a deed be done, or says why not. Gives the policies that allowed it.
+    pub(super) fn permit(
+        &self,
+        operation: Operation,
+        before: Option<&Account>,
+        after: Option<&Account>,
+    ) -> Result<Vec<String>, Refusal> {
+        let vocabulary = self.vocabulary()?;
+        let user = |account: &Account| account.to_user(vocabulary);
+        self.permit_users(operation, before.map(user).as_ref(), after.map(user).as_ref())
+    }
+
+    /// The same for users as policies see them.
+    pub(super) fn permit_users(
+        &self,
+        operation: Operation,
+        before: Option<&User>,
+        after: Option<&User>,
+    ) -> Result<Vec<String>, Refusal> {
+        let deed = Deed { operation, tenant: self.call.tenant, before, after, time: self.now() };
+        let concerned = before.or(after).map(|user| user.id.as_str());
+        let others = |tenant: Option<&str>| self.administrators_beside(concerned, tenant);
+        let verdict = match self.call.actor {
+            Actor::Operator(_) => policy::last_administrator(self.snapshot, &deed, &others),
+            Actor::Application(_) => return Err(Refusal::forbidden("actor_missing", "who acts has to be named")),
+            Actor::User(id) => Some(self.judge.judge(self.actor(id)?, &deed, &others)),
+        };
+        match verdict {
+            Some(Verdict { allowed: false, code, message, policies, .. }) => {
+                Err(Refusal::Forbidden { code: code.to_owned(), message, policies })
+            }
+            Some(Verdict { policies, .. }) => Ok(policies),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether the actor may look at a user.
+    pub(super) fn sees(&self, user: &User) -> bool {
+        self.permit_users(Operation::Read, Some(user), None).is_ok()
+    }
+
+    fn actor(&self, id: &str) -> Result<&'s BoundUser, Refusal> {
+        self.subjects
+            .find(id)
+            .ok_or_else(|| Refusal::forbidden("actor_unknown", format!("no user `{id}`, who is said to act")))
+    }
+
+    /// How many others administer a tenant.
+    fn administrators_beside(&self, concerned: Option<&str>, tenant: Option<&str>) -> usize {
+        let others = self.subjects.iter().filter(|user| Some(user.id()) != concerned);
+        others.filter(|user| policy::is_administrator(self.snapshot, user.user(), tenant, self.now())).count()
+    }
+}
+
+/// A user as records and exports show it.
+pub(super) fn to_json(account: &Account) -> Value {
+    let time = |time: Timestamp| Value::from(time.to_string());
+    let mut shown = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            shown.insert(name.to_owned(), value);
+        }
+    };
+    let text = |text: &str| Some(Value::from(text)).filter(|_| !text.is_empty());
+    put("id", text(&account.id));
+    put("email", text(&account.email));
+    put("first_name", text(&account.first_name));
+    put("middle_name", account.middle_name.as_deref().and_then(text));
+    put("last_name", text(&account.last_name));
+    put("gender", account.gender.map(|gender| json!(gender)));
+    put("phone", account.phone.as_deref().and_then(text));
+    put("job", account.job.as_deref().and_then(text));
+    put("language", text(&account.language));
+    put("status", text(account.status.as_str()));
+    put("family", account.family.as_deref().and_then(text));
+    put("attributes", (!account.attributes.is_empty()).then(|| json!(account.attributes)));
+    put("assignments", (!account.places.is_empty()).then(|| account.places.iter().map(place_to_json).collect()));
+    put("first_login", account.first_login.map(time));
+    put("last_login", account.last_login.map(time));
+    put("created", Some(time(account.created)));
+    put("updated", Some(time(account.updated)));
+    shown.into()
+}
+
+/// What a user was given in a tenant, as records and exports show it.
+pub(super) fn place_to_json(place: &Place) -> Value {
+    let of = |kind: GivenKind| place.given.iter().filter(move |given| given.kind == kind);
+    let list = |kind| {
+        of(kind).map(|given| given_to_json(given, kind.as_str(), given.name.as_str().into())).collect::<Vec<_>>()
+    };
+    let mut shown = Map::new();
+    if let Some(tenant) = &place.tenant {
+        shown.insert("tenant".to_owned(), tenant.as_str().into());
+    }
+    for (name, list) in [("roles", list(GivenKind::Role)), ("gates", list(GivenKind::Gate))] {
+        if !list.is_empty() {
+            shown.insert(name.to_owned(), list.into());
+        }
+    }
+    let mut grants = Map::new();
+    for given in of(GivenKind::Grant) {
+        let (module, level) = given.name.rsplit_once('/').unwrap_or((&given.name, ""));
+        grants.insert(module.to_owned(), given_to_json(given, "level", level.into()));
+    }
+    if !grants.is_empty() {
+        shown.insert("grants".to_owned(), grants.into());
+    }
+    let mut attributes = Map::new();
+    for given in of(GivenKind::Value) {
+        let values = attributes.entry(given.name.clone()).or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(values) = values {
+            values.push(given_to_json(given, "value", given.value.clone().unwrap_or_default()));
+        }
+    }
+    if !attributes.is_empty() {
+        shown.insert("attributes".to_owned(), attributes.into());
+    }
+    shown.into()
+}
+
+fn given_to_json(given: &Given, key: &str, name: Value) -> Value {
+    let mut shown = Map::new();
+    shown.insert(key.to_owned(), name);
+    if let Some(until) = given.until {
+        shown.insert("until".to_owned(), until.to_string().into());
+    }
+    if let Some(why) = &given.why {
+        shown.insert("why".to_owned(), why.as_str().into());
+    }
+    shown.insert("by".to_owned(), given.by.as_str().into());
+    shown.insert("at".to_owned(), given.at.to_string().into());
+    shown.into()
+}

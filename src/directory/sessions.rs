@@ -1,0 +1,325 @@
+//! Sessions: reported by applications, looked at by administrators, ended with the user.
+
+use super::{
+    Account, Directory, Found,
+    book::{Logins, Step},
+    call::{Actor, Call, Refusal},
+    event::Event,
+    link,
+    scene::Scene,
+    service::{About, Plan},
+    session::{Ended, Session},
+    store::{self, StoreError},
+};
+use crate::{
+    model::{Status, Timestamp},
+    policy::Operation,
+};
+use serde_json::{Value, json};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
+
+/// A sign of life is stored where the last one that was is older than this part of the idle time: what a crash takes is no more.
+const BEATS: i64 = 4;
+/// Sessions that one call looks at, at most: a page may be short, and says where to go on.
+const MOST_LOOKED_AT: usize = 20_000;
+/// Sessions that are removed in one go.
+const MOST_REMOVED: usize = 1000;
+
+/// What an application says about a login.
+#[derive(Debug, Clone, Default)]
+pub struct Login {
+    /// Who logged in.
+    pub user: String,
+    /// Where from.
+    pub address: Option<String>,
+    /// With what.
+    pub agent: Option<String>,
+}
+
+/// Which sessions are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct SessionQuery {
+    /// Of one user.
+    pub user: Option<String>,
+    /// Open ones, or ended ones.
+    pub open: Option<bool>,
+    /// That began at this time or later.
+    pub from: Option<Timestamp>,
+    /// That began before this time.
+    pub to: Option<Timestamp>,
+    /// Behind this one.
+    pub before: Option<String>,
+    /// So many at most.
+    pub limit: usize,
+}
+
+/// Sessions, and where to go on.
+#[derive(Debug, Clone, Default)]
+pub struct SessionPage {
+    /// The newest first.
+    pub sessions: Vec<Arc<Session>>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+}
+
+impl Directory {
+    /// Takes a login: a session begins, and the user's first and last login are noted.
+    ///
+    /// # Errors
+    /// Fails where there is no such user, or it may not act.
+    pub fn login(&self, call: &Call<'_>, login: &Login) -> Result<Arc<Session>, Refusal> {
+        let about = About { action: "login", resource_type: "session", id: "", user: &login.user };
+        self.change(call, about, |scene| {
+            let tenant = scene.tenant()?;
+            let (found, user) = scene.find(&login.user)?;
+            if user.status != Status::Active {
+                let message = format!("`{}` is {} and cannot log in", user.id, user.status.as_str());
+                return Err(Refusal::conflict("user_not_active", message));
+            }
+            let session = Arc::new(Session {
+                id: link::new_id(scene.now()),
+                user: user.id.clone(),
+                tenant: tenant.map(str::to_owned),
+                start: scene.now(),
+                seen: scene.now(),
+                end: None,
+                ended: None,
+                address: login.address.clone(),
+                agent: login.agent.clone(),
+            });
+            let steps = vec![Step::Session(Arc::clone(&session)), scene.note_login(&found, &user.id)];
+            let made = Some((session.user.clone(), session.id.clone()));
+            Ok(Plan { steps, made, context: Some(origin(&session)), ..Plan::look(Vec::new(), session) })
+        })
+    }
+
+    /// Takes a sign of life.
+    ///
+    /// # Errors
+    /// Fails where there is no such session, or it has ended.
+    pub fn heartbeat(&self, now: Timestamp, id: &str) -> Result<Arc<Session>, Refusal> {
+        let not_found = || Refusal::NotFound { what: "open session", id: id.to_owned() };
+        let (session, idle) = {
+            let book = self.0.roster.lock();
+            (Arc::clone(book.session(id).ok_or_else(not_found)?), book.idle())
+        };
+        if now >= session.idle_end(idle) {
+            return Err(not_found());
+        }
+        let beat = idle.map_or(Duration::from_mins(1).as_micros(), |idle| idle.as_micros());
+        let beat = i64::try_from(beat).unwrap_or(i64::MAX) / BEATS;
+        if now.as_micros() - session.seen.as_micros() < beat {
+            return Ok(session);
+        }
+        let mut seen = None;
+        self.note(
+            |book| {
+                // It may have ended meanwhile.
+                let session =
+                    book.session(id).map(|session| Arc::new(Session { seen: now, ..Session::clone(session) }));
+                seen.clone_from(&session);
+                session.map(Step::Session).into_iter().collect()
+            },
+            Vec::new(),
+        )?;
+        seen.ok_or_else(not_found)
+    }
+
+    /// Ends a session: a logout that an application reports, or an administrator's doing.
+    ///
+    /// # Errors
+    /// Fails where there is no such session, it has ended, or the actor may not.
+    pub fn end_session(&self, call: &Call<'_>, id: &str) -> Result<Arc<Session>, Refusal> {
+        let user = self.0.roster.lock().session(id).map(|session| session.user.clone()).unwrap_or_default();
+        let by_application = matches!(call.actor, Actor::Application(_));
+        let action = if by_application { "logout" } else { "end_session" };
+        let about = About { action, resource_type: "session", id, user: &user };
+        self.change(call, about, |scene| {
+            let session = scene.book.session(id);
+            let session = session.ok_or_else(|| Refusal::NotFound { what: "open session", id: id.to_owned() })?;
+            let (how, policies) = if by_application {
+                (Ended::Logout, Vec::new())
+            } else {
+                let (_, user) = scene.find(&session.user)?;
+                (Ended::Administrator, scene.permit_users(Operation::EndSession, Some(&user), None)?)
+            };
+            let session = Arc::new(session.ended(how, scene.now()));
+            let context = Some(json!({ "seconds": session.seconds(scene.now()), "ended": how.as_str() }));
+            Ok(Plan { steps: vec![Step::Session(Arc::clone(&session))], context, ..Plan::look(policies, session) })
+        })
+    }
+
+    /// Sessions that the actor may see, the newest first.
+    ///
+    /// # Errors
+    /// Fails where the actor may not list any, or they cannot be read.
+    pub fn list_sessions(&self, call: &Call<'_>, query: &SessionQuery) -> Result<SessionPage, Refusal> {
+        let user = query.user.as_deref().unwrap_or_default();
+        let about = About { action: "list_sessions", resource_type: "session", id: "", user };
+        self.change(call, about, |scene| {
+            let policies = scene.permit(Operation::ListSessions, None, None)?;
+            let page = self.page_of_sessions(scene, query)?;
+            Ok(Plan::look(policies, page))
+        })
+    }
+
+    fn page_of_sessions(&self, scene: &Scene<'_>, query: &SessionQuery) -> Result<SessionPage, StoreError> {
+        let mut page = SessionPage::default();
+        let mut looked_at = 0;
+        let mut take = |session: Session| {
+            looked_at += 1;
+            if query.from.is_some_and(|from| session.start < from) {
+                return ControlFlow::Break(());
+            }
+            if page.sessions.len() >= query.limit || looked_at > MOST_LOOKED_AT {
+                page.next = page.sessions.last().map(|last| last.id.clone()).or_else(|| Some(session.id.clone()));
+                return ControlFlow::Break(());
+            }
+            // The book has the latest sign of life.
+            let session = scene.book.session(&session.id).map_or_else(|| Arc::new(session), Arc::clone);
+            if query.fits(&session) && scene.sees_session(&session) {
+                page.sessions.push(session);
+            }
+            ControlFlow::Continue(())
+        };
+        let store = &*self.0.store;
+        match &query.user {
+            None => {
+                let before = query.before.as_ref().map(|id| format!("s/{id}"));
+                store.back("s/", before.as_deref(), &mut |key, value| Ok(take(store::read(key, value)?)))?;
+            }
+            Some(user) => {
+                let prefix = format!("t/{user}/");
+                let before = query.before.as_ref().map(|id| format!("{prefix}{id}"));
+                let mut ids = Vec::new();
+                store.back(&prefix, before.as_deref(), &mut |key, _| {
+                    // Another user's id may begin with this one's and a slash.
+                    ids.extend(key.strip_prefix(&prefix).filter(|id| !id.contains('/')).map(|id| format!("s/{id}")));
+                    let is_enough = ids.len() > query.limit.saturating_mul(4).min(MOST_LOOKED_AT);
+                    Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                })?;
+                for key in ids {
+                    let mut session = None;
+                    store.each(&key, &mut |key, value| {
+                        session = Some(store::read(key, value)?);
+                        Ok(())
+                    })?;
+                    if session.is_some_and(|session| take(session).is_break()) {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(page)
+    }
+
+    /// Ends sessions without a sign of life, and forgets those that ended too long ago. Tells how many.
+    ///
+    /// # Errors
+    /// Fails where the store does.
+    pub fn tidy_sessions(&self, now: Timestamp) -> Result<(usize, usize), StoreError> {
+        let idle: Vec<Arc<Session>> = {
+            let book = self.0.roster.lock();
+            let idle = book.idle();
+            book.sessions().filter(|session| now >= session.idle_end(idle)).cloned().collect()
+        };
+        let ended = idle.len();
+        if ended > 0 {
+            let idle_after = self.0.options.session_idle;
+            let events = idle.iter().map(|session| idled(session, session.idle_end(idle_after), now)).collect();
+            self.note(
+                |book| {
+                    let still = idle.iter().filter_map(|session| book.session(&session.id));
+                    let end = |session: &Arc<Session>| session.ended(Ended::Idle, session.idle_end(idle_after));
+                    still.map(|session| Step::Session(Arc::new(end(session)))).collect()
+                },
+                events,
+            )?;
+        }
+        Ok((ended, self.forget_sessions(now)?))
+    }
+
+    fn forget_sessions(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let keep = i64::try_from(self.0.options.session_keep.as_micros()).unwrap_or(i64::MAX);
+        let before = Timestamp::from_micros(now.as_micros().saturating_sub(keep));
+        let mut rows = Vec::new();
+        let mut old = 0;
+        let forgotten = self.0.store.each("s/", &mut |key, value| {
+            let session: Session = store::read(key, value)?;
+            if session.start >= before || old >= MOST_REMOVED {
+                return Err(StoreError::Failed);
+            }
+            if session.end.is_some_and(|end| end < before) {
+                old += 1;
+                rows.push((format!("s/{}", session.id), None));
+                rows.push((format!("t/{}/{}", session.user, session.id), None));
+            }
+            Ok(())
+        });
+        match forgotten {
+            // Ids sort by time: what follows is younger.
+            Ok(()) | Err(StoreError::Failed) => self.0.store.commit(&rows).map(|()| old),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl SessionQuery {
+    fn fits(&self, session: &Session) -> bool {
+        self.user.as_ref().is_none_or(|user| *user == session.user)
+            && self.open.is_none_or(|open| open == session.end.is_none())
+            && self.to.is_none_or(|to| session.start < to)
+    }
+}
+
+impl Scene<'_> {
+    /// The first and the last login of a user.
+    fn note_login(&self, found: &Found, id: &str) -> Step {
+        match found {
+            Found::Account(account) => {
+                let first_login = account.first_login.or(Some(self.now()));
+                let account = Account { first_login, last_login: Some(self.now()), ..Account::clone(account) };
+                Step::Account(Arc::new(account))
+            }
+            Found::Declared(_, known) => {
+                let first = known.map_or(self.now(), |known| known.first);
+                Step::Logins(id.to_owned(), Logins { first, last: self.now() })
+            }
+        }
+    }
+
+    fn sees_session(&self, session: &Session) -> bool {
+        if self.is_operator() {
+            return true;
+        }
+        let tenant_fits = self.call.tenant.is_none() || session.tenant.as_deref() == self.call.tenant;
+        tenant_fits && self.find(&session.user).is_ok_and(|(_, user)| self.sees(&user))
+    }
+}
+
+fn origin(session: &Session) -> Value {
+    json!({ "address": session.address, "agent": session.agent })
+}
+
+fn idled(session: &Session, end: Timestamp, now: Timestamp) -> Event {
+    let ended = session.ended(Ended::Idle, end);
+    Event {
+        id: link::new_id(now),
+        of_session: true,
+        at: now,
+        actor: String::new(),
+        action: "idle".to_owned(),
+        user: session.user.clone(),
+        tenant: session.tenant.clone().unwrap_or_default(),
+        resource_type: "session".to_owned(),
+        resource_id: session.id.clone(),
+        allowed: true,
+        reason: "idle".to_owned(),
+        policies: Vec::new(),
+        revision: String::new(),
+        before: None,
+        after: None,
+        context: Some(json!({ "seconds": ended.seconds(now) })),
+        request_id: String::new(),
+    }
+}

@@ -1,0 +1,306 @@
+//! The embedded store: sled, in a directory of its own.
+//!
+//! A value is cut into parts of at most [`PART_BYTES`], since sled puts large pages into files that it never syncs. The first part begins
+//! with the length and the checksum of the whole. sled's `flush` hands data to the system and not to the disk, so `fdatasync` follows.
+
+use super::{Row, Store, StoreError, Take, TakeBack};
+use crate::storage::{self, Database, files};
+use std::{
+    fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+/// Bytes of a part at most.
+const PART_BYTES: usize = 4096;
+/// Ends the key of each part, before the part's number. No key holds it.
+const SEPARATOR: u8 = 0;
+/// Length and checksum in front of the first part.
+const HEAD_BYTES: usize = 8;
+
+/// Rows in sled.
+#[derive(Debug)]
+pub(crate) struct Embedded {
+    db: Database,
+    /// sled's file, to be synced after sled has written it.
+    file: File,
+    path: PathBuf,
+    failed: AtomicBool,
+}
+
+impl Embedded {
+    /// Opens the store, or makes it where there is none.
+    ///
+    /// # Errors
+    /// Fails where the files are in use, damaged, or cannot be read or written.
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let io = |source| StoreError::Io { path: path.to_owned(), source };
+        files::create_directory(path).map_err(io)?;
+        let db = storage::open(path).map_err(|error| opening(path, error))?;
+        files::restrict(path).map_err(io)?;
+        files::sync_directory(path).map_err(io)?;
+        path.parent().map_or(Ok(()), files::sync_directory).map_err(io)?;
+        let file = File::open(path.join("db")).map_err(io)?;
+        Ok(Self { db, file, path: path.to_owned(), failed: AtomicBool::new(false) })
+    }
+
+    fn db(&self) -> Result<&sled::Db, StoreError> {
+        self.db.get().ok_or(StoreError::Failed)
+    }
+
+    fn damaged(&self, what: impl Into<String>) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), what: what.into() }
+    }
+
+    fn sled(&self, error: sled::Error) -> StoreError {
+        match error {
+            sled::Error::Io(source) => StoreError::Io { path: self.path.clone(), source },
+            _ => self.damaged("what was written cannot be read back"),
+        }
+    }
+
+    /// sled panics on some damaged files.
+    fn ask<T>(&self, ask: impl FnOnce(&sled::Db) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let asked = catch_unwind(AssertUnwindSafe(|| ask(self.db()?)));
+        asked.unwrap_or_else(|_| Err(self.damaged("what was written cannot be read back")))
+    }
+
+    fn batch(&self, db: &sled::Db, rows: &[Row]) -> Result<sled::Batch, StoreError> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in rows {
+            let parts = value.as_deref().map(parts).unwrap_or_default();
+            // A shorter value leaves no parts of a longer one behind.
+            for old in db.scan_prefix(part_key(key, None)).keys().skip(parts.len()) {
+                batch.remove(old.map_err(|error| self.sled(error))?);
+            }
+            for (number, part) in (0..).zip(parts) {
+                batch.insert(part_key(key, Some(number)), part);
+            }
+        }
+        Ok(batch)
+    }
+
+    fn write(&self, rows: &[Row]) -> Result<(), StoreError> {
+        self.ask(|db| {
+            let batch = self.batch(db, rows)?;
+            db.apply_batch(batch).map_err(|error| self.sled(error))?;
+            db.flush().map(drop).map_err(|error| self.sled(error))
+        })?;
+        self.file.sync_data().map_err(|source| StoreError::Io { path: self.path.clone(), source })
+    }
+}
+
+impl Store for Embedded {
+    fn commit(&self, rows: &[Row]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        if self.failed.load(Ordering::Acquire) {
+            return Err(StoreError::Failed);
+        }
+        // After a write or a sync that failed nobody knows what the disk has, and asking again would not tell.
+        self.write(rows).inspect_err(|_| self.failed.store(true, Ordering::Release))
+    }
+
+    fn each(&self, prefix: &str, take: &mut Take<'_>) -> Result<(), StoreError> {
+        self.ask(|db| {
+            let mut whole = Whole::default();
+            for row in db.scan_prefix(prefix.as_bytes()) {
+                let (key, part) = row.map_err(|error| self.sled(error))?;
+                if let Some((key, value)) = whole.add(&key, &part).map_err(|what| self.damaged(what))? {
+                    take(&key, &value)?;
+                }
+            }
+            if whole.is_between() { Ok(()) } else { Err(self.damaged("the last row is cut short")) }
+        })
+    }
+
+    fn back(&self, prefix: &str, before: Option<&str>, take: &mut TakeBack<'_>) -> Result<(), StoreError> {
+        self.ask(|db| {
+            let end = before.map_or_else(|| after_prefix(prefix), |key| key.as_bytes().to_vec());
+            for row in db.range(prefix.as_bytes()..end.as_slice()).rev() {
+                let (key, first) = row.map_err(|error| self.sled(error))?;
+                // Read from its first part on.
+                let Some((name, 0)) = split(&key) else { continue };
+                let mut whole = Whole::default();
+                let mut found = whole.add(&key, &first).map_err(|what| self.damaged(what))?;
+                if found.is_none() {
+                    for row in db.scan_prefix(part_key(name, None)).skip(1) {
+                        let (key, part) = row.map_err(|error| self.sled(error))?;
+                        found = whole.add(&key, &part).map_err(|what| self.damaged(what))?;
+                    }
+                }
+                let (key, value) = found.ok_or_else(|| self.damaged("a row is cut short"))?;
+                if take(&key, &value)?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn bytes(&self) -> u64 {
+        files::directory_bytes(&self.path)
+    }
+}
+
+fn opening(path: &Path, error: storage::OpenError) -> StoreError {
+    let path = path.to_owned();
+    match error {
+        storage::OpenError::Sled { source: sled::Error::Io(source), .. } if storage::is_lock(&source) => {
+            StoreError::Locked { path }
+        }
+        storage::OpenError::Sled { source: sled::Error::Io(source), .. } if source.raw_os_error().is_some() => {
+            StoreError::Io { path, source }
+        }
+        storage::OpenError::Sled { .. } | storage::OpenError::Panicked { .. } => {
+            StoreError::Damaged { path, what: "they cannot be opened".to_owned() }
+        }
+        storage::OpenError::Io { path, source } => StoreError::Io { path, source },
+    }
+}
+
+/// The key of a part of a row; of any part where no number is given.
+fn part_key(key: &str, number: Option<u16>) -> Vec<u8> {
+    let number = number.map(u16::to_be_bytes);
+    [key.as_bytes(), &[SEPARATOR], number.as_ref().map_or(&[][..], |number| number)].concat()
+}
+
+fn split(key: &[u8]) -> Option<(&str, u16)> {
+    let (rest, number) = key.split_last_chunk::<2>()?;
+    let (&SEPARATOR, name) = rest.split_last()? else { return None };
+    Some((str::from_utf8(name).ok()?, u16::from_be_bytes(*number)))
+}
+
+/// A key behind all that begin with a prefix. Keys are UTF-8 and never hold `0xff`.
+fn after_prefix(prefix: &str) -> Vec<u8> {
+    [prefix.as_bytes(), &[0xff]].concat()
+}
+
+fn parts(value: &[u8]) -> Vec<Vec<u8>> {
+    let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
+    let whole = [&length.to_be_bytes()[..], &crc32fast::hash(value).to_be_bytes(), value].concat();
+    whole.chunks(PART_BYTES).map(<[u8]>::to_vec).collect()
+}
+
+/// Puts the parts of rows together, as they come one after the other.
+#[derive(Debug, Default)]
+struct Whole {
+    key: String,
+    length: usize,
+    checksum: u32,
+    value: Vec<u8>,
+    next: u16,
+}
+
+impl Whole {
+    /// Nothing is half read.
+    const fn is_between(&self) -> bool {
+        self.next == 0
+    }
+
+    /// Takes the next part; gives the row once it is whole.
+    fn add(&mut self, key: &[u8], part: &[u8]) -> Result<Option<(String, Vec<u8>)>, &'static str> {
+        let (name, number) = split(key).ok_or("a key is none of the directory's")?;
+        if number != self.next || (number > 0 && name != self.key) {
+            return Err("a part of a row is missing");
+        }
+        let mut rest = part;
+        if number == 0 {
+            let (head, value) = part.split_first_chunk::<HEAD_BYTES>().ok_or("a row has no head")?;
+            let [a, b, c, d, e, f, g, h] = *head;
+            self.length = u32::from_be_bytes([a, b, c, d]) as usize;
+            self.checksum = u32::from_be_bytes([e, f, g, h]);
+            name.clone_into(&mut self.key);
+            self.value.clear();
+            rest = value;
+        }
+        self.value.extend_from_slice(rest);
+        if self.value.len() < self.length {
+            self.next = number.checked_add(1).ok_or("a row is too long")?;
+            return Ok(None);
+        }
+        self.next = 0;
+        if self.value.len() != self.length || crc32fast::hash(&self.value) != self.checksum {
+            return Err("a row is not what was written");
+        }
+        Ok(Some((std::mem::take(&mut self.key), std::mem::take(&mut self.value))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+    use std::ops::ControlFlow;
+
+    fn rows(store: &Embedded, prefix: &str) -> BTreeMap<String, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        let mut take = |key: &str, value: &[u8]| {
+            found.insert(key.to_owned(), value.to_vec());
+            Ok(())
+        };
+        store.each(prefix, &mut take).unwrap();
+        found
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn what_was_committed_is_read_back_from_both_ends_and_after_opening_again(
+            batches in prop::collection::vec(
+                prop::collection::vec(("[ab]/[a-c]{1,2}", prop::option::of(prop::collection::vec(any::<u8>(), 0..9000))), 1..6),
+                1..6,
+            )
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            let mut model = BTreeMap::new();
+            {
+                let store = Embedded::open(directory.path()).unwrap();
+                for batch in &batches {
+                    // A batch names a key once.
+                    let batch: BTreeMap<_, _> = batch.iter().cloned().collect();
+                    let batch: Vec<Row> = batch.into_iter().collect();
+                    store.commit(&batch).unwrap();
+                    for (key, value) in batch {
+                        match value {
+                            Some(value) => model.insert(key, value),
+                            None => model.remove(&key),
+                        };
+                    }
+                    prop_assert_eq!(&rows(&store, ""), &model);
+                }
+            }
+            let store = Embedded::open(directory.path()).unwrap();
+            prop_assert_eq!(&rows(&store, ""), &model);
+            let wanted: Vec<_> = model.iter().rev().filter(|(key, _)| key.starts_with("a/") && key.as_str() < "a/b").collect();
+            let mut found = Vec::new();
+            let mut take = |key: &str, value: &[u8]| {
+                found.push((key.to_owned(), value.to_vec()));
+                Ok(ControlFlow::Continue(()))
+            };
+            store.back("a/", Some("a/b"), &mut take).unwrap();
+            prop_assert_eq!(found.iter().map(|(key, value)| (key, value)).collect::<Vec<_>>(), wanted);
+        }
+    }
+
+    #[test]
+    fn a_row_that_was_changed_on_disk_is_damage() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Embedded::open(directory.path()).unwrap();
+        store.commit(&[("a/x".to_owned(), Some(b"value".to_vec()))]).unwrap();
+        store.db().unwrap().insert(part_key("a/x", Some(0)), b"\0\0\0\x05\0\0\0\0other".to_vec()).unwrap();
+        let error = store.each("a/", &mut |_, _| Ok(())).unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    }
+
+    #[test]
+    fn files_of_a_store_that_is_open_are_in_use() {
+        let directory = tempfile::tempdir().unwrap();
+        let _open = Embedded::open(directory.path()).unwrap();
+        assert!(matches!(Embedded::open(directory.path()).unwrap_err(), StoreError::Locked { .. }));
+    }
+}

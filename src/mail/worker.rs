@@ -1,0 +1,224 @@
+//! The worker: takes letters that are due, sends them one after the other, and tells the queue what became of each.
+//!
+//! One task and one connection. Nobody waits for it, so a mail server that hangs delays letters and nothing else; while it answers
+//! nobody, one letter is tried at a time and the others are left as they are.
+
+use super::{
+    Due, Post, Queue, QueueError,
+    failure::{Failure, Scope},
+    retry, smtp,
+};
+use crate::{
+    config::MailRetry,
+    lifecycle::Stop,
+    model::Timestamp,
+    telemetry::{Metrics, events},
+};
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::{task, time::sleep};
+
+/// Letters asked for at a time.
+const BATCH: usize = 20;
+
+/// The longest rest between two looks at the queue: a clock may be set while the worker sleeps.
+const LONGEST_REST: Duration = Duration::from_mins(1);
+
+/// The rest after the queue could not be used.
+const QUEUE_REST: Duration = Duration::from_secs(1);
+
+/// How long a letter that is being sent may hold up a stop. Cut off in the middle it may be sent twice.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Tells the time of day.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Sends what is due.
+pub struct Worker {
+    queue: Arc<dyn Queue>,
+    post: Post,
+    retry: MailRetry,
+    now: Now,
+    metrics: Arc<Metrics>,
+    /// Failures in a row that concern all letters, and when the next is tried.
+    outage: Option<(u32, Timestamp)>,
+}
+
+/// What comes next.
+enum Next {
+    AtOnce,
+    Rest(Duration),
+    Stop,
+}
+
+/// What became of an attempt, as the queue is told.
+enum Outcome {
+    Sent,
+    Failed { why: String, next: Option<Timestamp> },
+}
+
+impl Worker {
+    /// A worker that has not begun. The queue's depth is a metric from now on.
+    #[must_use]
+    pub fn new(queue: Arc<dyn Queue>, post: Post, retry: MailRetry, now: Now, metrics: Arc<Metrics>) -> Self {
+        // The metric must not keep a queue open that its owner has closed.
+        let depth = Arc::downgrade(&queue);
+        metrics.watch_mail(move || depth.upgrade().map_or(0, |queue| queue.depth()));
+        Self { queue, post, retry, now, metrics, outage: None }
+    }
+
+    /// Works until it is told to stop. A letter that is being sent then gets a few seconds to be done.
+    pub async fn run(mut self, stop: Stop) {
+        let bell = self.queue.bell();
+        loop {
+            match self.round(&stop).await {
+                Next::AtOnce => {}
+                Next::Rest(rest) => tokio::select! {
+                    () = stop.stopped() => break,
+                    () = bell.rung() => {}
+                    () = sleep(rest) => {}
+                },
+                Next::Stop => break,
+            }
+        }
+        // The server is told, but not waited for beyond a moment.
+        drop(tokio::time::timeout(Duration::from_secs(1), self.post.rest(true)).await);
+    }
+
+    /// One look at the queue, and what is due.
+    async fn round(&mut self, stop: &Stop) -> Next {
+        self.post.rest(false).await;
+        let now = (self.now)();
+        // One letter is enough to see whether the server is back.
+        let most = match self.outage {
+            Some((_, until)) if until > now => return self.rest(Some(until), now),
+            Some(_) => 1,
+            None => BATCH,
+        };
+        let looked = self.ask(move |queue| {
+            let due = queue.due(now, most)?;
+            let next = if due.is_empty() { queue.next()? } else { None };
+            Ok((due, next))
+        });
+        match looked.await {
+            Err(error) => {
+                events::mail_queue_failed(&error);
+                Next::Rest(QUEUE_REST)
+            }
+            Ok((due, next)) if due.is_empty() => self.rest(next, now),
+            Ok((due, _)) => {
+                for due in due {
+                    if self.handle(&due, stop).await.is_none() {
+                        return Next::Stop;
+                    }
+                    if self.outage.is_some() {
+                        break;
+                    }
+                }
+                Next::AtOnce
+            }
+        }
+    }
+
+    /// Sends one letter and tells the queue; `None` where a stop came in between.
+    async fn handle(&mut self, due: &Due, stop: &Stop) -> Option<()> {
+        if stop.is_stopped() {
+            return None;
+        }
+        let began = (self.now)();
+        let letter = &due.letter;
+        let result = if letter.values.expires <= began {
+            Err(Failure::last("its link has expired"))
+        } else {
+            let cut_off = async {
+                stop.stopped().await;
+                sleep(PATIENCE).await;
+            };
+            tokio::select! {
+                biased;
+                result = self.post.send(letter, began) => result,
+                () = cut_off => return None,
+            }
+        };
+        let now = (self.now)();
+        let outcome = self.outcome(due, result, now);
+        self.settle(due, &outcome, now, stop).await?;
+        match &outcome {
+            Outcome::Sent => events::letter_sent(
+                &self.metrics,
+                letter.kind.as_str(),
+                &letter.id,
+                &letter.recipient,
+                retry::between(began, now),
+            ),
+            Outcome::Failed { why, next } => {
+                events::letter_failed(&self.metrics, letter.kind.as_str(), &letter.id, &letter.recipient, why, *next)
+            }
+        }
+        Some(())
+    }
+
+    /// What the queue is told, and whether the letters behind this one are tried.
+    fn outcome(&mut self, due: &Due, result: Result<(), Failure>, now: Timestamp) -> Outcome {
+        let Err(failure) = result else {
+            self.outage = None;
+            return Outcome::Sent;
+        };
+        let wait = retry::wait(&self.retry, due.failures.saturating_add(1), fastrand::f64());
+        let next = match failure.scope {
+            Scope::Final => None,
+            Scope::Service | Scope::Letter => retry::next(&self.retry, due.queued, now, wait),
+        };
+        if failure.scope == Scope::Service {
+            let in_a_row = self.outage.map_or(0, |(failures, _)| failures).saturating_add(1);
+            let until = retry::after(now, retry::wait(&self.retry, in_a_row, fastrand::f64()));
+            self.outage = Some((in_a_row, until));
+        } else {
+            // Whoever refuses one letter is there for the others.
+            self.outage = None;
+        }
+        Outcome::Failed { why: failure.why, next }
+    }
+
+    /// Tells the queue until it has heard, so that a letter is not sent twice because a disk was full; `None` where a stop came.
+    async fn settle(&self, due: &Due, outcome: &Outcome, now: Timestamp, stop: &Stop) -> Option<()> {
+        loop {
+            let id = due.letter.id.clone();
+            let told = match outcome {
+                Outcome::Sent => self.ask(move |queue| queue.sent(&id, now)).await,
+                Outcome::Failed { why, next } => {
+                    let (why, next) = (why.clone(), *next);
+                    self.ask(move |queue| queue.failed(&id, now, &why, next)).await
+                }
+            };
+            match told {
+                Ok(()) => return Some(()),
+                Err(error) => events::mail_queue_failed(&error),
+            }
+            tokio::select! {
+                () = stop.stopped() => return None,
+                () = sleep(QUEUE_REST) => {}
+            }
+        }
+    }
+
+    /// Asks the queue where that may block.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Queue) -> Result<T, QueueError> + Send + 'static,
+    ) -> Result<T, QueueError> {
+        let queue = Arc::clone(&self.queue);
+        let answer = task::spawn_blocking(move || question(&*queue)).await;
+        answer.unwrap_or_else(|panicked| Err(QueueError(Box::new(panicked))))
+    }
+
+    fn rest(&self, until: Option<Timestamp>, now: Timestamp) -> Next {
+        let longest = if self.post.is_connected() { smtp::IDLE } else { LONGEST_REST };
+        Next::Rest(until.map_or(longest, |until| retry::between(now, until).min(longest)))
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("post", &self.post).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+//! What somebody has, and whether what is given stays within it.
+//!
+//! "To have" is meant by its effect and not by a name: what is given stays within the giver's access where every action that it lets
+//! its holder do, on every part of every module, is one that the giver may do there, under no narrower a condition. Where that cannot
+//! be told the answer is no.
+
+use super::difference::{Thing, items};
+use crate::{
+    engine::{BoundUser, Hidden, Part, Parts, Program, Reach, Touched, Touching, implies},
+    model::{Assignment, AssignmentKind, Membership, Status, Timestamp, User, Value},
+    policy::{Catalog, Snapshot},
+};
+use std::sync::Arc;
+
+/// Compares what users reach. To be made once for many comparisons.
+#[derive(Debug)]
+pub(super) struct Scales<'s> {
+    snapshot: &'s Snapshot,
+    parts: Parts,
+    hidden: Hidden,
+}
+
+/// A tenant at a time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'p> {
+    pub(super) tenant: Option<&'p str>,
+    pub(super) time: Timestamp,
+}
+
+impl<'s> Scales<'s> {
+    pub(super) fn new(snapshot: &'s Snapshot) -> Self {
+        let program = &snapshot.program;
+        Self { snapshot, parts: Parts::of(program), hidden: Hidden::of(program) }
+    }
+
+    /// Whether somebody has what would be given.
+    pub(super) fn has(&self, giver: &BoundUser, thing: Thing<'_>, place: Place<'_>) -> bool {
+        match thing {
+            Thing::Assignment(given) if given.kind == AssignmentKind::Gate => {
+                let mut open = giver.user().assignments(place.tenant, place.time);
+                open.any(|own| own.kind == AssignmentKind::Gate && own.name == given.name)
+            }
+            Thing::Assignment(given) => self.has_assignment(giver, given, place),
+            Thing::Value(attribute, value) => has_value(giver, attribute, value, place),
+            Thing::Membership => true,
+        }
+    }
+
+    /// Whether somebody has all that another was given in a tenant.
+    pub(super) fn has_all(&self, giver: &BoundUser, of: &User, place: Place<'_>) -> bool {
+        let memberships = of.memberships.iter().filter(|one| one.tenant.as_deref() == place.tenant);
+        memberships.into_iter().all(|one| {
+            one.assignments.iter().all(|given| self.has(giver, Thing::Assignment(given), place))
+                && one.values.iter().all(|one| self.has(giver, Thing::Value(&one.attribute, &one.value), place))
+        }) && of.attributes.iter().all(|(name, value)| {
+            items(value).into_iter().all(|value| self.has(giver, Thing::Value(name, value), place))
+        })
+    }
+
+    /// A role or a grant: by what anybody who was given it reaches.
+    fn has_assignment(&self, giver: &BoundUser, given: &Assignment, place: Place<'_>) -> bool {
+        let lasting = Assignment { until: None, ..given.clone() };
+        let holder = self.with_open_gates(&somebody(place.tenant, vec![lasting]), place.tenant);
+        let program = &self.snapshot.program;
+        let (Some(wanted), Some(own)) = (
+            Reach::of_anybody_like(program, &holder, place.tenant, place.time),
+            Reach::of(program, giver, place.tenant, place.time),
+        ) else {
+            return false;
+        };
+        self.within(&wanted, &[own])
+    }
+
+    /// Whether what a user would reach, beyond what the user reaches as it is, stays within what somebody else does. Several things
+    /// together may open what none of them does alone, and so may one that is taken away.
+    pub(super) fn has_growth(&self, giver: &BoundUser, before: Option<&User>, after: &User, place: Place<'_>) -> bool {
+        let program = &self.snapshot.program;
+        let before = before.map(|before| self.with_open_gates(before, place.tenant));
+        let after = self.with_open_gates(after, place.tenant);
+        let reach = |user| Reach::of(program, user, place.tenant, place.time);
+        let Some(wanted) = reach(&after) else { return false };
+        let own = [before.as_ref().and_then(reach), reach(giver)];
+        self.within(&wanted, &own.into_iter().flatten().collect::<Vec<_>>())
+    }
+
+    /// The user as if every gate were open: gates are given and taken by themselves.
+    fn with_open_gates(&self, user: &User, tenant: Option<&str>) -> BoundUser {
+        let mut user = user.clone();
+        let gates = self.snapshot.catalog.gates.iter().map(|gate| Assignment {
+            kind: AssignmentKind::Gate,
+            name: gate.id.clone(),
+            until: None,
+            why: None,
+        });
+        for membership in user.memberships.iter_mut().filter(|one| one.tenant.as_deref() == tenant) {
+            membership.assignments.extend(gates.clone());
+        }
+        BoundUser::new(&self.snapshot.program, &Arc::new(user))
+    }
+
+    fn within(&self, wanted: &Reach<'_>, own: &[Reach<'_>]) -> bool {
+        let catalog: &Catalog = &self.snapshot.catalog;
+        catalog.modules.iter().enumerate().all(|(index, module)| {
+            self.parts
+                .module(index)
+                .iter()
+                .all(|part| module.actions.iter().all(|action| self.covered(part, action, wanted, own)))
+        })
+    }
+
+    fn covered(&self, part: &Part, action: &str, wanted: &Reach<'_>, own: &[Reach<'_>]) -> bool {
+        let program = &self.snapshot.program;
+        let wanted = wanted.on_with_hidden(part, action, &self.hidden);
+        if wanted.permits.is_empty() || wanted.forbids.iter().any(|forbid| forbid.certain) {
+            return true;
+        }
+        let own: Vec<Touching> = own.iter().map(|own| own.on_with_hidden(part, action, &self.hidden)).collect();
+        wanted.permits.iter().all(|permit| own.iter().any(|own| allows(program, own, permit, &wanted)))
+    }
+}
+
+/// Whether what one standing comes to covers a permit of another: by a permit that is no narrower, and with no `forbid` that does not
+/// limit the other too.
+fn allows(program: &Program, own: &Touching, permit: &Touched, wanted: &Touching) -> bool {
+    let limited =
+        |forbid: &Touched| forbid.certain || !wanted.forbids.iter().any(|other| other.policy == forbid.policy);
+    let wide = |own: &Touched| own.certain || !permit.certain && implies(program, permit.policy, own.policy);
+    !own.forbids.iter().any(limited) && own.permits.iter().any(wide)
+}
+
+/// Whether a user has a value of an attribute, as it counts in a tenant.
+fn has_value(user: &BoundUser, attribute: &str, value: &Value<'static>, place: Place<'_>) -> bool {
+    let own = user.attributes_in(place.tenant, place.time).iter().find(|(name, _)| name == attribute);
+    own.is_some_and(|(_, own)| items(own).contains(&value))
+}
+
+/// Anybody who was given just this.
+fn somebody(tenant: Option<&str>, assignments: Vec<Assignment>) -> User {
+    User {
+        id: String::new(),
+        name: None,
+        email: None,
+        status: Status::Active,
+        until: None,
+        family: None,
+        attributes: Vec::new(),
+        memberships: vec![Membership { tenant: tenant.map(str::to_owned), assignments, values: Vec::new() }],
+    }
+}

@@ -1,0 +1,8 @@
+//! Files that must outlive a crash: made private, replaced as a whole, handed to the disk; and sled's, opened in spite of what a crash
+//! has left of them.
+
+mod database;
+pub(crate) mod files;
+
+pub(crate) use database::{Database, OpenError, is_lock, open};
+pub(crate) use files::replace;
