@@ -5,6 +5,7 @@ pub mod activity;
 mod actor;
 pub mod audit;
 mod content;
+mod directory;
 mod matrix;
 mod openapi;
 mod policies;
@@ -16,6 +17,7 @@ use super::{aside::Aside, management::framed};
 use crate::{
     audit::Log,
     config::Live,
+    directory::Directory,
     reload::{Handle, Reader},
     telemetry::Metrics,
 };
@@ -38,18 +40,20 @@ pub struct Services {
     pub reload: Handle,
     /// The audit log.
     pub log: Log,
+    /// The directory.
+    pub directory: Directory,
 }
 
 /// All routes.
 pub fn router(services: Services, settings: Live) -> Router {
     let metrics = Arc::clone(&services.metrics);
     let door = Arc::new(Door::new(settings));
-    let door = Some(&door);
-    let served = mount(policies::ROUTES, services.clone(), door)
-        .merge(mount(activity::ROUTES, services.log.clone(), door))
-        .merge(mount(audit::ROUTES, audit::Services::new(services.log.clone()), door))
-        .merge(mount(matrix::ROUTES, (services, Aside::default()), door))
-        .merge(mount(openapi::ROUTES, (), door));
+    let served = mount(policies::ROUTES, services.clone(), Some(&door))
+        .merge(directory::routes(services.directory.clone(), services.reader.clone(), &door))
+        .merge(mount(activity::ROUTES, services.log.clone(), Some(&door)))
+        .merge(mount(audit::ROUTES, audit::Services::new(services.log.clone()), Some(&door)))
+        .merge(mount(matrix::ROUTES, (services, Aside::default()), Some(&door)))
+        .merge(mount(openapi::ROUTES, (), Some(&door)));
     framed(served, LISTENER, &metrics, &expected(all_facts()))
 }
 
@@ -58,7 +62,8 @@ fn all_facts() -> impl Iterator<Item = &'static Facts> {
     fn facts<S>(routes: &'static [Route<S>]) -> impl Iterator<Item = &'static Facts> {
         routes.iter().map(|route| &route.facts)
     }
-    facts(policies::ROUTES)
+    directory::facts()
+        .chain(facts(policies::ROUTES))
         .chain(facts(matrix::ROUTES))
         .chain(facts(activity::ROUTES))
         .chain(facts(audit::ROUTES))

@@ -30,6 +30,11 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// The name of the token, or that of whoever needs none.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whoever reaches the loopback address where no tokens are wanted.
     pub(super) fn local() -> Self {
         Self { name: LOCAL.to_owned(), operator: true }
