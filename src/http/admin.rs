@@ -15,6 +15,7 @@ use super::{aside::Aside, management::framed};
 use crate::{
     audit::Log,
     config::Live,
+    directory::Directory,
     reload::{Handle, Reader},
     telemetry::Metrics,
 };
@@ -37,6 +38,8 @@ pub struct Services {
     pub reload: Handle,
     /// The audit log.
     pub log: Log,
+    /// The directory of users.
+    pub directory: Directory,
 }
 
 /// All routes.
