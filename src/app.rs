@@ -2,6 +2,7 @@
 //!
 //! Whatever can fail fails before the first listener is announced. The order: audit log, policies, sockets, tasks, ready.
 
+mod directory;
 mod loading;
 mod records;
 mod stop;
@@ -9,7 +10,6 @@ mod stop;
 use crate::{
     audit::{self, Log, Recorder},
     config::{self, AdminAuth, Live, Settings, Sources},
-    directory::Roster,
     http::{
         admin,
         authorize_listener::{self, BindError, Comparer},
@@ -46,6 +46,12 @@ pub enum StartError {
     /// No policies.
     #[error(transparent)]
     Policies(reload::FirstError),
+    /// No directory.
+    #[error("the directory of users cannot be opened")]
+    Directory(#[source] crate::directory::StoreError),
+    /// No mail.
+    #[error("`mail`")]
+    Mail(#[source] crate::document::Diagnostics),
     /// No thread to look at files with.
     #[error("files cannot be looked at")]
     Loading(#[source] io::Error),
@@ -142,11 +148,13 @@ impl App {
         let (log, recorders) = open_log(settings, &metrics)?;
         let live = Live::new(settings.clone());
         let last_good = LastGood::new(&settings.audit.directory);
-        let roster = Roster::default();
+        let directory = directory::open(settings, &log)?;
+        let roster = directory.roster();
         let loading = loading::Loading { settings: &live, metrics: &metrics, clock, log: &log, roster };
         let (reader, reload, worker) = loading.policies(last_good)?;
         let shadow = loading.shadow()?;
         let config = loading.configuration(sources, level, reload.clone())?;
+        directory::attach(&directory, &reader, shadow.as_ref().map(|(shadow, _)| shadow), &metrics);
         let sockets = Sockets::bind(settings)?;
 
         let parts = Parts {
@@ -167,6 +175,7 @@ impl App {
             parts.reloading.spawn("configuration", worker.run(parts.stop_reload.listener()));
             config
         });
+        parts.keep_directory(&directory, settings, &metrics, clock)?;
         parts.serve_ops(
             sockets.ops,
             ops::Services {
@@ -185,6 +194,7 @@ impl App {
             metrics: Arc::clone(&metrics),
             reader: reader.clone(),
             reload: reload.clone(),
+            directory,
             log: log.clone(),
         };
         parts.serve_admin(sockets.admin, services, &live);

@@ -27,6 +27,7 @@ mod section;
 mod tables;
 mod types;
 
+pub(crate) use access::value_json;
 pub use access::{
     ActionAccess, ConditionText, GateState, Given, GivenRole, ModuleAccess, Overview, Place, Refused, Unknown,
     UserAccess, Way,
@@ -49,7 +50,6 @@ pub use files::{Files, ReadError, read};
 pub use gate::failed_tests;
 pub use matrix::{Matrix, MatrixCell, MatrixRow, Rows};
 pub use menu::{Item, Menu};
-pub(crate) use access::value_json;
 pub(crate) use names::is_visible;
 
 use crate::{

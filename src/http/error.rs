@@ -108,7 +108,9 @@ impl ErrorCode {
                 "the link counts no longer; the code says why: `invitation_expired`, `invitation_used`, `invitation_revoked`, \
                  `invitation_replaced`",
             ),
-            Self::VersionMismatch => ("version_mismatch", 412, "it has changed since the version that `If-Match` names"),
+            Self::VersionMismatch => {
+                ("version_mismatch", 412, "it has changed since the version that `If-Match` names")
+            }
             Self::Invalid => ("invalid", 422, "a body that cannot be; `problems` lists why"),
             Self::DirectoryUnavailable => ("directory_unavailable", 503, "the directory's store cannot be used"),
             Self::NotFound => ("not_found", 404, "there is no such thing"),

@@ -124,9 +124,9 @@ pub(crate) fn value_json(value: &model::Value<'_>) -> serde_json::Value {
         Value::String(text) => text.as_ref().into(),
         Value::Entity { id, .. } => id.as_ref().into(),
         Value::Set(items) => items.iter().map(value_json).collect(),
-        Value::Record(fields) => {
-            serde_json::Value::Object(fields.iter().map(|(name, value)| (name.to_string(), value_json(value))).collect())
-        }
+        Value::Record(fields) => serde_json::Value::Object(
+            fields.iter().map(|(name, value)| (name.to_string(), value_json(value))).collect(),
+        ),
         Value::Extension { arguments, .. } => arguments.first().map_or(serde_json::Value::Null, value_json),
         Value::Unrepresentable(_) => serde_json::Value::Null,
     }

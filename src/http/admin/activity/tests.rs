@@ -10,6 +10,7 @@ use crate::{
     telemetry::Metrics,
 };
 use axum::{body::Body, http::Request};
+use http_body_util::BodyExt as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};

@@ -86,7 +86,9 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
         return Ok(None);
     }
     let version = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|digits| digits.parse().ok());
-    version.map(Some).ok_or_else(|| ApiError::malformed("the header `if-match` is not an `ETag` of this server, such as `\"7\"`"))
+    version
+        .map(Some)
+        .ok_or_else(|| ApiError::malformed("the header `if-match` is not an `ETag` of this server, such as `\"7\"`"))
 }
 
 #[cfg(test)]

@@ -51,11 +51,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             name: "listInvitations",
             summary: "Invitations with their state, the newest first",
             scopes: &[Scope::Read, Scope::Directory],
-            parameters: &[
-                &[Parameter::query("state", "in this state", Shape::Choice(&STATES))],
-                TENANT,
-                PAGE,
-            ],
+            parameters: &[&[Parameter::query("state", "in this state", Shape::Choice(&STATES))], TENANT, PAGE],
             answers: &[Answer::new(200, "A page of invitations", &[Content::json::<InvitationPageView>()])],
             errors: LOOKING,
             ..BASE
@@ -135,9 +131,8 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
 ];
 
 async fn list(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> Result<Response, Error> {
-    let [state, tenant, limit, cursor] =
-        address::parameters(query.as_deref(), ["state", "tenant", "limit", "cursor"])?
-            .map(|text| text.map(std::borrow::Cow::into_owned));
+    let [state, tenant, limit, cursor] = address::parameters(query.as_deref(), ["state", "tenant", "limit", "cursor"])?
+        .map(|text| text.map(std::borrow::Cow::into_owned));
     if let Some(given) = state.as_deref().filter(|given| !STATES.contains(given)) {
         return Err(page::wrong("state", given, "`open`, `accepted`, `revoked` or `expired`").into());
     }
@@ -179,12 +174,7 @@ async fn accept(State(desk): State<Desk>, Reported(by): Reported, request: Reque
     altered(&desk, by, None, move |directory, call| directory.accept_invitation(call, &body)).await
 }
 
-async fn change(
-    State(desk): State<Desk>,
-    by: By,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, Error> {
+async fn change(State(desk): State<Desk>, by: By, Path(id): Path<String>, request: Request) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let body = whole_json(&head.headers, body, MOST_BYTES).await?;
     one(&desk, by, move |directory, call| directory.change_invitation(call, &id, &body)).await
@@ -204,7 +194,8 @@ async fn one(
     by: By,
     work: impl FnOnce(&Directory, &Call<'_>) -> Result<Arc<Invitation>, Refusal> + Send + 'static,
 ) -> Result<Response, Error> {
-    Ok(shown(&desk.run(by, None, work).await?))
+    let invitation = desk.run(by, None, work).await?;
+    Ok(shown(&invitation))
 }
 
 fn shown(invitation: &Invitation) -> Response {

@@ -27,7 +27,8 @@ pub(super) fn switch(name: &str, given: Option<&str>) -> Result<Option<bool>, Ap
 
 /// A time.
 pub(super) fn time(name: &str, given: Option<&str>) -> Result<Option<Timestamp>, ApiError> {
-    let read = |given| Timestamp::parse(given).ok_or_else(|| wrong(name, given, "a time such as `2027-01-31T08:00:00Z`"));
+    let read =
+        |given| Timestamp::parse(given).ok_or_else(|| wrong(name, given, "a time such as `2027-01-31T08:00:00Z`"));
     given.map(read).transpose()
 }
 
@@ -89,7 +90,9 @@ fn decode(given: &str) -> Option<(String, bool, Cursor)> {
     let key = match (order.as_str(), key) {
         ("id", Value::Null) => Key::None,
         ("name", Value::String(text)) => Key::Text(text),
-        ("created" | "updated" | "last_login", Value::Number(time)) => Key::Time(Timestamp::from_micros(time.as_i64()?)),
+        ("created" | "updated" | "last_login", Value::Number(time)) => {
+            Key::Time(Timestamp::from_micros(time.as_i64()?))
+        }
         _ => return None,
     };
     Some((order, descending, Cursor { key, id }))

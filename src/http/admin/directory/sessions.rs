@@ -59,12 +59,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             summary: "Report a login",
             parameters: &[TENANT],
             body: &[Content::json::<LoginBody>()],
-            answers: &[Answer {
-                status: 201,
-                about: "The session",
-                content: SESSION,
-                headers: &[super::LOCATION],
-            }],
+            answers: &[Answer { status: 201, about: "The session", content: SESSION, headers: &[super::LOCATION] }],
             ..BASE
         },
         serve: |verb| on(verb, login),

@@ -130,7 +130,11 @@ const FILTERS: &[Parameter] = &[
     Parameter::query("tenant", "with anything in this tenant", Shape::Text),
     Parameter::query("module", "who reach this module", Shape::Text),
     Parameter::query("family", "of this family", Shape::Text),
-    Parameter::query("declared", "those that the policy set declares, or the others", Shape::Choice(&["true", "false"])),
+    Parameter::query(
+        "declared",
+        "those that the policy set declares, or the others",
+        Shape::Choice(&["true", "false"]),
+    ),
     Parameter::query("sort", "in which order; without it `id`", Shape::Choice(&page::SORTS)),
     Parameter::query("order", "without it `asc`", Shape::Choice(&["asc", "desc"])),
 ];
@@ -187,12 +191,7 @@ async fn read(State(desk): State<Desk>, by: By, Path(id): Path<String>) -> Resul
     Ok(response)
 }
 
-async fn change(
-    State(desk): State<Desk>,
-    by: By,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, Error> {
+async fn change(State(desk): State<Desk>, by: By, Path(id): Path<String>, request: Request) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let fields = whole_json(&head.headers, body, MOST_BYTES).await?;
     altered(&desk, by, None, move |directory, call| directory.change_user(call, &id, &fields)).await
@@ -218,7 +217,8 @@ pub(super) async fn altered(
     tenant: Option<String>,
     work: impl FnOnce(&Directory, &Call<'_>) -> Result<Arc<Account>, Refusal> + Send + 'static,
 ) -> Result<Response, Error> {
-    Ok(shown(&desk.run(by, tenant, work).await?))
+    let account = desk.run(by, tenant, work).await?;
+    Ok(shown(&account))
 }
 
 fn shown(account: &Account) -> Response {
@@ -232,4 +232,3 @@ pub(super) fn tenant(query: Option<&str>) -> Result<Option<String>, ApiError> {
     let [tenant] = address::parameters(query, ["tenant"])?;
     Ok(tenant.map(std::borrow::Cow::into_owned))
 }
-
