@@ -90,8 +90,11 @@ const PAGE: &[Parameter] = &[
     Parameter::query("cursor", "`next_cursor` of the page before", Shape::Text),
 ];
 /// The version that the caller has seen.
-const IF_MATCH: &[Parameter] =
-    &[Parameter::header("If-Match", "the `ETag` that was seen; where another counts by now, nothing is changed")];
+const IF_MATCH: &[Parameter] = &[Parameter::header(
+    "If-Match",
+    "the `ETag` that was seen; where another counts by now, nothing is changed",
+    Shape::Like("^(\"[0-9]{1,18}\"|\\*)$"),
+)];
 const ETAG: (&str, &str) = ("ETag", "the version, for `If-Match`");
 const LOCATION: (&str, &str) = ("Location", "where it is");
 

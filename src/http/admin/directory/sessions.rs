@@ -13,6 +13,7 @@ use crate::{
     http::{
         ApiError, ErrorCode, address,
         admin::{
+            actor::USER_ID,
             content::whole_json,
             route::{Answer, Content, Facts, Parameter, Route, Shape, Verb},
         },
@@ -93,7 +94,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
 ];
 
 /// The header where it is not wanted.
-const ENDING: Parameter = Parameter::header("Sidegate-Actor", "the administrator who ends the session");
+const ENDING: Parameter = Parameter::header("Sidegate-Actor", "the administrator who ends the session", USER_ID);
 
 const FILTERS: &[Parameter] = &[
     Parameter::query("user", "of this user", Shape::Text),
