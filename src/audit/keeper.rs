@@ -178,6 +178,12 @@ impl Keeper {
             }
             Err(error) => self.trouble("remove old segments", &error),
         }
+        // Last: where there is no room, the others have made some.
+        match store.summarise() {
+            Ok(None) => {}
+            Ok(Some(first_seq)) => events::summarised_anew(first_seq),
+            Err(error) => self.trouble("write the summaries of a segment", &error),
+        }
     }
 
     fn put_damaged_aside(&self) {

@@ -10,7 +10,7 @@
 //! HEAD                 the last record, noted with each commit
 //! TOMBSTONE            what retention has removed
 //! GAPS                 runs of numbers that are missing and of which the log has a record
-//! seg-<first seq>/     ORIGIN, sled's files, and SEALED once it is closed
+//! seg-<first seq>/     ORIGIN, sled's files, SEALED once it is closed, and SUMMARIES a moment later
 //! seg-….corrupt-<time> a segment that was put aside
 //! seg-….deleting       a segment that is being removed
 //! ```
@@ -22,22 +22,24 @@ mod opening;
 mod origin;
 mod seal;
 mod segment;
+mod summaries;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 pub(crate) use catalog::{Catalog, Stretch};
 pub(crate) use head::{Anchor, Head, Looked};
 pub(crate) use origin::Origin;
 pub(crate) use seal::Tail;
 pub(crate) use segment::{PART_BYTES, Segment};
+pub(crate) use summaries::{Comparison, Summaries, SummariesWriter};
 
 use super::{
     block::{Sealed, Summary},
     chain::{End, GENESIS, Hash},
     files,
     manifest::{self, ManifestError},
-    quarantine::{self, Quarantined},
-    retention::{self, Candidate, Retention, Tombstone},
+    retention::{self, Tombstone},
     signature::{Says, Signer},
 };
 use crate::{lifecycle::Clock, model::Timestamp};
@@ -337,86 +339,6 @@ impl Store {
     /// Bytes on disk, all segments together.
     pub(crate) fn bytes(&self) -> u64 {
         self.catalog.stretches().iter().map(|stretch| self.catalog.bytes_of(stretch.first_seq)).sum()
-    }
-}
-
-/// What is done from time to time.
-impl Store {
-    /// Removes what is too old or too much. Answers the tombstone where something was removed.
-    pub(crate) fn retain(&self, retention: &Retention, keep_from: u64) -> Result<Option<Tombstone>, StoreError> {
-        if !retention.removes() {
-            return Ok(None);
-        }
-        let stretches = self.catalog.stretches();
-        let sizes: Vec<u64> = stretches.iter().map(|stretch| self.catalog.bytes_of(stretch.first_seq)).collect();
-        let closed = stretches.iter().zip(&sizes).map_while(|(stretch, &bytes)| {
-            let manifest = &stretch.manifest.as_ref()?.says;
-            Some(Candidate { manifest, bytes })
-        });
-        let closed: Vec<_> = closed.collect();
-        let surplus = retention.surplus(&closed, sizes.iter().sum(), self.now(), keep_from);
-        for stretch in stretches.iter().take(surplus) {
-            self.remove_first(stretch)?;
-        }
-        retention::load_ballast(&self.directory);
-        Ok(lock(&self.tombstone).clone().filter(|_| surplus > 0))
-    }
-
-    fn remove_first(&self, stretch: &Stretch) -> Result<(), StoreError> {
-        let path = segment_path(&self.directory, stretch.first_seq);
-        let failed = |source| StoreError::Io { path: path.clone(), source };
-        let Some(manifest) = &stretch.manifest else { return Ok(()) };
-        let mut current = lock(&self.tombstone);
-        let next = Tombstone {
-            first_seq: 1,
-            last_seq: stretch.last_seq,
-            records: current.as_ref().map_or(0, |before| before.records) + (stretch.last_seq + 1 - stretch.first_seq),
-            end: manifest.says.end,
-            manifest: manifest.hash,
-            removed_at: self.now(),
-        };
-        retention::bury(&self.directory, &self.state(&next)).map_err(failed)?;
-        *current = Some(next);
-        // From here on readers begin after it; who reads it now reads on.
-        self.catalog.lock().remove(&stretch.first_seq);
-        retention::remove(&path).map_err(failed)
-    }
-
-    /// Puts segments aside that could not be opened for a query. Answers what was put aside.
-    pub(crate) fn put_damaged_aside(&self) -> Result<Vec<Quarantined>, StoreError> {
-        let now = self.now();
-        let mut slots = self.catalog.lock();
-        let damaged: Vec<(u64, Slot)> = slots
-            .iter()
-            .filter(|(_, slot)| slot.damage.is_some() && slot.end.is_some())
-            .map(|(first_seq, slot)| (*first_seq, slot.clone()))
-            .collect();
-        let mut aside = Vec::new();
-        for (first_seq, slot) in damaged {
-            let path = segment_path(&self.directory, first_seq);
-            let last_seq = slot.end.map_or(0, |end| end.seq);
-            let whole = |segment: &Segment| segment.tail().is_ok_and(|tail| tail.end().seq >= last_seq);
-            match quarantine::open_segment(&path, now, whole) {
-                Ok((Some(_), _)) => {
-                    if let Some(slot) = slots.get_mut(&first_seq) {
-                        slot.damage = None;
-                    }
-                    continue;
-                }
-                Ok((None, _)) => {}
-                Err(error) if error.is_damage() => {}
-                Err(error) => return Err(error),
-            }
-            let kept_as = quarantine::put_aside(&path, now).map_err(|source| StoreError::Io { path, source })?;
-            slots.remove(&first_seq);
-            aside.push(Quarantined { first_seq, kept_as, why: slot.damage.unwrap_or_default() });
-        }
-        Ok(aside)
-    }
-
-    /// Whether [`Store::put_damaged_aside`] has something to do.
-    pub(crate) fn has_damage(&self) -> bool {
-        self.catalog.lock().values().any(|slot| slot.damage.is_some() && slot.end.is_some())
     }
 }
 

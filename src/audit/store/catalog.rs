@@ -1,6 +1,6 @@
 //! Which segments there are, which numbers each holds, and which of them are open.
 
-use super::{Segment, StoreError, segment_path};
+use super::{Segment, StoreError, segment_path, summaries::Summaries};
 use crate::audit::{
     chain::{End, Hash},
     manifest::Manifest,
@@ -32,6 +32,19 @@ pub(super) struct Slot {
     pub(super) damage: Option<String>,
     // Its files do not hold what was committed, so that no manifest can be written. The next start puts it aside.
     pub(super) is_short: bool,
+    pub(super) summarised: Summarised,
+}
+
+/// Whether the file of a closed segment's summaries is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Summarised {
+    /// Nobody has looked yet.
+    #[default]
+    Unknown,
+    /// It is, or cannot be made.
+    Settled,
+    /// What is there is not what was written.
+    Damaged,
 }
 
 /// The numbers that a segment holds.
@@ -93,6 +106,26 @@ impl Catalog {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// The file of a closed segment's summaries, where there is one that can be used.
+    pub(crate) fn summaries(&self, stretch: &Stretch) -> Option<Summaries> {
+        let manifest = &stretch.manifest.as_ref()?.says;
+        if self.lock().get(&stretch.first_seq)?.summarised == Summarised::Damaged {
+            return None;
+        }
+        let opened = Summaries::open(&segment_path(&self.directory, stretch.first_seq), manifest);
+        opened.unwrap_or_else(|_| {
+            self.doubt_summaries(stretch.first_seq);
+            None
+        })
+    }
+
+    /// The file of a segment's summaries turned out to be damaged: queries go without it until it is made anew.
+    pub(crate) fn doubt_summaries(&self, first_seq: u64) {
+        if let Some(slot) = self.lock().get_mut(&first_seq) {
+            slot.summarised = Summarised::Damaged;
         }
     }
 

@@ -1,7 +1,12 @@
 //! The anchor, and segments that were not finished.
 
 use super::*;
-use crate::audit::block::{Builder, Positions};
+use crate::audit::{
+    Entry, Kind,
+    block::{Builder, Packer, Positions},
+    quarantine,
+    record::{Marks, encode},
+};
 use std::{fs, os::unix::fs::FileExt};
 
 fn keeping(segment_bytes: u64) -> Keeping {
@@ -217,4 +222,62 @@ fn commits_that_do_not_follow_each_other_are_damage() {
     let store = open(directory.path(), u64::MAX);
     store.put_hot(3, b"no commit").unwrap();
     assert!(matches!(store.tail(), Err(StoreError::Damaged { .. })));
+}
+
+/// A store with one closed segment of so many blocks.
+fn with_blocks(directory: &Path, blocks: u32) -> (Store, End) {
+    let store = open(directory, u64::MAX);
+    let (mut builder, mut packer) = (Builder::new(1, GENESIS), Packer::new());
+    for n in 0..blocks {
+        for _ in 0..=n % 3 {
+            let (user, time) = (format!("user-{n}"), Timestamp::from_micros(n.into()));
+            let entry = Entry { user: &user, ..Entry::blank(Kind::System, time, [7; 16]) };
+            builder.push(encode(&entry, Marks::default(), &mut Vec::new()));
+        }
+        store.put_block(&builder.seal(&mut packer, &Positions::default()).unwrap()).unwrap();
+    }
+    let end = End { seq: builder.next_seq() - 1, hash: builder.hash() };
+    store.rotate(end, &origin(end.seq + 1, end.hash, Positions::default())).unwrap();
+    (store, end)
+}
+
+#[test]
+fn the_file_of_summaries_says_what_the_segment_says_and_damage_to_it_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, end) = with_blocks(directory.path(), 700);
+    let stretch = store.catalog().at_or_after(1).unwrap();
+    assert!(store.catalog().summaries(&stretch).is_none(), "an old segment has none");
+    assert_eq!(store.summarise().unwrap(), None);
+    let read_all = || {
+        let (mut next, mut all) = (1, Vec::new());
+        let summaries = store.catalog().summaries(&stretch)?;
+        while next <= end.seq {
+            let around = summaries.around(next).ok()?;
+            next = around.last()?.last_seq() + 1;
+            all.extend(around);
+        }
+        Some(all)
+    };
+    let wanted = store.catalog().open(1).unwrap().unwrap().summaries_from(1, usize::MAX).unwrap();
+    assert_eq!(wanted.len(), 700);
+    assert_eq!(read_all().as_ref(), Some(&wanted));
+
+    let path = segment_path(directory.path(), 1).join("SUMMARIES");
+    let whole = fs::read(&path).unwrap();
+    let step = whole.len() / 200;
+    for at in (0..40).chain((40..whole.len()).step_by(step)).chain(whole.len() - 50..whole.len()) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x10;
+        fs::write(&path, &damaged).unwrap();
+        assert_ne!(read_all().unwrap_or_default(), wanted, "byte {at} goes unnoticed");
+        store.catalog().doubt_summaries(1);
+        assert_eq!(store.summarise().unwrap(), Some(1), "byte {at}");
+        assert_eq!(fs::read(&path).unwrap(), whole);
+    }
+    for length in [0, 7, 40, whole.len() / 2, whole.len() - 1] {
+        fs::write(&path, &whole[..length]).unwrap();
+        assert_eq!(read_all(), None, "{length} bytes");
+        assert_eq!(store.summarise().unwrap(), Some(1), "{length} bytes");
+    }
+    assert_eq!(read_all().as_ref(), Some(&wanted));
 }

@@ -8,7 +8,7 @@ use crate::audit::{
     manifest::Manifest,
     quarantine,
     record::Record,
-    store::{Origin, Segment, StoreError},
+    store::{Comparison, Origin, Segment, StoreError, SummariesWriter},
 };
 use crate::model::Timestamp;
 use std::path::Path;
@@ -34,6 +34,8 @@ struct Walk {
     blocks_hash: Hash,
     min_time: Timestamp,
     max_time: Timestamp,
+    // What the file of the summaries should hold, as far as that was read.
+    summaries: Option<SummariesWriter<Comparison>>,
 }
 
 impl Check<'_> {
@@ -51,6 +53,8 @@ impl Check<'_> {
             .map_err(|source| VerifyError::Io { path: copy.clone(), source })?;
         let whole =
             |segment: &Segment| segment.tail().is_ok_and(|tail| said.is_none_or(|said| tail.end().seq >= said.seq));
+        let summaries = manifest.map(|manifest| Comparison::with(&copy, &manifest.blocks_hash)).transpose();
+        let summaries = summaries.map_err(|source| VerifyError::Io { path: copy.clone(), source })?.flatten();
         let opened = quarantine::open_segment(&copy, Timestamp::from_micros(0), whole);
         let walked = match opened {
             Ok((Some(segment), repaired)) => {
@@ -58,7 +62,7 @@ impl Check<'_> {
                     let what = format!("`{}` opens without sled's snapshot only", display(path));
                     self.report.warnings.push(what);
                 }
-                self.walk(&segment, origin, manifest)
+                self.walk(&segment, origin, manifest, summaries)
             }
             Ok((None, _)) if said.is_none() => Ok(Walk::new(origin, None)),
             Ok((None, _)) => Err(Wrong(name, "its records are missing".to_owned())),
@@ -72,7 +76,15 @@ impl Check<'_> {
             None => Ok(walk),
         });
         match walked {
-            Ok(walk) => Ok(Some(walk.end)),
+            Ok(walk) => {
+                let summaries = walk.summaries.map(SummariesWriter::finish);
+                if summaries.is_some_and(|compared| !compared.is_ok_and(Comparison::is_same)) {
+                    let what =
+                        "the file `SUMMARIES` says something else than its blocks: remove it, and it is made anew";
+                    self.report.problem(name, Some(name), what);
+                }
+                Ok(Some(walk.end))
+            }
             Err(Wrong(seq, what)) => {
                 self.report.problem(seq, Some(name), &what);
                 Ok(said)
@@ -80,8 +92,14 @@ impl Check<'_> {
         }
     }
 
-    fn walk(&mut self, segment: &Segment, origin: &Origin, manifest: Option<&Manifest>) -> Result<Walk, Wrong> {
-        let mut walk = Walk::new(origin, manifest.map(|manifest| manifest.last_seq));
+    fn walk(
+        &mut self,
+        segment: &Segment,
+        origin: &Origin,
+        manifest: Option<&Manifest>,
+        summaries: Option<SummariesWriter<Comparison>>,
+    ) -> Result<Walk, Wrong> {
+        let mut walk = Walk { summaries, ..Walk::new(origin, manifest.map(|manifest| manifest.last_seq)) };
         while walk.next <= walk.limit {
             let begun_at = walk.next;
             let stored = segment.stored_summaries_from(walk.next, STEP).map_err(|error| at(begun_at, &error))?;
@@ -102,6 +120,10 @@ impl Check<'_> {
                     walk.blocks += 1;
                     walk.blocks_end = walk.next - 1;
                     walk.blocks_hash = link_block(&walk.blocks_hash, &bytes, &stored.bytes);
+                    if let Some(summaries) = &mut walk.summaries {
+                        // A comparison takes everything.
+                        drop(summaries.add(stored.first_seq, &stored.bytes));
+                    }
                     if walk.blocks_hash != stored.hash {
                         let what = "the hash over the blocks is another from its block on".to_owned();
                         return Err(Wrong(block.header.first_seq, what));
@@ -214,6 +236,7 @@ impl Walk {
             blocks_hash: GENESIS,
             min_time: Timestamp::from_micros(i64::MAX),
             max_time: Timestamp::from_micros(i64::MIN),
+            summaries: None,
         }
     }
 
