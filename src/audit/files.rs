@@ -2,9 +2,9 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// Makes a directory and those above it, `0700`. One that is there already stays as it is.
@@ -47,59 +47,23 @@ pub(crate) fn restrict(directory: &Path) -> io::Result<()> {
 
 /// Puts a file in the place of another, or makes it: at every moment, power loss included, one of the two is there whole.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut replacement = Replacement::begin(path)?;
-    replacement.write_all(content)?;
-    replacement.put()
+    let temporary = path.with_extension("tmp");
+    // What an earlier attempt has left may be of any length.
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = create_file(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    path.parent().map_or(Ok(()), sync_directory)
 }
 
-/// The same for a file that is written piece by piece. What is dropped before [`Replacement::put`] leaves nothing.
-#[derive(Debug)]
-pub(crate) struct Replacement {
-    path: PathBuf,
-    temporary: PathBuf,
-    file: BufWriter<File>,
-    is_put: bool,
-}
-
-impl Replacement {
-    pub(crate) fn begin(path: &Path) -> io::Result<Self> {
-        let temporary = path.with_extension("tmp");
-        // What an earlier attempt has left may be of any length.
-        match fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let file = BufWriter::with_capacity(64 * 1024, create_file(&temporary)?);
-        Ok(Self { path: path.to_owned(), temporary, file, is_put: false })
-    }
-
-    /// Puts it in its place. When this returns, it survives power loss.
-    pub(crate) fn put(mut self) -> io::Result<()> {
-        self.file.flush()?;
-        self.file.get_ref().sync_all()?;
-        fs::rename(&self.temporary, &self.path)?;
-        self.is_put = true;
-        self.path.parent().map_or(Ok(()), sync_directory)
-    }
-}
-
-impl Write for Replacement {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Drop for Replacement {
-    fn drop(&mut self) {
-        if !self.is_put {
-            // Half of it is of no use, and a full disk wants the room.
-            fs::remove_file(&self.temporary).ok();
-        }
-    }
+/// Whether a path still leads to the file that was opened there.
+pub(crate) fn is_still(path: &Path, file: &File) -> bool {
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    fs::metadata(path).map(identity).is_ok_and(|found| file.metadata().map(identity).is_ok_and(|own| own == found))
 }
 
 /// Hands a directory's entries to the disk.

@@ -162,7 +162,7 @@ pub(crate) struct DirectoryLock {
     /// `<data>/audit`
     pub(crate) audit: PathBuf,
     // The lock goes with the open file.
-    _file: File,
+    file: File,
 }
 
 impl DirectoryLock {
@@ -221,6 +221,13 @@ impl DirectoryLock {
         }
     }
 
+    /// Whether the directory is still the one that was locked: somebody may have removed it, or put another in its place.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        files::is_still(&self.audit.join("LOCK"), &self.file)
+            .then_some(())
+            .ok_or_else(|| StoreError::Gone { path: self.audit.clone() })
+    }
+
     pub(crate) fn rings(&self) -> PathBuf {
         self.audit.join("rings")
     }
@@ -235,7 +242,7 @@ impl DirectoryLock {
         let begun = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Self { audit, _file: file }),
+                Ok(()) => return Ok(Self { audit, file }),
                 Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => thread::sleep(LOCK_PATIENCE / 100),
                 Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: data.to_owned() }),
                 Err(TryLockError::Error(source)) => return Err(OpenError::io(&audit.join("LOCK"), source)),

@@ -18,7 +18,12 @@ use super::{
 };
 use crate::{lifecycle::Clock, model::Timestamp, telemetry::events::Chain};
 use source::Source;
-use std::{ops::ControlFlow, path::Path, sync::Arc, time::Duration};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Reads a log. Cheap to clone. Blocks its thread while it reads.
 #[derive(Debug, Clone)]
@@ -39,16 +44,30 @@ pub enum ReadError {
         why: String,
     },
     /// A record, or all from it on, cannot be read.
-    #[error("the audit log is damaged at record {seq}")]
+    #[error("the audit log is damaged at record {seq}; run `sidegate audit verify`, which says what is wrong")]
     Damaged {
         /// Its number.
         seq: u64,
+    },
+    /// A segment cannot be read.
+    #[error("the segment `{}` of the audit log is damaged; run `sidegate audit verify`, which says what is wrong", path.display())]
+    Segment {
+        /// Its directory.
+        path: PathBuf,
     },
 }
 
 impl From<StoreError> for ReadError {
     fn from(error: StoreError) -> Self {
-        Self::Store { why: Chain(&error).to_string() }
+        let is_damage = error.is_damage();
+        match error {
+            StoreError::Segment { path, .. } | StoreError::Panicked { path } | StoreError::Damaged { path, .. }
+                if is_damage =>
+            {
+                Self::Segment { path }
+            }
+            error => Self::Store { why: Chain(&error).to_string() },
+        }
     }
 }
 
@@ -87,6 +106,11 @@ impl Reader {
             ControlFlow::Break(())
         });
         look.ok().and(oldest)
+    }
+
+    /// The number of the last record that can be read.
+    pub fn last_seq(&self) -> u64 {
+        self.durable.get()
     }
 
     /// Calls `visit` with each record that the query asks for, in its order, until it breaks off. Follows the query's cursor;

@@ -8,9 +8,10 @@
 //!
 //! ```text
 //! HEAD                 the last record, noted with each commit
+//! KEY                  who signs, and in which epoch, where somebody does
 //! TOMBSTONE            what retention has removed
 //! GAPS                 runs of numbers that are missing and of which the log has a record
-//! seg-<first seq>/     ORIGIN, sled's files, SEALED once it is closed, and SUMMARIES a moment later
+//! seg-<first seq>/     ORIGIN, sled's files, SUMMARIES, and SEALED once it is closed
 //! seg-….corrupt-<time> a segment that was put aside
 //! seg-….deleting       a segment that is being removed
 //! ```
@@ -32,7 +33,7 @@ pub(crate) use head::{Anchor, Head, Looked};
 pub(crate) use origin::Origin;
 pub(crate) use seal::Tail;
 pub(crate) use segment::{PART_BYTES, Segment};
-pub(crate) use summaries::{Comparison, Summaries, SummariesWriter};
+pub(crate) use summaries::{Comparison, Expected, Gathered, Summaries};
 
 use super::{
     block::{Sealed, Summary},
@@ -48,7 +49,10 @@ use catalog::Slot;
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -58,9 +62,9 @@ pub(crate) enum StoreError {
     /// The file system.
     #[error("`{}` cannot be used", path.display())]
     Io { path: PathBuf, source: io::Error },
-    /// sled.
-    #[error("the segment `{}` failed", path.display())]
-    Segment { path: PathBuf, source: sled::Error },
+    /// sled. What it says of damage are words of its own making, so a log of `debug` has them and nobody else.
+    #[error("the segment `{}` {}", path.display(), said(error))]
+    Segment { path: PathBuf, error: sled::Error },
     /// sled panicked, which it does on some damaged files.
     #[error("the segment `{}` cannot be read: its files are damaged", path.display())]
     Panicked { path: PathBuf },
@@ -73,6 +77,9 @@ pub(crate) enum StoreError {
     /// A query still reads what would have to be put away.
     #[error("the segment `{}` is still being read", path.display())]
     Busy { path: PathBuf },
+    /// Somebody has taken away what is written to.
+    #[error("`{}` was removed or replaced while it was in use; put it back, or start again", path.display())]
+    Gone { path: PathBuf },
     /// Nothing can be written until the store has gone on in a new segment.
     #[error("no segment is open")]
     Closed,
@@ -82,17 +89,9 @@ impl StoreError {
     /// Whether files are not what they should be, and trying again would not help.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
-            // What sled makes up itself has one of these kinds and no number of the operating system. What a call has answered it hands
-            // on in copies, which have lost the number too.
-            Self::Segment { source: sled::Error::Io(error), .. } => {
-                let is_made_up = matches!(
-                    error.kind(),
-                    io::ErrorKind::Other | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
-                );
-                is_made_up && error.raw_os_error().is_none() && !database::is_lock(error)
-            }
+            Self::Segment { error: sled::Error::Io(error), .. } => is_made_up(error),
             Self::Panicked { .. } | Self::Damaged { .. } | Self::Segment { .. } => true,
-            Self::Io { .. } | Self::Manifest { .. } | Self::Busy { .. } | Self::Closed => false,
+            Self::Io { .. } | Self::Manifest { .. } | Self::Busy { .. } | Self::Gone { .. } | Self::Closed => false,
         }
     }
 
@@ -100,11 +99,25 @@ impl StoreError {
     pub(crate) fn is_full(&self) -> bool {
         let (Self::Io { source, .. }
         | Self::Manifest { source: ManifestError::Io(source), .. }
-        | Self::Segment { source: sled::Error::Io(source), .. }) = self
+        | Self::Segment { error: sled::Error::Io(source), .. }) = self
         else {
             return false;
         };
         matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
+/// What sled makes up itself has one of these kinds and no number of the operating system. What a call has answered it hands
+/// on in copies, which have lost the number too.
+fn is_made_up(error: &io::Error) -> bool {
+    let kinds = [io::ErrorKind::Other, io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidData];
+    kinds.contains(&error.kind()) && error.raw_os_error().is_none() && !database::is_lock(error)
+}
+
+fn said(error: &sled::Error) -> String {
+    match error {
+        sled::Error::Io(error) if !is_made_up(error) => format!("cannot be used: {error}"),
+        _ => "cannot be read: its files are damaged".to_owned(),
     }
 }
 
@@ -131,6 +144,8 @@ pub(crate) struct Store {
     active: ArcSwapOption<Segment>,
     head: Mutex<Head>,
     tombstone: Mutex<Option<Tombstone>>,
+    // The active segment was begun under another key: it is closed, so that a key and an epoch belong together.
+    key_changed: AtomicBool,
 }
 
 /// The writer's part.
@@ -181,8 +196,11 @@ impl Store {
         lock(&self.head).anchor()
     }
 
-    /// Whether the active segment has reached its size or its age.
+    /// Whether the active segment has reached its size or its age, or belongs to another key than what comes now.
     pub(crate) fn is_segment_due(&self) -> bool {
+        if self.key_changed.load(Ordering::Relaxed) {
+            return true;
+        }
         let Ok(active) = self.active() else { return false };
         let age = self.now().as_micros().saturating_sub(active.origin().created.as_micros());
         let due = i64::try_from(self.keeping.segment_age.as_micros()).unwrap_or(i64::MAX);
@@ -193,6 +211,7 @@ impl Store {
     /// `false` where there was nothing in it.
     pub(crate) fn rotate(&self, end: End, origin: &Origin) -> Result<bool, StoreError> {
         let active = self.active()?;
+        self.key_changed.store(false, Ordering::Relaxed);
         if end.seq < active.origin().first_seq {
             if origin.first_seq == active.origin().first_seq {
                 // Nothing is in it yet, however small segments are to be.
@@ -329,6 +348,13 @@ impl Store {
         let first_seq = self.first_seq();
         let Some(segment) = self.catalog.open(first_seq)? else { return Ok(None) };
         Ok(segment.summaries_from(first_seq, 1)?.into_iter().next())
+    }
+
+    /// Whether what is written to is still where it was opened.
+    pub(crate) fn check_place(&self) -> Result<(), StoreError> {
+        lock(&self.head).check_place()?;
+        // Without one, the store has failed already.
+        self.active.load_full().map_or(Ok(()), |active| active.check_place())
     }
 
     /// The number of the last record that retention has removed.

@@ -24,8 +24,7 @@ pub(super) struct Source<'s> {
 impl<'s> Source<'s> {
     pub(super) fn new(store: &'s Store, stretch: Stretch) -> Self {
         let file = store.catalog().summaries(&stretch);
-        let summarised =
-            stretch.manifest.as_ref().filter(|_| file.is_some()).map_or(0, |manifest| manifest.says.blocks_end);
+        let summarised = file.as_ref().and_then(Summaries::reaches).map_or(0, |(last_seq, ..)| last_seq);
         Self { store, stretch, file, summarised, segment: None }
     }
 

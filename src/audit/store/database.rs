@@ -57,12 +57,18 @@ pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
             Ok(Err(error)) if is_locked(&error) && Instant::now() < give_up => {
                 thread::sleep(Duration::from_millis(10));
             }
-            Ok(Err(source)) => return Err(StoreError::Segment { path: path.to_owned(), source }),
+            Ok(Err(error)) => return Err(self::failed(path, error)),
             // Also where a call fails while it gives up opening. What lasts is damage, and what passes is not.
             Err(_) if !panicked => panicked = true,
             Err(_) => return Err(StoreError::Panicked { path: path.to_owned() }),
         }
     }
+}
+
+/// What sled says is for those who look into it.
+pub(super) fn failed(path: &Path, error: sled::Error) -> StoreError {
+    tracing::debug!(event = "audit_segment_failed", path = %path.display(), %error, "sled has failed");
+    StoreError::Segment { path: path.to_owned(), error }
 }
 
 fn is_locked(error: &sled::Error) -> bool {

@@ -4,16 +4,14 @@ use super::{
     Segment, Store, StoreError, Stretch,
     catalog::{Slot, Summarised},
     lock, segment_path,
-    summaries::{self, Summaries},
+    summaries::{Appender, GROUP, Gathered, Summaries},
 };
 use crate::audit::{
+    chain::GENESIS,
     manifest::Manifest,
     quarantine::{self, Quarantined},
     retention::{self, Candidate, Retention, Tombstone},
 };
-
-/// Summaries that are read at a time.
-const STEP: usize = 256;
 
 impl Store {
     /// Removes what is too old or too much. Answers the tombstone where something was removed.
@@ -29,11 +27,35 @@ impl Store {
         });
         let closed: Vec<_> = closed.collect();
         let surplus = retention.surplus(&closed, sizes.iter().sum(), self.now(), keep_from);
+        let mut removed = 0;
         for stretch in stretches.iter().take(surplus) {
+            if self.is_damaged(stretch) {
+                // It is told and recorded first, and put aside: removing it would remove the trace of what was done to it.
+                break;
+            }
             self.remove_first(stretch)?;
+            removed += 1;
         }
         retention::load_ballast(&self.directory);
-        Ok(lock(&self.tombstone).clone().filter(|_| surplus > 0))
+        Ok(lock(&self.tombstone).clone().filter(|_| removed > 0))
+    }
+
+    /// Whether a closed segment does not hold what its manifest says, as far as its end tells; notes it where it does not. What only
+    /// cannot be opened now, on a full disk for one, is not damaged.
+    fn is_damaged(&self, stretch: &Stretch) -> bool {
+        let Some(manifest) = &stretch.manifest else { return false };
+        let why = match self.catalog.open(stretch.first_seq) {
+            Ok(Some(segment)) => match segment.ends_as(&manifest.says) {
+                Ok(true) => return false,
+                Ok(false) => "its last records are not those that its manifest names".to_owned(),
+                Err(error) if error.is_damage() => error.to_string(),
+                Err(_) => return false,
+            },
+            Ok(None) => return false,
+            Err(error) => return error.is_damage(),
+        };
+        self.catalog.note_damage(stretch.first_seq, why);
+        true
     }
 
     fn remove_first(&self, stretch: &Stretch) -> Result<(), StoreError> {
@@ -69,15 +91,19 @@ impl Store {
         for (first_seq, slot) in damaged {
             let path = segment_path(&self.directory, first_seq);
             let last_seq = slot.end.map_or(0, |end| end.seq);
+            let holds = |segment: &Segment| match slot.manifest.as_ref().map(|manifest| segment.ends_as(&manifest.says)) {
+                Some(Err(error)) if error.is_damage() => Ok(false),
+                said => said.unwrap_or(Ok(true)),
+            };
             let whole = |segment: &Segment| segment.tail().is_ok_and(|tail| tail.end().seq >= last_seq);
             match quarantine::open_segment(&path, now, whole) {
-                Ok((Some(_), _)) => {
+                Ok((Some(segment), _)) if holds(&segment)? => {
                     if let Some(slot) = slots.get_mut(&first_seq) {
                         slot.damage = None;
                     }
                     continue;
                 }
-                Ok((None, _)) => {}
+                Ok(_) => {}
                 Err(error) if error.is_damage() => {}
                 Err(error) => return Err(error),
             }
@@ -93,71 +119,106 @@ impl Store {
         self.catalog.lock().values().any(|slot| slot.damage.is_some() && slot.end.is_some())
     }
 
-    /// Writes the summaries of closed segments side by side where that was not done yet, one segment a call. Answers its number
-    /// where what was there was damaged.
+    /// Writes summaries side by side where that was not done yet: of one closed segment a call, or else of the active one as far as it
+    /// goes. Answers the number of the segment where what was there was damaged.
     ///
-    /// That opens the segment, which leaves a snapshot with sled: the next to open it waits less.
+    /// For a closed segment that opens it, which leaves a snapshot with sled: the next to open it waits less.
     pub(crate) fn summarise(&self) -> Result<Option<u64>, StoreError> {
         for stretch in self.catalog.stretches() {
-            let Some(manifest) = stretch.manifest.as_ref().map(|manifest| &manifest.says) else { continue };
-            if let Some(was_damaged) = self.wants_summaries(&stretch, manifest) {
-                let written = self.write_summaries(manifest);
-                // One that cannot be read will not be readable at the next look either.
-                if written.as_ref().err().is_none_or(StoreError::is_damage) {
-                    self.settle_summaries(stretch.first_seq);
-                }
-                return written.map(|()| was_damaged.then_some(stretch.first_seq));
+            let Some(was_damaged) = self.wants_summaries(&stretch) else { continue };
+            let written = self.extend_summaries(&stretch, was_damaged);
+            // What cannot be read will not be readable at the next look either.
+            let is_over = written.as_ref().err().is_none_or(StoreError::is_damage);
+            let settled = if stretch.manifest.is_some() { Summarised::Settled } else { Summarised::Unknown };
+            if is_over {
+                self.catalog.set_summarised(stretch.first_seq, settled);
             }
+            written?;
+            return Ok(was_damaged.then_some(stretch.first_seq));
         }
         Ok(None)
     }
 
-    /// Whether the file of a segment's summaries is to be written, and whether that is because of damage.
-    fn wants_summaries(&self, stretch: &Stretch, manifest: &Manifest) -> Option<bool> {
-        let summarised =
-            self.catalog.lock().get(&stretch.first_seq).map(|slot| (slot.summarised, slot.damage.is_some()));
-        match summarised? {
-            (Summarised::Settled, _) | (_, true) => None,
+    /// Whether there is something to write for a segment, and whether that is because of damage.
+    fn wants_summaries(&self, stretch: &Stretch) -> Option<bool> {
+        let slot = self.catalog.lock().get(&stretch.first_seq).cloned()?;
+        // One that a failure has closed waits for its manifest.
+        if slot.damage.is_some() || (slot.end.is_some() && slot.manifest.is_none()) {
+            return None;
+        }
+        match (slot.summarised, &stretch.manifest) {
+            (Summarised::Settled, _) => None,
             (Summarised::Damaged, _) => Some(true),
-            (Summarised::Unknown, _) => {
-                match Summaries::open(&segment_path(&self.directory, stretch.first_seq), manifest) {
-                    Ok(Some(_)) => {
-                        self.settle_summaries(stretch.first_seq);
-                        None
-                    }
-                    Ok(None) => Some(false),
-                    Err(_) => Some(true),
+            (Summarised::Unknown, None) => Some(false),
+            (Summarised::Unknown, Some(manifest)) => {
+                let is_there = manifest.says.blocks == 0 || self.catalog.summaries(stretch).is_some();
+                if is_there {
+                    self.catalog.set_summarised(stretch.first_seq, Summarised::Settled);
                 }
+                (!is_there).then_some(false)
             }
         }
     }
 
-    fn settle_summaries(&self, first_seq: u64) {
-        if let Some(slot) = self.catalog.lock().get_mut(&first_seq) {
-            slot.summarised = Summarised::Settled;
-        }
-    }
-
-    fn write_summaries(&self, manifest: &Manifest) -> Result<(), StoreError> {
-        let Some(segment) = self.catalog.open(manifest.first_seq)? else { return Ok(()) };
-        let path = segment_path(&self.directory, manifest.first_seq);
+    fn extend_summaries(&self, stretch: &Stretch, anew: bool) -> Result<(), StoreError> {
+        let Some(segment) = self.catalog.open(stretch.first_seq)? else { return Ok(()) };
+        let path = segment_path(&self.directory, stretch.first_seq);
         let failed = |source| StoreError::Io { path: path.clone(), source };
-        let mut out = summaries::replace(&path, &manifest.blocks_hash).map_err(failed)?;
-        let mut next = manifest.first_seq;
-        while next <= manifest.blocks_end {
-            let begun_at = next;
-            for stored in segment.stored_summaries_from(next, STEP)? {
-                let last_seq = segment.summary(&stored.bytes)?.last_seq();
-                if stored.first_seq != next || last_seq > manifest.blocks_end {
-                    break;
-                }
-                out.add(stored.first_seq, &stored.bytes).map_err(failed)?;
-                next = last_seq + 1;
-            }
-            if next == begun_at {
-                return Err(segment.damaged("a block is missing"));
-            }
+        let limit = stretch.manifest.as_ref().map(|manifest| manifest.says.blocks_end);
+        let mut known = Summaries::open(&path).filter(|_| !anew);
+        if let Some(summaries) = &known
+            && !summaries.fits(&segment)?
+        {
+            known = None;
         }
-        out.put().map_err(failed)
+        // The segment may hold more than is part of the log.
+        let reached = known.as_ref().and_then(Summaries::reaches).map(|(last_seq, ..)| last_seq);
+        let reached = reached.filter(|reached| limit.is_none_or(|limit| *reached <= limit));
+        let mut next = reached.map_or(stretch.first_seq, |reached| reached + 1);
+        let mut appender = None;
+        loop {
+            let group = segment.gather(next, limit.unwrap_or(u64::MAX))?;
+            if group.is_empty() || (limit.is_none() && !group.is_full()) {
+                break;
+            }
+            let appender = match &mut appender {
+                Some(appender) => appender,
+                None => appender
+                    .insert(Appender::after(&path, known.as_ref().filter(|_| reached.is_some())).map_err(failed)?),
+            };
+            appender.append(&group).map_err(failed)?;
+            next = group.last_seq() + 1;
+        }
+        match (limit, appender) {
+            (Some(limit), _) if next <= limit => Err(segment.damaged("a block is missing")),
+            (Some(_), Some(appender)) => appender.finish().map_err(failed),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Segment {
+    /// Whether it ends as a manifest says: with its last block and its last record.
+    fn ends_as(&self, says: &Manifest) -> Result<bool, StoreError> {
+        let last = self.summaries_back_from(says.blocks_end, 1)?;
+        let blocks_hash = match last.first() {
+            Some(last) if says.blocks > 0 => self.blocks_hash_at(last.first_seq)?,
+            _ => Some(GENESIS),
+        };
+        Ok(blocks_hash == Some(says.blocks_hash) && self.hash_at(says.last_seq)? == Some(says.end))
+    }
+
+    /// As many summaries as go together, from the block on that begins with this number, of blocks that end within the limit.
+    fn gather(&self, first_seq: u64, limit: u64) -> Result<Gathered, StoreError> {
+        let (mut gathered, mut next) = (Gathered::default(), first_seq);
+        for stored in self.stored_summaries_from(first_seq, GROUP)? {
+            let last_seq = self.summary(&stored.bytes)?.last_seq();
+            if stored.first_seq != next || last_seq > limit {
+                break;
+            }
+            gathered.add(&stored, last_seq);
+            next = last_seq + 1;
+        }
+        Ok(gathered)
     }
 }

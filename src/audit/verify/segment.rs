@@ -8,7 +8,7 @@ use crate::audit::{
     manifest::Manifest,
     quarantine,
     record::Record,
-    store::{Comparison, Origin, Segment, StoreError, SummariesWriter},
+    store::{Comparison, Expected, Gathered, Origin, Segment, StoreError, Summaries},
 };
 use crate::model::Timestamp;
 use std::path::Path;
@@ -34,8 +34,9 @@ struct Walk {
     blocks_hash: Hash,
     min_time: Timestamp,
     max_time: Timestamp,
-    // What the file of the summaries should hold, as far as that was read.
-    summaries: Option<SummariesWriter<Comparison>>,
+    // What the file of the summaries should hold: its groups, and the one that is being put together.
+    groups: Vec<Expected>,
+    group: Gathered,
 }
 
 impl Check<'_> {
@@ -53,16 +54,15 @@ impl Check<'_> {
             .map_err(|source| VerifyError::Io { path: copy.clone(), source })?;
         let whole =
             |segment: &Segment| segment.tail().is_ok_and(|tail| said.is_none_or(|said| tail.end().seq >= said.seq));
-        let summaries = manifest.map(|manifest| Comparison::with(&copy, &manifest.blocks_hash)).transpose();
-        let summaries = summaries.map_err(|source| VerifyError::Io { path: copy.clone(), source })?.flatten();
+        let summaries = Summaries::open(&copy);
         let opened = quarantine::open_segment(&copy, Timestamp::from_micros(0), whole);
         let walked = match opened {
             Ok((Some(segment), repaired)) => {
                 if repaired {
-                    let what = format!("`{}` opens without sled's snapshot only", display(path));
+                    let what = format!("`{}` can be read after a repair only, which the next start makes", display(path));
                     self.report.warnings.push(what);
                 }
-                self.walk(&segment, origin, manifest, summaries)
+                self.walk(&segment, origin, manifest)
             }
             Ok((None, _)) if said.is_none() => Ok(Walk::new(origin, None)),
             Ok((None, _)) => Err(Wrong(name, "its records are missing".to_owned())),
@@ -77,11 +77,8 @@ impl Check<'_> {
         });
         match walked {
             Ok(walk) => {
-                let summaries = walk.summaries.map(SummariesWriter::finish);
-                if summaries.is_some_and(|compared| !compared.is_ok_and(Comparison::is_same)) {
-                    let what =
-                        "the file `SUMMARIES` says something else than its blocks: remove it, and it is made anew";
-                    self.report.problem(name, Some(name), what);
+                if let Some(summaries) = summaries {
+                    self.summaries(name, &summaries, &walk);
                 }
                 Ok(Some(walk.end))
             }
@@ -92,14 +89,28 @@ impl Check<'_> {
         }
     }
 
-    fn walk(
-        &mut self,
-        segment: &Segment,
-        origin: &Origin,
-        manifest: Option<&Manifest>,
-        summaries: Option<SummariesWriter<Comparison>>,
-    ) -> Result<Walk, Wrong> {
-        let mut walk = Walk { summaries, ..Walk::new(origin, manifest.map(|manifest| manifest.last_seq)) };
+    /// The file that queries look at first.
+    fn summaries(&mut self, name: u64, summaries: &Summaries, walk: &Walk) {
+        let rest = (!walk.group.is_empty()).then(|| walk.group.expected());
+        let expected: Vec<Expected> = walk.groups.iter().copied().chain(rest).collect();
+        match summaries.compare(&expected) {
+            Comparison::Same => {}
+            Comparison::Unreadable => {
+                let what = format!(
+                    "`SUMMARIES` of the segment of record {name} is damaged; it is made anew when a query needs it"
+                );
+                self.report.warnings.push(what);
+            }
+            Comparison::Different => {
+                let what =
+                    "the file `SUMMARIES`, which queries look at first, says something else than its blocks; remove it";
+                self.report.problem(name, Some(name), what);
+            }
+        }
+    }
+
+    fn walk(&mut self, segment: &Segment, origin: &Origin, manifest: Option<&Manifest>) -> Result<Walk, Wrong> {
+        let mut walk = Walk::new(origin, manifest.map(|manifest| manifest.last_seq));
         while walk.next <= walk.limit {
             let begun_at = walk.next;
             let stored = segment.stored_summaries_from(walk.next, STEP).map_err(|error| at(begun_at, &error))?;
@@ -120,13 +131,13 @@ impl Check<'_> {
                     walk.blocks += 1;
                     walk.blocks_end = walk.next - 1;
                     walk.blocks_hash = link_block(&walk.blocks_hash, &bytes, &stored.bytes);
-                    if let Some(summaries) = &mut walk.summaries {
-                        // A comparison takes everything.
-                        drop(summaries.add(stored.first_seq, &stored.bytes));
-                    }
                     if walk.blocks_hash != stored.hash {
                         let what = "the hash over the blocks is another from its block on".to_owned();
                         return Err(Wrong(block.header.first_seq, what));
+                    }
+                    walk.group.add(&stored, walk.blocks_end);
+                    if walk.group.is_full() {
+                        walk.groups.push(std::mem::take(&mut walk.group).expected());
                     }
                 }
             }
@@ -236,7 +247,8 @@ impl Walk {
             blocks_hash: GENESIS,
             min_time: Timestamp::from_micros(i64::MAX),
             max_time: Timestamp::from_micros(i64::MIN),
-            summaries: None,
+            groups: Vec::new(),
+            group: Gathered::default(),
         }
     }
 
@@ -280,7 +292,6 @@ fn at(seq: u64, error: &StoreError) -> Wrong {
 fn error_text(error: &StoreError) -> String {
     match error {
         StoreError::Damaged { what, .. } => (*what).to_owned(),
-        StoreError::Segment { source, .. } => format!("sled cannot read it: {source}"),
         _ => "its files are damaged".to_owned(),
     }
 }
