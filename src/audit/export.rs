@@ -9,7 +9,11 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Kind, Query, Reader, Record, fields, query::DEFAULT_LIMIT, reader::ReadError};
+use super::{
+    Kind, Query, Reader, Record, fields,
+    query::{DEFAULT_LIMIT, QueryError},
+    reader::ReadError,
+};
 use crate::model::Decision;
 use serde::de::IgnoredAny;
 use std::{
@@ -63,6 +67,14 @@ pub struct Export {
     /// Goes on where an earlier export broke off: only what comes after this record in the order asked for, and no second head.
     /// Nothing where the log does not go so far.
     pub after_seq: Option<u64>,
+}
+
+impl Export {
+    /// Reads the parameter `after_seq`.
+    pub fn after(value: &str) -> Result<u64, QueryError> {
+        let (name, expected) = ("after_seq", "the number of a record");
+        value.parse().map_err(|_| QueryError::Value { name, value: value.to_owned(), expected })
+    }
 }
 
 /// Why an export ends early.

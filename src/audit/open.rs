@@ -113,6 +113,14 @@ pub enum OpenError {
     /// The key that is to sign cannot be used.
     #[error("`audit.signing_key`")]
     Key(#[source] KeyError),
+    /// The file that checkpoints are to be appended to cannot be made.
+    #[error("`audit.checkpoint.file`: `{}` cannot be written; make its directory, or name another file", path.display())]
+    CheckpointFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The address that checkpoints are to be posted to cannot be used.
     #[error("`audit.checkpoint.webhook`: `{address}` is no plain `http` address")]
     Webhook {
@@ -130,6 +138,11 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether a setting is to blame, and not what was found in the data directory.
+    pub const fn is_of_a_setting(&self) -> bool {
+        matches!(self, Self::Key(_) | Self::CheckpointFile { .. } | Self::Webhook { .. })
+    }
+
     /// Sorts what the system says.
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();

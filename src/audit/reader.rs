@@ -14,7 +14,7 @@ use super::{
     query::{Order, Query},
     record::Malformed,
     shared::Durable,
-    store::{Keeping, Store, StoreError, Stretch},
+    store::{Keeping, Store, StoreError, Stretch, segment_path},
 };
 use crate::{lifecycle::Clock, model::Timestamp, telemetry::events::Chain};
 use source::Source;
@@ -44,10 +44,15 @@ pub enum ReadError {
         why: String,
     },
     /// A record, or all from it on, cannot be read.
-    #[error("the audit log is damaged at record {seq}; run `sidegate audit verify`, which says what is wrong")]
+    #[error(
+        "record {seq} cannot be read: the segment `{}` of the audit log is damaged; run `sidegate audit verify`, which says what is wrong",
+        path.display()
+    )]
     Damaged {
         /// Its number.
         seq: u64,
+        /// The directory of its segment.
+        path: PathBuf,
     },
     /// A segment cannot be read.
     #[error("the segment `{}` of the audit log is damaged; run `sidegate audit verify`, which says what is wrong", path.display())]
@@ -205,7 +210,7 @@ impl Scan<'_> {
                 next = summary.last_seq() + 1;
             }
             if next == begun_at {
-                return Err(Stop::Failed(ReadError::Damaged { seq: next }));
+                return Err(self.damaged(next));
             }
         }
         Ok(())
@@ -247,10 +252,15 @@ impl Scan<'_> {
                 next = summary.first_seq - 1;
             }
             if next == begun_at {
-                return Err(Stop::Failed(ReadError::Damaged { seq: next }));
+                return Err(self.damaged(next));
             }
         }
         Ok(())
+    }
+
+    fn damaged(&self, seq: u64) -> Stop {
+        let first_seq = self.store.catalog().at_or_before(seq).map_or(seq, |stretch| stretch.first_seq);
+        damaged(self.store, first_seq, seq)
     }
 
     /// Whether a segment may hold what is looked for, as far as its manifest says.
@@ -282,13 +292,18 @@ impl Scan<'_> {
 
     fn visit(&self, seq: u64, record: &Result<Record<'_>, Malformed>, visit: &mut Visit<'_>) -> Result<(), Stop> {
         let Ok(record) = record else {
-            return Err(Stop::Failed(ReadError::Damaged { seq }));
+            return Err(self.damaged(seq));
         };
         if self.query.matches(record) && visit(record).is_break() {
             return Err(Stop::Enough);
         }
         Ok(())
     }
+}
+
+/// A record of the segment that begins with `first_seq` cannot be read.
+fn damaged(store: &Store, first_seq: u64, seq: u64) -> Stop {
+    Stop::Failed(ReadError::Damaged { seq, path: segment_path(store.directory(), first_seq) })
 }
 
 /// A segment that is gone ends its own part of the scan only.

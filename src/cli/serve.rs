@@ -70,6 +70,9 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     if args.check_config {
+        if let Err(error) = app::check(&settings) {
+            return output::fail(ExitCode::Usage, &error);
+        }
         return output::finish("the configuration is good\n", ExitCode::Done);
     }
     let log = &settings.telemetry;
@@ -85,6 +88,7 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
             set::show(error.diagnostics());
             output::fail(ExitCode::PolicyErrors, &error)
         }
+        Err(error) if error.is_of_a_setting() => output::fail(ExitCode::Usage, &error),
         Err(error) => output::fail(ExitCode::Failed, &error),
     }
 }

@@ -1,7 +1,7 @@
 //! Where a scan finds the summaries and the blocks of one segment: in the file of its summaries as far as that reaches, else in the
 //! segment itself, which is opened only once something of it is asked for.
 
-use super::{ReadError, Stop};
+use super::{Stop, damaged};
 use crate::audit::{
     block::{Block, Summary},
     store::{Segment, Store, Stretch, Summaries},
@@ -34,7 +34,7 @@ impl<'s> Source<'s> {
             return Ok(None);
         }
         let Some(bytes) = self.segment()?.hot_at(seq)? else { return Ok(None) };
-        Ok(Some(decode(&bytes, seq)?).filter(|block| block.header.last_seq() >= seq))
+        Ok(Some(self.decode(&bytes, seq)?).filter(|block| block.header.last_seq() >= seq))
     }
 
     /// Some summaries, in order, from the block on that holds this record.
@@ -59,7 +59,8 @@ impl<'s> Source<'s> {
     /// The block that begins with this record.
     pub(super) fn block(&mut self, first_seq: u64) -> Result<Block, Stop> {
         let bytes = self.segment()?.block(first_seq)?;
-        decode(&bytes.ok_or(Stop::Failed(ReadError::Damaged { seq: first_seq }))?, first_seq)
+        let bytes = bytes.ok_or_else(|| damaged(self.store, self.stretch.first_seq, first_seq))?;
+        self.decode(&bytes, first_seq)
     }
 
     fn around(&mut self, seq: u64) -> Option<Vec<Summary>> {
@@ -88,8 +89,8 @@ impl<'s> Source<'s> {
             opened => opened?.ok_or(Stop::Removed),
         }
     }
-}
 
-fn decode(bytes: &[u8], seq: u64) -> Result<Block, Stop> {
-    Block::decode(bytes).map_err(|_| Stop::Failed(ReadError::Damaged { seq }))
+    fn decode(&self, bytes: &[u8], seq: u64) -> Result<Block, Stop> {
+        Block::decode(bytes).map_err(|_| damaged(self.store, self.stretch.first_seq, seq))
+    }
 }

@@ -271,8 +271,8 @@ fn the_file_of_summaries_follows_its_segment_and_damage_to_it_is_noticed_and_men
 
     let path = segment_path(directory.path(), 1).join("SUMMARIES");
     let whole = fs::read(&path).unwrap();
-    let step = whole.len() / 150;
-    for at in (0..70).chain((70..whole.len()).step_by(step)).chain(whole.len() - 20..whole.len()) {
+    let step = whole.len() / 40;
+    for at in (0..70).step_by(3).chain((70..whole.len()).step_by(step)).chain([whole.len() - 1]) {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x10;
         fs::write(&path, &damaged).unwrap();

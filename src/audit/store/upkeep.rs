@@ -29,7 +29,8 @@ impl Store {
         let surplus = retention.surplus(&closed, sizes.iter().sum(), self.now(), keep_from);
         let mut removed = 0;
         for stretch in stretches.iter().take(surplus) {
-            if self.is_damaged(stretch) {
+            // On a full disk sled opens nothing, and may panic over it: room comes first there.
+            if retention::has_room(&self.directory) && self.is_damaged(stretch) {
                 // It is told and recorded first, and put aside: removing it would remove the trace of what was done to it.
                 break;
             }
@@ -41,15 +42,14 @@ impl Store {
     }
 
     /// Whether a closed segment does not hold what its manifest says, as far as its end tells; notes it where it does not. What only
-    /// cannot be opened now, on a full disk for one, is not damaged.
+    /// cannot be opened now is not damaged.
     fn is_damaged(&self, stretch: &Stretch) -> bool {
         let Some(manifest) = &stretch.manifest else { return false };
         let why = match self.catalog.open(stretch.first_seq) {
             Ok(Some(segment)) => match segment.ends_as(&manifest.says) {
-                Ok(true) => return false,
                 Ok(false) => "its last records are not those that its manifest names".to_owned(),
                 Err(error) if error.is_damage() => error.to_string(),
-                Err(_) => return false,
+                Ok(true) | Err(_) => return false,
             },
             Ok(None) => return false,
             Err(error) => return error.is_damage(),
@@ -91,7 +91,8 @@ impl Store {
         for (first_seq, slot) in damaged {
             let path = segment_path(&self.directory, first_seq);
             let last_seq = slot.end.map_or(0, |end| end.seq);
-            let holds = |segment: &Segment| match slot.manifest.as_ref().map(|manifest| segment.ends_as(&manifest.says)) {
+            let holds = |segment: &Segment| match slot.manifest.as_ref().map(|manifest| segment.ends_as(&manifest.says))
+            {
                 Some(Err(error)) if error.is_damage() => Ok(false),
                 said => said.unwrap_or(Ok(true)),
             };

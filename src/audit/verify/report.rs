@@ -94,7 +94,7 @@ impl Report {
     pub(super) fn finish(mut self) -> Self {
         for (index, more) in std::mem::take(&mut self.alike).into_values().filter(|(_, more)| *more > 0) {
             if let Some(problem) = self.problems.get_mut(index) {
-                problem.what.push_str(&format!("; the same holds for {more} more"));
+                problem.what = format!("{}; the same holds for {more} more", problem.what);
             }
         }
         self.problems.sort_by_key(|problem| problem.seq);

@@ -59,7 +59,8 @@ impl Check<'_> {
         let walked = match opened {
             Ok((Some(segment), repaired)) => {
                 if repaired {
-                    let what = format!("`{}` can be read after a repair only, which the next start makes", display(path));
+                    let what =
+                        format!("`{}` can be read after a repair only, which the next start makes", display(path));
                     self.report.warnings.push(what);
                 }
                 self.walk(&segment, origin, manifest)

@@ -114,7 +114,13 @@ fn items(body: &[u8], form: Form) -> Result<Items<'_>, ApiError> {
     let read = |(number, line)| {
         serde_json::from_slice(line)
             // To the parser, each line is the first.
-            .map_err(|error| ApiError::malformed(ApiError::from(error).message.replace(" at line 1 column ", &format!(" at line {} column ", number + 1))))
+            .map_err(|error| {
+                ApiError::malformed(
+                    ApiError::from(error)
+                        .message
+                        .replace(" at line 1 column ", &format!(" at line {} column ", number + 1)),
+                )
+            })
     };
     Ok(Items::Many(lines.map(read).collect::<Result<_, _>>()?))
 }
