@@ -159,7 +159,9 @@ fn what_was_changed_is_there_after_opening_again() {
     let given = world.directory.assign(&north, "lena", Manner::Replace, &until).unwrap();
     let session = world.directory.login(&operator(), &Login { user: "lena".to_owned(), ..Login::default() }).unwrap();
     world.directory.login(&operator(), &Login { user: "mona".to_owned(), ..Login::default() }).unwrap();
-    let invited = world.directory.invite(&north, &json!({ "email": "new@8move.example", "assignments": { "roles": ["finance"] } }));
+    let invited = world
+        .directory
+        .invite(&north, &json!({ "email": "new@8move.example", "assignments": { "roles": ["finance"] } }));
     let (invited, world) = (invited.unwrap(), world.again());
     let Found::Account(found) = world.directory.read_user(&operator(), "lena").unwrap() else { panic!() };
     assert_eq!(found.places, given.places);
@@ -168,10 +170,14 @@ fn what_was_changed_is_there_after_opening_again() {
     assert_eq!(world.decide("lena", "view", "order", Some("north"), at(30 * DAY)), "user_expired");
     let Found::Declared(_, logins) = world.directory.read_user(&operator(), "mona").unwrap() else { panic!() };
     assert_eq!(logins, Some(Logins { first: at(0), last: at(0) }));
-    let page = world.directory.list_sessions(&operator(), &SessionQuery { limit: 9, open: Some(true), ..SessionQuery::default() });
+    let page = world
+        .directory
+        .list_sessions(&operator(), &SessionQuery { limit: 9, open: Some(true), ..SessionQuery::default() });
     let open: Vec<_> = page.unwrap().sessions.iter().map(|session| session.user.clone()).collect();
     assert_eq!(open, ["mona", "lena"]);
-    assert!(world.directory.end_session(&Call { actor: Actor::Application("shop"), ..operator() }, &session.id).is_ok());
+    assert!(
+        world.directory.end_session(&Call { actor: Actor::Application("shop"), ..operator() }, &session.id).is_ok()
+    );
     let token = world.directory.token(&invited);
     let body = json!({ "token": token, "first_name": "Nora", "last_name": "New" });
     let accepted = world.directory.accept_invitation(&Call { actor: Actor::Application("shop"), ..operator() }, &body);
@@ -183,7 +189,8 @@ fn what_was_changed_is_there_after_opening_again() {
 fn every_problem_of_a_user_is_told_at_once_with_its_place() {
     // Names the rules propeller-required, propeller-email-fixed and propeller-after-save.
     let world = World::of("propeller");
-    let wrong = json!({ "id": " x", "email": "nobody", "gender": "X", "phone": "abc", "language": "x", "roles": [], "hat": 1 });
+    let wrong =
+        json!({ "id": " x", "email": "nobody", "gender": "X", "phone": "abc", "language": "x", "roles": [], "hat": 1 });
     let mut found = pointers(world.directory.create_user(&operator(), &wrong).unwrap_err());
     found.sort();
     let wanted = ["/email", "/first_name", "/gender", "/hat", "/id", "/language", "/last_name", "/phone", "/roles"];
@@ -193,7 +200,11 @@ fn every_problem_of_a_user_is_told_at_once_with_its_place() {
         "phone": "+31 20 123 4567", "job": "Buyer", "activation": "none",
     });
     let kim = world.directory.create_user(&operator(), &full).unwrap();
-    assert_eq!((kim.language.as_str(), kim.places.len()), ("en", 0), "the language of the system, and nothing assigned");
+    assert_eq!(
+        (kim.language.as_str(), kim.places.len()),
+        ("en", 0),
+        "the language of the system, and nothing assigned"
+    );
     let change = json!({ "email": "other@propeller.example" });
     assert_eq!(pointers(world.directory.change_user(&operator(), &kim.id, &change).unwrap_err()), ["/email"]);
     let same = json!({ "email": "kim@propeller.example", "job": null, "middle_name": "Jo" });
@@ -232,9 +243,7 @@ fn what_git_declares_is_read_only_and_keeps_its_name() {
 fn an_id_belongs_to_one_family() {
     // Names the rule omc-family.
     let world = World::of("omc");
-    let of = |family: &str| {
-        json!({ "id": "kai", "email": format!("kai-{family}@omc.example"), "first_name": "K", "last_name": "A", "family": family })
-    };
+    let of = |family: &str| json!({ "id": "kai", "email": format!("kai-{family}@omc.example"), "first_name": "K", "last_name": "A", "family": family });
     world.directory.create_user(&operator(), &of("store-app")).unwrap();
     let refused = world.directory.create_user(&operator(), &of("backoffice")).unwrap_err();
     assert_eq!(refused.code(), "user_exists");
@@ -247,7 +256,8 @@ fn an_id_belongs_to_one_family() {
 fn channels_are_given_and_taken_one_by_one_and_count_at_once() {
     // Names the rule omc-channel-grant.
     let world = World::of("omc");
-    let nia = json!({ "id": "nia", "email": "nia@omc.example", "first_name": "N", "last_name": "A", "activation": "none" });
+    let nia =
+        json!({ "id": "nia", "email": "nia@omc.example", "first_name": "N", "last_name": "A", "activation": "none" });
     world.directory.create_user(&user("hugo"), &nia).unwrap();
     let give = |what| world.directory.assign(&user("hugo"), "nia", Manner::Give, &what).unwrap();
     give(json!({ "roles": ["customer_service"] }));
@@ -257,11 +267,14 @@ fn channels_are_given_and_taken_one_by_one_and_count_at_once() {
         let channel = crate::model::Value::Entity { ty: "channel".into(), id: "web-fr".into() };
         let attributes = [("channel".into(), channel)];
         let resource = Resource { ty: "order", id: "o-1", attributes: &attributes };
-        let request = Request { action: "read", resource, tenant: None, context: &[], subject_attributes: &[], time: at(1) };
+        let request =
+            Request { action: "read", resource, tenant: None, context: &[], subject_attributes: &[], time: at(1) };
         decide(&snapshot.program, Subject::User(found), &request).decision.is_allow()
     };
     assert!(!may(&world));
-    let given = give(json!({ "attributes": { "channels": ["web-fr", { "value": "web-uk", "until": "2027-02-01T00:00:00Z" }] } }));
+    let given = give(
+        json!({ "attributes": { "channels": ["web-fr", { "value": "web-uk", "until": "2027-02-01T00:00:00Z" }] } }),
+    );
     assert!(may(&world));
     assert_eq!(given.places[0].given.iter().filter(|given| given.kind == GivenKind::Value).count(), 2);
     let unknown = json!({ "attributes": { "channels": ["web-de"] } });
@@ -269,7 +282,10 @@ fn channels_are_given_and_taken_one_by_one_and_count_at_once() {
         pointers(world.directory.assign(&user("hugo"), "nia", Manner::Give, &unknown).unwrap_err()),
         ["/attributes/channels/0"]
     );
-    world.directory.assign(&user("hugo"), "nia", Manner::Take, &json!({ "attributes": { "channels": ["web-fr"] } })).unwrap();
+    world
+        .directory
+        .assign(&user("hugo"), "nia", Manner::Take, &json!({ "attributes": { "channels": ["web-fr"] } }))
+        .unwrap();
     assert!(!may(&world));
 }
 
@@ -279,12 +295,16 @@ fn a_link_that_will_not_do_has_a_code_of_its_own() {
     let world = World::of("8move");
     let north = Call { tenant: Some("north"), ..user("ada") };
     let invite = |email: &str| {
-        let body = json!({ "email": email, "first_name": "A", "last_name": "B", "assignments": { "roles": ["warehouse"] } });
+        let body =
+            json!({ "email": email, "first_name": "A", "last_name": "B", "assignments": { "roles": ["warehouse"] } });
         world.directory.invite(&north, &body).unwrap()
     };
     let accept = |token: &str, now: Timestamp| {
         let call = Call { actor: Actor::Application("shop"), now, ..operator() };
-        world.directory.accept_invitation(&call, &json!({ "token": token })).map_err(|refusal| refusal.code().to_owned())
+        world
+            .directory
+            .accept_invitation(&call, &json!({ "token": token }))
+            .map_err(|refusal| refusal.code().to_owned())
     };
     let first = invite("one@8move.example");
     assert_eq!(world.decide(&first.user, "view", "order", None, at(0)), "user_invited");
@@ -331,11 +351,22 @@ fn sessions_end_with_what_they_rest_on() {
     // Names the rules backbone-login and backbone-removal.
     let world = World::of("backbone");
     let acme = Call { tenant: Some("acme"), ..user("bea") };
-    let body = json!({ "email": "joe@backbone.example", "first_name": "Joe", "last_name": "Doe", "activation": "none" });
+    let body =
+        json!({ "email": "joe@backbone.example", "first_name": "Joe", "last_name": "Doe", "activation": "none" });
     let joe = world.directory.create_user(&operator(), &body).unwrap();
-    let erp = |seconds: i64| Call { actor: Actor::Application("erp"), tenant: Some("acme"), now: at(seconds * 1_000_000), ..operator() };
-    let login = |seconds: i64| world.directory.login(&erp(seconds), &Login { user: joe.id.clone(), ..Login::default() }).unwrap();
-    world.directory.assign(&Call { tenant: Some("acme"), ..operator() }, &joe.id, Manner::Give, &json!({ "roles": ["member"] })).unwrap();
+    let erp = |seconds: i64| Call {
+        actor: Actor::Application("erp"),
+        tenant: Some("acme"),
+        now: at(seconds * 1_000_000),
+        ..operator()
+    };
+    let login = |seconds: i64| {
+        world.directory.login(&erp(seconds), &Login { user: joe.id.clone(), ..Login::default() }).unwrap()
+    };
+    world
+        .directory
+        .assign(&Call { tenant: Some("acme"), ..operator() }, &joe.id, Manner::Give, &json!({ "roles": ["member"] }))
+        .unwrap();
     let sessions = |world: &World| {
         let query = SessionQuery { user: Some(joe.id.clone()), limit: 10, ..SessionQuery::default() };
         let page = world.directory.list_sessions(&operator(), &query).unwrap();
@@ -351,7 +382,11 @@ fn sessions_end_with_what_they_rest_on() {
     let third = login(200);
     world.directory.heartbeat(at(1000 * 1_000_000), &third.id).unwrap();
     assert_eq!(world.directory.tidy_sessions(at(2799 * 1_000_000)).unwrap(), (0, 0));
-    assert_eq!(world.directory.tidy_sessions(at(2800 * 1_000_000)).unwrap(), (1, 0), "30 minutes after the last sign of life");
+    assert_eq!(
+        world.directory.tidy_sessions(at(2800 * 1_000_000)).unwrap(),
+        (1, 0),
+        "30 minutes after the last sign of life"
+    );
     assert_eq!(sessions(&world)[0], (Some(Ended::Idle), 2600.0));
     assert_eq!(world.directory.tidy_sessions(at(200 * DAY)).unwrap(), (0, 3), "kept for 90 days");
     assert_eq!(sessions(&world), []);
@@ -375,7 +410,10 @@ fn a_record_says_who_changed_what_from_what_to_what() {
     world.directory.create_user(&north, &lena()).unwrap();
     world.directory.assign(&north, "lena", Manner::Give, &json!({ "roles": ["manager"], "why": "new" })).unwrap();
     let event = world.last_event();
-    assert_eq!((event.actor.as_str(), event.action.as_str(), event.user.as_str(), event.allowed), ("ada", "give", "lena", true));
+    assert_eq!(
+        (event.actor.as_str(), event.action.as_str(), event.user.as_str(), event.allowed),
+        ("ada", "give", "lena", true)
+    );
     assert_eq!(event.before, Some(json!({})));
     let after = event.after.expect("something");
     assert_eq!(after["assignments"][0]["roles"][0]["role"], "manager");
@@ -390,12 +428,16 @@ fn users_are_found_filtered_and_sorted_page_by_page() {
     // Names the rules 8move-directory, omc-search and propeller-columns.
     let world = World::of("8move");
     let north = Call { tenant: Some("north"), ..operator() };
-    for (n, (first, role)) in [("Zoe", "warehouse"), ("adam", "finance"), ("Bea", "warehouse")].into_iter().enumerate() {
+    for (n, (first, role)) in [("Zoe", "warehouse"), ("adam", "finance"), ("Bea", "warehouse")].into_iter().enumerate()
+    {
         let body = json!({ "id": format!("u{n}"), "email": format!("{first}@8move.example"), "first_name": first,
             "last_name": "Test", "activation": "none" });
         let now = at(i64::try_from(n).unwrap() * 1_000_000);
         world.directory.create_user(&Call { now, ..operator() }, &body).unwrap();
-        world.directory.assign(&Call { now, ..north }, &format!("u{n}"), Manner::Give, &json!({ "roles": [role] })).unwrap();
+        world
+            .directory
+            .assign(&Call { now, ..north }, &format!("u{n}"), Manner::Give, &json!({ "roles": [role] }))
+            .unwrap();
     }
     let all = |query: UserQuery| {
         let (mut ids, mut query) = (Vec::new(), UserQuery { limit: 2, ..query });
@@ -414,11 +456,17 @@ fn users_are_found_filtered_and_sorted_page_by_page() {
     let search = |text: &str| all(UserQuery { search: Some(text.to_owned()), ..UserQuery::default() });
     assert_eq!(search("TEST bea"), ["u2"]);
     assert_eq!(search("haddad"), ["mona"], "declared users stand in the same list");
-    let of_role = |role: &str| all(UserQuery { role: Some(role.to_owned()), tenant: Some("north".to_owned()), ..UserQuery::default() });
+    let of_role = |role: &str| {
+        all(UserQuery { role: Some(role.to_owned()), tenant: Some("north".to_owned()), ..UserQuery::default() })
+    };
     assert_eq!(of_role("warehouse"), ["u0", "u2", "wes"]);
     let suspended = all(UserQuery { status: Some(crate::model::Status::Suspended), ..UserQuery::default() });
     assert_eq!(suspended, ["sue"]);
-    let module = all(UserQuery { module: Some("settings".to_owned()), tenant: Some("south".to_owned()), ..UserQuery::default() });
+    let module = all(UserQuery {
+        module: Some("settings".to_owned()),
+        tenant: Some("south".to_owned()),
+        ..UserQuery::default()
+    });
     assert_eq!(module, ["ada"]);
     assert_eq!(all(UserQuery::default()).len(), 12);
 }
