@@ -1,7 +1,7 @@
 //! Users: who is who. Holds the in-memory subjects that deciders read.
 
 use crate::{
-    engine::{BoundUser, Outcome, Program, Prospects, Subject, decide},
+    engine::{Binder, BoundUser, Outcome, Program, Prospects, Subject, decide},
     model::{Request, User},
 };
 use std::{collections::HashMap, sync::Arc};
@@ -18,7 +18,8 @@ pub struct Subjects {
 impl Subjects {
     /// Binds users to a program.
     pub fn bind<'u>(program: &Program, users: impl IntoIterator<Item = &'u Arc<User>>) -> Self {
-        let mut users: Vec<_> = users.into_iter().map(|user| BoundUser::new(program, user)).collect();
+        let mut binder = Binder::new(program);
+        let mut users: Vec<_> = users.into_iter().map(|user| binder.bind(user)).collect();
         users.sort_by(|one, other| one.id().cmp(other.id()));
         users.dedup_by(|one, other| one.id() == other.id());
         let places = (0..).zip(&users).map(|(place, user)| (user.id().into(), place)).collect();
@@ -56,5 +57,92 @@ impl Subjects {
             let outcome = decide(program, Subject::User(user), request);
             outcome.decision.is_allow().then_some((user, outcome))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{Resource, Timestamp, Value},
+        policy::{Files, Options, compile},
+    };
+    use std::borrow::Cow;
+
+    /// Each asks for something else of what is known before anybody is asked about, and of what is not.
+    const CONDITIONS: &[&str] = &[
+        "resource has owner && resource.owner == principal",
+        "resource has owner && resource.owner in Role::\\\"boss\\\"",
+        "resource has owner && resource.owner has desk && resource.owner.desk == \\\"a\\\"",
+        "context has tenant && context.tenant == \\\"north\\\"",
+        "resource has status && resource.status == \\\"open\\\"",
+        "!(resource has status) || principal in Role::\\\"boss\\\"",
+        "principal has desk && resource has status && resource.status == principal.desk",
+        "if resource has owner then principal == resource.owner else false",
+        "resource in Module::\\\"m0\\\" && resource has status",
+        "principal is User && resource has owner && resource.owner is User",
+    ];
+
+    /// Who is left out before anybody is asked about would have been denied.
+    #[test]
+    fn who_is_allowed_is_whom_a_decision_allows() {
+        let mut set = String::from(
+            "policy_set: s\ntenancy: required\ntenants: [north, south]\nlevels: { view: [view] }\nuser_attributes: { desk: String }\nmodules:\n",
+        );
+        let modules = 0..CONDITIONS.len();
+        set.extend(
+            modules
+                .clone()
+                .map(|n| format!("  m{n}: {{ resources: {{ r{n}: {{ owner: User, status: String }} }} }}\n")),
+        );
+        set.push_str("conditions:\n");
+        set.extend((0..).zip(CONDITIONS).map(|(n, text)| format!("  c{n}: {{ cedar: \"{text}\" }}\n")));
+        let cells: Vec<_> = modules.clone().map(|n| format!("m{n}: {{ level: view, when: c{n} }}")).collect();
+        set += &format!(
+            "roles:\n  clerk: {{ grants: {{ {} }} }}\n  boss: {{ includes: [clerk] }}\n  guest: {{ grants: {{ m0: view }} }}\nusers:\n",
+            cells.join(", ")
+        );
+        for (user, desk, roles) in [
+            ("ada", "a", "north: [clerk]"),
+            ("bob", "open", "north: [boss], south: [clerk]"),
+            ("cas", "b", "south: [boss]"),
+            ("dan", "a", "south: [guest]"),
+        ] {
+            set += &format!(
+                "  {user}: {{ name: U, email: u@demo.example, attributes: {{ desk: {desk} }}, roles: {{ {roles} }} }}\n"
+            );
+        }
+        let files = Files::from_parts("set", vec![("set.yaml".to_owned(), set)]).unwrap();
+        let snapshot = compile(&files, &Options::default()).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
+        let text = |value: &'static str| Value::String(Cow::Borrowed(value));
+        let (mut allowed, mut asked) = (0, 0);
+        for module in modules {
+            for attributes in [
+                vec![],
+                vec![(Cow::Borrowed("owner"), text("ada"))],
+                vec![(Cow::Borrowed("owner"), text("bob")), (Cow::Borrowed("status"), text("open"))],
+                vec![(Cow::Borrowed("status"), text("a"))],
+                vec![(Cow::Borrowed("status"), Value::Long(7))],
+            ] {
+                for tenant in [None, Some("north"), Some("south"), Some("west")] {
+                    let ty = format!("r{module}");
+                    let resource = Resource { ty: &ty, id: "x", attributes: &attributes };
+                    let time = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
+                    let request =
+                        Request { action: "view", resource, tenant, context: &[], subject_attributes: &[], time };
+                    let found: Vec<_> =
+                        subjects.allowed(&snapshot.program, &request, None).map(|(user, _)| user.id()).collect();
+                    let decided = subjects
+                        .iter()
+                        .filter(|user| decide(&snapshot.program, Subject::User(user), &request).decision.is_allow());
+                    let decided: Vec<_> = decided.map(BoundUser::id).collect();
+                    assert_eq!(found, decided, "{ty} {attributes:?} {tenant:?}");
+                    allowed += found.len();
+                    asked += subjects.iter().len();
+                }
+            }
+        }
+        assert!(allowed > 50 && allowed < asked / 2, "{allowed} of {asked}");
     }
 }

@@ -182,10 +182,16 @@ impl IndexBuilder {
 }
 
 impl Index {
-    /// The keys of which a principal needs one, so that some permit has a scope that fits: the index read backwards.
-    pub(super) fn permitted_principals(&self, action: Option<UidIndex>, resource: &[Key]) -> FxHashSet<Key> {
-        let files = self.files_of(action, resource);
-        files.filter(|(_, filed)| self.entries(filed).any(|entry| !entry.rule.forbids)).map(|(key, _)| key).collect()
+    /// The keys of which a principal needs one, so that some permit has a scope that fits: the index read backwards. Permits that
+    /// `may_hold` rules out do not count.
+    pub(super) fn permitted_principals(
+        &self,
+        action: Option<UidIndex>,
+        resource: &[Key],
+        may_hold: impl Fn(&Entry) -> bool,
+    ) -> FxHashSet<Key> {
+        let permits = |filed| self.entries(filed).any(|entry| !entry.rule.forbids && may_hold(entry));
+        self.files_of(action, resource).filter(|(_, filed)| permits(filed)).map(|(key, _)| key).collect()
     }
 
     /// The permits of an action on a resource, whoever the principal is, in no order.

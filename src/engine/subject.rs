@@ -6,6 +6,8 @@ use super::{
     uid::{Uid, UidIndex},
 };
 use crate::model::{Assignment, AssignmentKind, Membership, Status, Timestamp, User, Value};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::{borrow::Cow, sync::Arc};
 
 /// Who asks, as far as the directory knows.
@@ -38,24 +40,24 @@ pub struct BoundUser {
     pub(super) status: Status,
     pub(super) until: Option<Timestamp>,
     pub(super) attributes: Vec<(Cow<'static, str>, Value<'static>)>,
-    pub(super) memberships: Vec<BoundMembership>,
+    pub(super) memberships: Box<[BoundMembership]>,
     /// What the user has where nothing was assigned.
-    pub(super) bare: Standing,
+    bare: Arc<Standing>,
 }
 
 /// What a bound user has in one tenant.
 #[derive(Debug)]
 pub struct BoundMembership {
-    pub(super) tenant: Option<String>,
+    pub(super) tenant: Option<Arc<str>>,
     // INVARIANT: not empty; each counts until its `until`, the last one for good.
-    periods: Vec<Period>,
+    periods: Box<[Period]>,
 }
 
 /// What counts up to a point in time. Assignments that run out make a new period each.
 #[derive(Debug)]
 struct Period {
     until: Option<Timestamp>,
-    standing: Standing,
+    standing: Arc<Standing>,
 }
 
 /// What the index asks of a principal.
@@ -70,18 +72,10 @@ pub(super) struct Standing {
 }
 
 impl BoundUser {
-    /// Binds a user to a program. Call it again for every new program.
+    /// Binds a user to a program. Call it again for every new program; many users are bound by a [`Binder`].
     #[must_use]
     pub fn new(program: &Program, user: &Arc<User>) -> Self {
-        let bind = Binder { program, user };
-        Self {
-            user: Arc::clone(user),
-            status: user.status,
-            until: user.until,
-            attributes: user.attributes.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.clone())).collect(),
-            memberships: user.memberships.iter().map(|membership| bind.membership(membership)).collect(),
-            bare: bind.standing([].into_iter()),
-        }
+        Binder::new(program).bind(user)
     }
 
     /// The user's id.
@@ -99,7 +93,7 @@ impl BoundUser {
     /// Everything that the user was or will have been given, in every tenant and at every time.
     pub(super) fn standings(&self) -> impl Iterator<Item = &Standing> {
         let periods = self.memberships.iter().flat_map(|membership| &membership.periods);
-        periods.map(|period| &period.standing).chain([&self.bare])
+        periods.map(|period| &period.standing).chain([&self.bare]).map(AsRef::as_ref)
     }
 
     /// What the user was given in a tenant, as it counts at a time.
@@ -112,14 +106,47 @@ impl BoundUser {
     }
 }
 
-struct Binder<'b> {
+/// Binds users to one program. What was given to several of them in the same way is worked out and kept once: a hundred thousand
+/// users have a few hundred standings.
+#[derive(Debug)]
+pub struct Binder<'b> {
     program: &'b Program,
-    user: &'b User,
+    standings: FxHashMap<Given<'b>, Arc<Standing>>,
+    tenants: FxHashMap<&'b str, Arc<str>>,
 }
 
-impl Binder<'_> {
-    fn membership(&self, membership: &Membership) -> BoundMembership {
-        let mut ends: Vec<_> = membership.assignments.iter().filter_map(|assignment| assignment.until).collect();
+/// All that a standing depends on.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Given<'b> {
+    /// The user's own number, where policies name the user.
+    own: Option<UidIndex>,
+    assignments: SmallVec<[(AssignmentKind, &'b str); 4]>,
+    expired: bool,
+}
+
+impl<'b> Binder<'b> {
+    /// One that has bound nobody yet.
+    #[must_use]
+    pub fn new(program: &'b Program) -> Self {
+        Self { program, standings: FxHashMap::default(), tenants: FxHashMap::default() }
+    }
+
+    /// Binds a user.
+    pub fn bind(&mut self, user: &'b Arc<User>) -> BoundUser {
+        let own = self.program.store().uids.find(Uid { ty: USER_TYPE, id: &user.id });
+        BoundUser {
+            user: Arc::clone(user),
+            status: user.status,
+            until: user.until,
+            attributes: user.attributes.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.clone())).collect(),
+            memberships: user.memberships.iter().map(|membership| self.membership(own, membership)).collect(),
+            bare: self.standing(Given { own, assignments: SmallVec::new(), expired: false }),
+        }
+    }
+
+    fn membership(&mut self, own: Option<UidIndex>, membership: &'b Membership) -> BoundMembership {
+        let mut ends: SmallVec<[Timestamp; 4]> =
+            membership.assignments.iter().filter_map(|assignment| assignment.until).collect();
         ends.sort_unstable();
         ends.dedup();
         let period = |until: Option<Timestamp>| {
@@ -128,20 +155,34 @@ impl Binder<'_> {
                 (Some(end), Some(until)) => end >= until,
                 (Some(_), None) => false,
             };
-            let mut standing = self.standing(membership.assignments.iter().filter(counts));
-            standing.expired = !membership.assignments.is_empty() && !membership.assignments.iter().any(|a| counts(&a));
-            Period { until, standing }
+            let given = membership.assignments.iter().filter(counts);
+            let assignments: SmallVec<_> = given.map(|given| (given.kind, given.name.as_str())).collect();
+            let expired = !membership.assignments.is_empty() && assignments.is_empty();
+            Period { until, standing: self.standing(Given { own, assignments, expired }) }
         };
         let periods = ends.into_iter().map(Some).chain([None]).map(period).collect();
-        BoundMembership { tenant: membership.tenant.clone(), periods }
+        let tenant =
+            membership.tenant.as_deref().map(|id| Arc::clone(self.tenants.entry(id).or_insert_with(|| id.into())));
+        BoundMembership { tenant, periods }
     }
 
-    fn standing<'a>(&self, assignments: impl Iterator<Item = &'a Assignment>) -> Standing {
-        let store = self.program.store();
+    fn standing(&mut self, given: Given<'b>) -> Arc<Standing> {
+        if let Some(known) = self.standings.get(&given) {
+            return Arc::clone(known);
+        }
+        let standing = Arc::new(Standing::of(self.program, &given));
+        self.standings.insert(given, Arc::clone(&standing));
+        standing
+    }
+}
+
+impl Standing {
+    fn of(program: &Program, given: &Given<'_>) -> Self {
+        let store = program.store();
         let (mut roles, mut ancestors) = (Vec::new(), Vec::new());
-        for Assignment { kind, name, .. } in assignments {
-            if *kind == AssignmentKind::Role {
-                roles.push(name.clone());
+        for &(kind, name) in &given.assignments {
+            if kind == AssignmentKind::Role {
+                roles.push(name.to_owned());
             }
             // What the program does not know, no policy can ask for.
             if let Some(index) = store.uids.find(Uid { ty: kind.entity_type(), id: name }) {
@@ -151,9 +192,8 @@ impl Binder<'_> {
         }
         ancestors.sort_unstable();
         ancestors.dedup();
-        let own = store.uids.find(Uid { ty: USER_TYPE, id: &self.user.id });
-        let place = Place { ty: store.uids.find_type(USER_TYPE), own, ancestors: &ancestors };
-        let keys = self.program.index().principals.keys_of(place);
-        Standing { roles, ancestors, keys, expired: false }
+        let place = Place { ty: store.uids.find_type(USER_TYPE), own: given.own, ancestors: &ancestors };
+        let keys = program.index().principals.keys_of(place);
+        Self { roles, ancestors, keys, expired: given.expired }
     }
 }
