@@ -86,32 +86,29 @@ mod tests {
     /// Who is left out before anybody is asked about would have been denied.
     #[test]
     fn who_is_allowed_is_whom_a_decision_allows() {
-        let mut set = String::from(
-            "policy_set: s\ntenancy: required\ntenants: [north, south]\nlevels: { view: [view] }\nuser_attributes: { desk: String }\nmodules:\n",
-        );
         let modules = 0..CONDITIONS.len();
-        set.extend(
-            modules
-                .clone()
-                .map(|n| format!("  m{n}: {{ resources: {{ r{n}: {{ owner: User, status: String }} }} }}\n")),
+        let lines = |line: &dyn Fn(usize) -> String| modules.clone().map(line).collect::<Vec<_>>().join("\n");
+        let types = lines(&|n| format!("  m{n}: {{ resources: {{ r{n}: {{ owner: User, status: String }} }} }}"));
+        let conditions = lines(&|n| format!("  c{n}: {{ cedar: \"{}\" }}", CONDITIONS[n]));
+        let cells = lines(&|n| format!("      m{n}: {{ level: view, when: c{n} }}"));
+        let user = |id: &str, desk: &str, roles: &str| {
+            format!(
+                "  {id}: {{ name: U, email: u@demo.example, attributes: {{ desk: {desk} }}, roles: {{ {roles} }} }}"
+            )
+        };
+        let users = [
+            user("ada", "a", "north: [clerk]"),
+            user("bob", "open", "north: [boss], south: [clerk]"),
+            user("cas", "b", "south: [boss]"),
+            user("dan", "a", "south: [guest]"),
+        ];
+        let set = format!(
+            "policy_set: s\ntenancy: required\ntenants: [north, south]\nlevels: {{ view: [view] }}\n\
+             user_attributes: {{ desk: String }}\nmodules:\n{types}\nconditions:\n{conditions}\n\
+             roles:\n  clerk:\n    grants:\n{cells}\n  boss: {{ includes: [clerk] }}\n  guest: {{ grants: {{ m0: view }} }}\n\
+             users:\n{}\n",
+            users.join("\n")
         );
-        set.push_str("conditions:\n");
-        set.extend((0..).zip(CONDITIONS).map(|(n, text)| format!("  c{n}: {{ cedar: \"{text}\" }}\n")));
-        let cells: Vec<_> = modules.clone().map(|n| format!("m{n}: {{ level: view, when: c{n} }}")).collect();
-        set += &format!(
-            "roles:\n  clerk: {{ grants: {{ {} }} }}\n  boss: {{ includes: [clerk] }}\n  guest: {{ grants: {{ m0: view }} }}\nusers:\n",
-            cells.join(", ")
-        );
-        for (user, desk, roles) in [
-            ("ada", "a", "north: [clerk]"),
-            ("bob", "open", "north: [boss], south: [clerk]"),
-            ("cas", "b", "south: [boss]"),
-            ("dan", "a", "south: [guest]"),
-        ] {
-            set += &format!(
-                "  {user}: {{ name: U, email: u@demo.example, attributes: {{ desk: {desk} }}, roles: {{ {roles} }} }}\n"
-            );
-        }
         let files = Files::from_parts("set", vec![("set.yaml".to_owned(), set)]).unwrap();
         let snapshot = compile(&files, &Options::default()).unwrap_or_else(|problems| panic!("{problems:?}"));
         let subjects = Subjects::bind(&snapshot.program, &snapshot.users);

@@ -51,6 +51,14 @@ impl KeySpace {
         *self.keys.entry(constraint).or_insert(next)
     }
 
+    /// The entities that scopes name, in no order and some of them twice.
+    pub(super) fn named(&self) -> impl Iterator<Item = UidIndex> {
+        self.keys.keys().filter_map(|constraint| match *constraint {
+            Constraint::Eq(uid) | Constraint::In(uid) | Constraint::IsIn(_, uid) => Some(uid),
+            Constraint::Any | Constraint::Is(_) => None,
+        })
+    }
+
     /// The keys of an entity.
     pub(super) fn keys_of(&self, place: Place<'_>) -> Keys {
         let mut keys = Keys::new();

@@ -77,16 +77,20 @@ impl<'q> Anybody<'q> {
     /// only those of the resource itself are.
     fn is_known(&self, node: &Node) -> bool {
         match node {
-            Node::Bool(_) | Node::Long(_) | Node::Text(_) | Node::Entity(_) | Node::Constants(_) => true,
-            Node::Action | Node::Resource => true,
-            Node::Principal | Node::Context => false,
+            Node::Bool(_)
+            | Node::Long(_)
+            | Node::Text(_)
+            | Node::Entity(_)
+            | Node::Constants(_)
+            | Node::Action
+            | Node::Resource => true,
+            Node::Principal | Node::Context | Node::Binary(BinaryOp::GetTag | BinaryOp::HasTag, _) => false,
             Node::Attribute(of, name) => self.is_member_known(of, name),
             Node::Has(of, path) => matches!(path.as_slice(), [name] if self.is_member_known(of, name)),
             Node::Binary(BinaryOp::In, args) => {
                 let [of, within] = args.as_ref();
                 matches!(of, Node::Resource | Node::Action) && self.is_known(within)
             }
-            Node::Binary(BinaryOp::GetTag | BinaryOp::HasTag, _) => false,
             Node::Binary(_, args) | Node::And(args) | Node::Or(args) => args.iter().all(|arg| self.is_known(arg)),
             Node::If(args) => args.iter().all(|arg| self.is_known(arg)),
             Node::Set(items) => items.iter().all(|item| self.is_known(item)),

@@ -173,16 +173,13 @@ impl Cache {
             let Some(module) = module_of(&rule) else { continue };
             let known = earlier.remove(&rule.id).filter(|kept| kept.module == module && kept.rule.says_the_same(&rule));
             let id = Arc::clone(&rule.id);
-            let kept = match known {
-                Some(mut kept) => {
-                    // The new rule is kept, so that nothing of an old file is.
-                    kept.rule = rule;
-                    kept
-                }
-                None => {
-                    let Some(ready) = make(&rule) else { continue };
-                    Box::new(Kept { rule, module: module.to_owned(), ready })
-                }
+            let kept = if let Some(mut kept) = known {
+                // The new rule is kept, so that nothing of an old file is.
+                kept.rule = rule;
+                kept
+            } else {
+                let Some(ready) = make(&rule) else { continue };
+                Box::new(Kept { rule, module: module.to_owned(), ready })
             };
             all.push(kept.ready.clone());
             self.rules.insert(id, kept);

@@ -36,6 +36,7 @@ pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache) -> Re
     let tests = tests(files, made.as_ref(), &mut problems);
     let warnings = problems.finish()?;
     let Some(mut made) = made else { return Err(internal(files, "nothing was made of the files")) };
+    let user_places = made.users.iter().filter_map(|user| made.places.get(&user.id)).map(Spot::location).collect();
     // The room that it took is there for what is built now.
     (made.declared, made.places) = (None, resolve::Places::default());
     let entities = made.source.entities.clone();
@@ -47,6 +48,7 @@ pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache) -> Re
         files: files.len(),
         program,
         users: made.users,
+        user_places,
         catalog: made.catalog,
         tests: tests.list,
         test_users: tests.users,

@@ -1,6 +1,6 @@
 //! `GET /v1/matrix`: what roles, or users, may do in every module.
 //!
-//! Users come in pages, in order of their ids. The work is done beside the runtime's threads.
+//! Roles come in pages in the order of the files, users in order of their ids. The work is done beside the runtime's threads.
 
 use super::Services;
 use crate::{
@@ -20,9 +20,9 @@ use axum::{
 };
 use std::{borrow::Cow, sync::Arc};
 
-/// Users of one page, where the caller does not say how many.
+/// Rows of one page, where the caller does not say how many.
 const USUAL: usize = 1_000;
-/// Users of one page at the most.
+/// Rows of one page at the most.
 const MOST: usize = 10_000;
 
 /// What is asked for.
@@ -93,23 +93,31 @@ impl Asked {
 
     fn answer(&self, current: &Current, time: Timestamp) -> Result<String, ApiError> {
         let (snapshot, tenant) = (&current.snapshot, self.tenant.as_deref());
-        let matrix = if self.users {
-            let users: Vec<_> = current.subjects.after(self.cursor.as_deref()).take(self.limit + 1).collect();
-            let page = users.iter().copied().take(self.limit);
-            let mut matrix = Matrix::of_users(snapshot, page, tenant, time)?;
-            if users.len() > self.limit {
-                matrix.next_cursor = matrix.rows.last().map(|row| row.id.clone());
+        let cursor = self.cursor.as_deref();
+        let unknown = || ApiError::malformed("`cursor` is none of this matrix: begin anew without it");
+        let mut matrix = if self.users {
+            if cursor.is_some_and(|cursor| current.subjects.find(cursor).is_none()) {
+                return Err(unknown());
             }
-            matrix
+            Matrix::of_users(snapshot, current.subjects.after(cursor).take(self.limit + 1), tenant, time)?
         } else {
-            Matrix::of_roles(snapshot, tenant, time)?
+            let roles = &snapshot.catalog.roles;
+            let start = match cursor {
+                Some(cursor) => roles.iter().position(|role| role.id == cursor).ok_or_else(unknown)? + 1,
+                None => 0,
+            };
+            Matrix::of_these_roles(snapshot, roles.iter().skip(start).take(self.limit + 1), tenant, time)?
         };
+        if matrix.rows.len() > self.limit {
+            matrix.rows.truncate(self.limit);
+            matrix.next_cursor = matrix.rows.last().map(|row| row.id.clone());
+        }
         match self.format {
             Format::Json => questions::to_json(&matrix),
             // A part would pass for the whole.
             _ if matrix.next_cursor.is_some() && self.cursor.is_none() => Err(ApiError::new(
                 ErrorCode::MalformedRequest,
-                format!("there are more than {} users: raise `limit`, or page through them as `json`", self.limit),
+                format!("there are more than {} rows: raise `limit`, or page through them as `json`", self.limit),
             )),
             Format::Csv => Ok(matrix.csv()),
             Format::Markdown => Ok(matrix.markdown()),

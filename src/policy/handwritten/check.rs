@@ -44,9 +44,8 @@ impl Handwritten {
         }
         let found = found_in(&results);
         // What is there no more is forgotten.
-        let is_sound = |policy: &&Static| !found.contains(policy.ready.policy.id());
-        let now = self.statics.iter().filter(is_sound).map(|policy| Arc::clone(&policy.source)).collect();
-        *sound = now;
+        let statics = self.statics.iter().filter(|policy| !found.contains(policy.ready.policy.id()));
+        *sound = statics.map(|policy| Arc::clone(&policy.source)).collect();
     }
 
     /// Templates and their links, which are few, are looked at each time.

@@ -96,7 +96,10 @@ impl Entity {
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::{Files, Options, compile};
+    use crate::{
+        document::Diagnostic,
+        policy::{Files, Options, compile},
+    };
 
     /// Each of these is wrong in a way that the checker must see although another policy looks much like it.
     #[test]
@@ -130,7 +133,7 @@ mod tests {
             ("forbid (principal is User, action, resource is Doc);", true),
             ("forbid (principal is Team, action, resource is Doc);", false),
         ];
-        let text: String = cases.iter().map(|(policy, _)| format!("{policy}\n")).collect();
+        let text = cases.iter().map(|(policy, _)| *policy).collect::<Vec<_>>().join("\n");
         let of = |name: &str, text: &str| (name.to_owned(), text.to_owned());
         let files = Files::from_parts("set", vec![of("a.cedar", &text), of("schema.cedarschema", schema)]).unwrap();
         let problems = compile(&files, &Options::default()).unwrap_err();
@@ -156,8 +159,11 @@ mod tests {
         let text: String = (0..1_000).map(policy).collect();
         let files = vec![("a.cedar".to_owned(), text), ("schema.cedarschema".to_owned(), schema.to_owned())];
         let problems = compile(&Files::from_parts("set", files).unwrap(), &Options::default()).unwrap_err();
-        let lines: Vec<_> =
-            problems.iter().filter(|problem| problem.code() == "cedar-validation").filter_map(|p| p.line()).collect();
+        let lines: Vec<_> = problems
+            .iter()
+            .filter(|problem| problem.code() == "cedar-validation")
+            .filter_map(Diagnostic::line)
+            .collect();
         assert_eq!(lines, (0..1_000).filter(|n| n % 10 == 7).map(|n| n + 1).collect::<Vec<u32>>());
     }
 }
