@@ -78,6 +78,8 @@ mod plain_cedar;
 mod policy_tests;
 /// Access, menus, matrices, explanations.
 mod questions;
+/// Questions at their edges: single resources, pages, tenants that are none, rows that are empty.
+mod questions_edges;
 /// Files that the code writes are what it would write now.
 mod references;
 /// Changes that go live.
