@@ -44,7 +44,11 @@ pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
     let subjects = Subjects::bind(&program, &[Arc::new(sam())]);
     let counters = metrics.decision_counters(&["orders"]);
     let snapshot = Snapshot::of_program(Revision::new([0x3f; 32]), program);
-    let current = Arc::new(ArcSwap::from_pointee(Current { snapshot: Arc::new(snapshot), subjects, counters: Arc::new(counters) }));
+    let current = Arc::new(ArcSwap::from_pointee(Current {
+        snapshot: Arc::new(snapshot),
+        subjects,
+        counters: Arc::new(counters),
+    }));
     let now = || Timestamp::from_micros(1_800_000_000_000_000);
     let mut settings = Settings::default();
     settings.server.authorize.limits = limits;

@@ -56,7 +56,9 @@ impl Next {
     pub(super) fn publish<T>(self, roster: &Roster, publish: impl FnOnce(Arc<Current>) -> T) -> T {
         let Self { snapshot, bound, counters } = self;
         let counters = Arc::new(counters);
-        roster.settle(&Arc::clone(&snapshot), bound, |subjects| publish(Arc::new(Current { snapshot, subjects, counters })))
+        roster.settle(&Arc::clone(&snapshot), bound, |subjects| {
+            publish(Arc::new(Current { snapshot, subjects, counters }))
+        })
     }
 }
 

@@ -15,14 +15,7 @@ pub fn letter_sent(metrics: &Metrics, kind: &str, letter: &str, recipient: &str,
 }
 
 /// A letter was not sent. Without a `next` it is not tried again.
-pub fn letter_failed(
-    metrics: &Metrics,
-    kind: &str,
-    letter: &str,
-    recipient: &str,
-    why: &str,
-    next: Option<Timestamp>,
-) {
+pub fn letter_failed(metrics: &Metrics, kind: &str, letter: &str, recipient: &str, why: &str, next: Option<Timestamp>) {
     match next {
         Some(next) => {
             metrics.mail_letter(MailOutcome::Failed);
