@@ -2,6 +2,7 @@
 //!
 //! Whatever can fail fails before the first listener is announced. The order: audit log, policies, sockets, tasks, ready.
 
+mod directory;
 mod loading;
 mod records;
 mod stop;
@@ -9,7 +10,6 @@ mod stop;
 use crate::{
     audit::{self, Log, Recorder},
     config::{self, AdminAuth, Live, Settings, Sources},
-    directory::Roster,
     http::{
         admin,
         authorize_listener::{self, BindError, Comparer},
@@ -46,6 +46,12 @@ pub enum StartError {
     /// No policies.
     #[error(transparent)]
     Policies(reload::FirstError),
+    /// No directory.
+    #[error("the directory of users cannot be opened")]
+    Directory(#[source] crate::directory::StoreError),
+    /// No mail.
+    #[error("`mail`")]
+    Mail(#[source] crate::document::Diagnostics),
     /// No thread to look at files with.
     #[error("files cannot be looked at")]
     Loading(#[source] io::Error),
@@ -65,6 +71,17 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// Whether a setting is to blame.
+    pub const fn is_of_a_setting(&self) -> bool {
+        match self {
+            Self::Audit(error) => error.is_of_a_setting(),
+            Self::Redaction(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// How the process ended, the mildest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ended {
@@ -74,6 +91,11 @@ pub enum Ended {
     Broken,
     /// The deadline passed, or a second signal came.
     Forced,
+}
+
+/// Whether what the settings name can be used, as far as that shows without starting.
+pub fn check(settings: &Settings) -> Result<(), StartError> {
+    log_options(settings)?.check().map_err(StartError::Audit)
 }
 
 /// Runs the sidecar until it is told to stop.
@@ -142,11 +164,14 @@ impl App {
         let (log, recorders) = open_log(settings, &metrics)?;
         let live = Live::new(settings.clone());
         let last_good = LastGood::new(&settings.audit.directory);
-        let roster = Roster::default();
+        let directory = directory::open(settings, &log)?;
+        let roster = directory.roster();
         let loading = loading::Loading { settings: &live, metrics: &metrics, clock, log: &log, roster };
         let (reader, reload, worker) = loading.policies(last_good)?;
+        loading.compare_samples(&reader);
         let shadow = loading.shadow()?;
         let config = loading.configuration(sources, level, reload.clone())?;
+        directory::attach(&directory, &reader, shadow.as_ref().map(|(shadow, _)| shadow), &metrics);
         let sockets = Sockets::bind(settings)?;
 
         let parts = Parts {
@@ -167,6 +192,7 @@ impl App {
             parts.reloading.spawn("configuration", worker.run(parts.stop_reload.listener()));
             config
         });
+        parts.keep_directory(&directory, settings, &metrics, clock)?;
         parts.serve_ops(
             sockets.ops,
             ops::Services {
@@ -181,9 +207,14 @@ impl App {
                 started,
             },
         );
-        let services =
-            admin::Services { metrics: Arc::clone(&metrics), reader: reader.clone(), reload: reload.clone() };
-        parts.serve_admin(sockets.admin, services, &live, &log);
+        let services = admin::Services {
+            metrics: Arc::clone(&metrics),
+            reader: reader.clone(),
+            reload: reload.clone(),
+            directory,
+            log: log.clone(),
+        };
+        parts.serve_admin(sockets.admin, services, &live);
         let comparer = shadow.clone().map(|shadow| Comparer::start(shadow, log.clone(), Arc::clone(&metrics)));
         let comparer = comparer.transpose().map_err(StartError::Loading)?;
         let services = authorize_listener::Services {
@@ -268,13 +299,12 @@ impl Parts {
         });
     }
 
-    fn serve_admin(&self, bound: management::Bound, services: admin::Services, settings: &Live, log: &Log) {
+    fn serve_admin(&self, bound: management::Bound, services: admin::Services, settings: &Live) {
         let server = settings.load().server.clone();
         if server.admin_auth == AdminAuth::Tokens && server.admin_tokens.is_empty() {
             events::admin_has_no_tokens();
         }
-        let audit = admin::audit::routes(log.clone()).merge(admin::activity::routes(log.clone()));
-        let router = admin::router(services, settings.clone(), audit);
+        let router = admin::router(services, settings.clone());
         let serving =
             management::serve(bound, admin::LISTENER, router, self.requests.clone(), self.stop_listeners.listener());
         self.requests.spawn("admin listener", serving);
@@ -292,17 +322,15 @@ fn retention(settings: &config::Audit) -> audit::Retention {
     audit::Retention { age: settings.retention_age, bytes: settings.retention_bytes, hold: settings.hold }
 }
 
-fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Recorder>), StartError> {
+fn log_options(settings: &Settings) -> Result<audit::Options, StartError> {
     let audit = &settings.audit;
-    let workers = settings.server.authorize.workers;
-    let on_commit = Arc::clone(metrics);
     let intake = audit::Intake::new(&audit.redact, &audit.sample).map_err(StartError::Redaction)?;
-    let log = Log::open(audit::Options {
+    Ok(audit::Options {
         mode: audit.mode,
         when_full: audit.when_full,
         when_failed: audit.when_failed,
         ring_bytes: audit.ring_bytes,
-        rings: workers,
+        rings: settings.server.authorize.workers,
         segment_bytes: audit.segment_bytes,
         segment_age: audit.segment_age,
         retention: retention(audit),
@@ -312,11 +340,17 @@ fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Rec
             file: audit.checkpoint_file.clone(),
             webhook: audit.checkpoint_webhook.clone(),
         },
-        on_commit: Some(Arc::new(move |took| on_commit.audit_commit(took))),
         intake: intake.map(Arc::new),
         ..audit::Options::new(&audit.directory)
     })
-    .map_err(StartError::Audit)?;
+}
+
+fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Recorder>), StartError> {
+    let workers = settings.server.authorize.workers;
+    let on_commit = Arc::clone(metrics);
+    let on_commit: audit::OnCommit = Arc::new(move |took| on_commit.audit_commit(took));
+    let options = audit::Options { on_commit: Some(on_commit), ..log_options(settings)? };
+    let log = Log::open(options).map_err(StartError::Audit)?;
     let recorders = (0..workers).map(|_| log.recorder()).collect::<Result<_, _>>().map_err(StartError::Audit)?;
     let source = log.clone();
     metrics.watch_audit(move || {

@@ -20,6 +20,7 @@ mod serve;
 mod set;
 mod subject;
 mod test;
+mod token;
 
 pub use exit::{ExitCode, reference as exit_code_reference};
 pub use reference::reference;
@@ -49,6 +50,7 @@ enum Command {
     Menu(menu::MenuArgs),
     Matrix(matrix::MatrixArgs),
     Audit(Box<audit::AuditArgs>),
+    Token(token::TokenArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -84,6 +86,7 @@ impl Command {
             Self::Menu(args) => menu::run(&args),
             Self::Matrix(args) => matrix::run(&args),
             Self::Audit(args) => audit::run(&args),
+            Self::Token(args) => token::run(&args),
             Self::Schema(args) => schema::run(&args),
             Self::Completions(args) => completions::run(&args),
         }

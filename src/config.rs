@@ -27,9 +27,11 @@ pub use reference::reference;
 pub use sample::SampleRule;
 pub use secret::Secret;
 pub use settings::{
-    ActivationTests, AdminAuth, AdminToken, Audit, AuthorizeServer, Directory, Engine, Hold, Limits, LogFormat, Mode, Policies,
+    ActivationTests, AdminAuth, Audit, AuthorizeServer, Directory, Engine, Hold, Limits, LogFormat, Mode, Policies,
     Redact, Server, Settings, Shutdown, Telemetry, WhenFailed, WhenFull, WhenStale,
 };
+
+pub use tokens::{AdminToken, Scope};
 
 #[cfg(test)]
 mod tests;

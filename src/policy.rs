@@ -49,6 +49,7 @@ pub use files::{Files, ReadError, read};
 pub use gate::failed_tests;
 pub use matrix::{Matrix, MatrixCell, MatrixRow, Rows};
 pub use menu::{Item, Menu};
+pub(crate) use names::is_visible;
 
 use crate::{
     document::{Diagnostic, Diagnostics},

@@ -6,7 +6,8 @@ macro_rules! fields {
         pub(crate) const COUNT: usize = [$($name,)*].len();
         /// Their names, in order.
         pub(crate) const NAMES: [&str; COUNT] = [$($name,)*];
-        const TABLE: [[&str; 3]; COUNT] = [$([$name, $form, $meaning],)*];
+        /// The fields of a record, each with its form and its meaning, in order.
+        pub const FIELDS: [[&str; 3]; COUNT] = [$([$name, $form, $meaning],)*];
     };
 }
 
@@ -28,7 +29,7 @@ fields! {
     "policies": "list", "Ids of the policies that determined the decision";
     "errors": "list", "Policies that could not be evaluated, or what was wrong with policy files";
     "revision": "text", "The policy files that decided: 12 hexadecimal digits";
-    "duration_us": "number", "How long deciding took, in microseconds";
+    "duration_us": "number", "How long deciding took, in microseconds; absent where nothing was decided";
     "source": "text", "The door it came through: `native`, `authzen`, `envoy`, `forward_auth`, `admin` or `cli`";
     "actor": "text", "Who acted through the application (`Sidegate-Actor`)";
     "before": "JSON", "The state before a change";
@@ -47,6 +48,6 @@ pub fn reference() -> String {
                 A text or a JSON value that is too long to be kept ends in `…[cut]`.\n\
                 Nothing else of a request is kept: no header, no token, no body, no attribute of a user or a resource.\n\n\
                 | field | form | |\n| --- | --- | --- |\n";
-    let rows = TABLE.iter().map(|[name, form, meaning]| format!("| `{name}` | {form} | {meaning} |\n"));
+    let rows = FIELDS.iter().map(|[name, form, meaning]| format!("| `{name}` | {form} | {meaning} |\n"));
     std::iter::once(head.to_owned()).chain(rows).collect()
 }

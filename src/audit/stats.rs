@@ -4,6 +4,7 @@ mod top;
 
 use super::{Kind, Query, Reader, Record, reader::ReadError};
 use crate::model::{Decision, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::ops::ControlFlow;
 use top::Counts;
@@ -14,7 +15,7 @@ pub use top::Named;
 const LISTED: usize = 10;
 
 /// Figures of the records that a query asks for. Its JSON is the answer of `GET /v1/audit/stats`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Figures {
     /// How many records there are.
     pub records: u64,
@@ -47,17 +48,18 @@ pub struct Figures {
 }
 
 /// The first or the last record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Edge {
     /// Its number.
     pub seq: u64,
     /// Its time.
     #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
+    #[schemars(with = "String")]
     pub time: Timestamp,
 }
 
 /// The denied decisions, by who asked, where, and why they were denied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Denials {
     /// By user.
     pub users: Vec<Named>,

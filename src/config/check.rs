@@ -18,10 +18,13 @@ pub(super) fn check(settings: &mut Settings, given: &Given, problems: &mut Diagn
     redact(settings, given, problems);
     mail::check(&mut settings.mail, given, problems);
     let defaults = Settings::default().directory;
-    if settings.mail.transport == super::MailTransport::Smtp && settings.directory.invitation_link == defaults.invitation_link {
-        let message = "`directory.invitations.link` says where your application takes invitations: mail is sent, and the \
+    if settings.mail.transport == super::MailTransport::Smtp
+        && settings.directory.invitation_link == defaults.invitation_link
+    {
+        let message =
+            "`directory.invitations.link` says where your application takes invitations: mail is sent, and the \
                        default leads nowhere"
-            .to_owned();
+                .to_owned();
         problems.push(given.problem(&["directory.invitations.link", "mail.transport"], "missing-link", message));
     }
     if settings.shutdown.deadline <= settings.shutdown.delay {

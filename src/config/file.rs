@@ -64,7 +64,7 @@ impl Reading<'_> {
             }
         };
         if !(key.set)(self.settings, &written) {
-            let message = format!("`{written}` does not fit `{}`: it is {}", key.path, key.wanted);
+            let message = key.refusal(&written);
             self.problem("invalid-value", &node.span, message, None);
         }
     }

@@ -13,6 +13,8 @@ pub(super) struct Key {
     pub(super) path: &'static str,
     /// What it wants, as a message says it.
     pub(super) wanted: &'static str,
+    /// Whether what was given is kept out of messages.
+    pub(super) secret: bool,
     /// What it does, in a sentence or two.
     pub(super) meaning: &'static str,
     /// The flag of `serve` that sets it.
@@ -33,6 +35,7 @@ macro_rules! keys {
         pub(super) const KEYS: &[Key] = &[$(Key {
             path: $path,
             wanted: kinds::$kind::WANTED,
+            secret: <kinds::$kind as Kind>::SECRET,
             meaning: $meaning,
             flag: keys!(@flag $($flag)?),
             set: |settings, text| kinds::$kind::read(text).map(|value| settings.$($place).+ = value).is_some(),
@@ -77,8 +80,10 @@ keys! {
         "`tokens`: every request needs a bearer token of `server.admin.tokens`. `none`: nobody is asked, which is refused on an \
          address beyond this machine.";
     "server.admin.tokens": Tokens, server.admin_tokens,
-        "Bearer tokens, each as `{ name: ops, sha256: <64 hexadecimal digits> }`; the digest is that of the token's text. In the \
-         environment: `ops=<digest>,ci=<digest>`.";
+        "Bearer tokens, each as `{ name: ops, sha256: <64 hexadecimal digits>, scopes: [read, audit] }`; the digest is that of the \
+         token's text. Scopes are `read`, `directory`, `audit` and `policies`; without the key the token opens everything. With \
+         `operator: true`, calls that name no actor are the operator's, whom no rule of delegation binds. In the environment: \
+         `ops=<digest>,ci=<digest>:read+policies,console=<digest>:directory+operator`.";
     "server.ops.listen": Address("--ops-listen"), server.ops_listen,
         "Where metrics and probes are: /metrics, /healthz, /readyz, /status.";
     "policies.directory": Folder("--policies"), policies.directory,
@@ -223,6 +228,14 @@ pub(super) fn children(section: &str) -> Vec<&'static str> {
 }
 
 impl Key {
+    /// What is said of a value that does not fit.
+    pub(super) fn refusal(&self, given: &str) -> String {
+        if self.secret {
+            return format!("what is given does not fit `{}`: it is {}", self.path, self.wanted);
+        }
+        format!("`{given}` does not fit `{}`: it is {}", self.path, self.wanted)
+    }
+
     /// The name in the environment: `SIDEGATE_SERVER__AUTHORIZE__LISTEN`.
     pub(super) fn environment_name(&self) -> String {
         format!("SIDEGATE_{}", self.path.replace('.', "__").to_uppercase())

@@ -25,6 +25,9 @@ pub(super) trait Kind {
     /// items are left with the reading.
     const NODE: Option<ReadNode<Self::Value>> = None;
 
+    /// Whether what was given may be a secret, and is not repeated where it does not fit.
+    const SECRET: bool = false;
+
     /// Reads the value.
     fn read(text: &str) -> Option<Self::Value>;
 
@@ -196,7 +199,9 @@ fn is_http(text: &str) -> bool {
 }
 
 fn is_link_form(text: &str) -> bool {
-    let is_web = ["https://", "http://"].iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.starts_with('{')));
+    let is_web = ["https://", "http://"]
+        .iter()
+        .any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.starts_with('{')));
     is_web && text.contains("{token}") && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control())
 }
 

@@ -162,7 +162,7 @@ fn assign(
     let place = Text::absent(name);
     given.note(key, &place, None);
     if !(key.set)(settings, value) {
-        let message = format!("`{value}` does not fit `{}`: it is {}", key.path, key.wanted);
+        let message = key.refusal(value);
         problems.push(Diagnostic::whole("invalid-value", &place, message));
     }
 }

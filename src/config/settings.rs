@@ -1,6 +1,6 @@
 //! The checked settings, one type a section.
 
-use super::{Mail, RedactKey, RedactRule, SampleRule};
+use super::{AdminToken, Mail, RedactKey, RedactRule, SampleRule};
 use crate::{engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -79,15 +79,6 @@ pub enum AdminAuth {
     None,
     /// Bearer tokens.
     Tokens,
-}
-
-/// One of `server.admin.tokens`. The token itself is never kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdminToken {
-    /// Who it was given to.
-    pub name: String,
-    /// The SHA-256 of the token's text.
-    pub sha256: [u8; 32],
 }
 
 /// `policies`

@@ -139,10 +139,69 @@ fn tokens_are_a_list_in_the_file_and_one_text_in_the_environment() {
 }
 
 #[test]
+fn a_token_says_what_it_opens_and_without_a_word_opens_everything() {
+    let other = DIGEST.replace("2c", "3d");
+    let last = DIGEST.replace("2c", "4e");
+    let file = format!(
+        "server:\n  admin:\n    tokens:\n      - {{ name: all, sha256: {DIGEST} }}\n      \
+         - {{ name: ci, sha256: {other}, scopes: [policies, read] }}\n      \
+         - {{ name: app, sha256: {last}, scopes: [directory], operator: true }}\n"
+    );
+    let from_file = read(&Given { file: Some(&file), ..NOTHING }).unwrap().server.admin_tokens;
+    let text = format!("all={DIGEST}, ci={other}:policies+read, app={last}:operator+directory");
+    let environment = &[("SIDEGATE_SERVER__ADMIN__TOKENS", text.as_str())];
+    let from_environment = read(&Given { environment, ..NOTHING }).unwrap().server.admin_tokens;
+    assert_eq!(from_file, from_environment);
+    let told: Vec<_> = from_file.iter().map(|token| (token.scopes.as_slice(), token.operator)).collect();
+    assert_eq!(
+        told,
+        [(&Scope::ALL[..], false), (&[Scope::Read, Scope::Policies][..], false), (&[Scope::Directory][..], true),]
+    );
+    let operator = format!("a={DIGEST}:operator");
+    let environment = &[("SIDEGATE_SERVER__ADMIN__TOKENS", operator.as_str())];
+    let token = &read(&Given { environment, ..NOTHING }).unwrap().server.admin_tokens[0];
+    assert!(token.operator && token.scopes == Scope::ALL);
+}
+
+#[test]
+fn scopes_that_say_nothing_or_too_much_are_refused() {
+    for entry in [
+        "scopes: []",
+        "scopes: read",
+        "scopes: [read, read]",
+        "scopes: [all]",
+        "scopes: [1]",
+        "scopes: { read: true }",
+        "operator: yes please",
+        "operator: [true]",
+    ] {
+        let file = format!("server: {{ admin: {{ tokens: [{{ name: a, sha256: {DIGEST}, {entry} }}] }} }}");
+        let found = problems(&Given { file: Some(&file), ..NOTHING });
+        assert!(found.len() == 1 && found[0].contains("invalid-value"), "{entry}: {found:?}");
+    }
+    for text in [
+        "a=DIGEST:",
+        "a=DIGEST:all",
+        "a=DIGEST:read+read",
+        "a=DIGEST:operator+operator",
+        "a=DIGEST,a=DIGEST:read",
+        "a=DIGEST,b=DIGEST",
+        "a=hunter2",
+    ] {
+        let environment = &[("SIDEGATE_SERVER__ADMIN__TOKENS", &*text.replace("DIGEST", DIGEST))];
+        let found = problems(&Given { environment, ..NOTHING });
+        assert!(found.len() == 1 && found[0].contains("does not fit `server.admin.tokens`"), "{text}: {found:?}");
+        assert!(!found[0].contains("hunter2") && !found[0].contains(DIGEST), "{found:?}");
+    }
+}
+
+#[test]
 fn a_wrong_token_is_named_by_its_place_and_its_text_is_not_repeated() {
     let file = format!(
         "server:\n  admin:\n    tokens:\n      - {{ name: ops, sha256: hunter2 }}\n      - {{ name: a, sha256: {DIGEST}, scope: x }}\n      \
-         - {{ name: a, sha256: {DIGEST} }}\n      - {{ sha256: {DIGEST} }}\n      - text\n"
+         - {{ name: a, sha256: {} }}\n      - {{ sha256: {DIGEST} }}\n      - text\n      \
+         - {{ name: b, sha256: {DIGEST} }}\n",
+        DIGEST.replace("2c", "3d")
     );
     let found = problems(&Given { file: Some(&file), ..NOTHING });
     let places: Vec<&str> = found.iter().map(|line| line.split("]: ").next().unwrap()).collect();
@@ -154,8 +213,10 @@ fn a_wrong_token_is_named_by_its_place_and_its_text_is_not_repeated() {
             "s.yaml:6:9: error[duplicate-token",
             "s.yaml:7:9: error[missing-key",
             "s.yaml:8:9: error[invalid-value",
+            "s.yaml:9:9: error[duplicate-token",
         ]
     );
+    assert!(found[5].contains("the tokens `a` and `b` have the same digest"), "{found:?}");
     assert!(!found.concat().contains("hunter2"));
 }
 

@@ -154,7 +154,8 @@ impl Account {
     #[must_use]
     pub fn display_name(&self) -> String {
         let parts = [Some(&self.first_name), self.middle_name.as_ref(), Some(&self.last_name)];
-        let name: Vec<&str> = parts.into_iter().flatten().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
+        let name: Vec<&str> =
+            parts.into_iter().flatten().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
         if name.is_empty() { self.email.clone() } else { name.join(" ") }
     }
 
@@ -177,9 +178,8 @@ impl Account {
     #[must_use]
     pub fn to_user(&self, vocabulary: &Vocabulary) -> User {
         let ty = |name: &str| vocabulary.user_attributes.iter().find(|(known, _)| known == name).map(|(_, ty)| ty);
-        let attribute = |(name, value): (&String, &Value)| {
-            Some((name.clone(), policy::attribute_value(value, ty(name)?).ok()?))
-        };
+        let attribute =
+            |(name, value): (&String, &Value)| Some((name.clone(), policy::attribute_value(value, ty(name)?).ok()?));
         User {
             id: self.id.clone(),
             name: Some(self.display_name()),

@@ -92,7 +92,11 @@ pub(super) fn read(scene: &Scene<'_>, tenant: Option<&str>, what: &Value) -> Res
     }
     for value in values {
         match value.read(scene) {
-            Ok(value) => given.push(Given { until: value.until.or(until), why: value.why.clone().or_else(|| why.map(str::to_owned)), ..value }),
+            Ok(value) => given.push(Given {
+                until: value.until.or(until),
+                why: value.why.clone().or_else(|| why.map(str::to_owned)),
+                ..value
+            }),
             Err(found) => problems.extend(found),
         }
     }
@@ -119,9 +123,11 @@ fn apart<'v>(members: &'v Map<String, Value>, tenant: Option<&str>) -> (Value, V
             for (attribute, list) in attributes {
                 let at = pointer("/attributes", attribute);
                 match list {
-                    Value::Array(items) => values.extend(
-                        items.iter().enumerate().map(|(index, given)| OneValue { at: format!("{at}/{index}"), attribute, given }),
-                    ),
+                    Value::Array(items) => values.extend(items.iter().enumerate().map(|(index, given)| OneValue {
+                        at: format!("{at}/{index}"),
+                        attribute,
+                        given,
+                    })),
                     given => values.push(OneValue { at, attribute, given }),
                 }
             }
@@ -222,7 +228,9 @@ pub(super) fn apply(
 }
 
 fn is_grant_on_same_module(one: &Given, other: &Given) -> bool {
-    let module = |given: &Given| (given.kind == GivenKind::Grant).then(|| given.name.rsplit_once('/').map(|(module, _)| module.to_owned()));
+    let module = |given: &Given| {
+        (given.kind == GivenKind::Grant).then(|| given.name.rsplit_once('/').map(|(module, _)| module.to_owned()))
+    };
     module(one).is_some_and(|one| Some(one) == module(other))
 }
 
@@ -231,7 +239,8 @@ fn merged(old: &[Given], new: Vec<Given>, kept: &[Given]) -> Vec<Given> {
     let is_unchanged = |known: &&Given, given: &Given| {
         known.is_same_thing(given) && known.until == given.until && known.why == given.why
     };
-    let new = new.into_iter().map(|given| old.iter().find(|known| is_unchanged(known, &given)).cloned().unwrap_or(given));
+    let new =
+        new.into_iter().map(|given| old.iter().find(|known| is_unchanged(known, &given)).cloned().unwrap_or(given));
     let mut place: Vec<Given> = kept.iter().cloned().chain(new).collect();
     place.sort_by(|one, other| {
         let value = |given: &Given| given.value.as_ref().map(ToString::to_string);
@@ -250,7 +259,8 @@ fn families(scene: &Scene<'_>, account: &mut Account, place: &[Given]) -> Result
             None => account.family = Some(family.clone()),
             Some(own) if own == family => {}
             Some(own) => {
-                let message = format!("`{}` is a role of the family `{family}`, the user belongs to `{own}`", given.name);
+                let message =
+                    format!("`{}` is a role of the family `{family}`, the user belongs to `{own}`", given.name);
                 return Err(Refusal::problem("/roles", message));
             }
         }

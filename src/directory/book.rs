@@ -156,7 +156,8 @@ impl Book {
     /// The logins of a user, declared or not.
     #[must_use]
     pub fn logins(&self, user: &str) -> Option<Logins> {
-        let of_account = |account: &Arc<Account>| Some(Logins { first: account.first_login?, last: account.last_login? });
+        let of_account =
+            |account: &Arc<Account>| Some(Logins { first: account.first_login?, last: account.last_login? });
         self.users.get(user).and_then(of_account).or_else(|| self.logins.get(user).copied())
     }
 
@@ -315,8 +316,7 @@ impl Roster {
                 book.sessions_of.keys().filter_map(|user| Some((user.clone(), book.in_session_until(user)?))).collect();
             (book.users.values().cloned().collect::<Vec<_>>(), sessions, book.version)
         };
-        let declared =
-            snapshot.users.iter().map(|user| bind(snapshot, user, sessions.get(user.id.as_str()).copied()));
+        let declared = snapshot.users.iter().map(|user| bind(snapshot, user, sessions.get(user.id.as_str()).copied()));
         let Dialect::Declared(vocabulary) = snapshot.program.dialect() else {
             return Bound { subjects: Subjects::of(declared, []), version };
         };

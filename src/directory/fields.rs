@@ -38,7 +38,13 @@ pub(super) struct Fields<'f> {
 
 impl Fields<'_> {
     /// Takes what the members say. Members that `also` lists are somebody else's.
-    pub(super) fn read(&mut self, members: &Map<String, Value>, purpose: Purpose, also: &[&str], account: &mut Account) {
+    pub(super) fn read(
+        &mut self,
+        members: &Map<String, Value>,
+        purpose: Purpose,
+        also: &[&str],
+        account: &mut Account,
+    ) {
         for (name, value) in members {
             let at = pointer("", name);
             match name.as_str() {
@@ -166,9 +172,12 @@ impl Fields<'_> {
 
     fn id(&mut self, at: &str, value: &Value, account: &mut Account) {
         let Some(text) = self.text(at, value, ID) else { return };
-        let reserved = [super::call::OPERATOR, super::call::APPLICATION].into_iter().find(|word| text.starts_with(word));
+        let reserved =
+            [super::call::OPERATOR, super::call::APPLICATION].into_iter().find(|word| text.starts_with(word));
         match (visible(text), reserved) {
-            (Err(_), _) => self.report(at, "must be a text without spaces at its ends and without control characters", None),
+            (Err(_), _) => {
+                self.report(at, "must be a text without spaces at its ends and without control characters", None)
+            }
             (Ok(()), Some(word)) => self.report(at, format!("must not begin with `{word}`"), None),
             (Ok(()), None) => text.clone_into(&mut account.id),
         }

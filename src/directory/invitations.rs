@@ -41,9 +41,7 @@ impl Directory {
             let given = members.get("assignments").unwrap_or(&nothing);
             let given = assignments::read(scene, tenant, given).map_err(inside)?;
             match scene.book.user_with_email(&email) {
-                Some(account) if account.status != Status::Invited => {
-                    self.plan_joining(scene, account, tenant, given)
-                }
+                Some(account) if account.status != Status::Invited => self.plan_joining(scene, account, tenant, given),
                 Some(account) => {
                     let message = format!("`{}` is invited already: send that invitation again", account.email);
                     Err(Refusal::conflict("already_invited", message))
@@ -151,13 +149,19 @@ impl Directory {
     /// # Errors
     /// Fails where there is no such invitation, it was accepted or revoked, or the actor may not.
     pub fn resend_invitation(&self, call: &Call<'_>, id: &str) -> Result<Arc<Invitation>, Refusal> {
-        let resent = self.alter_invitation(call, "resend_invitation", Operation::ChangeInvitation, id, |scene, account, invitation| {
-            invitation.generation += 1;
-            invitation.replace_link(link::hash(&self.0.key.secret(id, invitation.generation)));
-            invitation.expires = self.expiry(scene.now());
-            invitation.letter = Some(Letter::due(scene.now()));
-            Ok(account.clone())
-        })?;
+        let resent = self.alter_invitation(
+            call,
+            "resend_invitation",
+            Operation::ChangeInvitation,
+            id,
+            |scene, account, invitation| {
+                invitation.generation += 1;
+                invitation.replace_link(link::hash(&self.0.key.secret(id, invitation.generation)));
+                invitation.expires = self.expiry(scene.now());
+                invitation.letter = Some(Letter::due(scene.now()));
+                Ok(account.clone())
+            },
+        )?;
         self.0.bell.ring();
         Ok(resent)
     }
@@ -167,25 +171,31 @@ impl Directory {
     /// # Errors
     /// Fails with every problem of what is given, where it was accepted or revoked, or where the actor may not.
     pub fn change_invitation(&self, call: &Call<'_>, id: &str, body: &Value) -> Result<Arc<Invitation>, Refusal> {
-        self.alter_invitation(call, "change_invitation", Operation::ChangeInvitation, id, |scene, account, invitation| {
-            let members = object(body)?;
-            let unknown = members.keys().find(|name| *name != "assignments");
-            let given = members.get("assignments");
-            let (None, Some(given)) = (unknown, given) else {
-                let message = "only what an invitation gives can be changed: name it as `assignments`";
-                return Err(Refusal::problem("", message));
-            };
-            let tenant = invitation.tenant.clone();
-            let given = assignments::read(scene, tenant.as_deref(), given).map_err(inside)?;
-            let mut after = account.clone();
-            if invitation.joins {
-                assignments::apply(scene, &mut after, tenant.as_deref(), Manner::Give, given.clone())?;
-                invitation.given = given;
-            } else {
-                assignments::apply(scene, &mut after, tenant.as_deref(), Manner::Replace, given)?;
-            }
-            Ok(after)
-        })
+        self.alter_invitation(
+            call,
+            "change_invitation",
+            Operation::ChangeInvitation,
+            id,
+            |scene, account, invitation| {
+                let members = object(body)?;
+                let unknown = members.keys().find(|name| *name != "assignments");
+                let given = members.get("assignments");
+                let (None, Some(given)) = (unknown, given) else {
+                    let message = "only what an invitation gives can be changed: name it as `assignments`";
+                    return Err(Refusal::problem("", message));
+                };
+                let tenant = invitation.tenant.clone();
+                let given = assignments::read(scene, tenant.as_deref(), given).map_err(inside)?;
+                let mut after = account.clone();
+                if invitation.joins {
+                    assignments::apply(scene, &mut after, tenant.as_deref(), Manner::Give, given.clone())?;
+                    invitation.given = given;
+                } else {
+                    assignments::apply(scene, &mut after, tenant.as_deref(), Manner::Replace, given)?;
+                }
+                Ok(after)
+            },
+        )
     }
 
     /// Takes an invitation back. A user who was made by it and never came is gone with it.

@@ -42,7 +42,8 @@ impl Queue for Directory {
         self.concluded(id, |invitation, letter| {
             let given_up = next.is_none();
             let next = next.unwrap_or(letter.next);
-            let letter = Letter { attempts: letter.attempts + 1, next, error: Some(why.to_owned()), given_up, ..letter };
+            let letter =
+                Letter { attempts: letter.attempts + 1, next, error: Some(why.to_owned()), given_up, ..letter };
             Invitation { letter: Some(letter), ..invitation }
         })
     }

@@ -29,7 +29,9 @@ impl Key {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         match fs::read(path) {
             Ok(bytes) => {
-                let key = bytes.try_into().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not a key of 32 bytes"))?;
+                let key = bytes
+                    .try_into()
+                    .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not a key of 32 bytes"))?;
                 Ok(Self(key))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -78,8 +80,12 @@ pub(super) fn hex(bytes: &[u8; 32]) -> String {
 
 /// From hexadecimal.
 pub(super) fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .collect::<Option<_>>()?;
+    let bytes: Vec<u8> =
+        digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
     if digits.len() == 64 { bytes.try_into().ok() } else { None }
 }
 

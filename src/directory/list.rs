@@ -172,11 +172,14 @@ impl UserQuery {
 
     fn fits(&self, scene: &Scene<'_>, user: &User, found: &Found, words: &[String]) -> bool {
         let declared = matches!(found, Found::Declared(..));
-        if self.declared.is_some_and(|wanted| wanted != declared) || self.status.is_some_and(|status| status != user.status) {
+        if self.declared.is_some_and(|wanted| wanted != declared)
+            || self.status.is_some_and(|status| status != user.status)
+        {
             return false;
         }
         if declared && !words.is_empty() {
-            let texts = [Some(&user.id), user.name.as_ref(), user.email.as_ref()].map(|text| text.map(|text| fold(text)));
+            let texts =
+                [Some(&user.id), user.name.as_ref(), user.email.as_ref()].map(|text| text.map(|text| fold(text)));
             if !words.iter().all(|word| texts.iter().flatten().any(|text| text.contains(word))) {
                 return false;
             }
@@ -191,7 +194,11 @@ impl UserQuery {
         }
         let has_role = |role: &String| {
             let mut given = places.clone().flat_map(|place| &place.assignments);
-            given.any(|given| given.kind == AssignmentKind::Role && given.name == *role && given.until.is_none_or(|until| scene.now() < until))
+            given.any(|given| {
+                given.kind == AssignmentKind::Role
+                    && given.name == *role
+                    && given.until.is_none_or(|until| scene.now() < until)
+            })
         };
         if self.role.as_ref().is_some_and(|role| !has_role(role)) {
             return false;

@@ -24,12 +24,7 @@ pub(super) struct Scene<'s> {
 }
 
 impl<'s> Scene<'s> {
-    pub(super) fn new(
-        book: &'s Book,
-        snapshot: &'s Snapshot,
-        subjects: &'s Subjects,
-        call: &'s Call<'s>,
-    ) -> Self {
+    pub(super) fn new(book: &'s Book, snapshot: &'s Snapshot, subjects: &'s Subjects, call: &'s Call<'s>) -> Self {
         Self { book, snapshot, subjects, call, judge: Judge::new(snapshot) }
     }
 
@@ -42,7 +37,8 @@ impl<'s> Scene<'s> {
         match self.snapshot.program.dialect() {
             Dialect::Declared(vocabulary) => Ok(vocabulary),
             Dialect::PlainCedar { .. } => {
-                let message = "a policy set of plain Cedar keeps its users in its entities: there is no directory beside it";
+                let message =
+                    "a policy set of plain Cedar keeps its users in its entities: there is no directory beside it";
                 Err(Refusal::conflict("no_directory", message))
             }
         }
@@ -190,7 +186,9 @@ pub(super) fn to_json(account: &Account) -> Value {
 /// What a user was given in a tenant, as records and exports show it.
 pub(super) fn place_to_json(place: &Place) -> Value {
     let of = |kind: GivenKind| place.given.iter().filter(move |given| given.kind == kind);
-    let list = |kind| of(kind).map(|given| given_to_json(given, kind.as_str(), given.name.as_str().into())).collect::<Vec<_>>();
+    let list = |kind| {
+        of(kind).map(|given| given_to_json(given, kind.as_str(), given.name.as_str().into())).collect::<Vec<_>>()
+    };
     let mut shown = Map::new();
     if let Some(tenant) = &place.tenant {
         shown.insert("tenant".to_owned(), tenant.as_str().into());

@@ -133,12 +133,7 @@ impl Directory {
         Self::with(Box::new(store), key, options, witness)
     }
 
-    fn with(
-        store: Box<dyn Store>,
-        key: Key,
-        options: Options,
-        witness: Arc<dyn Witness>,
-    ) -> Result<Self, StoreError> {
+    fn with(store: Box<dyn Store>, key: Key, options: Options, witness: Arc<dyn Witness>) -> Result<Self, StoreError> {
         let loaded = store::load(&*store)?;
         let roster = Roster::new(options.session_idle);
         roster.lock().apply(loaded.steps);

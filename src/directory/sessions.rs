@@ -115,7 +115,8 @@ impl Directory {
         self.note(
             |book| {
                 // It may have ended meanwhile.
-                let session = book.session(id).map(|session| Arc::new(Session { seen: now, ..Session::clone(session) }));
+                let session =
+                    book.session(id).map(|session| Arc::new(Session { seen: now, ..Session::clone(session) }));
                 seen.clone_from(&session);
                 session.map(Step::Session).into_iter().collect()
             },

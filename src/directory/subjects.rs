@@ -206,4 +206,3 @@ impl Subjects {
 fn shard_of(hasher: &RandomState, id: &str) -> usize {
     usize::try_from(hasher.hash_one(id) % SHARDS as u64).unwrap_or_default()
 }
-

@@ -158,8 +158,7 @@ impl Directory {
             let waits = |invitation: &Invitation| invitation.user == account.id && !invitation.joins;
             let accepted = |invitation: &Invitation| invitation.outcome == super::Outcome::Accepted;
             let mut invitations = scene.book.invitations().filter(|invitation| waits(invitation)).peekable();
-            let never_accepted =
-                invitations.peek().is_some() && !invitations.any(|invitation| accepted(invitation));
+            let never_accepted = invitations.peek().is_some() && !invitations.any(|invitation| accepted(invitation));
             if account.status == Status::Invited || never_accepted {
                 let message = "the user has not accepted its invitation: send it again";
                 return Err(Refusal::conflict("user_invited", message));
@@ -241,12 +240,7 @@ impl<'s> Scene<'s> {
     }
 
     /// Ends the open sessions of a user that `which` picks.
-    pub(super) fn end_sessions(
-        &self,
-        user: &str,
-        how: Ended,
-        which: impl Fn(&super::Session) -> bool,
-    ) -> Vec<Step> {
+    pub(super) fn end_sessions(&self, user: &str, how: Ended, which: impl Fn(&super::Session) -> bool) -> Vec<Step> {
         let sessions = self.book.sessions_of(user).filter(|session| which(session));
         sessions.map(|session| Step::Session(Arc::new(session.ended(how, self.now())))).collect()
     }

@@ -2,21 +2,26 @@
 
 mod access;
 pub mod activity;
+mod actor;
 pub mod audit;
 mod matrix;
+mod openapi;
 mod policies;
+mod route;
+
+pub use openapi::{document as openapi, reference};
 
 use super::{aside::Aside, management::framed};
 use crate::{
+    audit::Log,
     config::Live,
+    directory::Directory,
     reload::{Handle, Reader},
     telemetry::Metrics,
 };
-use access::Access;
-use axum::{
-    Router, middleware,
-    routing::{get, post},
-};
+use access::Door;
+use axum::Router;
+use route::{Facts, Route, expected, mount};
 use std::sync::Arc;
 
 /// The name in logs and metrics.
@@ -31,27 +36,33 @@ pub struct Services {
     pub reader: Reader,
     /// Makes the files be looked at.
     pub reload: Handle,
+    /// The audit log.
+    pub log: Log,
+    /// The directory of users.
+    pub directory: Directory,
 }
 
-/// All routes. `more` are those of other modules; whoever reaches them has been let in already.
-pub fn router(services: Services, settings: Live, more: Router) -> Router {
+/// All routes.
+pub fn router(services: Services, settings: Live) -> Router {
     let metrics = Arc::clone(&services.metrics);
-    let access = Arc::new(Access::new(settings));
-    let served = Router::new()
-        .route("/v1/policies", get(policies::list))
-        .route("/v1/policies/reload", post(policies::reload))
-        .with_state(services.clone())
-        .merge(Router::new().route("/v1/matrix", get(matrix::matrix)).with_state((services, Aside::default())))
-        .merge(more)
-        .layer(middleware::from_fn_with_state(access, access::check));
-    let expected: [(&str, &[u16]); 7] = [
-        ("/v1/activity", &[200, 400, 401, 413, 422, 503]),
-        ("/v1/policies", &[200, 401]),
-        ("/v1/policies/reload", &[200, 401, 422]),
-        ("/v1/matrix", &[200, 400, 401, 404]),
-        ("/v1/audit", &[200, 400, 401]),
-        ("/v1/audit/export", &[200, 400, 401, 503]),
-        ("/v1/audit/stats", &[200, 400, 401]),
-    ];
-    framed(served, LISTENER, &metrics, &expected)
+    let door = Arc::new(Door::new(settings));
+    let door = Some(&door);
+    let served = mount(policies::ROUTES, services.clone(), door)
+        .merge(mount(activity::ROUTES, services.log.clone(), door))
+        .merge(mount(audit::ROUTES, audit::Services::new(services.log.clone()), door))
+        .merge(mount(matrix::ROUTES, (services, Aside::default()), door))
+        .merge(mount(openapi::ROUTES, (), door));
+    framed(served, LISTENER, &metrics, &expected(all_facts()))
+}
+
+/// What every route is, in the order of the documents.
+fn all_facts() -> impl Iterator<Item = &'static Facts> {
+    fn facts<S>(routes: &'static [Route<S>]) -> impl Iterator<Item = &'static Facts> {
+        routes.iter().map(|route| &route.facts)
+    }
+    facts(policies::ROUTES)
+        .chain(facts(matrix::ROUTES))
+        .chain(facts(activity::ROUTES))
+        .chain(facts(audit::ROUTES))
+        .chain(facts(openapi::ROUTES))
 }

@@ -2,6 +2,7 @@
 
 use super::json;
 use crate::policy::Problem;
+use schemars::JsonSchema;
 use std::borrow::Cow;
 
 /// Why a request was not answered. The text form is part of the wire contract.
@@ -17,7 +18,11 @@ pub enum ErrorCode {
     Unauthorized,
     /// The admin listener refuses the request for where it comes from.
     Forbidden,
-    /// No such path.
+    /// The bearer token opens other paths only.
+    ScopeMissing,
+    /// Nobody is named for whom the call is made, and the token speaks for nobody.
+    ActorMissing,
+    /// No such path, or nothing there.
     NotFound,
     /// The path exists, the method on it does not.
     MethodNotAllowed,
@@ -27,6 +32,8 @@ pub enum ErrorCode {
     BodyTooLarge,
     /// Activities that cannot be taken; the answer lists every problem.
     InvalidActivity,
+    /// Too many unknown tokens from one address, or from all.
+    TooManyFailures,
     /// More requests at once than `server.authorize.limits.in_flight`.
     Overloaded,
     /// The audit queue is full, and `audit.when_full` is `refuse`.
@@ -41,37 +48,46 @@ impl ErrorCode {
     /// The code as on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::MalformedRequest => "malformed_request",
-            Self::UnsupportedContentType => "unsupported_content_type",
-            Self::RequestTimeout => "request_timeout",
-            Self::Unauthorized => "unauthorized",
-            Self::Forbidden => "forbidden",
-            Self::NotFound => "not_found",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::InvalidConfiguration => "invalid_configuration",
-            Self::BodyTooLarge => "body_too_large",
-            Self::InvalidActivity => "invalid_activity",
-            Self::Overloaded => "overloaded",
-            Self::AuditUnavailable => "audit_unavailable",
-            Self::PoliciesStale => "policies_stale",
-            Self::Internal => "internal",
-        }
+        self.facts().0
     }
 
     /// The status of an answer with this code.
     #[must_use]
     pub const fn status(self) -> u16 {
+        self.facts().1
+    }
+
+    /// What it means, for documents.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        self.facts().2
+    }
+
+    const fn facts(self) -> (&'static str, u16, &'static str) {
         match self {
-            Self::MalformedRequest | Self::UnsupportedContentType | Self::RequestTimeout => 400,
-            Self::Unauthorized => 401,
-            Self::Forbidden => 403,
-            Self::NotFound => 404,
-            Self::MethodNotAllowed => 405,
-            Self::BodyTooLarge => 413,
-            Self::InvalidConfiguration | Self::InvalidActivity => 422,
-            Self::Internal => 500,
-            Self::Overloaded | Self::AuditUnavailable | Self::PoliciesStale => 503,
+            Self::MalformedRequest => {
+                ("malformed_request", 400, "an address, a header or a body that is not what the path takes")
+            }
+            Self::UnsupportedContentType => ("unsupported_content_type", 400, "a body of another content type"),
+            Self::RequestTimeout => ("request_timeout", 400, "the body did not arrive in time"),
+            Self::Unauthorized => ("unauthorized", 401, "no bearer token, or one that is not known"),
+            Self::Forbidden => ("forbidden", 403, "a request that a page of another site had a browser send"),
+            Self::ScopeMissing => ("scope_missing", 403, "the token has none of the scopes that the path takes"),
+            Self::ActorMissing => {
+                ("actor_missing", 403, "the token is not an operator's, and nobody is named in `Sidegate-Actor`")
+            }
+            Self::NotFound => ("not_found", 404, "there is no such thing"),
+            Self::MethodNotAllowed => ("method_not_allowed", 405, "the path exists, the method on it does not"),
+            Self::BodyTooLarge => ("body_too_large", 413, "the body is longer than it may be"),
+            Self::InvalidConfiguration => {
+                ("invalid_configuration", 422, "a configuration that cannot be; `problems` lists why")
+            }
+            Self::InvalidActivity => ("invalid_activity", 422, "activities that cannot be taken; `problems` lists why"),
+            Self::TooManyFailures => ("too_many_failures", 429, "too many unknown tokens were tried from this address"),
+            Self::Internal => ("internal", 500, "a fault of the server"),
+            Self::Overloaded => ("overloaded", 503, "more at once than the server takes"),
+            Self::AuditUnavailable => ("audit_unavailable", 503, "the audit log takes no records"),
+            Self::PoliciesStale => ("policies_stale", 503, "the policies are older than the settings allow"),
         }
     }
 
@@ -81,11 +97,10 @@ impl ErrorCode {
         matches!(self, Self::RequestTimeout | Self::BodyTooLarge)
     }
 
-    /// Seconds after which to try again, where trying again can help.
-    #[must_use]
-    pub const fn retry_after(self) -> Option<u16> {
+    /// Seconds after which to try again, where trying again can help and nothing more is known.
+    const fn retry_after(self) -> Option<u16> {
         match self {
-            Self::Overloaded | Self::AuditUnavailable => Some(1),
+            Self::Overloaded | Self::AuditUnavailable | Self::TooManyFailures => Some(1),
             _ => None,
         }
     }
@@ -101,7 +116,9 @@ pub struct ApiError {
     pub message: Cow<'static, str>,
     /// The methods that the path has, for [`ErrorCode::MethodNotAllowed`].
     pub allow: Option<String>,
-    /// Everything that is wrong, for [`ErrorCode::InvalidConfiguration`].
+    /// Seconds after which to try again, where more is known than the code tells.
+    pub retry_after: Option<u16>,
+    /// Everything that is wrong, each at its JSON pointer.
     pub problems: Vec<Problem>,
 }
 
@@ -109,7 +126,13 @@ impl ApiError {
     /// An error with this message.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), allow: None, problems: Vec::new() }
+        Self { code, message: message.into(), allow: None, retry_after: None, problems: Vec::new() }
+    }
+
+    /// Seconds after which to try again, where trying again can help.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u16> {
+        self.retry_after.or(self.code.retry_after())
     }
 
     /// A body that is not what the path takes.
@@ -136,6 +159,31 @@ impl ApiError {
         out.push_str("}}");
         out
     }
+}
+
+/// The body of an answer that is an error.
+#[derive(Debug, JsonSchema)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
+#[schemars(rename = "Error")]
+pub(in crate::http) struct ErrorView {
+    #[expect(dead_code, reason = "tells what `ApiError::body` writes")]
+    error: ErrorFacts,
+}
+
+/// Why a request was not answered.
+#[derive(Debug, JsonSchema)]
+#[cfg_attr(test, derive(serde::Deserialize), serde(deny_unknown_fields))]
+#[expect(dead_code, reason = "tells what `ApiError::body` writes")]
+struct ErrorFacts {
+    /// Stable; programs may rely on it.
+    code: String,
+    /// For people.
+    message: String,
+    /// `X-Request-ID` of the answer.
+    request_id: String,
+    /// Everything that is wrong with the body, where the code says so.
+    #[schemars(with = "Vec<Problem>", default)]
+    problems: Option<Vec<serde_json::Value>>,
 }
 
 /// A body that does not parse. The parser's text names the field, the line and the column.
@@ -165,6 +213,15 @@ mod tests {
             error.body("r-\"1\""),
             r#"{"error":{"code":"malformed_request","message":"missing field `user` at line 1 column 2","request_id":"r-\"1\""}}"#
         );
+    }
+
+    #[test]
+    fn the_body_of_an_error_is_what_its_schema_says() {
+        let problem = Problem { pointer: "/a".to_owned(), message: "is missing".to_owned(), help: None };
+        for problems in [vec![], vec![problem]] {
+            let error = ApiError { problems, ..ApiError::malformed("no") };
+            serde_json::from_str::<ErrorView>(&error.body("r-1")).unwrap();
+        }
     }
 
     #[test]

@@ -126,7 +126,7 @@ fn error_response(error: &ApiError, request_id: &str) -> Response<Full<Bytes>> {
     if let Some(allow) = error.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
         headers.insert(ALLOW, allow);
     }
-    if let Some(seconds) = error.code.retry_after() {
+    if let Some(seconds) = error.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if error.code.closes() {

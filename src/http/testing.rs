@@ -46,7 +46,7 @@ pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
     let snapshot = Snapshot::of_program(Revision::new([0x3f; 32]), program);
     let current = Arc::new(ArcSwap::from_pointee(Current {
         snapshot: Arc::new(snapshot),
-        subjects,
+        subjects: Arc::new(subjects),
         counters: Arc::new(counters),
     }));
     let now = || Timestamp::from_micros(1_800_000_000_000_000);

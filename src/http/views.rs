@@ -5,10 +5,12 @@ use crate::{
     document::Diagnostic,
     reload::{ConfigStatus, Failure, ShadowStatus},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One thing that is wrong with the policy files.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Diagnostic")]
 pub(super) struct DiagnosticView {
     severity: &'static str,
     code: &'static str,

@@ -150,14 +150,9 @@ impl Worker {
                 &letter.recipient,
                 retry::between(began, now),
             ),
-            Outcome::Failed { why, next } => events::letter_failed(
-                &self.metrics,
-                letter.kind.as_str(),
-                &letter.id,
-                &letter.recipient,
-                why,
-                *next,
-            ),
+            Outcome::Failed { why, next } => {
+                events::letter_failed(&self.metrics, letter.kind.as_str(), &letter.id, &letter.recipient, why, *next)
+            }
         }
         Some(())
     }
@@ -227,4 +222,3 @@ impl fmt::Debug for Worker {
         f.debug_struct("Worker").field("post", &self.post).finish_non_exhaustive()
     }
 }
-

@@ -12,6 +12,7 @@ use crate::{
     engine::{Dialect, Tenancy, Vocabulary},
     model::{Assignment, AssignmentKind, Membership, Status, Timestamp, User},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -29,7 +30,7 @@ pub struct Configuration {
 }
 
 /// One thing that is wrong with a configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Problem {
     /// Where it is, as a JSON pointer: `/roles/0`.
     pub pointer: String,

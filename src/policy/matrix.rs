@@ -8,11 +8,12 @@ use crate::{
     engine::BoundUser,
     model::{Assignment, AssignmentKind, Membership, Status, Timestamp, User},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::Arc;
 
 /// Who is in the rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Rows {
     /// Roles, each with what it includes, as if every gate were open.
@@ -22,7 +23,7 @@ pub enum Rows {
 }
 
 /// A matrix.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Matrix {
     /// The policy set.
     pub policy_set: String,
@@ -42,7 +43,7 @@ pub struct Matrix {
 }
 
 /// What one role or user may do.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct MatrixRow {
     /// Its id.
     pub id: String,
@@ -56,7 +57,7 @@ pub struct MatrixRow {
 }
 
 /// What is allowed in one module.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct MatrixCell {
     /// The module.
     pub module: String,

@@ -103,7 +103,7 @@ pub(super) fn is_email(address: &str) -> bool {
 }
 
 /// Whether it can be the id of a user or a tenant: anything visible.
-pub(super) fn is_visible(id: &str) -> bool {
+pub(crate) fn is_visible(id: &str) -> bool {
     !id.is_empty() && id.len() <= 256 && id.trim() == id && !id.contains(char::is_control)
 }
 

@@ -1,7 +1,7 @@
 //! What deciders read.
 
 use crate::{
-    directory::{Audience, Book, Bound, Roster, Subjects},
+    directory::{Audience, Book, Bound, Policies, Roster, Subjects},
     engine::Dialect,
     model::Timestamp,
     policy::Snapshot,
@@ -22,7 +22,7 @@ pub struct Current {
     /// The policy snapshot.
     pub snapshot: Arc<Snapshot>,
     /// Its users.
-    pub subjects: Subjects,
+    pub subjects: Arc<Subjects>,
     /// Its counters.
     pub counters: Arc<DecisionCounters>,
 }
@@ -57,7 +57,7 @@ impl Next {
         let Self { snapshot, bound, counters } = self;
         let counters = Arc::new(counters);
         roster.settle(&Arc::clone(&snapshot), bound, |subjects| {
-            publish(Arc::new(Current { snapshot, subjects, counters }))
+            publish(Arc::new(Current { snapshot, subjects: Arc::new(subjects), counters }))
         })
     }
 }
@@ -65,9 +65,17 @@ impl Next {
 impl Current {
     /// The same with users that have changed.
     fn renewed(&self, book: &Book, users: &[Arc<str>]) -> Arc<Self> {
-        let mut subjects = self.subjects.clone();
+        let mut subjects = Subjects::clone(&self.subjects);
         book.renew(&self.snapshot, &mut subjects, users);
+        let subjects = Arc::new(subjects);
         Arc::new(Self { snapshot: Arc::clone(&self.snapshot), subjects, counters: Arc::clone(&self.counters) })
+    }
+}
+
+impl Policies for Reader {
+    fn current(&self) -> (Arc<Snapshot>, Arc<Subjects>) {
+        let current = self.current.load();
+        (Arc::clone(&current.snapshot), Arc::clone(&current.subjects))
     }
 }
 

@@ -11,7 +11,13 @@ pub use settings::*;
 
 use super::Metrics;
 use crate::{engine::Difference, model::Revision};
-use std::{error::Error, fmt, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
 use tracing::{error, info, warn};
 
 /// The process has read its settings and begins.
@@ -56,6 +62,29 @@ pub fn admin_has_no_tokens() {
         help = "list a name and the SHA-256 of a token under `server.admin.tokens`, or set `server.admin.auth: none` on \
                 a loopback address",
         "the admin listener refuses every request, since no token is configured"
+    );
+}
+
+/// Somebody tried a bearer token that is not known. Told for the first of an address and for the last that is borne.
+pub fn admin_token_unknown(from: IpAddr, is_last: bool) {
+    warn!(
+        event = "admin_token_unknown",
+        %from,
+        is_last,
+        "{}",
+        if is_last {
+            "unknown tokens from this address: it is not heard for a moment"
+        } else {
+            "a bearer token is not known"
+        }
+    );
+}
+
+/// A sample of the audit log names a module that there is not.
+pub fn audit_sample_fits_nothing(module: &str) {
+    warn!(
+        event = "audit_sample_fits_nothing",
+        module, "`audit.sample` names a module that the policy set does not have: its rule fits nothing"
     );
 }
 

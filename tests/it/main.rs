@@ -70,6 +70,8 @@ mod mail;
 mod matrix_8move;
 /// The exposition: names, labels, bounds.
 mod metrics;
+/// `openapi.json`: scopes, methods, and Schemathesis against the running sidecar.
+mod openapi;
 /// The ops and the admin listener.
 mod ops;
 /// The engine beside plain Cedar.

@@ -1,7 +1,8 @@
 //! The ops and the admin listener: who is let in, the frame around every answer.
 
-use crate::support::Sidecar;
+use crate::support::{Sidecar, sidegate, wait_for};
 use serde_json::json;
+use std::time::Duration;
 
 /// The SHA-256 of `hunter2`.
 const HUNTER2: &str = "f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7";
@@ -47,8 +48,36 @@ fn the_admin_listener_wants_a_token_and_says_so() {
             }
         }
     }
+    let admin = format!("http://{}", sidecar.admin_address());
+    for (token, said) in [
+        (&[][..], "wants a bearer token; give one with `--token` or in `SIDEGATE_TOKEN`"),
+        (&["--token", "hunter3"], "does not know the token that was given with `--token` or in `SIDEGATE_TOKEN`"),
+    ] {
+        let exited = sidegate([&["audit", "list", "--admin", &admin], token].concat());
+        assert_eq!(exited.code, Some(1), "{exited:?}");
+        assert!(exited.stderr.contains(said), "{exited:?}");
+    }
     assert_eq!(sidecar.ops_get("/metrics").status, 200, "operators need none");
     assert!(!sidecar.log().contains("hunter"), "no token in the log");
+}
+
+#[test]
+fn who_tries_unknown_tokens_is_told_to_wait() {
+    let config = format!("server: {{ admin: {{ auth: tokens, tokens: [{{ name: ops, sha256: {HUNTER2} }}] }} }}");
+    let sidecar = Sidecar::builder().config(&config).start();
+    let ask = |token: &str| {
+        let headers = [("authorization", format!("Bearer {token}"))];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        sidecar.client().get(sidecar.admin_address(), "/v1/policies", &headers).expect("an answer")
+    };
+    let refused = (0..1000).map(|n| ask(&format!("guess-{n}"))).find(|answer| answer.status != 401).expect("a limit");
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (429, &json!("too_many_failures")), "{refused:?}");
+    let wait: u64 = refused.header("retry-after").parse().expect("seconds");
+    assert!((1..=3).contains(&wait), "{refused:?}");
+    let told = sidecar.events("admin_token_unknown");
+    assert!(told.len() == 2 && told[1]["is_last"] == true && told[1]["from"] == "127.0.0.1", "{told:?}");
+    // It is heard again before long.
+    wait_for("the right token is taken", Duration::from_secs(20), || ask("hunter2").status == 200);
 }
 
 #[test]

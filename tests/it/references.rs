@@ -14,10 +14,12 @@ const WRITE: &str = "SIDEGATE_UPDATE";
 fn references() -> Vec<(&'static str, String)> {
     vec![
         ("config/reference.yaml", sidegate::config::reference()),
+        ("docs/reference/admin-api.md", sidegate::http::admin::reference()),
         ("docs/reference/audit-record.md", sidegate::audit::reference()),
         ("docs/reference/cli.md", sidegate::cli::reference()),
         ("docs/reference/exit-codes.md", sidegate::cli::exit_code_reference()),
         ("docs/reference/metrics.md", sidegate::telemetry::reference()),
+        ("docs/reference/openapi.json", sidegate::http::admin::openapi()),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! Who is named most often, in bounded memory whatever names there are.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -7,7 +8,7 @@ use std::collections::HashMap;
 const MOST_NAMES: usize = 65_536;
 
 /// A name and how often it was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Named {
     /// The name.
     pub name: String,

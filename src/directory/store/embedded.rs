@@ -54,6 +54,7 @@ impl Embedded {
     }
 
     fn sled(&self, error: sled::Error) -> StoreError {
+        storage::note_failure(&self.path, &error);
         match error {
             sled::Error::Io(source) => StoreError::Io { path: self.path.clone(), source },
             _ => self.damaged("what was written cannot be read back"),
@@ -232,9 +233,9 @@ impl Whole {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ops::ControlFlow;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
+    use std::ops::ControlFlow;
 
     fn rows(store: &Embedded, prefix: &str) -> BTreeMap<String, Vec<u8>> {
         let mut found = BTreeMap::new();

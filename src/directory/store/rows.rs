@@ -13,11 +13,7 @@
 
 use super::{Row, Store, StoreError};
 use crate::{
-    directory::{
-        Account, Invitation, Logins, Session,
-        book::Step,
-        event::Event,
-    },
+    directory::{Account, Invitation, Logins, Session, book::Step, event::Event},
     model::Timestamp,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -63,7 +59,11 @@ pub(in crate::directory) fn load(store: &dyn Store) -> Result<Loaded, StoreError
 }
 
 /// The rows of a change.
-pub(in crate::directory) fn batch(steps: &[Step], event: Option<&Event>, recorded: &[String]) -> Result<Vec<Row>, StoreError> {
+pub(in crate::directory) fn batch(
+    steps: &[Step],
+    event: Option<&Event>,
+    recorded: &[String],
+) -> Result<Vec<Row>, StoreError> {
     let mut rows = Vec::new();
     for step in steps {
         match step {

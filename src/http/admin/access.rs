@@ -1,160 +1,151 @@
-//! Who may administer.
+//! Who may administer, and what.
 //!
-//! With tokens, every request needs one; there is no way round it. Without, the listener is on a loopback address, and
-//! what is left to fear is a browser on the same machine that a foreign page makes send requests: these are refused.
+//! With tokens, every path that is not open to all needs one that opens it; there is no way round it. Without, the listener is
+//! on a loopback address, and what is left to fear is a browser on the same machine that a foreign page makes send requests:
+//! these are refused.
 
+mod failures;
+mod foreign;
+
+use super::actor::Caller;
 use crate::{
-    config::{AdminAuth, AdminToken, Live},
-    http::{ApiError, ErrorCode, management::Error},
+    config::{AdminAuth, AdminToken, Live, Scope},
+    http::{
+        ApiError, ErrorCode,
+        management::{Error, Peer},
+    },
+    telemetry::events,
 };
 use axum::{
     extract::{Request, State},
-    http::{
-        HeaderMap,
-        header::{AUTHORIZATION, HOST, HeaderName, ORIGIN},
-    },
+    http::{HeaderMap, header::AUTHORIZATION},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use failures::{Failures, Noted};
 use sha2::{Digest, Sha256};
 use std::{
-    hint::black_box,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
-
-static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
 /// Who may.
 #[derive(Debug)]
-pub(super) enum Access {
+pub(super) enum Door {
     /// Whoever reaches the loopback address.
     Local,
     /// Who has one of the tokens that are listed now.
-    Tokens(Live),
+    Tokens {
+        /// Where they are listed.
+        settings: Live,
+        /// Tokens that were not known.
+        failures: Mutex<Failures>,
+    },
 }
 
-impl Access {
+/// The door with what it takes to go through at one path.
+#[derive(Debug, Clone)]
+pub(super) struct Gate {
+    /// The door of the listener.
+    pub(super) door: Arc<Door>,
+    /// One of these is enough; where there is none, no token is wanted.
+    pub(super) scopes: &'static [Scope],
+}
+
+impl Door {
     /// Whether tokens are wanted is settled at the start; which ones are taken is not.
     pub(super) fn new(settings: Live) -> Self {
         let auth = settings.load().server.admin_auth;
         match auth {
             AdminAuth::None => Self::Local,
-            AdminAuth::Tokens => Self::Tokens(settings),
+            AdminAuth::Tokens => Self::Tokens { settings, failures: Mutex::default() },
         }
     }
 
-    fn allows(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+    /// Lets a request in, and says who calls; `None` where nobody needs to be known.
+    fn admit(
+        &self,
+        headers: &HeaderMap,
+        from: IpAddr,
+        scopes: &[Scope],
+        now: Instant,
+    ) -> Result<Option<Caller>, ApiError> {
         match self {
-            Self::Local if is_from_foreign_page(headers) => {
+            Self::Local if foreign::is_from_foreign_page(headers) => {
                 Err(ApiError::new(ErrorCode::Forbidden, "requests from pages of other sites are refused"))
             }
-            Self::Local => Ok(()),
-            Self::Tokens(settings) => {
+            Self::Local => Ok(Some(Caller::local())),
+            Self::Tokens { .. } if scopes.is_empty() => Ok(None),
+            Self::Tokens { settings, failures } => {
+                let unauthorized = |why| ApiError::new(ErrorCode::Unauthorized, why);
+                let given = bearer(headers).ok_or_else(|| unauthorized("no bearer token"))?;
+                // What it guards is whole after every step.
+                let failures = || failures.lock().unwrap_or_else(PoisonError::into_inner);
+                failures().hear(from, now).map_err(too_many)?;
                 let settings = settings.load();
-                let known = bearer(headers).is_some_and(|token| is_known(&settings.server.admin_tokens, token));
-                if known { Ok(()) } else { Err(ApiError::new(ErrorCode::Unauthorized, "a bearer token is wanted")) }
+                let Some(token) = find(&settings.server.admin_tokens, given) else {
+                    let noted = failures().note(from, now);
+                    if noted != Noted::More {
+                        events::admin_token_unknown(from, noted == Noted::Last);
+                    }
+                    return Err(unauthorized("the bearer token is not known"));
+                };
+                if scopes.iter().any(|scope| token.scopes.contains(scope)) {
+                    Ok(Some(Caller::with(token)))
+                } else {
+                    Err(ApiError::new(ErrorCode::ScopeMissing, scope_missing(token, scopes)))
+                }
             }
         }
     }
 }
 
 /// Lets a request in or not.
-pub(super) async fn check(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
-    match access.allows(request.headers()) {
-        Ok(()) => next.run(request).await,
+pub(super) async fn check(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let from = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+    match gate.door.admit(request.headers(), from, gate.scopes, Instant::now()) {
+        Ok(caller) => {
+            if let Some(caller) = caller {
+                request.extensions_mut().insert(caller);
+            }
+            next.run(request).await
+        }
         Err(error) => Error(error).into_response(),
     }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 /// Compares with every token to the end, so that the time it takes tells nothing about any of them.
-fn is_known(tokens: &[AdminToken], token: &str) -> bool {
-    let given: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-    let matching = tokens.iter().filter(|token| {
-        let differing = given.iter().zip(&token.sha256).fold(0, |all, (a, b)| black_box(all | (a ^ b)));
-        differing == 0
-    });
-    matching.count() > 0
-}
-
-/// A page of another site can neither leave out these headers nor choose them. A name that is bound to 127.0.0.1 by the
-/// attacker's own DNS shows in `Host`.
-fn is_from_foreign_page(headers: &HeaderMap) -> bool {
-    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let host_is_local = text(&HOST).is_none_or(is_local);
-    let origin_is_local =
-        text(&ORIGIN).is_none_or(|origin| origin.split_once("://").is_some_and(|(_, host)| is_local(host)));
-    let site_is_other = matches!(text(&SEC_FETCH_SITE), Some("cross-site" | "same-site"));
-    !host_is_local || !origin_is_local || site_is_other
-}
-
-fn is_local(host: &str) -> bool {
-    if let Ok(address) = host.parse::<SocketAddr>() {
-        return address.ip().is_loopback();
+fn find<'t>(tokens: &'t [AdminToken], given: &str) -> Option<&'t AdminToken> {
+    let given: [u8; 32] = Sha256::digest(given.as_bytes()).into();
+    let mut place = u64::MAX;
+    for (index, token) in (0_u64..).zip(tokens) {
+        place.conditional_assign(&index, given.ct_eq(&token.sha256));
     }
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.parse::<u16>().is_ok() { name } else { host });
-    let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
-    name.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    tokens.get(usize::try_from(place).ok()?)
+}
+
+fn scope_missing(token: &AdminToken, scopes: &[Scope]) -> String {
+    let name = &token.name;
+    let words: Vec<String> = scopes.iter().map(|scope| format!("`{}`", scope.as_str())).collect();
+    match words.as_slice() {
+        [one] => format!("the token `{name}` lacks the scope {one}"),
+        several => format!("the token `{name}` lacks the scope: one of {}", several.join(", ")),
+    }
+}
+
+fn too_many(wait: Duration) -> ApiError {
+    let seconds = u16::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u16::MAX).max(1);
+    let message = format!("too many unknown tokens; try again in {seconds} s");
+    ApiError { retry_after: Some(seconds), ..ApiError::new(ErrorCode::TooManyFailures, message) }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::http::HeaderValue;
-
-    fn headers(pairs: &[(&HeaderName, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| ((*name).clone(), HeaderValue::from_static(value))).collect()
-    }
-
-    fn settings(auth: AdminAuth, tokens: Vec<AdminToken>) -> Live {
-        let mut settings = crate::config::Settings::default();
-        settings.server.admin_auth = auth;
-        settings.server.admin_tokens = tokens;
-        Live::new(settings)
-    }
-
-    #[test]
-    fn only_a_listed_token_lets_in() {
-        let token = |text: &str| AdminToken { name: text.to_owned(), sha256: Sha256::digest(text).into() };
-        let access = Access::new(settings(AdminAuth::Tokens, vec![token("secret-1"), token("secret-2")]));
-        for (value, allowed) in [
-            (Some("Bearer secret-1"), true),
-            (Some("bearer secret-2"), true),
-            (Some("Bearer secret-3"), false),
-            (Some("Bearer "), false),
-            (Some("Basic secret-1"), false),
-            (Some("secret-1"), false),
-            (None, false),
-        ] {
-            let given = value.map_or_else(HeaderMap::new, |value| headers(&[(&AUTHORIZATION, value)]));
-            assert_eq!(access.allows(&given).is_ok(), allowed, "{value:?}");
-        }
-        let nobody = Access::new(settings(AdminAuth::Tokens, Vec::new()));
-        assert!(nobody.allows(&headers(&[(&AUTHORIZATION, "Bearer secret-1")])).is_err());
-    }
-
-    #[test]
-    fn without_tokens_requests_of_foreign_pages_are_refused() {
-        let access = Access::new(settings(AdminAuth::None, Vec::new()));
-        for (given, allowed) in [
-            (&[][..], true),
-            (&[(&HOST, "127.0.0.1:8481")], true),
-            (&[(&HOST, "localhost:8481"), (&ORIGIN, "http://localhost:8481")], true),
-            (&[(&HOST, "[::1]:8481")], true),
-            (&[(&HOST, "[::1]")], true),
-            (&[(&HOST, "rebound.example:8481")], false),
-            (&[(&HOST, "localhost.example")], false),
-            (&[(&HOST, "127.0.0.1:8481"), (&ORIGIN, "https://evil.example")], false),
-            (&[(&HOST, "127.0.0.1:8481"), (&ORIGIN, "null")], false),
-            (&[(&HOST, "127.0.0.1:8481"), (&SEC_FETCH_SITE, "cross-site")], false),
-            (&[(&HOST, "127.0.0.1:8481"), (&SEC_FETCH_SITE, "same-origin")], true),
-        ] {
-            assert_eq!(access.allows(&headers(given)).is_ok(), allowed, "{given:?}");
-        }
-    }
-}
+mod tests;

@@ -4,26 +4,32 @@
 //! answer. The answer with the ids leaves once all records are as durable as `audit.mode` demands.
 
 mod read;
+mod shape;
 #[cfg(test)]
 mod tests;
 
+use super::{
+    actor,
+    route::{self, Answer, Content, Facts, Route, Verb},
+};
 use crate::{
-    audit::{Entry, Kind, Log, NAME_LIMIT, Origin, RecordError, Ticket},
+    audit::{Entry, Kind, Log, Origin, RecordError, Ticket},
+    config::Scope,
     http::{ApiError, ErrorCode, management::Error, request_id::X_REQUEST_ID},
     lifecycle::Clock,
+    policy::Problem,
 };
 use axum::{
     Json, Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE},
+    http::{HeaderMap, header::CONTENT_TYPE},
     response::{IntoResponse as _, Response},
-    routing::post,
+    routing::on,
 };
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use read::{Activity, Form, Refused};
-use serde_json::json;
 use std::time::Duration;
 use tokio::{task::spawn_blocking, time::timeout};
 use ulid::Ulid;
@@ -33,12 +39,33 @@ const MOST_BYTES: usize = 1024 * 1024;
 /// Time to send it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-static SIDEGATE_ACTOR: HeaderName = HeaderName::from_static("sidegate-actor");
-
-/// The route, over a running log.
+/// The route without a door, over a running log.
 pub fn routes(log: Log) -> Router {
-    Router::new().route("/v1/activity", post(report)).with_state(log)
+    route::mount(ROUTES, log, None)
 }
+
+/// The route as data.
+pub(super) const ROUTES: &[Route<Log>] = &[Route {
+    facts: Facts {
+        verb: Verb::Post,
+        path: "/v1/activity",
+        name: "reportActivity",
+        summary: "Report what an application did",
+        description: "One activity, an array of them, or one a line. All are taken, or none. The answer leaves once the records are \
+                      as durable as `audit.mode` demands. `Sidegate-Actor` names who acted through the application.",
+        scopes: &[Scope::Directory],
+        parameters: &[&[actor::NAMED]],
+        body: &[Content::json::<shape::Reported>(), Content::text("application/x-ndjson")],
+        answers: &[Answer::new(
+            200,
+            "The ids of the records, in the order of the activities",
+            &[Content::json::<shape::Ids>()],
+        )],
+        errors: &[ErrorCode::InvalidActivity, ErrorCode::AuditUnavailable],
+        ..Facts::BLANK
+    },
+    serve: |verb| on(verb, report),
+}];
 
 async fn report(State(log): State<Log>, request: Request) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
@@ -46,12 +73,12 @@ async fn report(State(log): State<Log>, request: Request) -> Result<Response, Er
     // The frame has made one up where there was none; the record cuts what is too long.
     let request_id = head.headers.get(&X_REQUEST_ID).map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
     let request_id = request_id.unwrap_or_default();
-    let actor = actor(&head.headers)?.to_owned();
+    let actor = actor::named(&head.headers)?.unwrap_or_default().to_owned();
     let body = whole(body).await?;
     let activities = match read::read(&body, form) {
         Ok(activities) => activities,
         Err(Refused::Malformed(error)) => return Err(error.into()),
-        Err(Refused::Problems(problems)) => return Ok(refusal(&problems, &request_id)),
+        Err(Refused::Problems(problems)) => return Err(refusal(problems).into()),
     };
     let kept = {
         let log = log.clone();
@@ -60,7 +87,7 @@ async fn report(State(log): State<Log>, request: Request) -> Result<Response, Er
     let (ids, last) = kept.map_err(|_| ApiError::new(ErrorCode::Internal, "the records cannot be written"))??;
     // All come from one ring, so the last one is durable last.
     log.committed(last).await.map_err(|_| unavailable("the audit log has failed"))?;
-    Ok(Json(json!({ "ids": ids })).into_response())
+    Ok(Json(shape::Ids { ids }).into_response())
 }
 
 /// Writes the records, one after the other; waits where the ring is full.
@@ -118,15 +145,6 @@ fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
     Err(ApiError::new(ErrorCode::UnsupportedContentType, message))
 }
 
-/// Who acts through the application. Cut or changed it would name somebody else.
-fn actor(headers: &HeaderMap) -> Result<&str, ApiError> {
-    let Some(value) = headers.get(&SIDEGATE_ACTOR) else { return Ok("") };
-    let text = str::from_utf8(value.as_bytes()).ok().filter(|text| text.len() <= NAME_LIMIT);
-    text.ok_or_else(|| {
-        ApiError::malformed(format!("the header `{SIDEGATE_ACTOR}` is not UTF-8 of at most {NAME_LIMIT} bytes"))
-    })
-}
-
 async fn whole(body: Body) -> Result<Bytes, ApiError> {
     let reading = timeout(PATIENCE, Limited::new(body, MOST_BYTES).collect());
     match reading.await {
@@ -140,16 +158,13 @@ async fn whole(body: Body) -> Result<Bytes, ApiError> {
     }
 }
 
-fn refusal(problems: &[read::Problem], request_id: &str) -> Response {
-    let code = ErrorCode::InvalidActivity;
-    let listed: Vec<_> =
-        problems.iter().map(|problem| json!({ "pointer": problem.pointer, "message": problem.message })).collect();
-    let message = match problems {
+fn refusal(problems: Vec<read::Problem>) -> ApiError {
+    let message = match problems.as_slice() {
         [one] => one.to_string(),
         [first, ..] => format!("{first}, and {} more problems; nothing was taken", problems.len() - 1),
         [] => String::new(),
     };
-    let error = json!({ "code": code.as_str(), "message": message, "request_id": request_id, "problems": listed });
-    let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
-    (status, Json(json!({ "error": error }))).into_response()
+    let listed =
+        problems.into_iter().map(|read::Problem { pointer, message }| Problem { pointer, message, help: None });
+    ApiError { problems: listed.collect(), ..ApiError::new(ErrorCode::InvalidActivity, message) }
 }

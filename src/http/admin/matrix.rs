@@ -2,8 +2,12 @@
 //!
 //! Users come in pages, in order of their ids. The work is done beside the runtime's threads.
 
-use super::Services;
+use super::{
+    Services,
+    route::{Answer, Content, Facts, Parameter, Route, Shape},
+};
 use crate::{
+    config::Scope,
     http::{ApiError, ErrorCode, address, aside::Aside, management::Error, questions},
     lifecycle::Clock,
     model::Timestamp,
@@ -17,8 +21,38 @@ use axum::{
         header::{CONTENT_DISPOSITION, CONTENT_TYPE},
     },
     response::{IntoResponse, Response},
+    routing::on,
 };
 use std::{borrow::Cow, sync::Arc};
+
+/// The route.
+pub(super) const ROUTES: &[Route<(Services, Aside)>] = &[Route {
+    facts: Facts {
+        path: "/v1/matrix",
+        name: "getMatrix",
+        summary: "What roles, or users, may do in every module",
+        scopes: &[Scope::Read],
+        parameters: &[&[
+            Parameter::query("of", "who is in the rows; without it `roles`", Shape::Choice(&["roles", "users"])),
+            Parameter::query("tenant", "the tenant that is asked about", Shape::Text),
+            Parameter::query("format", "without it `json`", Shape::Choice(&["json", "csv", "markdown"])),
+            Parameter::query("limit", "users of one page at the most; without it 1000", Shape::Whole(1, MOST as u64)),
+            Parameter::query("cursor", "`next_cursor` of the page before", Shape::Text),
+        ]],
+        answers: &[Answer::new(
+            200,
+            "The matrix",
+            &[
+                Content::json::<Matrix>(),
+                Content::text(Format::Csv.content_type()),
+                Content::text(Format::Markdown.content_type()),
+            ],
+        )],
+        errors: &[ErrorCode::NotFound, ErrorCode::Overloaded],
+        ..Facts::BLANK
+    },
+    serve: |verb| on(verb, matrix),
+}];
 
 /// Users of one page, where the caller does not say how many.
 const USUAL: usize = 1_000;
@@ -41,7 +75,7 @@ enum Format {
     Markdown,
 }
 
-pub(super) async fn matrix(
+async fn matrix(
     State((services, aside)): State<(Services, Aside)>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Error> {

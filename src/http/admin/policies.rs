@@ -1,7 +1,11 @@
 //! `/v1/policies`: what decides, and a look at the files on demand.
 
-use super::Services;
+use super::{
+    Services,
+    route::{Answer, Content, Facts, Route, Verb},
+};
 use crate::{
+    config::Scope,
     http::{ApiError, ErrorCode, management::Error, views::DiagnosticView},
     reload::{Cause, Report},
 };
@@ -10,11 +14,50 @@ use axum::{
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
+    routing::on,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
+/// The routes.
+pub(super) const ROUTES: &[Route<Services>] = &[
+    Route {
+        facts: Facts {
+            path: "/v1/policies",
+            name: "listPolicies",
+            summary: "What decides",
+            scopes: &[Scope::Read, Scope::Policies],
+            answers: &[Answer::new(200, "The policies that decide", &[Content::json::<PoliciesView>()])],
+            ..Facts::BLANK
+        },
+        serve: |verb| on(verb, list),
+    },
+    Route {
+        facts: Facts {
+            verb: Verb::Post,
+            path: "/v1/policies/reload",
+            name: "reloadPolicies",
+            summary: "Look at the policy files now",
+            description: "Answers once the look is done.",
+            scopes: &[Scope::Policies],
+            answers: &[
+                Answer::new(200, "The files decide, or did before", &[Content::json::<ReloadView>()]),
+                Answer::new(
+                    422,
+                    "The files are refused; the last good ones decide on",
+                    &[Content::json::<ReloadView>()],
+                ),
+            ],
+            errors: &[ErrorCode::Overloaded],
+            ..Facts::BLANK
+        },
+        serve: |verb| on(verb, reload),
+    },
+];
+
 /// What decides.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Policies")]
 struct PoliciesView {
     policy_set: String,
     revision: String,
@@ -22,7 +65,9 @@ struct PoliciesView {
     policies: Vec<PolicyView>,
 }
 
-#[derive(Debug, Serialize)]
+/// One policy.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Policy")]
 struct PolicyView {
     id: String,
     summary: String,
@@ -30,7 +75,8 @@ struct PolicyView {
 }
 
 /// What came of a look.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Reload")]
 struct ReloadView {
     outcome: &'static str,
     policy_set: String,
@@ -42,7 +88,7 @@ struct ReloadView {
     diagnostics: Vec<DiagnosticView>,
 }
 
-pub(super) async fn list(State(services): State<Services>) -> Response {
+async fn list(State(services): State<Services>) -> Response {
     let current = services.reader.load();
     let snapshot = &current.snapshot;
     let policies = snapshot.program.policies().iter().map(|facts| PolicyView {
@@ -59,7 +105,7 @@ pub(super) async fn list(State(services): State<Services>) -> Response {
     .into_response()
 }
 
-pub(super) async fn reload(State(services): State<Services>) -> Result<Response, Error> {
+async fn reload(State(services): State<Services>) -> Result<Response, Error> {
     let report = services.reload.reload(Cause::Admin).await;
     let report = report.map_err(|stopped| ApiError::new(ErrorCode::Overloaded, stopped.to_string()))?;
     let status = if report.outcome.is_success() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };

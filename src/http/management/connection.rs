@@ -1,12 +1,17 @@
 //! The accept loop and the life of one connection.
 
-use super::Bound;
+use super::{Bound, Peer};
 use crate::{
     lifecycle::{Stop, Tasks},
     telemetry::events,
 };
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -33,8 +38,8 @@ pub async fn serve(bound: Bound, name: &'static str, router: Router, tasks: Task
         loop {
             // The semaphore is never closed.
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            let stream = match bound.listener.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match bound.listener.accept().await {
+                Ok((stream, address)) => (stream, Peer(address.ip())),
                 Err(error) => {
                     back_off(name, &error).await;
                     continue;
@@ -42,7 +47,7 @@ pub async fn serve(bound: Bound, name: &'static str, router: Router, tasks: Task
             };
             let (router, stop) = (router.clone(), stop.clone());
             tasks.spawn(format!("{name} connection"), async move {
-                connection(stream, router, stop).await;
+                connection(stream, peer, router, stop).await;
                 drop(place);
             });
         }
@@ -62,12 +67,17 @@ async fn back_off(name: &str, error: &io::Error) {
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, stop: Stop) {
+async fn connection(stream: TcpStream, peer: Peer, router: Router, stop: Stop) {
+    let service = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        service.call(request)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MOST_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut served = pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

@@ -63,10 +63,10 @@ pub(in crate::http) fn framed(
     served: Router,
     listener: &'static str,
     metrics: &Arc<Metrics>,
-    expected: &[(&'static str, &'static [u16])],
+    expected: &[(&'static str, impl AsRef<[u16]>)],
 ) -> Router {
     for (route, codes) in expected {
-        metrics.http_route(listener, route, codes);
+        metrics.http_route(listener, route, codes.as_ref());
     }
     metrics.http_route(listener, NO_ROUTE, &[404]);
     let routes = expected.iter().map(|(route, _)| *route).collect();
@@ -151,7 +151,7 @@ async fn complete(response: Response, request_id: &HeaderValue) -> Response {
         headers.insert(ALLOW, allow.clone());
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(seconds) = error.code.retry_after() {
+    if let Some(seconds) = error.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if error.code == ErrorCode::Unauthorized {

@@ -104,7 +104,8 @@ fn word(content: &str, name: &str) -> Option<usize> {
     content.match_indices(name).map(|(at, _)| at).find(|&at| {
         let (before, from) = content.split_at(at);
         let after = from.strip_prefix(name).unwrap_or_default();
-        let opened = before.rfind(['{', '}']).is_some_and(|last| before.get(last..).is_some_and(|b| b.starts_with('{')));
+        let opened =
+            before.rfind(['{', '}']).is_some_and(|last| before.get(last..).is_some_and(|b| b.starts_with('{')));
         opened && !before.ends_with(is_part) && !after.starts_with(is_part)
     })
 }

@@ -32,3 +32,8 @@ pub fn letter_failed(metrics: &Metrics, kind: &str, letter: &str, recipient: &st
 pub fn mail_queue_failed(error: &(dyn Error + 'static)) {
     error!(event = "mail_queue_failed", error = %Chain(error), "the queue of letters cannot be used");
 }
+
+/// What the directory does by itself could not be done. It is tried again.
+pub fn directory_failed(error: &(dyn Error + 'static)) {
+    error!(event = "directory_failed", error = %Chain(error), "the directory cannot be used");
+}

@@ -2,10 +2,10 @@
 
 use super::{Chain, millis};
 use crate::{
-    model::{Revision, Timestamp, User},
+    model::{Revision, Timestamp},
     telemetry::{Metrics, ReloadOutcome},
 };
-use std::{error::Error, fmt, path::Path, sync::Arc, time::Duration};
+use std::{error::Error, fmt, path::Path, time::Duration};
 use tracing::{error, info, warn};
 
 /// The first snapshot decides. It takes the place of none, so it is no reload.

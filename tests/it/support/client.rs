@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 use ureq::{
     Agent,
-    http::{HeaderMap, Response},
+    http::{HeaderMap, Request, Response},
 };
 
 /// Far above what any answer takes, so that a hang fails the test rather than the run.
@@ -63,6 +63,29 @@ impl Client {
             request = request.header(*name, *value);
         }
         Answer::read(request.call())
+    }
+
+    /// Any method, with JSON or without a body.
+    pub fn send(
+        &self,
+        method: &str,
+        address: SocketAddr,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Result<Answer, ureq::Error> {
+        let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::read(match body {
+            Some(body) => {
+                let has_type = headers.iter().any(|(name, _)| *name == "content-type");
+                let request = if has_type { request } else { request.header("content-type", "application/json") };
+                self.agent.run(request.body(body.to_owned())?)
+            }
+            None => self.agent.run(request.body(())?),
+        })
     }
 
     /// `POST` of JSON text, or of what is not JSON although it says so.

@@ -1,0 +1,124 @@
+//! The directory among the other parts: its records go into the audit log, its changes to the deciders, its letters to the mail service.
+
+use super::{Parts, StartError};
+use crate::{
+    audit::{Entry, Health, Kind, Log, Origin},
+    config::Settings,
+    directory::{self, Audience, Directory, Event, Witness},
+    lifecycle::{Clock, Stop},
+    mail::{self, Post},
+    reload::{Reader, Shadow},
+    telemetry::{Metrics, events},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{task::spawn_blocking, time::sleep};
+use ulid::Ulid;
+
+/// Its place in the data directory.
+const FOLDER: &str = "directory";
+
+/// How often sessions without a sign of life are looked for. They stop counting at their time; this is for their records.
+const TIDY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The audit log's side.
+#[derive(Debug)]
+struct Records(Log);
+
+impl Witness for Records {
+    fn is_ready(&self) -> bool {
+        matches!(self.0.health(), Health::Running)
+    }
+
+    fn record(&self, event: &Event) -> bool {
+        let text = |value: &Option<serde_json::Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
+        let (before, after, context) = (text(&event.before), text(&event.after), text(&event.context));
+        let kind = if event.of_session { Kind::Session } else { Kind::Directory };
+        let id = event.id.parse::<Ulid>().unwrap_or_default().to_bytes();
+        let decision = if event.allowed { crate::model::Decision::Allow } else { crate::model::Decision::Deny };
+        let entry = Entry {
+            request_id: &event.request_id,
+            tenant: &event.tenant,
+            user: &event.user,
+            action: &event.action,
+            module: FOLDER,
+            resource_type: &event.resource_type,
+            resource_id: &event.resource_id,
+            decision: Some(decision),
+            reason: &event.reason,
+            policies: &event.policies,
+            revision: &event.revision,
+            origin: Origin::Admin,
+            actor: &event.actor,
+            before: &before,
+            after: &after,
+            context: &context,
+            ..Entry::blank(kind, event.at, id)
+        };
+        match self.0.append_and_wait(&entry) {
+            Ok(()) => true,
+            Err(error) => {
+                events::audit_append_failed(&event.action, &error);
+                false
+            }
+        }
+    }
+}
+
+/// Opens the directory in the data directory.
+pub(super) fn open(settings: &Settings, log: &Log) -> Result<Directory, StartError> {
+    let config = &settings.directory;
+    let options = directory::Options {
+        language: config.language.clone(),
+        link: config.invitation_link.clone(),
+        invitation_expiry: config.invitation_expiry,
+        session_idle: (!config.session_idle.is_zero()).then_some(config.session_idle),
+        session_keep: config.session_keep,
+        ..directory::Options::new(&settings.audit.directory.join(FOLDER))
+    };
+    Directory::open(options, Arc::new(Records(log.clone()))).map_err(StartError::Directory)
+}
+
+/// Lets it know who decides, and the deciders know of it.
+pub(super) fn attach(directory: &Directory, reader: &Reader, shadow: Option<&Shadow>, metrics: &Metrics) {
+    let audiences: Vec<Arc<dyn Audience>> =
+        [Some(Arc::new(reader.clone()) as Arc<dyn Audience>), shadow.map(Shadow::audience)]
+            .into_iter()
+            .flatten()
+            .collect();
+    directory.attach(Arc::new(reader.clone()), audiences);
+    let reader = reader.clone();
+    metrics.watch_users(move || reader.load().subjects.iter().map(|user| user.user().status).collect());
+}
+
+impl Parts {
+    /// What the directory does by itself: letters that are due, sessions that have idled away.
+    pub(super) fn keep_directory(
+        &self,
+        directory: &Directory,
+        settings: &Settings,
+        metrics: &Arc<Metrics>,
+        clock: Clock,
+    ) -> Result<(), StartError> {
+        let post = Post::open(&settings.mail, &settings.audit.directory).map_err(StartError::Mail)?;
+        let queue = Arc::new(directory.clone());
+        let now: mail::Now = Arc::new(move || clock.now());
+        let worker = mail::Worker::new(queue, post, settings.mail.retry, now, Arc::clone(metrics));
+        self.reloading.spawn("mail", worker.run(self.stop_reload.listener()));
+        self.reloading.spawn("sessions", tidy(directory.clone(), clock, self.stop_reload.listener()));
+        Ok(())
+    }
+}
+
+async fn tidy(directory: Directory, clock: Clock, stop: Stop) {
+    loop {
+        tokio::select! {
+            () = stop.stopped() => return,
+            () = sleep(TIDY_INTERVAL) => {}
+        }
+        let directory = directory.clone();
+        let tidied = spawn_blocking(move || directory.tidy_sessions(clock.now())).await;
+        if let Ok(Err(error)) = tidied {
+            events::directory_failed(&error);
+        }
+    }
+}

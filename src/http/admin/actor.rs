@@ -1,0 +1,136 @@
+//! Who calls, and for whom: the token, and the header `Sidegate-Actor`.
+
+use super::route::Parameter;
+use crate::{
+    config::AdminToken,
+    http::{ApiError, ErrorCode, management::Error},
+    policy::is_visible,
+};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderName, request::Parts},
+};
+
+/// The header that names the user on whose behalf an application calls.
+pub(super) static SIDEGATE_ACTOR: HeaderName = HeaderName::from_static("sidegate-actor");
+
+/// The header as documents tell it, where it is for the record alone.
+pub(super) const NAMED: Parameter = Parameter::header("Sidegate-Actor", "the user who acts");
+
+/// The name of whoever calls where no tokens are wanted.
+const LOCAL: &str = "local";
+
+/// Who was let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Caller {
+    /// The name of the token.
+    name: String,
+    /// Whether it speaks for itself.
+    operator: bool,
+}
+
+impl Caller {
+    /// Whoever reaches the loopback address where no tokens are wanted.
+    pub(super) fn local() -> Self {
+        Self { name: LOCAL.to_owned(), operator: true }
+    }
+
+    /// Whoever has this token.
+    pub(super) fn with(token: &AdminToken) -> Self {
+        Self { name: token.name.clone(), operator: token.operator }
+    }
+}
+
+/// On whose behalf the directory is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Acting {
+    /// A user, bound by the rules of delegation.
+    User(String),
+    /// An operator, by the name of the token; not bound by them.
+    Operator(String),
+}
+
+impl Acting {
+    fn of(caller: Option<&Caller>, headers: &HeaderMap) -> Result<Self, ApiError> {
+        if let Some(user) = named(headers)? {
+            return Ok(Self::User(user.to_owned()));
+        }
+        match caller {
+            Some(caller) if caller.operator => Ok(Self::Operator(caller.name.clone())),
+            _ => {
+                let message = format!(
+                    "name the user who acts in the header `{SIDEGATE_ACTOR}`; only a token with `operator: true` may leave it out"
+                );
+                Err(ApiError::new(ErrorCode::ActorMissing, message))
+            }
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Acting {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        Ok(Self::of(parts.extensions.get(), &parts.headers)?)
+    }
+}
+
+/// The user who is named in the header, if any. Cut or changed it would name somebody else.
+pub(super) fn named(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    let mut given = headers.get_all(&SIDEGATE_ACTOR).iter();
+    let Some(value) = given.next() else { return Ok(None) };
+    let text = str::from_utf8(value.as_bytes()).ok().filter(|text| is_visible(text));
+    match (text, given.next()) {
+        (Some(text), None) => Ok(Some(text)),
+        (_, Some(_)) => Err(ApiError::malformed(format!("the header `{SIDEGATE_ACTOR}` is given more than once"))),
+        (None, None) => Err(ApiError::malformed(format!(
+            "the header `{SIDEGATE_ACTOR}` is not a user's id: visible UTF-8 of 1 to 256 bytes"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn headers(values: &[&[u8]]) -> HeaderMap {
+        values.iter().map(|value| (SIDEGATE_ACTOR.clone(), HeaderValue::from_bytes(value).unwrap())).collect()
+    }
+
+    #[test]
+    fn an_actor_is_visible_text_of_bounded_length_and_given_once() {
+        let long = "x".repeat(257);
+        for (values, expected) in [
+            (&[][..], Some(None)),
+            (&[&b"mona"[..]], Some(Some("mona"))),
+            (&["zoë@example.com".as_bytes()], Some(Some("zoë@example.com"))),
+            (&[b""], None),
+            (&[b"mo na"], Some(Some("mo na"))),
+            (&[b" mona"], None),
+            (&[b"\xff"], None),
+            (&["mona\u{85}".as_bytes()], None),
+            (&[long.as_bytes()], None),
+            (&[b"mona", b"mona"], None),
+        ] {
+            assert_eq!(named(&headers(values)).ok(), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_operator_may_leave_out_for_whom_it_acts() {
+        let ops = |operator| Some(Caller { name: "ops".to_owned(), operator });
+        let nobody = HeaderMap::new();
+        let mona = headers(&[b"mona"]);
+        for (caller, headers, expected) in [
+            (ops(true), &mona, Ok(Acting::User("mona".to_owned()))),
+            (ops(false), &mona, Ok(Acting::User("mona".to_owned()))),
+            (ops(true), &nobody, Ok(Acting::Operator("ops".to_owned()))),
+            (ops(false), &nobody, Err(ErrorCode::ActorMissing)),
+            (Some(Caller::local()), &nobody, Ok(Acting::Operator("local".to_owned()))),
+            (None, &nobody, Err(ErrorCode::ActorMissing)),
+        ] {
+            assert_eq!(Acting::of(caller.as_ref(), headers).map_err(|error| error.code), expected, "{caller:?}");
+        }
+    }
+}

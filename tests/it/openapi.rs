@@ -1,0 +1,120 @@
+//! `GET /openapi.json`: what it says holds, for every path and whatever is sent.
+//!
+//! [Schemathesis](https://schemathesis.io) makes requests from the document, such as fit it and such as do not, sends them to the
+//! running sidecar, and compares every answer with what the document says.
+
+use crate::support::{Sidecar, repo, sidegate};
+use serde_json::Value;
+use std::process::Command;
+
+/// Every operation of a document: method, path, itself.
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let paths = document["paths"].as_object().expect("paths");
+    let all = paths.iter().flat_map(|(path, operations)| {
+        let operations = operations.as_object().expect("operations");
+        operations.iter().map(|(method, operation)| (method.to_uppercase(), path.clone(), operation.clone()))
+    });
+    all.collect()
+}
+
+#[test]
+fn what_is_sent_by_the_document_is_answered_by_the_document() {
+    let tool = repo(".tools/python/bin/schemathesis");
+    assert!(tool.exists(), "there is no `{}`: run `scripts/install-test-tools`", tool.display());
+    let sidecar = Sidecar::builder().start();
+    let seed = std::env::var("SIDEGATE_SEED").unwrap_or_else(|_| "7".to_owned());
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = Command::new(tool)
+        .current_dir(folder.path())
+        .env("NO_COLOR", "1")
+        .env_remove("HTTP_PROXY")
+        .env_remove("http_proxy")
+        .env("NO_PROXY", "127.0.0.1")
+        .args(["run", &format!("http://{}/openapi.json", sidecar.admin_address())])
+        .args(["--url", &format!("http://{}", sidecar.admin_address())])
+        .args(["--checks", "all"])
+        // Who is let in where is tested below, without tokens that are not known: those are borne for a while only.
+        .args(["--exclude-checks", "ignored_auth"])
+        .args(["--max-examples", "20", "--seed", &seed, "--generation-deterministic", "--generation-database", "none"])
+        .args(["--continue-on-failure", "--request-timeout", "20"])
+        .output()
+        .expect("Schemathesis runs");
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "SIDEGATE_SEED={seed}\n{said}\n{}", String::from_utf8_lossy(&run.stderr));
+    // It ran, and over every operation.
+    let document = sidecar.admin_get("/openapi.json").json();
+    let count = operations(&document).len();
+    assert!(said.contains(&format!("{count} tested")) || said.contains(&format!("{count} selected")), "{said}");
+}
+
+/// A token with these scopes: its text, and the entry of the configuration that takes it.
+fn token(name: &str, scopes: &str) -> (String, String) {
+    let made = sidegate(["token", "--name", name, "--scopes", scopes]);
+    let line = |head: &str| made.stdout.lines().find_map(|line| line.strip_prefix(head)).expect("a line").to_owned();
+    (line("token: "), line("entry: "))
+}
+
+#[test]
+fn every_route_wants_one_of_its_scopes_and_no_other_opens_it() {
+    const SCOPES: [&str; 4] = ["read", "directory", "audit", "policies"];
+    let tokens = SCOPES.map(|scope| token(scope, scope));
+    let entries: Vec<&str> = tokens.iter().map(|(_, entry)| entry.as_str()).collect();
+    let config = format!("server: {{ admin: {{ auth: tokens, tokens: [{}] }} }}", entries.join(", "));
+    let sidecar = Sidecar::builder().config(&config).start();
+    let document = sidecar.admin_get("/openapi.json");
+    assert_eq!(document.status, 200, "the document is open to all: {document:?}");
+    let mut opened = 0;
+    for (method, path, operation) in operations(&document.json()) {
+        let wanted: Vec<&str> = operation["security"]
+            .as_array()
+            .expect("requirements")
+            .iter()
+            .map(|one| one["bearer"][0].as_str().expect("a scope"))
+            .collect();
+        let address = path.replace("{id}", "nobody");
+        let ask = |headers: &[(&str, &str)]| {
+            let body = operation["requestBody"].is_object().then_some("{}");
+            sidecar.client().send(&method, sidecar.admin_address(), &address, headers, body).expect("an answer")
+        };
+        if wanted.is_empty() {
+            continue;
+        }
+        let bare = ask(&[]);
+        assert_eq!(
+            (bare.status, &bare.json()["error"]["message"]),
+            (401, &"no bearer token".into()),
+            "{method} {path}"
+        );
+        assert_eq!(bare.header("www-authenticate"), "Bearer realm=\"sidegate\"");
+        for (scope, (token, _)) in SCOPES.iter().zip(&tokens) {
+            let answer = ask(&[("authorization", &format!("Bearer {token}"))]);
+            let is_missing = answer.status == 403 && answer.json()["error"]["code"] == "scope_missing";
+            assert_eq!(is_missing, !wanted.contains(scope), "{method} {path} with {scope}: {answer:?}");
+            assert_ne!(answer.status, 401, "{method} {path} with {scope}: {answer:?}");
+            if is_missing {
+                let message = answer.json()["error"]["message"].to_string();
+                assert!(wanted.iter().all(|wanted| message.contains(wanted)) && message.contains(scope), "{message}");
+            } else {
+                opened += 1;
+            }
+        }
+    }
+    assert!(opened > 5, "{opened}");
+}
+
+#[test]
+fn every_path_names_the_methods_that_it_has() {
+    let sidecar = Sidecar::builder().start();
+    let document = sidecar.admin_get("/openapi.json").json();
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        let answer = sidecar.client().send("OPTIONS", sidecar.admin_address(), path, &[], None).expect("an answer");
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (405, &"method_not_allowed".into()), "{path}");
+        let mut allowed: Vec<String> =
+            answer.header("allow").split(',').map(|method| method.trim().to_lowercase()).collect();
+        allowed.retain(|method| method != "head");
+        allowed.sort();
+        let mut listed: Vec<&String> = operations.as_object().expect("operations").keys().collect();
+        listed.sort();
+        assert!(allowed.iter().eq(listed.iter().copied()), "{path}: {allowed:?} {listed:?}");
+    }
+}
