@@ -113,6 +113,12 @@ impl BoundUser {
         Self { session: until.map_or(Session::Closed, Session::OpenUntil), ..self }
     }
 
+    /// Whether the user is logged in at a time, as far as anybody keeps count.
+    #[must_use]
+    pub fn has_session(&self, time: Timestamp) -> bool {
+        self.session.is_open(time)
+    }
+
     /// The user's id.
     #[must_use]
     pub fn id(&self) -> &str {

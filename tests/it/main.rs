@@ -44,6 +44,8 @@ mod cli;
 mod compile;
 /// The configuration of the real binary.
 mod config;
+/// Delegated administration: random steps by random actors, and what must hold after each.
+mod delegation;
 /// Every cell of the smallest example over HTTP.
 mod demo;
 /// The sets beside the facts: what they declare.

@@ -120,6 +120,7 @@ struct Frame {
     rules: Vec<String>,
     tenant: Option<Named>,
     at: Timestamp,
+    logged_in: bool,
 }
 
 impl File<'_> {
@@ -129,6 +130,7 @@ impl File<'_> {
             rules: self.texts(node, "rule"),
             tenant: node.get("tenant").and_then(|node| Named::value(self.text, node)),
             at: time(node.get("at")).unwrap_or(self.at),
+            logged_in: node.get("session").and_then(Node::as_text) != Some("none"),
         }
     }
 

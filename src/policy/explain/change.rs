@@ -57,6 +57,8 @@ pub enum Step {
         /// When it ran out.
         until: String,
     },
+    /// A session to open: the user has to log in.
+    Session,
     /// The tenant of the request.
     Tenant {
         /// The one to name.
@@ -120,6 +122,8 @@ pub struct Want {
 struct Trial {
     user: User,
     tenant: Option<String>,
+    /// Whether the user has no open session.
+    logged_out: bool,
     steps: Vec<Step>,
 }
 
@@ -151,8 +155,12 @@ impl<'x> Search<'x> {
         if let Some(change) = self.misnamed(outcome) {
             return vec![change];
         }
-        let trial =
-            Trial { user: user.user().clone(), tenant: self.request.tenant.map(str::to_owned), steps: Vec::new() };
+        let trial = Trial {
+            user: user.user().clone(),
+            tenant: self.request.tenant.map(str::to_owned),
+            logged_out: !user.has_session(self.request.time),
+            steps: Vec::new(),
+        };
         self.explore(&trial);
         self.found.sort_by_key(|change| change.steps.len());
         let shortest = self.found.first().map_or(0, |change| change.steps.len());
@@ -210,6 +218,7 @@ impl<'x> Search<'x> {
         self.left = self.left.saturating_sub(1);
         let program = &self.overview.snapshot.program;
         let user = BoundUser::new(program, &Arc::new(trial.user.clone()));
+        let user = if trial.logged_out { user.with_session(None) } else { user };
         let request = Request { tenant: trial.tenant.as_deref(), ..*self.request };
         let outcome = decide(program, Subject::User(&user), &request);
         let wants =
@@ -253,6 +262,7 @@ impl<'x> Search<'x> {
                 vec![trial.with(step, |trial| trial.user.status = Status::Active)]
             }
             ReasonCode::UserExpired => self.renewals(trial, tried),
+            ReasonCode::SessionMissing => vec![trial.with(Step::Session, |trial| trial.logged_out = false)],
             ReasonCode::TenantMissing | ReasonCode::TenantUnknown => Self::tenants(trial, tried),
             ReasonCode::TenantMismatch => {
                 let owner = self.request.resource.attributes.iter().find(|(name, _)| name == "tenant");
@@ -417,6 +427,7 @@ impl Step {
                 format!("the access of `{user}` had not run out at {until}{}", at(source))
             }
             Self::Assignment { name, until } => format!("`{name}` had not run out at {until}"),
+            Self::Session => format!("`{user}` were logged in"),
             Self::Tenant { tenant } => format!("it were asked in the tenant `{tenant}`"),
             Self::Role { role, tenant } => format!("`{user}` had the role `{role}`{}", within(tenant)),
             Self::Level { module, level, tenant } => {
