@@ -164,9 +164,11 @@ fn header(name: &'static str, value: &str) -> HeaderValue {
 
 fn sender(settings: &config::Mail) -> Result<Mailbox, Diagnostics> {
     let nobody = || NOBODY.parse::<Address>().map(|address| Mailbox::new(None, address));
-    settings.from.clone().map_or_else(nobody, Ok).map_err(|error| {
-        Diagnostic::whole("invalid-value", &Text::absent("mail.from"), error.to_string()).into()
-    })
+    settings
+        .from
+        .clone()
+        .map_or_else(nobody, Ok)
+        .map_err(|error| Diagnostic::whole("invalid-value", &Text::absent("mail.from"), error.to_string()).into())
 }
 
 fn setup_problem(error: &SetupError) -> Diagnostic {

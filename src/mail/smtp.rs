@@ -124,7 +124,10 @@ impl Smtp {
             port: if settings.port == 0 { usual } else { settings.port },
             timeout: settings.timeout,
             // The machine's own name may be anything, and some servers look at what they are told here.
-            hello: Some(from.domain().to_owned()).filter(|name| name.is_ascii()).map(ClientId::Domain).unwrap_or_default(),
+            hello: Some(from.domain().to_owned())
+                .filter(|name| name.is_ascii())
+                .map(ClientId::Domain)
+                .unwrap_or_default(),
             secured,
             credentials: login.map(|(name, password)| Credentials::new(name, password.reveal().to_owned())),
             kept: None,

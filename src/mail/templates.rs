@@ -135,9 +135,10 @@ impl Templates {
     /// The nearest language that there is: `de-at`, `de`, the default and what it is nearest to, English.
     fn language_for(&self, kind: Kind, wanted: Option<&str>) -> String {
         let wanted = wanted.map(tag).unwrap_or_default();
-        let found = [wanted.as_str(), &self.language].into_iter().flat_map(wider).find(|language| {
-            self.parts(kind, language).is_some()
-        });
+        let found = [wanted.as_str(), &self.language]
+            .into_iter()
+            .flat_map(wider)
+            .find(|language| self.parts(kind, language).is_some());
         found.unwrap_or(LAST_RESORT).to_owned()
     }
 }

@@ -141,25 +141,21 @@ impl Worker {
         };
         let now = (self.now)();
         let outcome = self.outcome(due, result, now);
-        self.settle(due, &outcome, now, stop).await?;
-        match &outcome {
-            Outcome::Sent => events::letter_sent(
-                &self.metrics,
-                letter.kind.as_str(),
-                &letter.id,
-                &letter.recipient,
-                retry::between(began, now),
-            ),
-            Outcome::Failed { why, next } => events::letter_failed(
-                &self.metrics,
-                letter.kind.as_str(),
-                &letter.id,
-                &letter.recipient,
-                why,
-                *next,
-            ),
+        self.tell(due, &outcome, retry::between(began, now));
+        self.settle(due, &outcome, now, stop).await
+    }
+
+    /// Logs and counts what became of an attempt.
+    fn tell(&self, due: &Due, outcome: &Outcome, took: Duration) {
+        let (metrics, letter) = (&*self.metrics, &due.letter);
+        let (kind, id, recipient) = (letter.kind.as_str(), &letter.id, &letter.recipient);
+        match outcome {
+            Outcome::Sent => events::letter_sent(metrics, kind, id, recipient, took),
+            Outcome::Failed { why, next: Some(next) } => {
+                events::letter_failed(metrics, kind, id, recipient, why, *next);
+            }
+            Outcome::Failed { why, next: None } => events::letter_given_up(metrics, kind, id, recipient, why),
         }
-        Some(())
     }
 
     /// What the queue is told, and whether the letters behind this one are tried.
@@ -227,4 +223,3 @@ impl fmt::Debug for Worker {
         f.debug_struct("Worker").field("post", &self.post).finish_non_exhaustive()
     }
 }
-

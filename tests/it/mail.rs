@@ -109,7 +109,12 @@ fn what_concerns_one_letter_holds_up_no_other() {
         ("RCPT", "550 5.1.1 <ada@example.com> no such user", true, "refused the recipient: 550 5.1.1"),
         ("RCPT", "450 4.2.0 <ada@example.com> greylisted", false, "refused the recipient: 450 4.2.0"),
         ("RCPT", "554 5.7.1 relay access denied", false, "refused the recipient: 554 5.7.1"),
-        ("DATA", "554 5.6.0 https://app.example.com/accept#token-ada is blocked", true, "refused the message: 554 5.6.0"),
+        (
+            "DATA",
+            "554 5.6.0 https://app.example.com/accept#token-ada is blocked",
+            true,
+            "refused the message: 554 5.6.0",
+        ),
         ("DATA", "452 4.3.1 disk full", false, "refused the message: 452 4.3.1"),
         ("MAIL", "550 5.1.0 sender unknown", false, "refused the sender: 550 5.1.0"),
     ];

@@ -120,9 +120,9 @@ impl MailServer {
     /// Waits until somebody waits for the answer to this command.
     #[track_caller]
     pub fn wait_hanging(&self, command: &str) {
-        let hanging = self.process.wait_line(DEADLINE, |line| {
-            event(line, "hanging").filter(|hanging| hanging["command"] == command)
-        });
+        let hanging = self
+            .process
+            .wait_line(DEADLINE, |line| event(line, "hanging").filter(|hanging| hanging["command"] == command));
         assert!(hanging.is_some(), "nobody has sent {command}:\n{}", self.process.log());
     }
 
