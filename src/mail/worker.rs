@@ -23,7 +23,7 @@ const BATCH: usize = 20;
 /// The longest rest between two looks at the queue: a clock may be set while the worker sleeps.
 const LONGEST_REST: Duration = Duration::from_mins(1);
 
-/// The rest after the queue could not be used.
+/// The rest after the queue could not be used, or has a letter that it does not give.
 const QUEUE_REST: Duration = Duration::from_secs(1);
 
 /// How long a letter that is being sent may hold up a stop. Cut off in the middle it may be sent twice.
@@ -214,7 +214,12 @@ impl Worker {
 
     fn rest(&self, until: Option<Timestamp>, now: Timestamp) -> Next {
         let longest = if self.post.is_connected() { smtp::IDLE } else { LONGEST_REST };
-        Next::Rest(until.map_or(longest, |until| retry::between(now, until).min(longest)))
+        Next::Rest(match until {
+            // A letter that should be due and cannot be had: asking at once would be asking for ever.
+            Some(until) if until <= now => QUEUE_REST,
+            Some(until) => retry::between(now, until).min(longest),
+            None => longest,
+        })
     }
 }
 
