@@ -48,6 +48,8 @@ mod config;
 mod delegation;
 /// Every cell of the smallest example over HTTP.
 mod demo;
+/// The directory over HTTP: users, what they were given, invitations, sessions.
+mod directory;
 /// The sets beside the facts: what they declare.
 mod domain;
 /// The members and administrators of the manufacturing ERP over HTTP.
