@@ -37,3 +37,6 @@ pub use sessions::{Login, SessionPage, SessionQuery};
 pub use store::StoreError;
 pub use subjects::Subjects;
 pub use users::Found;
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,8 @@ use crate::{
     lifecycle::Clock,
     policy,
     reload::{
-        self, Cause, Config, ConfigHandle, ConfigReport, ConfigWorker, Handle, LastGood, Reader, Report, Shadow,
-        ShadowWorker, Source,
+        self, Cause, Config, ConfigHandle, ConfigReport, ConfigWorker, Handle, LastGood, News, Observer, Reader,
+        Shadow, ShadowWorker, Source,
     },
     telemetry::{LogLevel, Metrics, events},
 };
@@ -30,13 +30,26 @@ impl Loading<'_> {
         let directory = self.settings.load().policies.directory.clone();
         let source = self.source(&directory, Some(last_good));
         let log = self.log.clone();
-        let observer = Arc::new(move |report: &Report| records::policy(&log, report));
+        let observer: Observer = Arc::new(move |news| match news {
+            News::Look(report) => records::policy(&log, report),
+            News::Copy(failure) => records::copy(&log, failure),
+        });
         reload::start(source, self.settings.clone(), Arc::clone(self.metrics), self.clock, observer).map_err(|error| {
             match error {
                 reload::StartError::First(error) => StartError::Policies(error),
                 reload::StartError::Thread(error) => StartError::Loading(error),
             }
         })
+    }
+
+    /// Tells of samples that name a module which the policy set does not have. They fit nothing, so that more is kept than was meant and
+    /// nothing less: no reason not to start, and the next reload may bring the module.
+    pub(super) fn compare_samples(&self, reader: &Reader) {
+        let (settings, current) = (self.settings.load(), reader.load());
+        let modules = settings.audit.sample.iter().filter_map(|rule| rule.module.as_deref());
+        for module in modules.filter(|module| current.snapshot.catalog.module(module).is_none()) {
+            events::audit_sample_fits_nothing(module);
+        }
     }
 
     /// The set that is evaluated beside them.
