@@ -10,7 +10,7 @@ use std::{fs, process::Command};
 /// No schema says which roles, users or tenants there are, or that a cursor is one of this list: data that fits it may be refused for
 /// such reasons, and never for its form.
 const SETTINGS: &str = "[checks.positive_data_acceptance]\n\
-    expected-statuses = [\"2xx\", \"400\", \"401\", \"403\", \"404\", \"409\", \"410\", \"412\", \"422\", \"503\"]\n";
+    expected-statuses = [\"2xx\", \"401\", \"403\", \"404\", \"409\", \"410\", \"412\", \"422\", \"503\"]\n";
 
 /// Every operation of a document: method, path, itself.
 fn operations(document: &Value) -> Vec<(String, String, Value)> {

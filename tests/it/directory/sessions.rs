@@ -63,21 +63,21 @@ fn whoever_is_removed_is_denied_at_once_and_sessions_end() {
     };
     bea.user("ann");
     bea.ok("PUT", assignments, &json!({ "roles": ["member"] }));
-    assert_eq!(bea.asks("ann", Some("acme"), "order", "view").0, "allow");
+    assert_eq!(bea.asks("ann", Some("acme"), "sales_order", "view").0, "allow");
     end(&|| drop(bea.ok("PUT", assignments, &json!({}))), "removed");
-    assert_eq!(bea.asks("ann", Some("acme"), "order", "view").0, "deny");
+    assert_eq!(bea.asks("ann", Some("acme"), "sales_order", "view").0, "deny");
     // Whoever is gone is asked in again, or taken back by an operator.
     assert_eq!(bea.refused("PUT", assignments, &json!({ "roles": ["member"] })).0, 403);
     operator.ok("PUT", assignments, &json!({ "roles": ["member"] }));
     end(&|| drop(bea.ok("POST", "/v1/users/ann/suspend", &Value::Null)), "suspended");
-    assert_eq!(bea.asks("ann", Some("acme"), "order", "view").1, "user_suspended");
+    assert_eq!(bea.asks("ann", Some("acme"), "sales_order", "view").1, "user_suspended");
     assert_eq!(bea.refused("POST", "/v1/sessions?tenant=acme", &login("ann")), (409, "user_not_active".to_owned()));
     bea.ok("POST", "/v1/users/ann/reactivate", &Value::Null);
     bea.ok("POST", "/v1/sessions?tenant=acme", &login("ann"));
     let open = bea.ids("/v1/sessions?user=ann&open=true");
     assert_eq!(bea.ok("DELETE", &format!("/v1/sessions/{}", open[0]), &Value::Null)["ended"], "administrator");
     assert_eq!(bea.send("DELETE", "/v1/users/ann", None).status, 204);
-    assert_eq!(bea.asks("ann", Some("acme"), "order", "view").1, "user_unknown");
+    assert_eq!(bea.asks("ann", Some("acme"), "sales_order", "view").1, "user_unknown");
 }
 
 #[test]
