@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     engine::{BoundUser, Outcome, Subject, decide},
-    model::{Decision, ReasonCode, Request, Resource, User},
+    model::{Decision, Membership, ReasonCode, Request, Resource, User},
 };
 
 /// One deed while it is judged.
@@ -295,17 +295,17 @@ impl Case<'_, '_> {
         }
     }
 
-    /// The tenant that would lose its last administrator.
-    fn last_in(&self, inquiry: &Inquiry<'_>) -> Option<Option<&str>> {
+    /// What the user has in the tenant that would lose its last administrator.
+    fn last_in(&self, inquiry: &Inquiry<'_>) -> Option<&Membership> {
         let mut memberships = self.deed.before.map_or(&[][..], |before| before.memberships.as_slice()).iter();
-        let concerned = |tenant: Option<&str>| match inquiry.action {
-            TAKE => tenant == inquiry.tenant,
-            "suspend" | "delete" => true,
-            _ => false,
-        };
-        memberships.find_map(|one| {
+        memberships.find(|one| {
             let tenant = one.tenant.as_deref();
-            (concerned(tenant) && is_last(self.delegation, self.deed, tenant, self.others)).then_some(tenant)
+            let concerned = match inquiry.action {
+                TAKE => tenant == inquiry.tenant,
+                "suspend" | "delete" => true,
+                _ => false,
+            };
+            concerned && is_last(self.delegation, self.deed, tenant, self.others)
         })
     }
 
@@ -359,7 +359,7 @@ impl Case<'_, '_> {
                 format!("what `{user}` would have together goes beyond the access of `{actor}`")
             }
             Rule::OnlyHeld => format!("`{name}` goes beyond the access of `{actor}`"),
-            Rule::LastAdministrator => last_words(user, self.last_in(inquiry).flatten()),
+            Rule::LastAdministrator => last_words(user, self.last_in(inquiry).and_then(|one| one.tenant.as_deref())),
         }
     }
 }

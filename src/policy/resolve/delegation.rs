@@ -171,9 +171,9 @@ impl Resolver<'_> {
                 self.unknown_action(named, &questions.target(ask).module, &all);
             }
         }
-        if let (Needed::Each(actions), true) = (&delegated.actions, questions.actions.is_empty()) {
-            let at: &Spot = actions.first().map_or(&delegated.at, |(_, named)| &named.at);
-            let problem = at.error("missing-key", "a delegation says which action each operation needs: `actions`");
+        if matches!(&delegated.actions, Needed::Each(actions) if actions.is_empty()) {
+            let problem =
+                delegated.at.error("missing-key", "a delegation says which action each operation needs: `actions`");
             self.problems.push(problem.with_help("such as `actions: { view: view, change: edit }`".to_owned()));
         }
     }
