@@ -48,6 +48,8 @@ mod config;
 mod delegation;
 /// Every cell of the smallest example over HTTP.
 mod demo;
+/// The directory over HTTP: users, what they were given, invitations, sessions.
+mod directory;
 /// The sets beside the facts: what they declare.
 mod domain;
 /// The members and administrators of the manufacturing ERP over HTTP.
@@ -80,6 +82,8 @@ mod plain_cedar;
 mod policy_tests;
 /// Access, menus, matrices, explanations.
 mod questions;
+/// Questions at their edges: single resources, pages, tenants that are none, rows that are empty.
+mod questions_edges;
 /// Files that the code writes are what it would write now.
 mod references;
 /// Changes that go live.

@@ -38,11 +38,17 @@ pub enum Step {
     Status {
         /// What it should be.
         status: &'static str,
+        /// Where the user is declared, where that is a file.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        source: Option<String>,
     },
     /// The time from which on the user is denied everything.
     Expiry {
         /// When it was.
         until: String,
+        /// Where the user is declared, where that is a file.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        source: Option<String>,
     },
     /// An assignment that has run out.
     Assignment {
@@ -252,7 +258,7 @@ impl<'x> Search<'x> {
     fn next(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
         match tried.code {
             ReasonCode::UserInvited | ReasonCode::UserSuspended => {
-                let step = Step::Status { status: Status::Active.as_str() };
+                let step = Step::Status { status: Status::Active.as_str(), source: self.place(&trial.user) };
                 vec![trial.with(step, |trial| trial.user.status = Status::Active)]
             }
             ReasonCode::UserExpired => self.renewals(trial, tried),
@@ -277,10 +283,15 @@ impl<'x> Search<'x> {
         }
     }
 
+    /// Where the user is declared.
+    fn place(&self, user: &User) -> Option<String> {
+        self.overview.snapshot.user_place(&user.id).map(ToString::to_string)
+    }
+
     /// The user, or an assignment in the tenant, made to last.
     fn renewals(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
         if let Some(until) = trial.user.until.filter(|until| self.request.time >= *until) {
-            let step = Step::Expiry { until: until.to_string() };
+            let step = Step::Expiry { until: until.to_string(), source: self.place(&trial.user) };
             return vec![trial.with(step, |trial| trial.user.until = None)];
         }
         let Some(membership) = trial.user.memberships.iter().find(|one| one.tenant == tried.tenant) else {
@@ -409,9 +420,12 @@ impl Step {
     fn words(&self, user: &str) -> String {
         let within =
             |tenant: &Option<String>| tenant.as_ref().map(|tenant| format!(" in `{tenant}`")).unwrap_or_default();
+        let at = |place: &Option<String>| place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
         match self {
-            Self::Status { status } => format!("`{user}` were {status}"),
-            Self::Expiry { until } => format!("the access of `{user}` had not run out at {until}"),
+            Self::Status { status, source } => format!("`{user}` were {status}{}", at(source)),
+            Self::Expiry { until, source } => {
+                format!("the access of `{user}` had not run out at {until}{}", at(source))
+            }
             Self::Assignment { name, until } => format!("`{name}` had not run out at {until}"),
             Self::Session => format!("`{user}` were logged in"),
             Self::Tenant { tenant } => format!("it were asked in the tenant `{tenant}`"),

@@ -9,7 +9,8 @@ use crate::{
     http::management::framed,
     telemetry::Metrics,
 };
-use axum::http::Request;
+use axum::{body::Body, http::Request};
+use http_body_util::BodyExt as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
