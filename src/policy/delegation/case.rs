@@ -112,7 +112,7 @@ impl Case<'_, '_> {
         let base = self.base(&inquiry);
         let (granted, policies) = match &base {
             Base::Granted(policies) => (true, policies.clone()),
-            Base::Refused { verdict, conditional: false } => return self.about(&inquiry, verdict.clone()),
+            Base::Refused { verdict, conditional: false } => return Self::about(&inquiry, verdict.clone()),
             Base::Refused { conditional: true, .. } => (false, Vec::new()),
         };
         let facts = self.facts_for_rules(&inquiry, granted);
@@ -149,11 +149,11 @@ impl Case<'_, '_> {
                 Verdict::refused(code.as_str(), message, determining)
             }
         };
-        self.about(&inquiry, verdict)
+        Self::about(&inquiry, verdict)
     }
 
     /// A refusal with the thing that it is about.
-    fn about(&self, inquiry: &Inquiry<'_>, verdict: Verdict) -> Verdict {
+    fn about(inquiry: &Inquiry<'_>, verdict: Verdict) -> Verdict {
         Verdict { what: inquiry.thing.map(|thing| thing.concern(inquiry.tenant)), ..verdict }
     }
 
@@ -169,7 +169,7 @@ impl Case<'_, '_> {
         for questions in all {
             match self.base_of(questions, inquiry) {
                 Base::Granted(policies) => return Base::Granted(policies),
-                other => drop(refused.get_or_insert(other)),
+                other @ Base::Refused { .. } => drop(refused.get_or_insert(other)),
             }
         }
         refused.unwrap_or_else(|| self.not_delegated(inquiry))
@@ -195,7 +195,7 @@ impl Case<'_, '_> {
         for (target, facts) in asked {
             match self.question(action, target, facts, inquiry) {
                 Base::Granted(determining) => policies.extend(determining),
-                refused => return refused,
+                refused @ Base::Refused { .. } => return refused,
             }
         }
         Base::Granted(policies)
