@@ -228,7 +228,7 @@ impl<'s> Scene<'s> {
             return Ok((Found::Declared(Arc::clone(&user), self.book.logins(id)), User::clone(&user)));
         }
         let account = self.book.user(id).ok_or_else(|| Refusal::no_user(id))?;
-        let user = account.to_user(self.vocabulary()?);
+        let user = account.to_user(self.lens()?);
         Ok((Found::Account(Arc::clone(account)), user))
     }
 

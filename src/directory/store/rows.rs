@@ -13,7 +13,7 @@
 
 use super::{Row, Store, StoreError};
 use crate::{
-    directory::{Account, Invitation, Logins, Session, book::Step, event::Event},
+    directory::{Account, CustomRole, Invitation, Logins, Session, book::Step, event::Event},
     model::Timestamp,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -31,6 +31,10 @@ pub(in crate::directory) struct Loaded {
 pub(in crate::directory) fn load(store: &dyn Store) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
     let steps = &mut loaded.steps;
+    store.each("r/", &mut |key, value| {
+        steps.push(Step::Role(Arc::new(read::<CustomRole>(key, value)?)));
+        Ok(())
+    })?;
     store.each("u/", &mut |key, value| {
         steps.push(Step::Account(Arc::new(read::<Account>(key, value)?)));
         Ok(())
@@ -81,6 +85,8 @@ pub(in crate::directory) fn batch(
                 rows.push((format!("t/{user}/{id}"), Some(Vec::new())));
                 rows.push((format!("s/{id}"), Some(value)));
             }
+            Step::Role(role) => rows.push((format!("r/{}", role.id), Some(write(&**role)?))),
+            Step::NoRole(id) => rows.push((format!("r/{id}"), None)),
             Step::Logins(user, Logins { first, last }) => {
                 rows.push((format!("l/{user}"), Some(write(&(first.as_micros(), last.as_micros()))?)));
             }
