@@ -181,6 +181,10 @@ impl Book {
         self.users.get(user).and_then(of_account).or_else(|| self.logins.get(user).copied())
     }
 
+    pub(super) fn logins_of_declared(&self) -> impl Iterator<Item = (&String, &Logins)> {
+        self.logins.iter()
+    }
+
     /// Until when a user is in session; `None` where no session is open.
     #[must_use]
     pub fn in_session_until(&self, user: &str) -> Option<Timestamp> {
@@ -229,6 +233,27 @@ impl Book {
         }
         let too_many = self.journal.len().saturating_sub(JOURNAL);
         self.journal.drain(..too_many);
+        concerned
+    }
+
+    /// Puts what steps say in the place of everything; tells which users that concerns.
+    pub(super) fn replace(&mut self, steps: Vec<Step>) -> Vec<Arc<str>> {
+        let before = Self {
+            idle: self.idle,
+            version: self.version,
+            journal: std::mem::take(&mut self.journal),
+            ..Self::default()
+        };
+        let before = std::mem::replace(self, before);
+        let in_session = before.sessions_of.keys().map(|user| Arc::from(user.as_str()));
+        let mut concerned: Vec<Arc<str>> = before.users.keys().cloned().chain(in_session).collect();
+        for id in &concerned {
+            self.version += 1;
+            self.journal.push_back((self.version, Arc::clone(id)));
+        }
+        concerned.extend(self.apply(steps));
+        concerned.sort_unstable();
+        concerned.dedup();
         concerned
     }
 

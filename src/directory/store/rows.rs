@@ -17,7 +17,7 @@ use crate::{
     model::Timestamp,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 /// Everything that is read at the start.
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ pub(in crate::directory) fn load(store: &dyn Store) -> Result<Loaded, StoreError
 /// The rows of a change.
 pub(in crate::directory) fn batch(
     steps: &[Step],
-    event: Option<&Event>,
+    events: &[Event],
     recorded: &[String],
 ) -> Result<Vec<Row>, StoreError> {
     let mut rows = Vec::new();
@@ -92,11 +92,24 @@ pub(in crate::directory) fn batch(
             }
         }
     }
-    if let Some(event) = event {
+    for event in events {
         rows.push((format!("e/{}", event.id), Some(write(event)?)));
     }
     rows.extend(recorded.iter().map(|id| (format!("e/{id}"), None)));
     Ok(rows)
+}
+
+/// The removal of every row that is not among these, but for events: they have happened.
+pub(in crate::directory) fn others(store: &dyn Store, rows: &[Row]) -> Result<Vec<Row>, StoreError> {
+    let kept: HashSet<&str> = rows.iter().map(|(key, _)| key.as_str()).collect();
+    let mut others = Vec::new();
+    store.each("", &mut |key, _| {
+        if !key.starts_with("e/") && !kept.contains(key) {
+            others.push((key.to_owned(), None));
+        }
+        Ok(())
+    })?;
+    Ok(others)
 }
 
 /// Reads the value of a row.
