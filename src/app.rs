@@ -71,6 +71,17 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// Whether a setting is to blame.
+    pub const fn is_of_a_setting(&self) -> bool {
+        match self {
+            Self::Audit(error) => error.is_of_a_setting(),
+            Self::Redaction(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// How the process ended, the mildest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ended {
@@ -80,6 +91,11 @@ pub enum Ended {
     Broken,
     /// The deadline passed, or a second signal came.
     Forced,
+}
+
+/// Whether what the settings name can be used, as far as that shows without starting.
+pub fn check(settings: &Settings) -> Result<(), StartError> {
+    log_options(settings)?.check().map_err(StartError::Audit)
 }
 
 /// Runs the sidecar until it is told to stop.
@@ -152,6 +168,7 @@ impl App {
         let roster = directory.roster();
         let loading = loading::Loading { settings: &live, metrics: &metrics, clock, log: &log, roster };
         let (reader, reload, worker) = loading.policies(last_good)?;
+        loading.compare_samples(&reader);
         let shadow = loading.shadow()?;
         let config = loading.configuration(sources, level, reload.clone())?;
         directory::attach(&directory, &reader, shadow.as_ref().map(|(shadow, _)| shadow), &metrics);
@@ -305,17 +322,15 @@ fn retention(settings: &config::Audit) -> audit::Retention {
     audit::Retention { age: settings.retention_age, bytes: settings.retention_bytes, hold: settings.hold }
 }
 
-fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Recorder>), StartError> {
+fn log_options(settings: &Settings) -> Result<audit::Options, StartError> {
     let audit = &settings.audit;
-    let workers = settings.server.authorize.workers;
-    let on_commit = Arc::clone(metrics);
     let intake = audit::Intake::new(&audit.redact, &audit.sample).map_err(StartError::Redaction)?;
-    let log = Log::open(audit::Options {
+    Ok(audit::Options {
         mode: audit.mode,
         when_full: audit.when_full,
         when_failed: audit.when_failed,
         ring_bytes: audit.ring_bytes,
-        rings: workers,
+        rings: settings.server.authorize.workers,
         segment_bytes: audit.segment_bytes,
         segment_age: audit.segment_age,
         retention: retention(audit),
@@ -325,11 +340,17 @@ fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Rec
             file: audit.checkpoint_file.clone(),
             webhook: audit.checkpoint_webhook.clone(),
         },
-        on_commit: Some(Arc::new(move |took| on_commit.audit_commit(took))),
         intake: intake.map(Arc::new),
         ..audit::Options::new(&audit.directory)
     })
-    .map_err(StartError::Audit)?;
+}
+
+fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Recorder>), StartError> {
+    let workers = settings.server.authorize.workers;
+    let on_commit = Arc::clone(metrics);
+    let on_commit: audit::OnCommit = Arc::new(move |took| on_commit.audit_commit(took));
+    let options = audit::Options { on_commit: Some(on_commit), ..log_options(settings)? };
+    let log = Log::open(options).map_err(StartError::Audit)?;
     let recorders = (0..workers).map(|_| log.recorder()).collect::<Result<_, _>>().map_err(StartError::Audit)?;
     let source = log.clone();
     metrics.watch_audit(move || {

@@ -46,7 +46,7 @@ pub use query::{DEFAULT_LIMIT, MAX_LIMIT, Order, PARAMETERS, Query, QueryError};
 pub use reader::{ReadError, Reader};
 pub use record::{Entry, JSON_LIMIT, Kind, List, NAME_LIMIT, Origin, Record, Texts};
 pub use recorder::{Recorder, Waiter};
-pub use redaction::RedactionError;
+pub use redaction::{HASH_MARK, RedactionError};
 pub use retention::Retention;
 pub use shared::{Health, OnCommit};
 pub use signature::KeyError;

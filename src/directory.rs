@@ -48,3 +48,6 @@ pub use store::StoreError;
 pub use subjects::Subjects;
 pub use transfer::{ExportError, Form, Imported, Incoming, read as read_users};
 pub use users::Found;
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,7 @@ mod section;
 mod tables;
 mod types;
 
+pub(crate) use access::value_json;
 pub use access::{
     ActionAccess, ConditionText, GateState, Given, GivenRole, ModuleAccess, Overview, Place, Refused, Unknown,
     UserAccess, Way,

@@ -4,5 +4,5 @@
 mod database;
 pub(crate) mod files;
 
-pub(crate) use database::{Database, OpenError, is_lock, open};
+pub(crate) use database::{Database, OpenError, is_lock, note_failure, open};
 pub(crate) use files::replace;

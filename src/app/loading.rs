@@ -39,6 +39,16 @@ impl Loading<'_> {
         })
     }
 
+    /// Tells of samples that name a module which the policy set does not have. They fit nothing, so that more is kept than was meant and
+    /// nothing less: no reason not to start, and the next reload may bring the module.
+    pub(super) fn compare_samples(&self, reader: &Reader) {
+        let (settings, current) = (self.settings.load(), reader.load());
+        let modules = settings.audit.sample.iter().filter_map(|rule| rule.module.as_deref());
+        for module in modules.filter(|module| current.snapshot.catalog.module(module).is_none()) {
+            events::audit_sample_fits_nothing(module);
+        }
+    }
+
     /// The set that is evaluated beside them.
     pub(super) fn shadow(&self) -> Result<Option<(Shadow, ShadowWorker)>, StartError> {
         let Some(directory) = self.settings.load().policies.shadow.clone() else { return Ok(None) };

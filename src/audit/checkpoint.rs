@@ -54,6 +54,15 @@ impl Says for Checkpoint {
     const TYPE: &'static str = "sidegate.checkpoint.v1";
 }
 
+/// Whether a file can be appended to, as far as can be told without making it.
+pub(crate) fn check_file(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    if parent.metadata()?.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
+}
+
 /// Appends a line to a file, made `0600`, and hands it to the disk.
 pub(crate) fn append(path: &Path, line: &str) -> io::Result<()> {
     let mut file = files::append_to(path)?;

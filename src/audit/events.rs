@@ -75,6 +75,14 @@ pub(crate) fn repaired(first_seq: u64) {
     warn!(event = "audit_segment_repaired", first_seq, "a segment of the audit log was repaired, with all its records");
 }
 
+/// The file of a segment's summaries was damaged, and is whole again.
+pub(crate) fn summarised_anew(first_seq: u64) {
+    warn!(
+        event = "audit_summaries_damaged",
+        first_seq, "the summaries of a segment were not as they were written; they were made anew from the segment"
+    );
+}
+
 /// The log does not have these records.
 pub(crate) fn gap(gap: &Gap) {
     let Gap { first_seq, last_seq, why, kept_as } = gap;

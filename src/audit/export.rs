@@ -9,7 +9,11 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Query, Reader, Record, fields, query::DEFAULT_LIMIT, reader::ReadError};
+use super::{
+    Kind, Query, Reader, Record, fields,
+    query::{DEFAULT_LIMIT, QueryError},
+    reader::ReadError,
+};
 use crate::{document::defused, model::Decision};
 use serde::de::IgnoredAny;
 use std::{
@@ -61,7 +65,16 @@ pub struct Export {
     /// The form.
     pub format: Format,
     /// Goes on where an earlier export broke off: only what comes after this record in the order asked for, and no second head.
+    /// Nothing where the log does not go so far.
     pub after_seq: Option<u64>,
+}
+
+impl Export {
+    /// Reads the parameter `after_seq`.
+    pub fn after(value: &str) -> Result<u64, QueryError> {
+        let (name, expected) = ("after_seq", "the number of a record");
+        value.parse().map_err(|_| QueryError::Value { name, value: value.to_owned(), expected })
+    }
 }
 
 /// Why an export ends early.
@@ -82,6 +95,11 @@ impl Reader {
         let mut query = query.clone();
         query.cursor = export.after_seq.or(query.cursor);
         let mut writer = RecordWriter::new(export, out)?;
+        if export.after_seq.is_some_and(|after| after > self.last_seq()) {
+            // No export has seen such a record, so none goes on after it: backwards that would be all of the log once more.
+            writer.finish()?;
+            return Ok(0);
+        }
         let (mut count, mut failed) = (0, None);
         self.for_each(&query, |record| {
             if let Err(error) = writer.write(record) {
@@ -182,7 +200,11 @@ enum Value<'r> {
 }
 
 fn each_field<E>(record: &Record<'_>, mut take: impl FnMut(&'static str, Value<'_>) -> Result<(), E>) -> Result<(), E> {
-    let microseconds = format!("{}.{:03}", record.duration_ns / 1000, record.duration_ns % 1000);
+    // Only decisions are measured.
+    let duration = match record.duration_ns {
+        0 if record.kind != Kind::Decision => Value::Text(""),
+        nanoseconds => Value::Number(format!("{}.{:03}", nanoseconds / 1000, nanoseconds % 1000)),
+    };
     let values: [Value<'_>; fields::COUNT] = [
         Value::Number(record.seq.to_string()),
         Value::Plain(record.time.to_string().into()),
@@ -201,7 +223,7 @@ fn each_field<E>(record: &Record<'_>, mut take: impl FnMut(&'static str, Value<'
         Value::List(record.policies),
         Value::List(record.errors),
         Value::Text(record.revision),
-        Value::Number(microseconds),
+        duration,
         Value::Plain(record.origin.as_str().into()),
         Value::Text(record.actor),
         Value::Json(record.before),

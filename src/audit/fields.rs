@@ -29,7 +29,7 @@ fields! {
     "policies": "list", "Ids of the policies that determined the decision";
     "errors": "list", "Policies that could not be evaluated, or what was wrong with policy files";
     "revision": "text", "The policy files that decided: 12 hexadecimal digits";
-    "duration_us": "number", "How long deciding took, in microseconds";
+    "duration_us": "number", "How long deciding took, in microseconds; absent where nothing was decided";
     "source": "text", "The door it came through: `native`, `authzen`, `envoy`, `forward_auth`, `admin` or `cli`";
     "actor": "text", "Who acted through the application (`Sidegate-Actor`)";
     "before": "JSON", "The state before a change";

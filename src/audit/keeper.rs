@@ -162,6 +162,10 @@ impl Keeper {
         if !self.shared.is_running() {
             return;
         }
+        // Files that are gone can be written to as long as they are open, and nobody would notice before the next segment.
+        if let Err(error) = self.shared.check_place().and_then(|()| store.check_place()) {
+            return self.shared.displace(error);
+        }
         if let Err(error) = store.seal_closed() {
             self.trouble("close segments", &error);
         }
@@ -177,6 +181,12 @@ impl Keeper {
                 self.record(&Note::Removed { first_seq: tombstone.first_seq, last_seq: tombstone.last_seq });
             }
             Err(error) => self.trouble("remove old segments", &error),
+        }
+        // Last: where there is no room, the others have made some.
+        match store.summarise() {
+            Ok(None) => {}
+            Ok(Some(first_seq)) => events::summarised_anew(first_seq),
+            Err(error) => self.trouble("write the summaries of a segment side by side", &error),
         }
     }
 

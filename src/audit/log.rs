@@ -61,6 +61,23 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether what the options name outside of the data directory can be used: the key, the file and the webhook of checkpoints.
+    pub fn check(&self) -> Result<(), OpenError> {
+        self.outside().map(drop)
+    }
+
+    fn outside(&self) -> Result<(Signer, Option<Webhook>), OpenError> {
+        let signer = match &self.signing_key {
+            Some(path) => Signer::load(path).map_err(OpenError::Key)?,
+            None => Signer::none(),
+        };
+        if let Some(file) = &self.checkpoints.file {
+            super::checkpoint::check_file(file)
+                .map_err(|source| OpenError::CheckpointFile { path: file.clone(), source })?;
+        }
+        Ok((signer, webhook(self)?))
+    }
+
     /// The defaults, for a data directory.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
@@ -160,11 +177,7 @@ struct Inner {
 impl Log {
     /// Opens the log in a data directory; takes over what rings of a dead process hold.
     pub fn open(options: Options) -> Result<Self, OpenError> {
-        let signer = match &options.signing_key {
-            Some(path) => Signer::load(path).map_err(OpenError::Key)?,
-            None => Signer::none(),
-        };
-        let webhook = webhook(&options)?;
+        let (signer, webhook) = options.outside()?;
         let lock = Arc::new(DirectoryLock::create(&options.directory)?);
         let keeping = Keeping {
             segment_bytes: options.segment_bytes,

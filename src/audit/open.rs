@@ -113,6 +113,14 @@ pub enum OpenError {
     /// The key that is to sign cannot be used.
     #[error("`audit.signing_key`")]
     Key(#[source] KeyError),
+    /// The file that checkpoints are to be appended to cannot be made.
+    #[error("`audit.checkpoint.file`: `{}` cannot be written; make its directory, or name another file", path.display())]
+    CheckpointFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The address that checkpoints are to be posted to cannot be used.
     #[error("`audit.checkpoint.webhook`: `{address}` is no plain `http` address")]
     Webhook {
@@ -130,6 +138,11 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether a setting is to blame, and not what was found in the data directory.
+    pub const fn is_of_a_setting(&self) -> bool {
+        matches!(self, Self::Key(_) | Self::CheckpointFile { .. } | Self::Webhook { .. })
+    }
+
     /// Sorts what the system says.
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
@@ -162,7 +175,7 @@ pub(crate) struct DirectoryLock {
     /// `<data>/audit`
     pub(crate) audit: PathBuf,
     // The lock goes with the open file.
-    _file: File,
+    file: File,
 }
 
 impl DirectoryLock {
@@ -221,6 +234,13 @@ impl DirectoryLock {
         }
     }
 
+    /// Whether the directory is still the one that was locked: somebody may have removed it, or put another in its place.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        files::is_still(&self.audit.join("LOCK"), &self.file)
+            .then_some(())
+            .ok_or_else(|| StoreError::Gone { path: self.audit.clone() })
+    }
+
     pub(crate) fn rings(&self) -> PathBuf {
         self.audit.join("rings")
     }
@@ -235,7 +255,7 @@ impl DirectoryLock {
         let begun = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Self { audit, _file: file }),
+                Ok(()) => return Ok(Self { audit, file }),
                 Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => thread::sleep(LOCK_PATIENCE / 100),
                 Err(TryLockError::WouldBlock) => return Err(OpenError::InUse { path: data.to_owned() }),
                 Err(TryLockError::Error(source)) => return Err(OpenError::io(&audit.join("LOCK"), source)),

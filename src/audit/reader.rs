@@ -4,6 +4,8 @@
 //! under it only one way: a block replaces hot commits, and is stored before these are removed. So it looks for a
 //! commit first and for a block then, and finds the record in one of the two.
 
+mod source;
+
 use super::{
     OpenError, Record,
     block::Block,
@@ -12,13 +14,16 @@ use super::{
     query::{Order, Query},
     record::Malformed,
     shared::Durable,
-    store::{Keeping, Segment, Store, StoreError, Stretch},
+    store::{Keeping, Store, StoreError, Stretch, segment_path},
 };
 use crate::{lifecycle::Clock, model::Timestamp, telemetry::events::Chain};
-use std::{ops::ControlFlow, path::Path, sync::Arc, time::Duration};
-
-/// Summaries that are read at a time: bounds what a query keeps in memory.
-const SUMMARIES: usize = 256;
+use source::Source;
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// Reads a log. Cheap to clone. Blocks its thread while it reads.
 #[derive(Debug, Clone)]
@@ -39,16 +44,35 @@ pub enum ReadError {
         why: String,
     },
     /// A record, or all from it on, cannot be read.
-    #[error("the audit log is damaged at record {seq}")]
+    #[error(
+        "record {seq} cannot be read: the segment `{}` of the audit log is damaged; run `sidegate audit verify`, which says what is wrong",
+        path.display()
+    )]
     Damaged {
         /// Its number.
         seq: u64,
+        /// The directory of its segment.
+        path: PathBuf,
+    },
+    /// A segment cannot be read.
+    #[error("the segment `{}` of the audit log is damaged; run `sidegate audit verify`, which says what is wrong", path.display())]
+    Segment {
+        /// Its directory.
+        path: PathBuf,
     },
 }
 
 impl From<StoreError> for ReadError {
     fn from(error: StoreError) -> Self {
-        Self::Store { why: Chain(&error).to_string() }
+        let is_damage = error.is_damage();
+        match error {
+            StoreError::Segment { path, .. } | StoreError::Panicked { path } | StoreError::Damaged { path, .. }
+                if is_damage =>
+            {
+                Self::Segment { path }
+            }
+            error => Self::Store { why: Chain(&error).to_string() },
+        }
     }
 }
 
@@ -89,6 +113,11 @@ impl Reader {
         look.ok().and(oldest)
     }
 
+    /// The number of the last record that can be read.
+    pub fn last_seq(&self) -> u64 {
+        self.durable.get()
+    }
+
     /// Calls `visit` with each record that the query asks for, in its order, until it breaks off. Follows the query's cursor;
     /// its limit is the caller's business.
     pub fn for_each(
@@ -112,7 +141,7 @@ impl Reader {
             Order::Descending => scan.down(&mut visit),
         };
         match done {
-            Ok(()) | Err(Stop::Enough) => Ok(()),
+            Ok(()) | Err(Stop::Enough | Stop::Removed) => Ok(()),
             Err(Stop::Failed(error)) => Err(error),
         }
     }
@@ -121,6 +150,8 @@ impl Reader {
 /// Why a scan ends early.
 enum Stop {
     Enough,
+    /// Retention has removed the segment just now: it has nothing more to say, and the next one may.
+    Removed,
     Failed(ReadError),
 }
 
@@ -148,11 +179,9 @@ impl Scan<'_> {
             let Some(stretch) = self.store.catalog().at_or_after(next) else { return Ok(()) };
             next = next.max(stretch.first_seq);
             let last = self.last.min(stretch.last_seq);
-            if next <= last
-                && self.may_match(&stretch)
-                && let Some(segment) = self.open(&stretch)?
-            {
-                self.segment_up(&segment, next, last, visit)?;
+            if next <= last && self.may_match(&stretch) {
+                self.segment_up(&mut Source::new(self.store, stretch.clone()), next, last, visit)
+                    .or_else(unless_removed)?;
             }
             let Some(after) = stretch.last_seq.checked_add(1) else { return Ok(()) };
             next = after;
@@ -160,28 +189,28 @@ impl Scan<'_> {
         Ok(())
     }
 
-    fn segment_up(&self, segment: &Segment, first: u64, last: u64, visit: &mut Visit<'_>) -> Result<(), Stop> {
+    fn segment_up(&self, source: &mut Source<'_>, first: u64, last: u64, visit: &mut Visit<'_>) -> Result<(), Stop> {
         let sieve = self.query.sieve();
         let mut next = first;
         while next <= last {
             // A commit first: if a block replaces it now, the block is found below.
-            if let Some(block) = hot_with(segment, next)? {
+            if let Some(block) = source.commit_with(next)? {
                 self.visit_up(&block, next, last, visit)?;
                 next = block.header.last_seq() + 1;
                 continue;
             }
             let begun_at = next;
-            for summary in segment.summaries_from(next, SUMMARIES)? {
+            for summary in source.summaries_from(next)? {
                 if next > last || summary.first_seq > next {
                     break;
                 }
                 if sieve.passes(&summary) {
-                    self.visit_up(&block_of(segment, summary.first_seq)?, next, last, visit)?;
+                    self.visit_up(&source.block(summary.first_seq)?, next, last, visit)?;
                 }
                 next = summary.last_seq() + 1;
             }
             if next == begun_at {
-                return Err(Stop::Failed(ReadError::Damaged { seq: next }));
+                return Err(self.damaged(next));
             }
         }
         Ok(())
@@ -193,11 +222,9 @@ impl Scan<'_> {
             let Some(stretch) = self.store.catalog().at_or_before(next) else { return Ok(()) };
             next = next.min(stretch.last_seq);
             let first = self.first.max(stretch.first_seq);
-            if next >= first
-                && self.may_match(&stretch)
-                && let Some(segment) = self.open(&stretch)?
-            {
-                self.segment_down(&segment, first, next, visit)?;
+            if next >= first && self.may_match(&stretch) {
+                self.segment_down(&mut Source::new(self.store, stretch.clone()), first, next, visit)
+                    .or_else(unless_removed)?;
             }
             // Numbers begin with one.
             next = stretch.first_seq - 1;
@@ -205,30 +232,35 @@ impl Scan<'_> {
         Ok(())
     }
 
-    fn segment_down(&self, segment: &Segment, first: u64, last: u64, visit: &mut Visit<'_>) -> Result<(), Stop> {
+    fn segment_down(&self, source: &mut Source<'_>, first: u64, last: u64, visit: &mut Visit<'_>) -> Result<(), Stop> {
         let sieve = self.query.sieve();
         let mut next = last;
         while next >= first {
-            if let Some(block) = hot_with(segment, next)? {
+            if let Some(block) = source.commit_with(next)? {
                 self.visit_down(&block, first, next, visit)?;
                 next = block.header.first_seq - 1;
                 continue;
             }
             let begun_at = next;
-            for summary in segment.summaries_back_from(next, SUMMARIES)? {
+            for summary in source.summaries_back_from(next)? {
                 if next < first || summary.last_seq() < next {
                     break;
                 }
                 if sieve.passes(&summary) {
-                    self.visit_down(&block_of(segment, summary.first_seq)?, first, next, visit)?;
+                    self.visit_down(&source.block(summary.first_seq)?, first, next, visit)?;
                 }
                 next = summary.first_seq - 1;
             }
             if next == begun_at {
-                return Err(Stop::Failed(ReadError::Damaged { seq: next }));
+                return Err(self.damaged(next));
             }
         }
         Ok(())
+    }
+
+    fn damaged(&self, seq: u64) -> Stop {
+        let first_seq = self.store.catalog().at_or_before(seq).map_or(seq, |stretch| stretch.first_seq);
+        damaged(self.store, first_seq, seq)
     }
 
     /// Whether a segment may hold what is looked for, as far as its manifest says.
@@ -237,14 +269,6 @@ impl Scan<'_> {
             .manifest
             .as_ref()
             .is_none_or(|manifest| self.query.overlaps(manifest.says.min_time, manifest.says.max_time))
-    }
-
-    /// `None` where retention has removed it just now.
-    fn open(&self, stretch: &Stretch) -> Result<Option<Arc<Segment>>, Stop> {
-        match self.store.catalog().open(stretch.first_seq) {
-            Err(_) if self.store.first_seq() > stretch.first_seq => Ok(None),
-            opened => Ok(opened?),
-        }
     }
 
     fn visit_up(&self, block: &Block, from: u64, to: u64, visit: &mut Visit<'_>) -> Result<(), Stop> {
@@ -268,7 +292,7 @@ impl Scan<'_> {
 
     fn visit(&self, seq: u64, record: &Result<Record<'_>, Malformed>, visit: &mut Visit<'_>) -> Result<(), Stop> {
         let Ok(record) = record else {
-            return Err(Stop::Failed(ReadError::Damaged { seq }));
+            return Err(self.damaged(seq));
         };
         if self.query.matches(record) && visit(record).is_break() {
             return Err(Stop::Enough);
@@ -277,15 +301,12 @@ impl Scan<'_> {
     }
 }
 
-/// The hot commit that holds this record.
-fn hot_with(segment: &Segment, seq: u64) -> Result<Option<Block>, Stop> {
-    let Some(bytes) = segment.hot_at(seq)? else { return Ok(None) };
-    let damaged = |_| Stop::Failed(ReadError::Damaged { seq });
-    Ok(Some(Block::decode(&bytes).map_err(damaged)?).filter(|block| block.header.last_seq() >= seq))
+/// A record of the segment that begins with `first_seq` cannot be read.
+fn damaged(store: &Store, first_seq: u64, seq: u64) -> Stop {
+    Stop::Failed(ReadError::Damaged { seq, path: segment_path(store.directory(), first_seq) })
 }
 
-fn block_of(segment: &Segment, first_seq: u64) -> Result<Block, Stop> {
-    let damaged = || Stop::Failed(ReadError::Damaged { seq: first_seq });
-    let bytes = segment.block(first_seq)?.ok_or_else(damaged)?;
-    Block::decode(&bytes).map_err(|_| damaged())
+/// A segment that is gone ends its own part of the scan only.
+fn unless_removed(stop: Stop) -> Result<(), Stop> {
+    if matches!(stop, Stop::Removed) { Ok(()) } else { Err(stop) }
 }

@@ -16,7 +16,7 @@ use sha2::Sha256;
 use std::{borrow::Cow, fmt::Write as _};
 
 /// What stands in front of a hash.
-const HASH_MARK: &str = "hmac:";
+pub const HASH_MARK: &str = "hmac:";
 /// Bytes of a hash that are kept: enough to tell values apart, and half of what would not compress.
 const HASH_BYTES: usize = 16;
 /// What stands for what is masked.

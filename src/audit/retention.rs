@@ -17,6 +17,9 @@ const TOMBSTONE: &str = "TOMBSTONE";
 /// A file that is given up where a full disk leaves no room for the tombstone.
 const BALLAST: &str = "BALLAST";
 const BALLAST_BYTES: usize = 256 * 1024;
+/// A file that is made for a moment to see whether it can be.
+const PROBE: &str = "PROBE";
+const PROBE_BYTES: usize = 1024 * 1024;
 /// What the name of a segment that is being removed ends in.
 const DELETING: &str = "deleting";
 
@@ -144,6 +147,14 @@ pub(crate) fn finish_removals(directory: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether the disk takes a little more.
+pub(crate) fn has_room(directory: &Path) -> bool {
+    let path = directory.join(PROBE);
+    let written = files::create_file(&path).and_then(|mut file| io::Write::write_all(&mut file, &vec![0; PROBE_BYTES]));
+    fs::remove_file(&path).ok();
+    written.is_ok()
 }
 
 /// Makes the ballast where it is not there and there is room for it.

@@ -68,6 +68,8 @@ pub(crate) struct Shared {
     free: Mutex<Vec<Arc<Lane>>>,
     state: AtomicU8,
     failure: Mutex<String>,
+    // What was found to be gone.
+    displaced: Mutex<Option<StoreError>>,
     // The first reason of the failure that lasts, and since when.
     failed_for: Mutex<Option<(String, Timestamp)>>,
     writer: OnceLock<Thread>,
@@ -161,6 +163,7 @@ impl Shared {
             free: Mutex::new(free),
             state: AtomicU8::new(RUNNING),
             failure: Mutex::new(String::new()),
+            displaced: Mutex::new(None),
             failed_for: Mutex::new(None),
             writer: OnceLock::new(),
             writer_sleeps: AtomicBool::new(false),
@@ -345,6 +348,26 @@ impl Shared {
     /// Another attempt to go on has failed.
     pub(crate) fn fails_on(&self, why: String) {
         *lock(&self.failure) = why;
+    }
+
+    /// What is written to was taken away, as the keeper has found: the writer stops where it is.
+    pub(crate) fn displace(&self, error: StoreError) {
+        *lock(&self.displaced) = Some(error);
+        self.wake_writer();
+    }
+
+    /// Whether [`Shared::displace`] has said so. Says so once.
+    pub(crate) fn displaced(&self) -> Result<(), StoreError> {
+        lock(&self.displaced).take().map_or(Ok(()), Err)
+    }
+
+    /// Whether the directory and the rings are still where they were. Without them no new segment helps.
+    pub(crate) fn check_place(&self) -> Result<(), StoreError> {
+        self.lock.check()?;
+        let gone = |path: &PathBuf| !path.exists();
+        let rings = self.lanes();
+        let mut paths = rings.iter().map(|lane| lane::ring_path(&self.rings.directory, lane.number));
+        paths.find(gone).map_or(Ok(()), |path| Err(StoreError::Gone { path }))
     }
 
     /// The store goes on, unless the rings cannot note that it does.

@@ -138,7 +138,8 @@ impl Signer {
         }
     }
 
-    fn note(&self) -> Option<KeyNote> {
+    /// Who signs, and in which epoch; `None` where nobody does.
+    pub(crate) fn note(&self) -> Option<KeyNote> {
         let public = self.key.as_ref()?.verifying_key().to_bytes();
         Some(KeyNote { id: key_id(&public), epoch: self.epoch, public })
     }

@@ -8,9 +8,10 @@
 //!
 //! ```text
 //! HEAD                 the last record, noted with each commit
+//! KEY                  who signs, and in which epoch, where somebody does
 //! TOMBSTONE            what retention has removed
 //! GAPS                 runs of numbers that are missing and of which the log has a record
-//! seg-<first seq>/     ORIGIN, sled's files, and SEALED once it is closed
+//! seg-<first seq>/     ORIGIN, sled's files, SUMMARIES, and SEALED once it is closed
 //! seg-….corrupt-<time> a segment that was put aside
 //! seg-….deleting       a segment that is being removed
 //! ```
@@ -21,22 +22,24 @@ mod opening;
 mod origin;
 mod seal;
 mod segment;
+mod summaries;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 pub(crate) use catalog::{Catalog, Stretch};
 pub(crate) use head::{Anchor, Head, Looked};
 pub(crate) use origin::Origin;
 pub(crate) use seal::Tail;
 pub(crate) use segment::{PART_BYTES, Segment};
+pub(crate) use summaries::{Comparison, Expected, Gathered, Summaries};
 
 use super::{
     block::{Sealed, Summary},
     chain::{End, GENESIS, Hash},
     files,
     manifest::{self, ManifestError},
-    quarantine::{self, Quarantined},
-    retention::{self, Candidate, Retention, Tombstone},
+    retention::{self, Tombstone},
     signature::{Says, Signer},
 };
 use crate::{lifecycle::Clock, model::Timestamp, storage};
@@ -45,7 +48,10 @@ use catalog::Slot;
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -55,9 +61,9 @@ pub(crate) enum StoreError {
     /// The file system.
     #[error("`{}` cannot be used", path.display())]
     Io { path: PathBuf, source: io::Error },
-    /// sled.
-    #[error("the segment `{}` failed", path.display())]
-    Segment { path: PathBuf, source: sled::Error },
+    /// sled. What it says of damage are words of its own making, so a log of `debug` has them and nobody else.
+    #[error("the segment `{}` {}", path.display(), said(error))]
+    Segment { path: PathBuf, error: sled::Error },
     /// sled panicked, which it does on some damaged files.
     #[error("the segment `{}` cannot be read: its files are damaged", path.display())]
     Panicked { path: PathBuf },
@@ -70,6 +76,9 @@ pub(crate) enum StoreError {
     /// A query still reads what would have to be put away.
     #[error("the segment `{}` is still being read", path.display())]
     Busy { path: PathBuf },
+    /// Somebody has taken away what is written to.
+    #[error("`{}` was removed or replaced while it was in use; put it back, or start again", path.display())]
+    Gone { path: PathBuf },
     /// Nothing can be written until the store has gone on in a new segment.
     #[error("no segment is open")]
     Closed,
@@ -79,7 +88,7 @@ impl From<storage::OpenError> for StoreError {
     fn from(error: storage::OpenError) -> Self {
         match error {
             storage::OpenError::Io { path, source } => Self::Io { path, source },
-            storage::OpenError::Sled { path, source } => Self::Segment { path, source },
+            storage::OpenError::Sled { path, source } => Self::Segment { path, error: source },
             storage::OpenError::Panicked { path } => Self::Panicked { path },
         }
     }
@@ -89,17 +98,9 @@ impl StoreError {
     /// Whether files are not what they should be, and trying again would not help.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
-            // What sled makes up itself has one of these kinds and no number of the operating system. What a call has answered it hands
-            // on in copies, which have lost the number too.
-            Self::Segment { source: sled::Error::Io(error), .. } => {
-                let is_made_up = matches!(
-                    error.kind(),
-                    io::ErrorKind::Other | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData
-                );
-                is_made_up && error.raw_os_error().is_none() && !storage::is_lock(error)
-            }
+            Self::Segment { error: sled::Error::Io(error), .. } => is_made_up(error),
             Self::Panicked { .. } | Self::Damaged { .. } | Self::Segment { .. } => true,
-            Self::Io { .. } | Self::Manifest { .. } | Self::Busy { .. } | Self::Closed => false,
+            Self::Io { .. } | Self::Manifest { .. } | Self::Busy { .. } | Self::Gone { .. } | Self::Closed => false,
         }
     }
 
@@ -107,11 +108,25 @@ impl StoreError {
     pub(crate) fn is_full(&self) -> bool {
         let (Self::Io { source, .. }
         | Self::Manifest { source: ManifestError::Io(source), .. }
-        | Self::Segment { source: sled::Error::Io(source), .. }) = self
+        | Self::Segment { error: sled::Error::Io(source), .. }) = self
         else {
             return false;
         };
         matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
+/// What sled makes up itself has one of these kinds and no number of the operating system. What a call has answered it hands
+/// on in copies, which have lost the number too.
+fn is_made_up(error: &io::Error) -> bool {
+    let kinds = [io::ErrorKind::Other, io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidData];
+    kinds.contains(&error.kind()) && error.raw_os_error().is_none() && !storage::is_lock(error)
+}
+
+fn said(error: &sled::Error) -> String {
+    match error {
+        sled::Error::Io(error) if !is_made_up(error) => format!("cannot be used: {error}"),
+        _ => "cannot be read: its files are damaged".to_owned(),
     }
 }
 
@@ -138,6 +153,8 @@ pub(crate) struct Store {
     active: ArcSwapOption<Segment>,
     head: Mutex<Head>,
     tombstone: Mutex<Option<Tombstone>>,
+    // The active segment was begun under another key: it is closed, so that a key and an epoch belong together.
+    key_changed: AtomicBool,
 }
 
 /// The writer's part.
@@ -188,8 +205,11 @@ impl Store {
         lock(&self.head).anchor()
     }
 
-    /// Whether the active segment has reached its size or its age.
+    /// Whether the active segment has reached its size or its age, or belongs to another key than what comes now.
     pub(crate) fn is_segment_due(&self) -> bool {
+        if self.key_changed.load(Ordering::Relaxed) {
+            return true;
+        }
         let Ok(active) = self.active() else { return false };
         let age = self.now().as_micros().saturating_sub(active.origin().created.as_micros());
         let due = i64::try_from(self.keeping.segment_age.as_micros()).unwrap_or(i64::MAX);
@@ -200,6 +220,7 @@ impl Store {
     /// `false` where there was nothing in it.
     pub(crate) fn rotate(&self, end: End, origin: &Origin) -> Result<bool, StoreError> {
         let active = self.active()?;
+        self.key_changed.store(false, Ordering::Relaxed);
         if end.seq < active.origin().first_seq {
             if origin.first_seq == active.origin().first_seq {
                 // Nothing is in it yet, however small segments are to be.
@@ -338,6 +359,13 @@ impl Store {
         Ok(segment.summaries_from(first_seq, 1)?.into_iter().next())
     }
 
+    /// Whether what is written to is still where it was opened.
+    pub(crate) fn check_place(&self) -> Result<(), StoreError> {
+        lock(&self.head).check_place()?;
+        // Without one, the store has failed already.
+        self.active.load_full().map_or(Ok(()), |active| active.check_place())
+    }
+
     /// The number of the last record that retention has removed.
     pub(crate) fn removed(&self) -> u64 {
         lock(&self.tombstone).as_ref().map_or(0, |tombstone| tombstone.last_seq)
@@ -346,86 +374,6 @@ impl Store {
     /// Bytes on disk, all segments together.
     pub(crate) fn bytes(&self) -> u64 {
         self.catalog.stretches().iter().map(|stretch| self.catalog.bytes_of(stretch.first_seq)).sum()
-    }
-}
-
-/// What is done from time to time.
-impl Store {
-    /// Removes what is too old or too much. Answers the tombstone where something was removed.
-    pub(crate) fn retain(&self, retention: &Retention, keep_from: u64) -> Result<Option<Tombstone>, StoreError> {
-        if !retention.removes() {
-            return Ok(None);
-        }
-        let stretches = self.catalog.stretches();
-        let sizes: Vec<u64> = stretches.iter().map(|stretch| self.catalog.bytes_of(stretch.first_seq)).collect();
-        let closed = stretches.iter().zip(&sizes).map_while(|(stretch, &bytes)| {
-            let manifest = &stretch.manifest.as_ref()?.says;
-            Some(Candidate { manifest, bytes })
-        });
-        let closed: Vec<_> = closed.collect();
-        let surplus = retention.surplus(&closed, sizes.iter().sum(), self.now(), keep_from);
-        for stretch in stretches.iter().take(surplus) {
-            self.remove_first(stretch)?;
-        }
-        retention::load_ballast(&self.directory);
-        Ok(lock(&self.tombstone).clone().filter(|_| surplus > 0))
-    }
-
-    fn remove_first(&self, stretch: &Stretch) -> Result<(), StoreError> {
-        let path = segment_path(&self.directory, stretch.first_seq);
-        let failed = |source| StoreError::Io { path: path.clone(), source };
-        let Some(manifest) = &stretch.manifest else { return Ok(()) };
-        let mut current = lock(&self.tombstone);
-        let next = Tombstone {
-            first_seq: 1,
-            last_seq: stretch.last_seq,
-            records: current.as_ref().map_or(0, |before| before.records) + (stretch.last_seq + 1 - stretch.first_seq),
-            end: manifest.says.end,
-            manifest: manifest.hash,
-            removed_at: self.now(),
-        };
-        retention::bury(&self.directory, &self.state(&next)).map_err(failed)?;
-        *current = Some(next);
-        // From here on readers begin after it; who reads it now reads on.
-        self.catalog.lock().remove(&stretch.first_seq);
-        retention::remove(&path).map_err(failed)
-    }
-
-    /// Puts segments aside that could not be opened for a query. Answers what was put aside.
-    pub(crate) fn put_damaged_aside(&self) -> Result<Vec<Quarantined>, StoreError> {
-        let now = self.now();
-        let mut slots = self.catalog.lock();
-        let damaged: Vec<(u64, Slot)> = slots
-            .iter()
-            .filter(|(_, slot)| slot.damage.is_some() && slot.end.is_some())
-            .map(|(first_seq, slot)| (*first_seq, slot.clone()))
-            .collect();
-        let mut aside = Vec::new();
-        for (first_seq, slot) in damaged {
-            let path = segment_path(&self.directory, first_seq);
-            let last_seq = slot.end.map_or(0, |end| end.seq);
-            let whole = |segment: &Segment| segment.tail().is_ok_and(|tail| tail.end().seq >= last_seq);
-            match quarantine::open_segment(&path, now, whole) {
-                Ok((Some(_), _)) => {
-                    if let Some(slot) = slots.get_mut(&first_seq) {
-                        slot.damage = None;
-                    }
-                    continue;
-                }
-                Ok((None, _)) => {}
-                Err(error) if error.is_damage() => {}
-                Err(error) => return Err(error),
-            }
-            let kept_as = quarantine::put_aside(&path, now).map_err(|source| StoreError::Io { path, source })?;
-            slots.remove(&first_seq);
-            aside.push(Quarantined { first_seq, kept_as, why: slot.damage.unwrap_or_default() });
-        }
-        Ok(aside)
-    }
-
-    /// Whether [`Store::put_damaged_aside`] has something to do.
-    pub(crate) fn has_damage(&self) -> bool {
-        self.catalog.lock().values().any(|slot| slot.damage.is_some() && slot.end.is_some())
     }
 }
 

@@ -91,9 +91,7 @@ pub fn verify(verification: &Verification) -> Result<Report, VerifyError> {
         check.read_checkpoints(path)?;
     }
     check.run()?;
-    let mut report = check.report;
-    report.problems.sort_by_key(|problem| problem.seq);
-    Ok(report)
+    Ok(check.report.finish())
 }
 
 struct Check<'v> {
@@ -258,7 +256,7 @@ impl Check<'_> {
             if self.signs {
                 let what = format!("{WHAT} is not signed, though those before are");
                 match self.trusted {
-                    Some(_) => self.report.problem(seq, None, &what),
+                    Some(_) => self.report.problem_alike("unsigned", seq, &what),
                     None => self.report.warnings.push(format!("record {seq}: {what}")),
                 }
             }
@@ -276,8 +274,9 @@ impl Check<'_> {
     fn is_trusted(&mut self, what: &str, seq: u64, key: Option<&KeyNote>) {
         let Some(key) = key else { return };
         if self.trusted.as_ref().is_some_and(|trusted| !trusted.has(key)) {
+            let alike = format!("{what} {}", key.id);
             let what = format!("{what} is signed with the key {}, which is not trusted", key.id);
-            self.report.problem(seq, None, &what);
+            self.report.problem_alike(&alike, seq, &what);
         }
         if !self.report.keys.contains(&key.id) {
             self.report.keys.push(key.id.clone());
@@ -352,13 +351,12 @@ impl Check<'_> {
     fn signed_checkpoint(&mut self, who: &str, seq: u64, key: Option<&KeyNote>) {
         match (key, &self.trusted) {
             (Some(key), Some(trusted)) if !trusted.has(key) => {
-                self.report.problem(
-                    seq,
-                    None,
-                    &format!("{who} is signed with the key {}, which is not trusted", key.id),
-                );
+                let what = format!("{who} is signed with the key {}, which is not trusted", key.id);
+                self.report.problem_alike(&format!("a checkpoint {}", key.id), seq, &what);
             }
-            (None, Some(_)) => self.report.problem(seq, None, &format!("{who} is not signed")),
+            (None, Some(_)) => {
+                self.report.problem_alike("an unsigned checkpoint", seq, &format!("{who} is not signed"));
+            }
             _ => {}
         }
     }

@@ -12,7 +12,7 @@ use super::{
     ExitCode,
     output::{self, Output},
 };
-use crate::audit::{Export, ExportError, Figures, Format, OpenError, Query, QueryError, ReadError, Reader};
+use crate::audit::{Export, ExportError, Figures, Format, HASH_MARK, OpenError, Query, QueryError, ReadError, Reader};
 use clap::{Args, Subcommand, ValueEnum};
 use progress::Progress;
 use remote::{Remote, RemoteError};
@@ -64,7 +64,7 @@ struct ExportArgs {
     order: OrderArgs,
     /// Go on after this record, the last whole one of an export that broke off; a CSV gets no second head
     #[arg(long, value_name = "SEQ")]
-    after_seq: Option<u64>,
+    after_seq: Option<String>,
     /// The form
     #[arg(long, value_enum, default_value = "ndjson")]
     format: FormatArg,
@@ -244,17 +244,30 @@ impl ListArgs {
         let mut parameters = [self.filters.parameters(), self.order.parameters()].concat();
         parameters.extend(self.cursor.as_deref().map(|cursor| ("cursor", cursor)));
         let query = Query::parse(parameters.iter().copied())?.for_page()?;
-        let page = match Source::of(&self.source, &self.filters)? {
-            Source::Local(reader) => reader.page(&query)?,
-            Source::Remote(remote) => remote.answer("/v1/audit", &parameters)?,
-        };
+        let source = Source::of(&self.source, &self.filters)?;
+        let page = source.page(&query, &parameters)?;
         match self.output {
             Output::Json => {
                 out.write_all(&page)?;
                 Ok(out.write_all(b"\n")?)
             }
-            Output::Human => table::print(&page, out, say),
+            Output::Human if table::print(&page, out, say)? => Ok(()),
+            Output::Human => self.hint(&source, say),
         }
+    }
+}
+
+impl ListArgs {
+    /// Nothing was found. A filter may name the plain value of a field that is hashed before it is written, which the newest record tells.
+    fn hint(&self, source: &Source, say: &mut dyn FnMut(&str)) -> Result<(), AuditError> {
+        let parameters = self.filters.parameters();
+        let plain = parameters.iter().filter(|(_, value)| !value.starts_with(HASH_MARK)).map(|(name, _)| *name);
+        let newest = [("limit", "1")];
+        let page = source.page(&Query::parse(newest)?, &newest)?;
+        for name in plain.filter(|name| table::is_hashed(&page, name)) {
+            say(&format!("`{name}` is hashed in this log: ask for `{HASH_MARK}...`, as its records have it"));
+        }
+        Ok(())
     }
 }
 
@@ -266,15 +279,15 @@ impl ExportArgs {
             FormatArg::Csv => Format::Csv,
             FormatArg::Ndjson => Format::Ndjson,
         };
+        let after_seq = self.after_seq.as_deref().map(Export::after).transpose()?;
         let mut out = Progress::new(out, progress::is_wanted());
         match Source::of(&self.source, &self.filters)? {
             Source::Local(reader) => {
-                reader.export(&query, Export { format, after_seq: self.after_seq }, &mut out)?;
+                reader.export(&query, Export { format, after_seq }, &mut out)?;
             }
             Source::Remote(remote) => {
-                let after_seq = self.after_seq.map(|seq| seq.to_string());
                 parameters.push(("format", format.as_str()));
-                parameters.extend(after_seq.as_deref().map(|seq| ("after_seq", seq)));
+                parameters.extend(self.after_seq.as_deref().map(|seq| ("after_seq", seq)));
                 remote.get("/v1/audit/export", &parameters, &mut out)?;
             }
         }
@@ -317,6 +330,15 @@ impl Source {
                 Ok(Self::Remote(Remote::new(address, filters.token.clone())?))
             }
         }
+    }
+}
+
+impl Source {
+    fn page(&self, query: &Query, parameters: &[(&str, &str)]) -> Result<Vec<u8>, AuditError> {
+        Ok(match self {
+            Self::Local(reader) => reader.page(query)?,
+            Self::Remote(remote) => remote.answer("/v1/audit", parameters)?,
+        })
     }
 }
 

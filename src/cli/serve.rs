@@ -74,6 +74,9 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
         return refuse(&config::Error::Invalid(problems));
     }
     if args.check_config {
+        if let Err(error) = app::check(&settings) {
+            return output::fail(ExitCode::Usage, &error);
+        }
         return output::finish("the configuration is good\n", ExitCode::Done);
     }
     let log = &settings.telemetry;
@@ -89,6 +92,7 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
             set::show(error.diagnostics());
             output::fail(ExitCode::PolicyErrors, &error)
         }
+        Err(error) if error.is_of_a_setting() => output::fail(ExitCode::Usage, &error),
         Err(error) => output::fail(ExitCode::Failed, &error),
     }
 }

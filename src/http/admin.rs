@@ -4,6 +4,8 @@ mod access;
 pub mod activity;
 mod actor;
 pub mod audit;
+mod content;
+mod directory;
 mod matrix;
 mod openapi;
 mod policies;
@@ -38,7 +40,7 @@ pub struct Services {
     pub reload: Handle,
     /// The audit log.
     pub log: Log,
-    /// The directory of users.
+    /// The directory.
     pub directory: Directory,
 }
 
@@ -46,12 +48,12 @@ pub struct Services {
 pub fn router(services: Services, settings: Live) -> Router {
     let metrics = Arc::clone(&services.metrics);
     let door = Arc::new(Door::new(settings));
-    let door = Some(&door);
-    let served = mount(policies::ROUTES, services.clone(), door)
-        .merge(mount(activity::ROUTES, services.log.clone(), door))
-        .merge(mount(audit::ROUTES, audit::Services::new(services.log.clone()), door))
-        .merge(mount(matrix::ROUTES, (services, Aside::default()), door))
-        .merge(mount(openapi::ROUTES, (), door));
+    let served = mount(policies::ROUTES, services.clone(), Some(&door))
+        .merge(directory::routes(services.directory.clone(), services.reader.clone(), &door))
+        .merge(mount(activity::ROUTES, services.log.clone(), Some(&door)))
+        .merge(mount(audit::ROUTES, audit::Services::new(services.log.clone()), Some(&door)))
+        .merge(mount(matrix::ROUTES, (services, Aside::default()), Some(&door)))
+        .merge(mount(openapi::ROUTES, (), Some(&door)));
     framed(served, LISTENER, &metrics, &expected(all_facts()))
 }
 
@@ -60,7 +62,8 @@ fn all_facts() -> impl Iterator<Item = &'static Facts> {
     fn facts<S>(routes: &'static [Route<S>]) -> impl Iterator<Item = &'static Facts> {
         routes.iter().map(|route| &route.facts)
     }
-    facts(policies::ROUTES)
+    directory::facts()
+        .chain(facts(policies::ROUTES))
         .chain(facts(matrix::ROUTES))
         .chain(facts(activity::ROUTES))
         .chain(facts(audit::ROUTES))

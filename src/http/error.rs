@@ -22,6 +22,20 @@ pub enum ErrorCode {
     ScopeMissing,
     /// Nobody is named for whom the call is made, and the token speaks for nobody.
     ActorMissing,
+    /// The policies do not allow it to the actor.
+    NotAllowed,
+    /// A link that is of no invitation.
+    InvitationUnknown,
+    /// It does not fit what is there.
+    Conflict,
+    /// A link that counted once.
+    LinkSpent,
+    /// It has changed since the caller has seen it.
+    VersionMismatch,
+    /// A body that cannot be; the answer lists every problem.
+    Invalid,
+    /// The store of the directory cannot be used.
+    DirectoryUnavailable,
     /// No such path, or nothing there.
     NotFound,
     /// The path exists, the method on it does not.
@@ -76,6 +90,29 @@ impl ErrorCode {
             Self::ActorMissing => {
                 ("actor_missing", 403, "the token is not an operator's, and nobody is named in `Sidegate-Actor`")
             }
+            Self::NotAllowed => (
+                "not_allowed",
+                403,
+                "the policies do not allow it to the actor; the code says why, such as `actor_unknown`, `delegation_denied`",
+            ),
+            Self::InvitationUnknown => ("invitation_unknown", 404, "the link is of no invitation"),
+            Self::Conflict => (
+                "conflict",
+                409,
+                "it does not fit what is there; the code says why: `user_exists`, `email_taken`, `user_declared`, `user_invited`, \
+                 `user_not_active`, `already_invited`, `invitation_used`, `invitation_revoked`, `no_directory`, ...",
+            ),
+            Self::LinkSpent => (
+                "invitation_expired",
+                410,
+                "the link counts no longer; the code says why: `invitation_expired`, `invitation_used`, `invitation_revoked`, \
+                 `invitation_replaced`",
+            ),
+            Self::VersionMismatch => {
+                ("version_mismatch", 412, "it has changed since the version that `If-Match` names")
+            }
+            Self::Invalid => ("invalid", 422, "a body that cannot be; `problems` lists why"),
+            Self::DirectoryUnavailable => ("directory_unavailable", 503, "the directory's store cannot be used"),
             Self::NotFound => ("not_found", 404, "there is no such thing"),
             Self::MethodNotAllowed => ("method_not_allowed", 405, "the path exists, the method on it does not"),
             Self::BodyTooLarge => ("body_too_large", 413, "the body is longer than it may be"),
@@ -112,6 +149,8 @@ impl ErrorCode {
 pub struct ApiError {
     /// The stable code.
     pub code: ErrorCode,
+    /// A more exact code, which the client is told in its place.
+    pub name: Option<Cow<'static, str>>,
     /// What the client is told.
     pub message: Cow<'static, str>,
     /// The methods that the path has, for [`ErrorCode::MethodNotAllowed`].
@@ -126,13 +165,19 @@ impl ApiError {
     /// An error with this message.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), allow: None, retry_after: None, problems: Vec::new() }
+        Self { code, name: None, message: message.into(), allow: None, retry_after: None, problems: Vec::new() }
     }
 
     /// Seconds after which to try again, where trying again can help.
     #[must_use]
     pub fn retry_after(&self) -> Option<u16> {
         self.retry_after.or(self.code.retry_after())
+    }
+
+    /// An error with a more exact code: lower-case letters and `_`.
+    #[must_use]
+    pub fn named(code: ErrorCode, name: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: Some(name.into()), ..Self::new(code, message) }
     }
 
     /// A body that is not what the path takes.
@@ -146,7 +191,7 @@ impl ApiError {
     pub fn body(&self, request_id: &str) -> String {
         let mut out = String::with_capacity(128);
         out.push_str(r#"{"error":{"code":""#);
-        out.push_str(self.code.as_str());
+        out.push_str(self.name.as_deref().unwrap_or(self.code.as_str()));
         out.push_str(r#"","message":"#);
         json::write::text(&mut out, &self.message);
         out.push_str(r#","request_id":"#);

@@ -7,6 +7,7 @@
 mod given;
 mod summary;
 
+pub(crate) use given::value_json;
 pub use given::{Gate as GateState, Given, GivenRole};
 
 use super::{Cell, Role, Snapshot, catalog};

@@ -71,12 +71,20 @@ pub(crate) fn open(path: &Path) -> Result<Database, OpenError> {
             Ok(Err(error)) if is_locked(&error) && Instant::now() < give_up => {
                 thread::sleep(Duration::from_millis(10));
             }
-            Ok(Err(source)) => return Err(OpenError::Sled { path: path.to_owned(), source }),
+            Ok(Err(source)) => {
+                note_failure(path, &source);
+                return Err(OpenError::Sled { path: path.to_owned(), source });
+            }
             // Also where a call fails while it gives up opening. What lasts is damage, and what passes is not.
             Err(_) if !panicked => panicked = true,
             Err(_) => return Err(OpenError::Panicked { path: path.to_owned() }),
         }
     }
+}
+
+/// What sled says is for those who look into it.
+pub(crate) fn note_failure(path: &Path, error: &sled::Error) {
+    tracing::debug!(event = "sled_failed", path = %path.display(), %error, "sled has failed");
 }
 
 fn is_locked(error: &sled::Error) -> bool {

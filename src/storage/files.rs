@@ -60,6 +60,12 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     path.parent().map_or(Ok(()), sync_directory)
 }
 
+/// Whether a path still leads to the file that was opened there.
+pub(crate) fn is_still(path: &Path, file: &File) -> bool {
+    let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    fs::metadata(path).map(identity).is_ok_and(|found| file.metadata().map(identity).is_ok_and(|own| own == found))
+}
+
 /// Hands a directory's entries to the disk.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()

@@ -80,6 +80,14 @@ pub fn admin_token_unknown(from: IpAddr, is_last: bool) {
     );
 }
 
+/// A sample of the audit log names a module that there is not.
+pub fn audit_sample_fits_nothing(module: &str) {
+    warn!(
+        event = "audit_sample_fits_nothing",
+        module, "`audit.sample` names a module that the policy set does not have: its rule fits nothing"
+    );
+}
+
 /// The audit log has no place for a record of the process itself.
 pub fn audit_append_failed(what: &str, error: &(dyn Error + 'static)) {
     error!(event = "audit_append_failed", what, error = %Chain(error), "an audit record could not be written");

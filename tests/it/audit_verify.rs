@@ -550,6 +550,106 @@ fn a_log_that_goes_on_with_another_key_is_verified_with_both() {
 }
 
 #[test]
+fn another_key_closes_the_segment_of_the_one_before_and_begins_an_epoch() {
+    let base = tempfile::tempdir().unwrap();
+    let (data, checkpoints) = (base.path().join("data"), base.path().join("checkpoints"));
+    let own = [keys(1), keys(2), keys(3)];
+    // No segment is ever full, and the second key comes twice.
+    for key in [&own[0], &own[1], &own[1], &own[2]] {
+        let file = Checkpoints { file: Some(checkpoints.clone()), ..Checkpoints::default() };
+        let options = Options { signing_key: Some(key.private.clone()), checkpoints: file, ..Options::new(&data) };
+        let log = Log::open(options).unwrap();
+        log.append(&entry("sam", "")).unwrap();
+        log.close().unwrap();
+    }
+    let epochs = |text: &str| -> Vec<(String, u64)> {
+        let statements = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let key = |line: Value| line["statement"]["key"].clone();
+        let mut found: Vec<_> = statements
+            .map(key)
+            .map(|key| (key["id"].as_str().unwrap().to_owned(), key["epoch"].as_u64().unwrap()))
+            .collect();
+        found.dedup();
+        found
+    };
+    let signed = epochs(&fs::read_to_string(&checkpoints).unwrap());
+    assert_eq!(signed.iter().map(|(_, epoch)| *epoch).collect::<Vec<_>>(), [1, 2, 3], "{signed:?}");
+    let report = intact(&data, &[("--checkpoint", &checkpoints)]);
+    assert_eq!((report["segments"].as_u64(), report["signed"].as_u64()), (Some(3), Some(2)), "{report}");
+    let closed = fs::read_to_string(segment(&data, 1).join("SEALED")).unwrap();
+    assert_eq!(epochs(&closed), signed[1..2], "the first segment was closed by the second key");
+}
+
+#[test]
+fn what_is_wrong_with_every_manifest_is_told_once() {
+    let (own, other) = (keys(1), keys(2));
+    let data = tempfile::tempdir().unwrap();
+    log(data.path(), &Options { signing_key: Some(own.private.clone()), ..Options::new("") }, "user");
+    let (_, report) = verify(data.path(), &[("--public-key", &other.public)]);
+    let problems = report["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 1, "{report}");
+    let what = problems[0]["what"].as_str().unwrap();
+    assert!(problems[0]["seq"] == 1 && what.ends_with("which is not trusted; the same holds for 1 more"), "{what}");
+}
+
+#[test]
+fn a_checkpoint_of_a_record_that_cannot_be_read_is_not_held_against_another_record() {
+    let base = tempfile::tempdir().unwrap();
+    let (data, checkpoints) = (base.path().join("data"), base.path().join("checkpoints"));
+    let file = Checkpoints { file: Some(checkpoints.clone()), ..Checkpoints::default() };
+    log(&data, &Options { checkpoints: file, ..Options::new("") }, "user");
+    let text = fs::read_to_string(&checkpoints).unwrap();
+    let named = |seq: u64| text.lines().filter(|line| line.contains(&format!("\"seq\":{seq},"))).count();
+    assert!(named(300) > 0 && named(600) > 0 && named(900) > 0, "{text}");
+    let path = segment(&data, 301);
+    for entry in fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = entry.file_name().unwrap().to_str().unwrap().to_owned();
+        if name == "db" || name.starts_with("snap") {
+            fs::write(entry, "").unwrap();
+        }
+    }
+    let (exited, report) = verify(&data, &[("--checkpoint", &checkpoints)]);
+    assert_eq!(exited.code, Some(5));
+    let problems = report["problems"].as_array().unwrap();
+    assert!(problems.iter().all(|problem| problem["segment"] == "seg-00000000000000000301"), "{report}");
+    let unread = |note: &Value| note.as_str().unwrap().ends_with("names record 600, which cannot be read");
+    assert_eq!(
+        report["warnings"].as_array().unwrap().iter().filter(|note| unread(note)).count(),
+        named(600),
+        "{report}"
+    );
+}
+
+#[test]
+fn summaries_that_say_something_else_than_their_blocks_are_found() {
+    let data = tempfile::tempdir().unwrap();
+    log(data.path(), &Options::new(""), "user");
+    let path = segment(data.path(), 301).join("SUMMARIES");
+    let running = Log::open(Options::new(data.path())).unwrap();
+    crate::support::wait_for("the summaries are written", std::time::Duration::from_secs(20), || path.exists());
+    running.close().unwrap();
+    drop(running);
+    let whole = fs::read(&path).unwrap();
+    intact(data.path(), &[]);
+    // As a disk damages it: queries notice and go without.
+    let mut damaged = whole.clone();
+    damaged[200] ^= 1;
+    fs::write(&path, &damaged).unwrap();
+    let report = intact(data.path(), &[]);
+    assert!(report["warnings"][0].as_str().unwrap().contains("`SUMMARIES` of the segment of record 301"), "{report}");
+    // As somebody who knows the form hides records from queries: the first summary's filter says that there is nothing in it.
+    let mut forged = whole;
+    let log2 = u32::from(forged[65 + 3]);
+    let filter = 65 + 40..65 + 40 + (1_usize << (log2 - 3));
+    forged[filter.clone()].fill(0);
+    let checksum = crc32fast::hash(&forged[65..filter.end]).to_le_bytes();
+    forged[filter.end..filter.end + 4].copy_from_slice(&checksum);
+    fs::write(&path, &forged).unwrap();
+    let (seq, what) = problem("a forged filter", data.path(), &[]);
+    assert!(seq == 301 && what.contains("`SUMMARIES`"), "{seq} {what}");
+}
+
+#[test]
 fn a_tombstone_with_a_later_key_is_no_fault_of_the_segments_that_are_left() {
     let (old, new) = (keys(1), keys(2));
     let base = tempfile::tempdir().unwrap();

@@ -46,6 +46,8 @@ mod compile;
 mod config;
 /// Every cell of the smallest example over HTTP.
 mod demo;
+/// The directory over HTTP: users, what they were given, invitations, sessions.
+mod directory;
 /// The sets beside the facts: what they declare.
 mod domain;
 /// The members and administrators of the manufacturing ERP over HTTP.

@@ -1,6 +1,6 @@
 //! The ops and the admin listener: who is let in, the frame around every answer.
 
-use crate::support::{Sidecar, wait_for};
+use crate::support::{Sidecar, sidegate, wait_for};
 use serde_json::json;
 use std::time::Duration;
 
@@ -47,6 +47,15 @@ fn the_admin_listener_wants_a_token_and_says_so() {
                 assert_eq!(answer.json()["error"]["code"], "unauthorized");
             }
         }
+    }
+    let admin = format!("http://{}", sidecar.admin_address());
+    for (token, said) in [
+        (&[][..], "wants a bearer token; give one with `--token` or in `SIDEGATE_TOKEN`"),
+        (&["--token", "hunter3"], "does not know the token that was given with `--token` or in `SIDEGATE_TOKEN`"),
+    ] {
+        let exited = sidegate([&["audit", "list", "--admin", &admin], token].concat());
+        assert_eq!(exited.code, Some(1), "{exited:?}");
+        assert!(exited.stderr.contains(said), "{exited:?}");
     }
     assert_eq!(sidecar.ops_get("/metrics").status, 200, "operators need none");
     assert!(!sidecar.log().contains("hunter"), "no token in the log");

@@ -12,7 +12,7 @@ use crate::{
 };
 
 const VERSION: u8 = 1;
-const FIXED: usize = 44;
+const FIXED: usize = 40;
 /// Bits that are set for one text.
 const PROBES: u32 = 4;
 /// 512 bytes: about 15 bits a text in a full block where every record has its own user and resource, so 0.3 % false hits.
@@ -103,6 +103,14 @@ impl Summary {
         out.extend_from_slice(&self.filter.bits);
         out.extend_from_slice(&crc32fast::hash(&out).to_le_bytes());
         out
+    }
+
+    /// Reads the first of several summaries, and answers what comes after it. `None` where the bytes do not begin with one.
+    pub(crate) fn decode_first(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let [_, _, _, log2] = *bytes.first_chunk()?;
+        let filter = 1_usize.checked_shl(u32::from(log2).checked_sub(3)?)?;
+        let (first, rest) = bytes.split_at_checked(filter.checked_add(FIXED + 4)?)?;
+        Some((Self::decode(first)?, rest))
     }
 
     /// Reads a summary. `None` where the bytes are not one.

@@ -1,6 +1,6 @@
 //! Which segments there are, which numbers each holds, and which of them are open.
 
-use super::{Segment, StoreError, segment_path};
+use super::{Segment, StoreError, segment_path, summaries::Summaries};
 use crate::audit::{
     chain::{End, Hash},
     manifest::Manifest,
@@ -32,6 +32,19 @@ pub(super) struct Slot {
     pub(super) damage: Option<String>,
     // Its files do not hold what was committed, so that no manifest can be written. The next start puts it aside.
     pub(super) is_short: bool,
+    pub(super) summarised: Summarised,
+}
+
+/// What is known of the file of a segment's summaries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Summarised {
+    /// Nobody has looked yet.
+    #[default]
+    Unknown,
+    /// It is complete, or cannot be made.
+    Settled,
+    /// What is there is not what was written.
+    Damaged,
 }
 
 /// The numbers that a segment holds.
@@ -93,6 +106,46 @@ impl Catalog {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// A segment does not hold what it should.
+    pub(super) fn note_damage(&self, first_seq: u64, why: String) {
+        if let Some(slot) = self.lock().get_mut(&first_seq) {
+            slot.damage = Some(why);
+        }
+    }
+
+    /// The file of a segment's summaries, where there is one that can be used. That of a closed segment is used once it is complete,
+    /// which its manifest tells, so that the segment itself need not be opened.
+    pub(crate) fn summaries(&self, stretch: &Stretch) -> Option<Summaries> {
+        let known = self.lock().get(&stretch.first_seq)?.summarised;
+        if known == Summarised::Damaged || stretch.manifest.as_ref().is_some_and(|manifest| manifest.says.blocks == 0) {
+            return None;
+        }
+        let summaries = Summaries::open(&segment_path(&self.directory, stretch.first_seq)).filter(|summaries| {
+            let Some(manifest) = &stretch.manifest else {
+                let segment = self.open(stretch.first_seq).ok().flatten();
+                return segment.is_some_and(|segment| summaries.fits(&segment).unwrap_or(false));
+            };
+            let complete = (manifest.says.blocks_end, manifest.says.blocks_hash);
+            summaries.reaches().is_some_and(|(last_seq, _, hash)| (last_seq, hash) == complete)
+        });
+        if summaries.is_none() && known == Summarised::Settled {
+            // It was complete.
+            self.doubt_summaries(stretch.first_seq);
+        }
+        summaries
+    }
+
+    /// The file of a segment's summaries turned out to be damaged: queries go without it until it is made anew.
+    pub(crate) fn doubt_summaries(&self, first_seq: u64) {
+        self.set_summarised(first_seq, Summarised::Damaged);
+    }
+
+    pub(super) fn set_summarised(&self, first_seq: u64, summarised: Summarised) {
+        if let Some(slot) = self.lock().get_mut(&first_seq) {
+            slot.summarised = summarised;
         }
     }
 

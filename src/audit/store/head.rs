@@ -79,6 +79,12 @@ impl Head {
         })
     }
 
+    /// Whether the file is still where it was opened.
+    pub(crate) fn check_place(&self) -> Result<(), StoreError> {
+        let is_still = files::is_still(&self.path, &self.file);
+        is_still.then_some(()).ok_or_else(|| StoreError::Gone { path: self.path.clone() })
+    }
+
     /// Whether something was noted that cannot be read.
     pub(crate) const fn is_unreadable(&self) -> bool {
         self.unreadable

@@ -13,15 +13,16 @@ use crate::{
         manifest::{self, Manifest},
         quarantine::{self, Quarantined},
         retention::{self, Tombstone},
-        signature::{KeyNote, Statement},
+        signature::{KeyNote, Signer, Statement},
     },
     model::Timestamp,
 };
 use arc_swap::ArcSwapOption;
 use std::{
     collections::BTreeMap,
+    io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
 };
 
 /// What opening has found.
@@ -88,10 +89,17 @@ impl Store {
         let names = opening.names(tombstone.as_ref())?;
         opening.findings.head_lost = head.is_unreadable() || (!had_head && !names.is_empty());
         let active = opening.segments(names, tombstone.as_ref())?;
-        let Opening { findings, mut slots, .. } = opening;
+        let Opening { findings, mut slots, key: last_key, .. } = opening;
         let slot = Slot { open: Arc::downgrade(&active), ..Slot::default() };
         slots.insert(active.origin().first_seq, slot);
         retention::load_ballast(directory);
+        let key_changed = match keeping.signer.as_ref().and_then(Signer::note) {
+            Some(own) => {
+                note_key(directory, &own)?;
+                last_key.is_some_and(|last| last.id != own.id)
+            }
+            None => false,
+        };
         let store = Self {
             directory: directory.to_owned(),
             keeping,
@@ -99,6 +107,7 @@ impl Store {
             active: ArcSwapOption::from(Some(active)),
             head: Mutex::new(head),
             tombstone: Mutex::new(tombstone),
+            key_changed: AtomicBool::new(key_changed),
         };
         Ok((store, findings))
     }
@@ -140,6 +149,11 @@ impl Opening<'_> {
         let mut followers = names.iter().skip(1).copied().chain(next.as_ref().map(|next| next.first_seq));
         for &name in &names {
             self.closed(name, followers.next())?;
+        }
+        if let Some(known) = noted_key(self.directory)?
+            && self.key.as_ref().is_none_or(|key| key.epoch <= known.epoch)
+        {
+            self.key = Some(known);
         }
         self.sign_on();
         match last {
@@ -302,5 +316,28 @@ fn unfinished(path: &Path) -> Result<Last, StoreError> {
     Ok(Last::Unfinished)
 }
 
+/// Who signed last: also where nothing was closed since, so that no manifest says so. What cannot be read counts as none; the manifests
+/// say the rest.
+fn noted_key(directory: &Path) -> Result<Option<KeyNote>, StoreError> {
+    let path = directory.join(KEY);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StoreError::Io { path, source }),
+    }
+}
+
+/// To be called before anything is signed.
+fn note_key(directory: &Path, note: &KeyNote) -> Result<(), StoreError> {
+    if noted_key(directory)?.as_ref() == Some(note) {
+        return Ok(());
+    }
+    let path = directory.join(KEY);
+    let written = serde_json::to_vec(note).map_err(io::Error::from).and_then(|text| files::replace(&path, &text));
+    written.map_err(|source| StoreError::Io { path, source })
+}
+
+/// The file that says who signs.
+const KEY: &str = "KEY";
 /// More records than a segment holds.
 const NUMBERS_OF_A_LOST_SEGMENT: u64 = 1 << 32;

@@ -125,6 +125,12 @@ impl Segment {
         self.file.metadata().map_or(0, |metadata| metadata.len())
     }
 
+    /// Whether the file is still where it was opened.
+    pub(crate) fn check_place(&self) -> Result<(), StoreError> {
+        let is_still = files::is_still(&self.path.join("db"), &self.file);
+        is_still.then_some(()).ok_or_else(|| StoreError::Gone { path: self.path.clone() })
+    }
+
     pub(crate) fn put_hot(&self, first_seq: u64, bytes: &[u8]) -> Result<(), StoreError> {
         self.insert(&key(HOT, first_seq), bytes)
     }
@@ -145,16 +151,11 @@ impl Segment {
     }
 
     pub(crate) fn remove_hot(&self, first_seq: u64) -> Result<(), StoreError> {
-        self.db
-            .get()
-            .ok_or(StoreError::Closed)?
-            .remove(key(HOT, first_seq))
-            .map(drop)
-            .map_err(|source| self.failed(source))
+        self.db()?.remove(key(HOT, first_seq)).map(drop).map_err(|error| self.failed(error))
     }
 
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
-        self.db.get().ok_or(StoreError::Closed)?.flush().map(drop).map_err(|source| self.failed(source))
+        self.db()?.flush().map(drop).map_err(|error| self.failed(error))
     }
 
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
@@ -165,9 +166,17 @@ impl Segment {
     pub(crate) fn last_summary(&self) -> Result<Option<(u64, Hash)>, StoreError> {
         self.read(|db| {
             let last = db.range(key(SUMMARY, 0)..=key(SUMMARY, u64::MAX)).next_back().transpose();
-            let Some((key, value)) = last.map_err(|source| self.failed(source))? else { return Ok(None) };
+            let Some((key, value)) = last.map_err(|error| self.failed(error))? else { return Ok(None) };
             let (_, hash) = value.split_last_chunk().ok_or_else(|| self.damaged("a summary is malformed"))?;
             Ok(Some((self.seq(&key)?, *hash)))
+        })
+    }
+
+    /// The hash over all blocks up to the one that begins with this number.
+    pub(crate) fn blocks_hash_at(&self, first_seq: u64) -> Result<Option<Hash>, StoreError> {
+        self.read(|db| {
+            let value = db.get(key(SUMMARY, first_seq)).map_err(|error| self.failed(error))?;
+            Ok(value.and_then(|value| value.last_chunk().copied()))
         })
     }
 
@@ -178,7 +187,7 @@ impl Segment {
             let Some(first) = parts.next() else {
                 return Ok(None);
             };
-            let (_, first) = first.map_err(|source| self.failed(source))?;
+            let (_, first) = first.map_err(|error| self.failed(error))?;
             let Some((length, first)) = first.split_first_chunk() else {
                 return Err(self.damaged("a block is malformed"));
             };
@@ -186,7 +195,7 @@ impl Segment {
             let mut bytes = first.to_vec();
             while bytes.len() < length {
                 let part = parts.next().ok_or_else(|| self.damaged("a part of a block is missing"))?;
-                bytes.extend_from_slice(&part.map_err(|source| self.failed(source))?.1);
+                bytes.extend_from_slice(&part.map_err(|error| self.failed(error))?.1);
             }
             Ok(Some(bytes))
         })
@@ -206,7 +215,7 @@ impl Segment {
             let after = db.range(key(SUMMARY, seq.saturating_add(1))..=key(SUMMARY, u64::MAX));
             let mut found = Vec::new();
             for entry in before.into_iter().chain(after) {
-                let (key, value) = entry.map_err(|source| self.failed(source))?;
+                let (key, value) = entry.map_err(|error| self.failed(error))?;
                 let (bytes, hash) = value.split_last_chunk().ok_or_else(|| self.damaged("a summary is malformed"))?;
                 if self.summary(bytes)?.last_seq() >= seq {
                     found.push(StoredSummary { first_seq: self.seq(&key)?, bytes: bytes.to_vec(), hash: *hash });
@@ -225,7 +234,7 @@ impl Segment {
             let entries = db.range(key(SUMMARY, 0)..=key(SUMMARY, seq)).rev().take(limit);
             entries
                 .map(|entry| {
-                    let (_, value) = entry.map_err(|source| self.failed(source))?;
+                    let (_, value) = entry.map_err(|error| self.failed(error))?;
                     let (bytes, _) =
                         value.split_last_chunk::<32>().ok_or_else(|| self.damaged("a summary is malformed"))?;
                     self.summary(bytes)
@@ -238,7 +247,7 @@ impl Segment {
     pub(crate) fn hot_at(&self, seq: u64) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|db| {
             let entry = db.range(key(HOT, 0)..=key(HOT, seq)).next_back();
-            entry.map(|entry| entry.map(|(_, value)| value.to_vec()).map_err(|source| self.failed(source))).transpose()
+            entry.map(|entry| entry.map(|(_, value)| value.to_vec()).map_err(|error| self.failed(error))).transpose()
         })
     }
 
@@ -248,7 +257,7 @@ impl Segment {
             let entries = db.range(key(HOT, 0)..=key(HOT, u64::MAX));
             entries
                 .map(|entry| {
-                    let (key, value) = entry.map_err(|source| self.failed(source))?;
+                    let (key, value) = entry.map_err(|error| self.failed(error))?;
                     Ok((self.seq(&key)?, value.to_vec()))
                 })
                 .collect()
@@ -257,7 +266,7 @@ impl Segment {
 
     /// Asks sled where a panic becomes an error.
     fn read<T>(&self, ask: impl FnOnce(&sled::Db) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        catch_unwind(AssertUnwindSafe(|| ask(self.db.get().ok_or(StoreError::Closed)?)))
+        catch_unwind(AssertUnwindSafe(|| ask(self.db()?)))
             .unwrap_or_else(|_| Err(StoreError::Panicked { path: self.path.clone() }))
     }
 
@@ -274,12 +283,17 @@ impl Segment {
         seq.map(|bytes| u64::from_be_bytes(*bytes)).ok_or_else(|| self.damaged("a key is malformed"))
     }
 
-    fn insert(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        self.db.get().ok_or(StoreError::Closed)?.insert(key, value).map(drop).map_err(|source| self.failed(source))
+    fn db(&self) -> Result<&sled::Db, StoreError> {
+        self.db.get().ok_or(StoreError::Closed)
     }
 
-    fn failed(&self, source: sled::Error) -> StoreError {
-        StoreError::Segment { path: self.path.clone(), source }
+    fn insert(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.db()?.insert(key, value).map(drop).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: sled::Error) -> StoreError {
+        storage::note_failure(&self.path, &error);
+        StoreError::Segment { path: self.path.clone(), error }
     }
 }
 

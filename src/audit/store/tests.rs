@@ -1,7 +1,12 @@
 //! The anchor, and segments that were not finished.
 
 use super::*;
-use crate::audit::block::{Builder, Positions};
+use crate::audit::{
+    Entry, Kind,
+    block::{Builder, Packer, Positions},
+    quarantine,
+    record::{Marks, encode},
+};
 use std::{fs, os::unix::fs::FileExt};
 
 fn keeping(segment_bytes: u64) -> Keeping {
@@ -217,4 +222,84 @@ fn commits_that_do_not_follow_each_other_are_damage() {
     let store = open(directory.path(), u64::MAX);
     store.put_hot(3, b"no commit").unwrap();
     assert!(matches!(store.tail(), Err(StoreError::Damaged { .. })));
+}
+
+/// A store with a segment of so many blocks, and where it ends.
+fn with_blocks(directory: &Path, blocks: u32) -> (Store, End) {
+    let store = open(directory, u64::MAX);
+    let (mut builder, mut packer) = (Builder::new(1, GENESIS), Packer::new());
+    for n in 0..blocks {
+        for _ in 0..=n % 3 {
+            let (user, time) = (format!("user-{n} of {}", directory.display()), Timestamp::from_micros(n.into()));
+            let entry = Entry { user: &user, ..Entry::blank(Kind::System, time, [7; 16]) };
+            builder.push(encode(&entry, Marks::default(), &mut Vec::new()));
+        }
+        store.put_block(&builder.seal(&mut packer, &Positions::default()).unwrap()).unwrap();
+    }
+    (store, End { seq: builder.next_seq() - 1, hash: builder.hash() })
+}
+
+/// What the file of the first segment's summaries says, as far as it is used.
+fn summaries(store: &Store) -> Vec<Summary> {
+    let stretch = store.catalog().at_or_after(1).unwrap();
+    let Some(summaries) = store.catalog().summaries(&stretch) else { return Vec::new() };
+    let (last_seq, ..) = summaries.reaches().unwrap();
+    let (mut next, mut all) = (1, Vec::new());
+    while next <= last_seq {
+        let Ok(around) = summaries.around(next) else { return Vec::new() };
+        next = around.last().unwrap().last_seq() + 1;
+        all.extend(around);
+    }
+    all
+}
+
+#[test]
+fn the_file_of_summaries_follows_its_segment_and_damage_to_it_is_noticed_and_mended() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, end) = with_blocks(directory.path(), 700);
+    let wanted = store.catalog().open(1).unwrap().unwrap().summaries_from(1, usize::MAX).unwrap();
+    assert_eq!(wanted.len(), 700);
+    assert_eq!(summaries(&store), [], "an old segment has none");
+    for _ in 0..2 {
+        assert_eq!(store.summarise().unwrap(), None);
+        assert_eq!(summaries(&store), wanted[..512], "whole groups while it is written to");
+    }
+    store.rotate(end, &origin(end.seq + 1, end.hash, Positions::default())).unwrap();
+    assert_eq!(summaries(&store), [], "it is not complete any more");
+    assert_eq!(store.summarise().unwrap(), None);
+    assert_eq!(summaries(&store), wanted);
+
+    let path = segment_path(directory.path(), 1).join("SUMMARIES");
+    let whole = fs::read(&path).unwrap();
+    let step = whole.len() / 40;
+    for at in (0..70).step_by(3).chain((70..whole.len()).step_by(step)).chain([whole.len() - 1]) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x10;
+        fs::write(&path, &damaged).unwrap();
+        assert_eq!(summaries(&store), [], "byte {at} goes unnoticed");
+        // As a reader does that meets it.
+        store.catalog().doubt_summaries(1);
+        assert_eq!(store.summarise().unwrap(), Some(1), "byte {at}");
+        assert_eq!(fs::read(&path).unwrap(), whole);
+    }
+    for length in [0, 7, 65, whole.len() / 2, whole.len() - 1] {
+        fs::write(&path, &whole[..length]).unwrap();
+        assert_eq!(summaries(&store), [], "{length} bytes");
+        assert_eq!(store.summarise().unwrap(), Some(1), "{length} bytes");
+        assert_eq!(summaries(&store), wanted);
+    }
+}
+
+#[test]
+fn a_file_of_summaries_that_is_not_of_these_blocks_is_not_used() {
+    let (directory, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (store, _) = with_blocks(directory.path(), 600);
+    let (another, _) = with_blocks(other.path(), 600);
+    another.summarise().unwrap();
+    let file = |directory: &Path| segment_path(directory, 1).join("SUMMARIES");
+    fs::copy(file(other.path()), file(directory.path())).unwrap();
+    assert_eq!(summaries(&store), []);
+    store.summarise().unwrap();
+    assert_eq!(summaries(&store).len(), 512);
+    assert_ne!(summaries(&store), summaries(&another));
 }

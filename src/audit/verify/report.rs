@@ -2,7 +2,7 @@
 
 use crate::audit::store::segment_path;
 use serde::Serialize;
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 /// Problems that are told: the first ones say it all.
 const MOST: usize = 100;
@@ -38,6 +38,9 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// What is worth knowing and not wrong.
     pub warnings: Vec<String>,
+    /// What holds for many places and is told once: where among the problems, and for how many more it holds.
+    #[serde(skip)]
+    alike: BTreeMap<String, (usize, u64)>,
 }
 
 /// What retention has removed.
@@ -75,6 +78,27 @@ impl Report {
     /// Whether the log is as it was written, as far as can be told.
     pub fn is_intact(&self) -> bool {
         self.problems.is_empty()
+    }
+
+    /// The same as [`Report::problem`], told once for all that have this key.
+    pub(super) fn problem_alike(&mut self, key: &str, seq: u64, what: &str) {
+        if let Some((_, more)) = self.alike.get_mut(key) {
+            *more += 1;
+        } else if self.problems.len() < MOST {
+            self.alike.insert(key.to_owned(), (self.problems.len(), 0));
+            self.problem(seq, None, what);
+        }
+    }
+
+    /// To be called at the end: says how often what was told once holds, and sorts.
+    pub(super) fn finish(mut self) -> Self {
+        for (index, more) in std::mem::take(&mut self.alike).into_values().filter(|(_, more)| *more > 0) {
+            if let Some(problem) = self.problems.get_mut(index) {
+                problem.what = format!("{}; the same holds for {more} more", problem.what);
+            }
+        }
+        self.problems.sort_by_key(|problem| problem.seq);
+        self
     }
 
     pub(super) fn problem(&mut self, seq: u64, segment: Option<u64>, what: &str) {

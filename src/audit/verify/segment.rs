@@ -8,7 +8,7 @@ use crate::audit::{
     manifest::Manifest,
     quarantine,
     record::Record,
-    store::{Origin, Segment, StoreError},
+    store::{Comparison, Expected, Gathered, Origin, Segment, StoreError, Summaries},
 };
 use crate::model::Timestamp;
 use std::path::Path;
@@ -34,6 +34,9 @@ struct Walk {
     blocks_hash: Hash,
     min_time: Timestamp,
     max_time: Timestamp,
+    // What the file of the summaries should hold: its groups, and the one that is being put together.
+    groups: Vec<Expected>,
+    group: Gathered,
 }
 
 impl Check<'_> {
@@ -51,11 +54,13 @@ impl Check<'_> {
             .map_err(|source| VerifyError::Io { path: copy.clone(), source })?;
         let whole =
             |segment: &Segment| segment.tail().is_ok_and(|tail| said.is_none_or(|said| tail.end().seq >= said.seq));
+        let summaries = Summaries::open(&copy);
         let opened = quarantine::open_segment(&copy, Timestamp::from_micros(0), whole);
         let walked = match opened {
             Ok((Some(segment), repaired)) => {
                 if repaired {
-                    let what = format!("`{}` opens without sled's snapshot only", display(path));
+                    let what =
+                        format!("`{}` can be read after a repair only, which the next start makes", display(path));
                     self.report.warnings.push(what);
                 }
                 self.walk(&segment, origin, manifest)
@@ -72,10 +77,35 @@ impl Check<'_> {
             None => Ok(walk),
         });
         match walked {
-            Ok(walk) => Ok(Some(walk.end)),
+            Ok(walk) => {
+                if let Some(summaries) = summaries {
+                    self.summaries(name, &summaries, &walk);
+                }
+                Ok(Some(walk.end))
+            }
             Err(Wrong(seq, what)) => {
                 self.report.problem(seq, Some(name), &what);
                 Ok(said)
+            }
+        }
+    }
+
+    /// The file that queries look at first.
+    fn summaries(&mut self, name: u64, summaries: &Summaries, walk: &Walk) {
+        let rest = (!walk.group.is_empty()).then(|| walk.group.expected());
+        let expected: Vec<Expected> = walk.groups.iter().copied().chain(rest).collect();
+        match summaries.compare(&expected) {
+            Comparison::Same => {}
+            Comparison::Unreadable => {
+                let what = format!(
+                    "`SUMMARIES` of the segment of record {name} is damaged; it is made anew when a query needs it"
+                );
+                self.report.warnings.push(what);
+            }
+            Comparison::Different => {
+                let what =
+                    "the file `SUMMARIES`, which queries look at first, says something else than its blocks; remove it";
+                self.report.problem(name, Some(name), what);
             }
         }
     }
@@ -105,6 +135,10 @@ impl Check<'_> {
                     if walk.blocks_hash != stored.hash {
                         let what = "the hash over the blocks is another from its block on".to_owned();
                         return Err(Wrong(block.header.first_seq, what));
+                    }
+                    walk.group.add(&stored, walk.blocks_end);
+                    if walk.group.is_full() {
+                        walk.groups.push(std::mem::take(&mut walk.group).expected());
                     }
                 }
             }
@@ -214,6 +248,8 @@ impl Walk {
             blocks_hash: GENESIS,
             min_time: Timestamp::from_micros(i64::MAX),
             max_time: Timestamp::from_micros(i64::MIN),
+            groups: Vec::new(),
+            group: Gathered::default(),
         }
     }
 
@@ -257,7 +293,6 @@ fn at(seq: u64, error: &StoreError) -> Wrong {
 fn error_text(error: &StoreError) -> String {
     match error {
         StoreError::Damaged { what, .. } => (*what).to_owned(),
-        StoreError::Segment { source, .. } => format!("sled cannot read it: {source}"),
         _ => "its files are damaged".to_owned(),
     }
 }

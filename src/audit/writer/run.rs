@@ -67,7 +67,12 @@ fn recovered<S: Storage>(shared: &Shared, writer: &mut Writer<S, Mapping>, pause
     loop {
         shared.pause(*pause);
         *pause = (*pause * 2).min(LONGEST_PAUSE);
-        match guarded(|| writer.recover().and_then(|()| Ok(shared.recover()?))) {
+        let go_on = || {
+            shared.check_place()?;
+            writer.recover()?;
+            Ok(shared.recover()?)
+        };
+        match guarded(go_on) {
             Ok(()) => {
                 events::store_recovered(writer.end().seq + 1, begun.elapsed());
                 return true;
@@ -95,6 +100,7 @@ impl<'s, S: Storage> Loop<'s, S> {
         let mut settle_at = Instant::now() + BEAT;
         loop {
             let stopping = self.shared.is_stopping();
+            self.shared.displaced()?;
             self.attach_new();
             let begun = Instant::now();
             let more = self.writer.take()? >= STEP / self.writer.attached().max(1);

@@ -41,6 +41,10 @@ pub(super) enum RemoteError {
     Slow { address: String },
     #[error("the conversation with the admin listener broke off")]
     Broken(#[from] hyper::Error),
+    #[error("the admin listener wants a bearer token; give one with `--token` or in `SIDEGATE_TOKEN`")]
+    NoToken,
+    #[error("the admin listener does not know the token that was given with `--token` or in `SIDEGATE_TOKEN`")]
+    UnknownToken,
     #[error("the admin listener answered {status}: {message}")]
     Refused { status: StatusCode, message: String },
     #[error("the output cannot be written")]
@@ -91,9 +95,14 @@ impl Remote {
             .map_err(|_| slow())?
             .map_err(|source| RemoteError::Connect { address: self.authority(), source })?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let has_token = self.token.is_some();
         let asking = async move {
             let response = timeout(PATIENCE, sender.send_request(request)).await.map_err(|_| slow())??;
-            take(response, out).await
+            match response.status() {
+                StatusCode::UNAUTHORIZED if has_token => Err(RemoteError::UnknownToken),
+                StatusCode::UNAUTHORIZED => Err(RemoteError::NoToken),
+                _ => take(response, out).await,
+            }
         };
         // The connection ends by itself once the asking has; what the asking says is what counts.
         let (_, asked) = tokio::join!(connection, asking);

@@ -16,13 +16,13 @@ const COLUMNS: [(&str, &str); 8] = [
     ("REASON", "reason"),
 ];
 
-/// Prints a page; says how to go on where there is more.
-pub(super) fn print(page: &[u8], out: &mut dyn Write, say: &mut dyn FnMut(&str)) -> Result<(), AuditError> {
+/// Prints a page; says how to go on where there is more. `false` where there is nothing on it.
+pub(super) fn print(page: &[u8], out: &mut dyn Write, say: &mut dyn FnMut(&str)) -> Result<bool, AuditError> {
     let page: Value = serde_json::from_slice(page).map_err(AuditError::Answer)?;
     let records = page.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if records.is_empty() {
         say("no records");
-        return Ok(());
+        return Ok(false);
     }
     let heading = COLUMNS.map(|(heading, _)| heading.to_owned());
     let rows: Vec<[String; 8]> = std::iter::once(heading).chain(records.iter().map(row)).collect();
@@ -30,7 +30,14 @@ pub(super) fn print(page: &[u8], out: &mut dyn Write, say: &mut dyn FnMut(&str))
     if let Some(cursor) = page.get("next_cursor").and_then(Value::as_str) {
         say(&format!("there are more; go on with `--cursor {}`", shown(cursor)));
     }
-    Ok(())
+    Ok(true)
+}
+
+/// Whether the first record of a page says that this field of it was hashed.
+pub(super) fn is_hashed(page: &[u8], field: &str) -> bool {
+    let page: Value = serde_json::from_slice(page).unwrap_or_default();
+    let redacted = page.pointer("/items/0/redacted").and_then(Value::as_array);
+    redacted.is_some_and(|places| places.iter().any(|place| place.as_str() == Some(&format!("/{field}:hash"))))
 }
 
 /// Prints rows with their cells one below the other.

@@ -234,3 +234,79 @@ fn a_refusal_of_the_listener_is_passed_on() {
         assert_eq!(error, "the admin listener answered 404 Not Found: it gave no reason");
     });
 }
+
+#[test]
+fn a_query_that_names_the_plain_value_of_a_hashed_field_is_told_what_to_ask_for() {
+    use crate::{
+        audit::Intake,
+        config::{Redact, RedactAction, RedactField, RedactKey, RedactRule},
+    };
+    let rule = RedactRule { field: RedactField::User, below: Vec::new(), action: RedactAction::Hash };
+    let redact = Redact { fields: vec![rule], key_file: None, key: RedactKey::new(&[7; 32]) };
+    let data = tempfile::tempdir().unwrap();
+    let intake = Intake::new(&redact, &[]).unwrap().map(std::sync::Arc::new);
+    let log = Log::open(Options { intake, ..Options::new(data.path()) }).unwrap();
+    let now = Timestamp::from_micros(1);
+    log.append(&Entry { user: "sam", tenant: "north", ..Entry::blank(Kind::Activity, now, [7; 16]) }).unwrap();
+    log.close().unwrap();
+    drop(log);
+    let data = data.path().to_str().unwrap();
+    let hint = "`user` is hashed in this log: ask for `hmac:...`, as its records have it";
+    for (filters, wanted) in [
+        (&["--user", "sam"][..], format!("no records{hint}")),
+        (&["--user", "hmac:00"], "no records".to_owned()),
+        (&["--tenant", "south"], "no records".to_owned()),
+    ] {
+        let (done, said) = run(&[&["list", "--data", data], filters].concat());
+        assert_eq!((done.unwrap().as_str(), said), ("", wanted), "{filters:?}");
+    }
+}
+
+#[test]
+fn an_export_goes_on_after_a_record_of_the_log_only() {
+    let data = tempfile::tempdir().unwrap();
+    drop(log_with(data.path(), &["a", "b", "c"]));
+    let data = data.path().to_str().unwrap();
+    for order in ["asc", "desc"] {
+        let (done, _) = run(&["export", "--data", data, "--format", "csv", "--order", order, "--after-seq", "1000"]);
+        assert_eq!(done.unwrap(), "", "{order}");
+    }
+    let (done, _) = run(&["export", "--data", data, "--after-seq", "2"]);
+    assert_eq!(done.unwrap().lines().count(), 1);
+    for wrong in ["two", "-1", ""] {
+        let (done, _) = run(&["export", "--data", data, &format!("--after-seq={wrong}")]);
+        assert_eq!(done.unwrap_err(), format!("`{wrong}` is no value of `after_seq`: the number of a record"));
+    }
+}
+
+#[test]
+fn a_damaged_segment_is_named_with_what_to_do_and_without_the_words_of_its_store() {
+    for keeps_snapshots in [true, false] {
+        let data = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            // The second start closes the first one's segment.
+            let log = Log::open(Options { segment_bytes: 1, ..Options::new(data.path()) }).unwrap();
+            log.append(&Entry::blank(Kind::System, Timestamp::from_micros(1), [7; 16])).unwrap();
+            log.close().unwrap();
+        }
+        let segment = data.path().join("audit/seg-00000000000000000001");
+        for file in std::fs::read_dir(&segment).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+            if name == "db" {
+                std::fs::write(file, vec![0xa5; 700_000]).unwrap();
+            } else if name.starts_with("snap") && !keeps_snapshots || name == "SUMMARIES" {
+                std::fs::remove_file(file).unwrap();
+            }
+        }
+        for command in ["list", "export", "stats"] {
+            let (done, _) = run(&[command, "--data", data.path().to_str().unwrap()]);
+            let said = done.unwrap_err();
+            let wanted = format!(
+                "the segment `{}` of the audit log is damaged; run `sidegate audit verify`, which says what is wrong",
+                segment.display()
+            );
+            assert!(said.ends_with(&wanted), "{command}: {said}");
+            assert!(!said.contains("sled") && !said.contains("backtrace"), "{command}: {said}");
+        }
+    }
+}

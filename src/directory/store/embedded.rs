@@ -54,6 +54,7 @@ impl Embedded {
     }
 
     fn sled(&self, error: sled::Error) -> StoreError {
+        storage::note_failure(&self.path, &error);
         match error {
             sled::Error::Io(source) => StoreError::Io { path: self.path.clone(), source },
             _ => self.damaged("what was written cannot be read back"),

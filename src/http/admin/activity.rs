@@ -9,7 +9,7 @@ mod shape;
 mod tests;
 
 use super::{
-    actor,
+    actor, content,
     route::{self, Answer, Content, Facts, Route, Verb},
 };
 use crate::{
@@ -21,23 +21,17 @@ use crate::{
 };
 use axum::{
     Json, Router,
-    body::Body,
     extract::{Request, State},
     http::{HeaderMap, header::CONTENT_TYPE},
     response::{IntoResponse as _, Response},
     routing::on,
 };
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use read::{Activity, Form, Refused};
-use std::time::Duration;
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::task::spawn_blocking;
 use ulid::Ulid;
 
 /// Longest body.
 const MOST_BYTES: usize = 1024 * 1024;
-/// Time to send it.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The route without a door, over a running log.
 pub fn routes(log: Log) -> Router {
@@ -74,7 +68,7 @@ async fn report(State(log): State<Log>, request: Request) -> Result<Response, Er
     let request_id = head.headers.get(&X_REQUEST_ID).map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
     let request_id = request_id.unwrap_or_default();
     let actor = actor::named(&head.headers)?.unwrap_or_default().to_owned();
-    let body = whole(body).await?;
+    let body = content::whole(&head.headers, body, MOST_BYTES).await?;
     let activities = match read::read(&body, form) {
         Ok(activities) => activities,
         Err(Refused::Malformed(error)) => return Err(error.into()),
@@ -143,19 +137,6 @@ fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
     let given = String::from_utf8_lossy(content_type);
     let message = format!("the content type must be `application/json` or `application/x-ndjson`, it is `{given}`");
     Err(ApiError::new(ErrorCode::UnsupportedContentType, message))
-}
-
-async fn whole(body: Body) -> Result<Bytes, ApiError> {
-    let reading = timeout(PATIENCE, Limited::new(body, MOST_BYTES).collect());
-    match reading.await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let message = format!("the body is longer than {MOST_BYTES} bytes; send smaller batches");
-            Err(ApiError::new(ErrorCode::BodyTooLarge, message))
-        }
-        Ok(Err(_)) => Err(ApiError::malformed("the body broke off")),
-        Err(_) => Err(ApiError::new(ErrorCode::RequestTimeout, format!("the body did not arrive within {PATIENCE:?}"))),
-    }
 }
 
 fn refusal(problems: Vec<read::Problem>) -> ApiError {

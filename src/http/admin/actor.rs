@@ -1,6 +1,6 @@
 //! Who calls, and for whom: the token, and the header `Sidegate-Actor`.
 
-use super::route::Parameter;
+use super::route::{Parameter, Shape};
 use crate::{
     config::AdminToken,
     http::{ApiError, ErrorCode, management::Error},
@@ -15,7 +15,10 @@ use axum::{
 pub(super) static SIDEGATE_ACTOR: HeaderName = HeaderName::from_static("sidegate-actor");
 
 /// The header as documents tell it, where it is for the record alone.
-pub(super) const NAMED: Parameter = Parameter::header("Sidegate-Actor", "the user who acts");
+pub(super) const NAMED: Parameter = Parameter::header("Sidegate-Actor", "the user who acts", USER_ID);
+
+/// An id of a user in a header, as clients of every sort can send it: other letters are sent as UTF-8.
+pub(super) const USER_ID: Shape = Shape::Like("^[!-~]([ -~]{0,254}[!-~])?$");
 
 /// The name of whoever calls where no tokens are wanted.
 const LOCAL: &str = "local";
@@ -30,6 +33,11 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// The name of the token, or that of whoever needs none.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whoever reaches the loopback address where no tokens are wanted.
     pub(super) fn local() -> Self {
         Self { name: LOCAL.to_owned(), operator: true }

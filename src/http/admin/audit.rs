@@ -56,16 +56,21 @@ pub(super) use table::ROUTES;
 pub(super) struct Services {
     log: Log,
     exports: Arc<Semaphore>,
+    stalled: Duration,
 }
 
 /// The routes without a door, over a running log.
 pub fn routes(log: Log) -> Router {
-    route::mount(ROUTES, Services::new(log), None)
+    routes_over(Services::new(log))
+}
+
+fn routes_over(services: Services) -> Router {
+    route::mount(ROUTES, services, None)
 }
 
 impl Services {
     pub(super) fn new(log: Log) -> Self {
-        Self { log, exports: Arc::new(Semaphore::new(EXPORTS)) }
+        Self { log, exports: Arc::new(Semaphore::new(EXPORTS)), stalled: STALLED }
     }
 }
 
@@ -97,7 +102,7 @@ async fn stats(
 }
 
 async fn export(
-    State(Services { log, exports }): State<Services>,
+    State(Services { log, exports, stalled }): State<Services>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response<Body> {
@@ -113,7 +118,8 @@ async fn export(
     let (sender, receiver) = mpsc::channel(CHUNKS);
     let whole = Arc::new(AtomicBool::new(false));
     let body = Stream { receiver, whole: Arc::clone(&whole) };
-    let chunks = Chunks { chunk: Vec::with_capacity(CHUNK), sender, runtime: Handle::current(), whole, _place: place };
+    let chunk = Vec::with_capacity(CHUNK);
+    let chunks = Chunks { chunk, sender, stalled, runtime: Handle::current(), whole, _place: place };
     // Nobody waits for it: it ends when the export does or the client has gone, and a dropped channel tells it.
     drop(spawn_blocking(move || stream(&log.reader(), &query, export, chunks)));
     let content_type = export.format.content_type();
@@ -222,6 +228,8 @@ fn stream(reader: &Reader, query: &Query, export: Export, mut chunks: Chunks) {
 struct Chunks {
     chunk: Vec<u8>,
     sender: mpsc::Sender<Bytes>,
+    /// How long the client may take nothing.
+    stalled: Duration,
     runtime: Handle,
     /// Whether everything was sent.
     whole: Arc<AtomicBool>,
@@ -231,7 +239,7 @@ struct Chunks {
 impl Chunks {
     /// Waits until the client has taken enough of what was sent before.
     fn send(&self, chunk: Bytes) -> io::Result<()> {
-        match self.runtime.block_on(timeout(STALLED, self.sender.send(chunk))) {
+        match self.runtime.block_on(timeout(self.stalled, self.sender.send(chunk))) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
@@ -324,7 +332,11 @@ impl RequestId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::{Entry, Kind, Options};
+    use axum::http::Request;
     use http_body_util::BodyExt as _;
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
 
     #[tokio::test]
     async fn only_an_export_that_came_to_its_end_ends_well() {
@@ -336,6 +348,32 @@ mod tests {
             whole.store(is_whole, Ordering::Release);
             drop(sender);
             assert_eq!(body.collect().await.is_ok(), is_whole);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_export_whose_client_takes_nothing_ends_and_frees_its_place() {
+        let data = tempfile::tempdir().unwrap();
+        let log = Log::open(Options::new(data.path())).unwrap();
+        let large = "x".repeat(900);
+        let now = crate::model::Timestamp::from_micros(1);
+        // More than stands between the reader and the client.
+        for _ in 0..2 * CHUNKS * CHUNK / large.len() {
+            log.append(&Entry { user: &large, ..Entry::blank(Kind::Activity, now, [7; 16]) }).unwrap();
+        }
+        log.settle().unwrap();
+        for (stalled, is_whole) in [(Duration::from_millis(20), false), (STALLED, true)] {
+            let exports = Arc::new(Semaphore::new(1));
+            let services = Services { log: log.clone(), exports: Arc::clone(&exports), stalled };
+            let service = TowerToHyperService::new(routes_over(services));
+            let answer = service.call(Request::get("/v1/audit/export").body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK);
+            if !is_whole {
+                // It ends by itself, though nobody has taken a byte.
+                drop(exports.acquire().await.unwrap());
+            }
+            assert_eq!(answer.into_body().collect().await.is_ok(), is_whole, "{stalled:?}");
+            drop(exports.acquire().await.unwrap());
         }
     }
 }

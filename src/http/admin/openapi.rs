@@ -1,6 +1,7 @@
 //! `GET /openapi.json`: what the admin listener takes and answers, made from the table of routes and the wire types.
 
 use super::{
+    actor::USER_ID,
     all_facts,
     route::{Answer, Content, Facts, Parameter, Place, Route, Shape},
 };
@@ -209,6 +210,7 @@ impl Writer {
 const ACTOR: Parameter = Parameter::header(
     "Sidegate-Actor",
     "the user who acts, bound by the rules of delegation; without it the token must be an operator's",
+    USER_ID,
 );
 
 fn describe(facts: &Facts) -> String {
@@ -241,6 +243,7 @@ fn parameter(parameter: &Parameter) -> Value {
         Shape::Text => json!({ "type": "string", "minLength": 1 }),
         Shape::Choice(words) => json!({ "type": "string", "enum": words }),
         Shape::Whole(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
+        Shape::Like(pattern) => json!({ "type": "string", "pattern": pattern }),
         Shape::Time => json!({ "type": "string", "format": "date-time" }),
     };
     json!({

@@ -90,6 +90,8 @@ pub(super) enum Shape {
     Whole(u64, u64),
     /// A time by RFC 3339.
     Time,
+    /// A text by this pattern.
+    Like(&'static str),
 }
 
 /// The content of a body.
@@ -202,8 +204,8 @@ impl Parameter {
     }
 
     /// A header, which may be left out.
-    pub(super) const fn header(name: &'static str, about: &'static str) -> Self {
-        Self { name, place: Place::Header, required: false, about, shape: Shape::Text }
+    pub(super) const fn header(name: &'static str, about: &'static str, shape: Shape) -> Self {
+        Self { name, place: Place::Header, required: false, about, shape }
     }
 }
 

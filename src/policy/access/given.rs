@@ -113,20 +113,21 @@ impl<'s> All<'s> {
 
 /// A user's attributes as requests give them: entities by their ids.
 pub(super) fn attributes(given: &model::Attributes<'_>) -> serde_json::Map<String, serde_json::Value> {
-    given.iter().map(|(name, value)| (name.to_string(), json(value))).collect()
+    given.iter().map(|(name, value)| (name.to_string(), value_json(value))).collect()
 }
 
-fn json(value: &model::Value<'_>) -> serde_json::Value {
+/// A value as requests give it.
+pub(crate) fn value_json(value: &model::Value<'_>) -> serde_json::Value {
     match value {
         Value::Bool(value) => (*value).into(),
         Value::Long(value) => (*value).into(),
         Value::String(text) => text.as_ref().into(),
         Value::Entity { id, .. } => id.as_ref().into(),
-        Value::Set(items) => items.iter().map(json).collect(),
-        Value::Record(fields) => {
-            serde_json::Value::Object(fields.iter().map(|(name, value)| (name.to_string(), json(value))).collect())
-        }
-        Value::Extension { arguments, .. } => arguments.first().map_or(serde_json::Value::Null, json),
+        Value::Set(items) => items.iter().map(value_json).collect(),
+        Value::Record(fields) => serde_json::Value::Object(
+            fields.iter().map(|(name, value)| (name.to_string(), value_json(value))).collect(),
+        ),
+        Value::Extension { arguments, .. } => arguments.first().map_or(serde_json::Value::Null, value_json),
         Value::Unrepresentable(_) => serde_json::Value::Null,
     }
 }

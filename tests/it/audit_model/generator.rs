@@ -50,17 +50,20 @@ fn json(rng: &mut Rng) -> Value {
 pub(super) fn record(rng: &mut Rng, seq: u64) -> Value {
     let decision = [Value::Null, "allow".into(), "deny".into()][rng.usize(..3)].clone();
     let id = ulid::Ulid::from_parts(seq, rng.u128(..));
+    let kind = Kind::ALL[rng.usize(..Kind::ALL.len())];
     let nanoseconds = rng.u32(..10_000_000);
+    // Only decisions are measured.
+    let duration = if kind == Kind::Decision { json!(f64::from(nanoseconds) / 1000.0) } else { Value::Null };
     json!({
         "seq": seq,
         // Not quite in order, as those of several threads.
         "time": Timestamp::from_micros(START + i64::try_from(seq).expect("few") * 1_000_000 + rng.i64(0..3_000_000)).to_string(),
-        "kind": Kind::ALL[rng.usize(..Kind::ALL.len())].as_str(),
+        "kind": kind.as_str(),
         "id": id.to_string(),
         "request_id": name(rng), "tenant": name(rng), "user": name(rng), "roles": list(rng), "action": word(rng), "module": word(rng),
         "resource_type": word(rng), "resource_id": name(rng), "decision": decision, "reason": word(rng), "policies": list(rng),
         "errors": list(rng), "revision": "3f9c01d2a7b4",
-        "duration_us": f64::from(nanoseconds) / 1000.0,
+        "duration_us": duration,
         "source": Origin::ALL[rng.usize(..Origin::ALL.len())].as_str(),
         "actor": name(rng), "before": json(rng), "after": json(rng), "context": json(rng), "redacted": [], "kept_one_in": null,
     })
@@ -84,7 +87,7 @@ pub(super) fn append(log: &Log, record: &Value) {
     let json = |name: &str| if record[name].is_null() { String::new() } else { record[name].to_string() };
     let (roles, policies, errors) = (texts("roles"), texts("policies"), texts("errors"));
     let (before, after, context) = (json("before"), json("after"), json("context"));
-    let nanoseconds = format!("{:.3}", record["duration_us"].as_f64().expect("a number")).replace('.', "");
+    let nanoseconds = format!("{:.3}", record["duration_us"].as_f64().unwrap_or_default()).replace('.', "");
     log.append(&Entry {
         time: Timestamp::parse(text("time")).expect("a time"),
         kind: Kind::parse(text("kind")).expect("a kind"),

@@ -92,14 +92,17 @@ fn members(record: &Value) -> Vec<String> {
     FIELDS
         .iter()
         .map(|name| {
-            let value = if *name == "duration_us" { micros(record) } else { record[*name].to_string() };
+            let value = match (*name, &record[*name]) {
+                ("duration_us", value) if !value.is_null() => micros(value),
+                (_, value) => value.to_string(),
+            };
             format!("\"{name}\":{value}")
         })
         .collect()
 }
 
-fn micros(record: &Value) -> String {
-    format!("{:.3}", record["duration_us"].as_f64().expect("a number"))
+fn micros(value: &Value) -> String {
+    format!("{:.3}", value.as_f64().expect("a number"))
 }
 
 /// What a cell says, before a spreadsheet is thought of.
@@ -107,8 +110,8 @@ pub(super) fn cells(record: &Value) -> Vec<String> {
     FIELDS
         .iter()
         .map(|name| match (*name, &record[*name]) {
-            ("duration_us", _) => micros(record),
             (_, Value::Null) => String::new(),
+            ("duration_us", value) => micros(value),
             ("before" | "after" | "context", value) => value.to_string(),
             (_, Value::Array(items)) => {
                 items.iter().map(|item| item.as_str().expect("a text")).collect::<Vec<_>>().join(" ")

@@ -359,5 +359,7 @@ fn read(place: &Place) -> Answer {
     if answer.failed.is_none() {
         answer.failed = log.close().err().map(|error| error.to_string());
     }
+    // What was found to be damaged while it was open was put aside meanwhile.
+    answer.logged.missing = answer.logged.missing.max(log.stats().missing);
     answer
 }

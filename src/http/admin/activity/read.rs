@@ -113,7 +113,14 @@ fn items(body: &[u8], form: Form) -> Result<Items<'_>, ApiError> {
     let lines = body.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
     let read = |(number, line)| {
         serde_json::from_slice(line)
-            .map_err(|error| ApiError::malformed(format!("line {}: {}", number + 1, ApiError::from(error))))
+            // To the parser, each line is the first.
+            .map_err(|error| {
+                ApiError::malformed(
+                    ApiError::from(error)
+                        .message
+                        .replace(" at line 1 column ", &format!(" at line {} column ", number + 1)),
+                )
+            })
     };
     Ok(Items::Many(lines.map(read).collect::<Result<_, _>>()?))
 }
@@ -139,7 +146,7 @@ impl Reading<'_> {
     fn activity(&mut self, item: &RawValue) -> Activity {
         let mut activity = Activity::default();
         let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(item.get()) else {
-            self.problems.add(self.at.clone(), "an activity is an object");
+            self.problems.add(self.at.clone(), "an activity must be an object");
             return activity;
         };
         let mut time = None;
@@ -198,7 +205,7 @@ impl Reading<'_> {
         match serde_json::from_str::<Option<String>>(value.get()) {
             Ok(None) if !wanted => String::new(),
             Ok(Some(text)) if text.is_empty() => {
-                self.problem(name, "is empty");
+                self.problem(name, "must not be empty");
                 text
             }
             Ok(Some(text)) if text.len() > NAME_LIMIT => {
@@ -207,7 +214,7 @@ impl Reading<'_> {
             }
             Ok(Some(text)) => text,
             Ok(None) | Err(_) => {
-                self.problem(name, format!("is a text, not {}", kind(value)));
+                self.problem(name, format!("must be a text, not {}", kind(value)));
                 String::new()
             }
         }
@@ -217,7 +224,7 @@ impl Reading<'_> {
         let text: Option<String> = serde_json::from_str(value.get()).unwrap_or_default();
         let time = text.as_deref().and_then(Timestamp::parse);
         if time.is_none() && value.get() != "null" {
-            self.problem("time", "is a time such as `2027-01-31T08:00:00Z`");
+            self.problem("time", "must be a time such as `2027-01-31T08:00:00Z`");
         }
         time
     }
@@ -238,7 +245,7 @@ impl Reading<'_> {
 
     fn object(&mut self, json: String) -> String {
         if !json.is_empty() && !json.starts_with('{') {
-            self.problem("context", "is an object");
+            self.problem("context", "must be an object");
         }
         json
     }
@@ -247,7 +254,7 @@ impl Reading<'_> {
     fn with_time(&mut self, context: &str, time: Timestamp) -> String {
         let members = serde_json::from_str::<Members<'_>>(context).map_or_else(|_| Vec::new(), |Members(all)| all);
         if members.iter().any(|(name, _)| name == "time") {
-            self.problem("time", "stands in `context` as well");
+            self.problem("time", "must not stand in `context` as well");
         }
         let rest = context.strip_prefix('{').filter(|_| !members.is_empty());
         let text = format!("{{\"time\":\"{time}\"{}", rest.map_or_else(|| "}".to_owned(), |rest| format!(",{rest}")));

@@ -9,7 +9,8 @@ use crate::{
     http::management::framed,
     telemetry::Metrics,
 };
-use axum::http::Request;
+use axum::{body::Body, http::Request};
+use http_body_util::BodyExt as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
@@ -72,19 +73,19 @@ fn every_problem_of_every_item_is_told_with_its_place() {
     let found: Vec<(&str, &str)> = found.iter().map(|(pointer, message)| (&**pointer, &**message)).collect();
     let expected = [
         ("/1/usr", "there is no such field; did you mean `user`?"),
-        ("/1/action", "is empty"),
+        ("/1/action", "must not be empty"),
         ("/1/user", "is missing"),
-        ("/2/user", "is a text, not a number"),
-        ("/2/action", "is a text, not `null`"),
+        ("/2/user", "must be a text, not a number"),
+        ("/2/action", "must be a text, not `null`"),
         ("/2/module", "has 1025 bytes; 1024 is the most"),
-        ("/2/context", "is an object"),
-        ("/2/time", "is a time such as `2027-01-31T08:00:00Z`"),
-        ("/3", "an activity is an object"),
+        ("/2/context", "must be an object"),
+        ("/2/time", "must be a time such as `2027-01-31T08:00:00Z`"),
+        ("/3", "an activity must be an object"),
         ("/4/user", "is given twice"),
         ("/4/before", "is nested 40 deep; 32 is the most"),
         ("/4/after", "has 11002 bytes; 10240 is the most"),
         ("/4/no~1such~0one", "there is no such field"),
-        ("/5/time", "stands in `context` as well"),
+        ("/5/time", "must not stand in `context` as well"),
     ];
     assert_eq!(found, expected);
     assert_eq!(problems("[]", Form::Json), [(String::new(), "there is no activity".to_owned())]);
@@ -99,7 +100,7 @@ fn what_is_no_json_is_malformed_and_names_the_place() {
     for (body, form, message) in [
         ("{\"user\":", Form::Json, "EOF while parsing a value at line 1 column 8"),
         ("", Form::Json, "EOF while parsing a value at line 1 column 0"),
-        ("{}\n{\"a\":}\n", Form::Ndjson, "line 2: expected value at line 1 column 6"),
+        ("{}\n{\"a\":}\n", Form::Ndjson, "expected value at line 2 column 6"),
     ] {
         match read(body.as_bytes(), form) {
             Err(Refused::Malformed(error)) => assert_eq!(error.message, message, "{body}"),

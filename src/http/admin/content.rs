@@ -1,0 +1,154 @@
+//! Reading a body of the admin listener: of the right type, of bounded length, in bounded time.
+
+use crate::http::{ApiError, ErrorCode, body::require_json, json};
+use axum::body::Body;
+use axum::http::{HeaderMap, header::CONTENT_LENGTH};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use std::{fmt, time::Duration};
+use tokio::time::timeout;
+
+/// Time to send a body.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads a whole body. One that says that it is too long is refused before any of it is read.
+pub(super) async fn whole(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        let message = format!("the body is longer than {most} bytes; send it in smaller parts");
+        ApiError::new(ErrorCode::BodyTooLarge, message)
+    };
+    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|announced| announced > most) {
+        return Err(too_large());
+    }
+    match timeout(PATIENCE, Limited::new(body, most).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(ApiError::malformed("the body broke off")),
+        Err(_) => Err(ApiError::new(ErrorCode::RequestTimeout, format!("the body did not arrive within {PATIENCE:?}"))),
+    }
+}
+
+/// Reads a body of JSON.
+pub(super) async fn whole_json(headers: &HeaderMap, body: Body, most: usize) -> Result<Value, ApiError> {
+    require_json(headers)?;
+    let body = whole(headers, body, most).await?;
+    json::check(&body)?;
+    let Once(value) = serde_json::from_slice(&body)?;
+    Ok(value)
+}
+
+/// JSON in which no member of an object stands twice: which of the two were it to be?
+struct Once(Value);
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reader).map(Once)
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Once(item)) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some((name, Once(value))) = members.next_entry::<String, Once>()? {
+            if map.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("`{name}` is given twice")));
+            }
+            map.insert(name, value);
+        }
+        Ok(map.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn read(body: &str, most: usize) -> Result<Value, String> {
+        let json = HeaderValue::from_static("application/json");
+        let headers = [(axum::http::header::CONTENT_TYPE, json)].into_iter().collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let read = runtime.block_on(whole_json(&headers, Body::from(body.to_owned()), most));
+        read.map_err(|error| format!("{}: {error}", error.code.as_str()))
+    }
+
+    #[test]
+    fn json_comes_as_it_is_and_no_name_stands_twice() {
+        let text = r#"{"a":[1,-2,0.5,"x",null,true,{"b":{}}]}"#;
+        assert_eq!(read(text, 1000).unwrap().to_string(), text);
+        let twice = read(r#"{"a":{"b":1,"b":2}}"#, 1000).unwrap_err();
+        assert!(twice.starts_with("malformed_request: `b` is given twice at line 1"), "{twice}");
+        assert_eq!(read("", 1000).unwrap_err(), "malformed_request: the body is empty");
+        let deep = read(&"[".repeat(100), 1000).unwrap_err();
+        assert!(deep.starts_with("malformed_request: nested deeper"), "{deep}");
+    }
+
+    /// A body that must not be asked for anything.
+    struct Unread;
+
+    impl hyper::body::Body for Unread {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, std::io::Error>>> {
+            panic!("it was read");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_before_it_is_read() {
+        let refused = read(&"1".repeat(11), 10).unwrap_err();
+        assert!(refused.starts_with("body_too_large: the body is longer than 10 bytes"), "{refused}");
+        let never = Body::new(Unread);
+        let headers = [(CONTENT_LENGTH, HeaderValue::from_static("11"))].into_iter().collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let error = runtime.block_on(whole(&headers, never, 10)).unwrap_err();
+        assert_eq!(error.code, ErrorCode::BodyTooLarge);
+    }
+}

@@ -1,0 +1,153 @@
+//! The directory over HTTP: users, what they were given, invitations, sessions.
+//!
+//! Thin: a route reads the address and the body, calls the directory for whoever acts, and shows what comes back. What is allowed, what
+//! is wrong with a body and what happens is the directory's to say.
+
+mod assignments;
+mod by;
+mod catalog;
+mod invitations;
+mod page;
+mod refusal;
+mod sessions;
+mod shapes;
+mod users;
+mod views;
+
+use super::{
+    access::Door,
+    route::{Answer, Content, Facts, Parameter, Route, Shape, mount},
+};
+use crate::{
+    directory::{Call, Directory, Refusal},
+    http::{ApiError, ErrorCode, aside::Aside, management::Error},
+    lifecycle::Clock,
+    reload::Reader,
+};
+use axum::{Router, http::HeaderValue, response::Response};
+use by::By;
+use std::sync::Arc;
+
+/// What the routes share.
+#[derive(Debug, Clone)]
+pub(in crate::http::admin) struct Desk {
+    directory: Directory,
+    reader: Reader,
+    /// The directory's calls wait for the disk, and look at many users.
+    aside: Aside,
+}
+
+/// Every table of routes.
+const TABLES: [&[Route<Desk>]; 5] =
+    [users::ROUTES, assignments::ROUTES, invitations::ROUTES, sessions::ROUTES, catalog::ROUTES];
+
+/// What every route is.
+pub(super) fn facts() -> impl Iterator<Item = &'static Facts> {
+    TABLES.iter().copied().flatten().map(|route| &route.facts)
+}
+
+/// All routes.
+pub(super) fn routes(directory: Directory, reader: Reader, door: &Arc<Door>) -> Router {
+    let desk = Desk { directory, reader, aside: Aside::default() };
+    TABLES.into_iter().fold(Router::new(), |router, table| router.merge(mount(table, desk.clone(), Some(door))))
+}
+
+impl Desk {
+    /// Calls the directory beside the runtime's threads.
+    async fn run<T: Send + 'static>(
+        &self,
+        by: By,
+        tenant: Option<String>,
+        work: impl FnOnce(&Directory, &Call<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Error> {
+        let directory = self.directory.clone();
+        let done = self.aside.run(move || {
+            let call = by.call(tenant.as_deref(), Clock::system().now());
+            work(&directory, &call).map_err(ApiError::from)
+        });
+        Ok(done.await?)
+    }
+}
+
+/// The bytes that a body of one object may have.
+const MOST_BYTES: usize = 64 * 1024;
+/// Items of one page where the call does not say how many.
+const USUAL: usize = 100;
+/// Items of one page at the most.
+const MOST: usize = 1000;
+
+/// The `{id}` of a path.
+const ID: &[Parameter] = &[Parameter::path("id", "the id")];
+/// The tenant of a call.
+const TENANT: &[Parameter] = &[Parameter::query(
+    "tenant",
+    "the tenant in which the call is made; where there are tenants, what is given counts in one of them",
+    Shape::Text,
+)];
+/// A page of a list.
+const PAGE: &[Parameter] = &[
+    Parameter::query("limit", "items of one page at the most; without it 100", Shape::Whole(1, MOST as u64)),
+    Parameter::query("cursor", "`next_cursor` of the page before", Shape::Text),
+];
+/// The version that the caller has seen.
+const IF_MATCH: &[Parameter] = &[Parameter::header(
+    "If-Match",
+    "the `ETag` that was seen; where another counts by now, nothing is changed",
+    Shape::Like("^(\"[0-9]{1,18}\"|\\*)$"),
+)];
+const ETAG: (&str, &str) = ("ETag", "the version, for `If-Match`");
+const LOCATION: (&str, &str) = ("Location", "where it is");
+
+/// What every change may be refused for.
+const CHANGING: &[ErrorCode] = &[
+    ErrorCode::NotAllowed,
+    ErrorCode::NotFound,
+    ErrorCode::Conflict,
+    ErrorCode::VersionMismatch,
+    ErrorCode::Invalid,
+    ErrorCode::Overloaded,
+    ErrorCode::AuditUnavailable,
+    ErrorCode::DirectoryUnavailable,
+];
+
+/// What every look may be refused for.
+const LOOKING: &[ErrorCode] = &[
+    ErrorCode::NotAllowed,
+    ErrorCode::NotFound,
+    ErrorCode::Conflict,
+    ErrorCode::Invalid,
+    ErrorCode::Overloaded,
+    ErrorCode::AuditUnavailable,
+    ErrorCode::DirectoryUnavailable,
+];
+
+/// An answer with what is there now, and its version.
+const fn tagged(status: u16, about: &'static str, content: &'static [Content]) -> Answer {
+    Answer { status, about, content, headers: &[ETAG] }
+}
+
+/// An answer with something new.
+const fn made(about: &'static str, content: &'static [Content]) -> Answer {
+    Answer { status: 201, about, content, headers: &[ETAG, LOCATION] }
+}
+
+/// Puts the version of something into an answer.
+fn tag(response: &mut Response, version: u64) {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        response.headers_mut().insert(axum::http::header::ETAG, tag);
+    }
+}
+
+/// Says where something new is.
+fn place(response: &mut Response, path: &str, id: &str) {
+    let escaped: String = id
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect();
+    if let Ok(place) = HeaderValue::from_str(&format!("{path}/{escaped}")) {
+        response.headers_mut().insert(axum::http::header::LOCATION, place);
+    }
+}

@@ -1,0 +1,205 @@
+//! `/v1/invitations`: who is asked in.
+
+use super::{
+    By, CHANGING, Desk, ID, IF_MATCH, LOOKING, MOST_BYTES, PAGE, TENANT,
+    by::Reported,
+    made, page, place, shapes, tag, tagged,
+    users::{altered, tenant},
+    views::{InvitationPageView, InvitationView, UserView},
+};
+use crate::{
+    config::Scope,
+    directory::{Call, Directory, Invitation, Refusal},
+    http::{
+        ErrorCode, address,
+        admin::{
+            content::whole_json,
+            route::{Answer, Content, Facts, Parameter, Route, Shape, Verb},
+        },
+        management::Error,
+    },
+    lifecycle::Clock,
+};
+use axum::{
+    Json,
+    extract::{Path, RawQuery, Request, State},
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+    routing::on,
+};
+use std::sync::Arc;
+
+const INVITATION: &[Content] = &[Content::json::<InvitationView>()];
+
+const STATES: [&str; 4] = ["open", "accepted", "revoked", "expired"];
+
+/// What the routes that change have in common.
+const BASE: Facts = Facts {
+    scopes: &[Scope::Directory],
+    acts: true,
+    parameters: &[ID, IF_MATCH],
+    answers: &[tagged(200, "The invitation as it is now", INVITATION)],
+    errors: CHANGING,
+    ..Facts::BLANK
+};
+
+/// The routes.
+pub(super) const ROUTES: &[Route<Desk>] = &[
+    Route {
+        facts: Facts {
+            path: "/v1/invitations",
+            name: "listInvitations",
+            summary: "Invitations with their state, the newest first",
+            scopes: &[Scope::Read, Scope::Directory],
+            parameters: &[&[Parameter::query("state", "in this state", Shape::Choice(&STATES))], TENANT, PAGE],
+            answers: &[Answer::new(200, "A page of invitations", &[Content::json::<InvitationPageView>()])],
+            errors: LOOKING,
+            ..BASE
+        },
+        serve: |verb| on(verb, list),
+    },
+    Route {
+        facts: Facts {
+            verb: Verb::Post,
+            path: "/v1/invitations",
+            name: "invite",
+            summary: "Invite somebody by mail",
+            description: "Whoever is new is listed as invited, and denied until the invitation is accepted. Whoever is there already \
+                          gets what is given on accepting.",
+            parameters: &[TENANT],
+            body: &[Content::json::<shapes::NewInvitation>()],
+            answers: &[made("The invitation", INVITATION)],
+            ..BASE
+        },
+        serve: |verb| on(verb, invite),
+    },
+    Route {
+        facts: Facts {
+            verb: Verb::Post,
+            path: "/v1/invitations/accept",
+            name: "acceptInvitation",
+            summary: "Accept an invitation by the token of its link",
+            description: "For the application, which has made sure who came: the sidecar keeps no passwords.",
+            acts: false,
+            parameters: &[],
+            body: &[Content::json::<shapes::Acceptance>()],
+            answers: &[tagged(200, "The user, who is active now", &[Content::json::<UserView>()])],
+            errors: &[
+                ErrorCode::InvitationUnknown,
+                ErrorCode::Conflict,
+                ErrorCode::LinkSpent,
+                ErrorCode::Invalid,
+                ErrorCode::Overloaded,
+                ErrorCode::AuditUnavailable,
+                ErrorCode::DirectoryUnavailable,
+            ],
+            ..BASE
+        },
+        serve: |verb| on(verb, accept),
+    },
+    Route {
+        facts: Facts {
+            verb: Verb::Patch,
+            path: "/v1/invitations/{id}",
+            name: "changeInvitation",
+            summary: "Change what an open invitation gives",
+            body: &[Content::json::<shapes::InvitationChange>()],
+            ..BASE
+        },
+        serve: |verb| on(verb, change),
+    },
+    Route {
+        facts: Facts {
+            verb: Verb::Post,
+            path: "/v1/invitations/{id}/resend",
+            name: "resendInvitation",
+            summary: "Send an invitation again: the old link dies",
+            ..BASE
+        },
+        serve: |verb| on(verb, resend),
+    },
+    Route {
+        facts: Facts {
+            verb: Verb::Post,
+            path: "/v1/invitations/{id}/revoke",
+            name: "revokeInvitation",
+            summary: "Take an invitation back",
+            ..BASE
+        },
+        serve: |verb| on(verb, revoke),
+    },
+];
+
+async fn list(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> Result<Response, Error> {
+    let [state, tenant, limit, cursor] = address::parameters(query.as_deref(), ["state", "tenant", "limit", "cursor"])?
+        .map(|text| text.map(std::borrow::Cow::into_owned));
+    if let Some(given) = state.as_deref().filter(|given| !STATES.contains(given)) {
+        return Err(page::wrong("state", given, "`open`, `accepted`, `revoked` or `expired`").into());
+    }
+    let limit = page::limit(limit.as_deref())?;
+    let mut found = desk
+        .run(by, tenant, move |directory, call| {
+            // One more tells whether anything follows.
+            directory.list_invitations(call, state.as_deref(), limit + 1, cursor.as_deref())
+        })
+        .await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let now = Clock::system().now();
+    Ok(Json(InvitationPageView {
+        items: found.iter().map(|invitation| InvitationView::new(invitation, now)).collect(),
+        next_cursor: found.last().filter(|_| more).map(|last| last.id.clone()),
+    })
+    .into_response())
+}
+
+async fn invite(
+    State(desk): State<Desk>,
+    by: By,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Result<Response, Error> {
+    let tenant = tenant(query.as_deref())?;
+    let (head, body) = request.into_parts();
+    let body = whole_json(&head.headers, body, MOST_BYTES).await?;
+    let invitation = desk.run(by, tenant, move |directory, call| directory.invite(call, &body)).await?;
+    let mut response = (StatusCode::CREATED, shown(&invitation)).into_response();
+    place(&mut response, "/v1/invitations", &invitation.id);
+    Ok(response)
+}
+
+async fn accept(State(desk): State<Desk>, Reported(by): Reported, request: Request) -> Result<Response, Error> {
+    let (head, body) = request.into_parts();
+    let body = whole_json(&head.headers, body, MOST_BYTES).await?;
+    altered(&desk, by, None, move |directory, call| directory.accept_invitation(call, &body)).await
+}
+
+async fn change(State(desk): State<Desk>, by: By, Path(id): Path<String>, request: Request) -> Result<Response, Error> {
+    let (head, body) = request.into_parts();
+    let body = whole_json(&head.headers, body, MOST_BYTES).await?;
+    one(&desk, by, move |directory, call| directory.change_invitation(call, &id, &body)).await
+}
+
+async fn resend(State(desk): State<Desk>, by: By, Path(id): Path<String>) -> Result<Response, Error> {
+    one(&desk, by, move |directory, call| directory.resend_invitation(call, &id)).await
+}
+
+async fn revoke(State(desk): State<Desk>, by: By, Path(id): Path<String>) -> Result<Response, Error> {
+    one(&desk, by, move |directory, call| directory.revoke_invitation(call, &id)).await
+}
+
+/// A call that answers with the invitation as it is now.
+async fn one(
+    desk: &Desk,
+    by: By,
+    work: impl FnOnce(&Directory, &Call<'_>) -> Result<Arc<Invitation>, Refusal> + Send + 'static,
+) -> Result<Response, Error> {
+    let invitation = desk.run(by, None, work).await?;
+    Ok(shown(&invitation))
+}
+
+fn shown(invitation: &Invitation) -> Response {
+    let mut response = Json(InvitationView::new(invitation, Clock::system().now())).into_response();
+    tag(&mut response, invitation.version);
+    response
+}

@@ -1,0 +1,31 @@
+//! What a refusal of the directory is in HTTP.
+
+use crate::{
+    directory::Refusal,
+    http::{ApiError, ErrorCode},
+};
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let message = refusal.to_string();
+        match refusal {
+            Refusal::NotFound { .. } => Self::new(ErrorCode::NotFound, message),
+            Refusal::Invalid(problems) => {
+                let message = match problems.as_slice() {
+                    [one] if one.pointer.is_empty() => one.message.clone(),
+                    [one] => format!("`{}`: {}", one.pointer, one.message),
+                    several => format!("{} problems; nothing was changed", several.len()),
+                };
+                Self { problems, ..Self::new(ErrorCode::Invalid, message) }
+            }
+            Refusal::Conflict { code, .. } => Self::named(ErrorCode::Conflict, code, message),
+            Refusal::Changed { .. } => Self::new(ErrorCode::VersionMismatch, message),
+            Refusal::Forbidden { code, .. } => Self::named(ErrorCode::NotAllowed, code, message),
+            // Who has no link at all is not told from who has a wrong one.
+            Refusal::Link { code: "invitation_unknown", .. } => Self::new(ErrorCode::InvitationUnknown, message),
+            Refusal::Link { code, .. } => Self::named(ErrorCode::LinkSpent, code, message),
+            Refusal::Unrecorded => Self::new(ErrorCode::AuditUnavailable, message),
+            Refusal::Store(_) => Self::new(ErrorCode::DirectoryUnavailable, message),
+        }
+    }
+}

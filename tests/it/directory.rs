@@ -1,0 +1,8 @@
+//! The directory over HTTP: users, what they were given, invitations, sessions.
+
+mod desk;
+mod invitations;
+mod omc;
+mod roles;
+mod sessions;
+mod users;

@@ -1,0 +1,96 @@
+//! Sessions, as applications report them.
+
+use super::desk::{Desk, sidecar};
+use serde_json::{Value, json};
+
+fn login(user: &str) -> Value {
+    json!({ "user": user, "address": "10.1.2.3", "agent": "curl/8" })
+}
+
+/// Rule `backbone-login`: every login is recorded with user, start of the session and, once it ended, its length; the records can be
+/// listed and filtered.
+#[test]
+fn every_login_is_recorded_with_its_length_once_it_ended() {
+    let sidecar = sidecar("backbone");
+    let (app, bea) = (Desk::operator(&sidecar), Desk::of(&sidecar, "bea"));
+    let first = app.send("POST", "/v1/sessions?tenant=acme", Some(&login("bob")));
+    assert_eq!(first.status, 201, "{first:?}");
+    let id = first.json()["id"].as_str().expect("an id").to_owned();
+    assert_eq!(first.header("location"), format!("/v1/sessions/{id}"));
+    app.ok("POST", "/v1/sessions?tenant=acme", &login("bea"));
+    assert_eq!(app.ok("POST", &format!("/v1/sessions/{id}/heartbeat"), &Value::Null)["user"], "bob");
+    let ended = app.ok("DELETE", &format!("/v1/sessions/{id}"), &Value::Null);
+    assert_eq!(ended["ended"], "logout");
+    assert!(ended["seconds"].as_f64().is_some_and(|seconds| (0.0..60.0).contains(&seconds)), "{ended}");
+    assert_eq!(app.refused("DELETE", &format!("/v1/sessions/{id}"), &Value::Null), (404, "not_found".to_owned()));
+
+    let listed = bea.get("/v1/sessions?user=bob").json();
+    let session = &listed["items"][0];
+    assert_eq!(
+        (&session["address"], &session["agent"], &session["tenant"]),
+        (&json!("10.1.2.3"), &json!("curl/8"), &json!("acme"))
+    );
+    assert!(session["start"].is_string() && session["end"].is_string(), "{session}");
+    for (filter, count) in [
+        ("open=true", 1),
+        ("open=false", 1),
+        ("user=bob", 1),
+        ("user=ben", 0),
+        ("to=2020-01-01T00:00:00Z", 0),
+        ("limit=1", 1),
+    ] {
+        assert_eq!(bea.ids(&format!("/v1/sessions?{filter}")).len(), count, "{filter}");
+    }
+    let page = bea.get("/v1/sessions?limit=1").json();
+    let next = page["next_cursor"].as_str().expect("more");
+    assert_eq!(bea.ids(&format!("/v1/sessions?cursor={next}")), [id]);
+    let records = app.get("/v1/audit?kind=session&order=asc").json();
+    let actions: Vec<&Value> =
+        records["items"].as_array().expect("records").iter().map(|record| &record["action"]).collect();
+    assert!(actions.contains(&&json!("login")) && actions.contains(&&json!("logout")), "{actions:?}");
+    assert!(Desk::of(&sidecar, "bob").refused("GET", "/v1/sessions", &Value::Null).0 == 403);
+}
+
+/// Rule `backbone-removal`: a user removed from the organization is denied from the very next request on, and open sessions end.
+#[test]
+fn whoever_is_removed_is_denied_at_once_and_sessions_end() {
+    let sidecar = sidecar("backbone");
+    let bea = Desk::of(&sidecar, "bea");
+    let assignments = "/v1/users/ann/assignments?tenant=acme";
+    let end = |how: &dyn Fn(), expected: &str| {
+        bea.ok("POST", "/v1/sessions?tenant=acme", &login("ann"));
+        how();
+        let sessions = bea.get("/v1/sessions?user=ann&limit=1").json();
+        assert_eq!(sessions["items"][0]["ended"], expected, "{sessions}");
+    };
+    bea.user("ann");
+    bea.ok("PUT", assignments, &json!({ "roles": ["member"] }));
+    assert_eq!(bea.asks("ann", Some("acme"), "order", "view").0, "allow");
+    end(&|| drop(bea.ok("PUT", assignments, &json!({}))), "removed");
+    assert_eq!(bea.asks("ann", Some("acme"), "order", "view").0, "deny");
+    bea.ok("PUT", assignments, &json!({ "roles": ["member"] }));
+    end(&|| drop(bea.ok("POST", "/v1/users/ann/suspend", &Value::Null)), "suspended");
+    assert_eq!(bea.asks("ann", Some("acme"), "order", "view").1, "user_suspended");
+    assert_eq!(bea.refused("POST", "/v1/sessions?tenant=acme", &login("ann")), (409, "user_not_active".to_owned()));
+    bea.ok("POST", "/v1/users/ann/reactivate", &Value::Null);
+    bea.ok("POST", "/v1/sessions?tenant=acme", &login("ann"));
+    let open = bea.ids("/v1/sessions?user=ann&open=true");
+    assert_eq!(bea.ok("DELETE", &format!("/v1/sessions/{}", open[0]), &Value::Null)["ended"], "administrator");
+    assert_eq!(bea.send("DELETE", "/v1/users/ann", None).status, 204);
+    assert_eq!(bea.asks("ann", Some("acme"), "order", "view").1, "user_unknown");
+}
+
+#[test]
+fn a_report_that_will_not_do_is_refused_with_its_places() {
+    let sidecar = sidecar("backbone");
+    let app = Desk::operator(&sidecar);
+    let places: Vec<String> = app
+        .problems("POST", "/v1/sessions", &json!({ "address": 7, "agnet": "x" }))
+        .into_iter()
+        .map(|(place, _)| place)
+        .collect();
+    assert_eq!(places, ["/user", "/address", "/agnet"]);
+    assert_eq!(app.refused("POST", "/v1/sessions", &login("nobody")), (404, "not_found".to_owned()));
+    assert_eq!(app.refused("POST", "/v1/sessions/none/heartbeat", &Value::Null), (404, "not_found".to_owned()));
+    assert_eq!(app.refused("GET", "/v1/sessions?from=yesterday", &Value::Null), (400, "malformed_request".to_owned()));
+}
