@@ -114,8 +114,13 @@ fn main() {
         for target in &TARGETS {
             let measured = sidecar(target.way);
             let yardstick = if target.beside == Yardstick::NoLog { sidecar("no log") } else { &bare };
-            let load =
-                |server: &Server| Load { address: server.address, path: target.path, body: target.body, connections };
+            let load = |server: &Server| Load {
+                address: server.address,
+                path: target.path,
+                body: target.body,
+                connections,
+                rate: None,
+            };
             // Caches fill and the processor finds its pace before anything counts.
             load(yardstick).run(seconds / 3);
             load(measured).run(seconds / 3);

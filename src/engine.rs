@@ -8,6 +8,7 @@ mod vocabulary;
 
 mod bind;
 mod names;
+mod open;
 mod question;
 mod subject;
 
@@ -35,6 +36,6 @@ pub use program::{BuildError, ForbidErrors, Location, PolicyFacts, PolicyIndex, 
 pub use prospects::{Prospects, permits_for};
 pub use reach::{Hidden, Part, Parts, Reach, Touched, Touching};
 pub use shortfall::{Shortfall, shortfalls, value_text};
-pub use subject::{BoundMembership, BoundUser, Subject};
+pub use subject::{Binder, BoundMembership, BoundUser, Subject};
 pub use verify::{Difference, Summary, verify};
 pub use vocabulary::{AttributeType, Dialect, Module, ModuleIndex, ResourceType, Sessions, Tenancy, Vocabulary};

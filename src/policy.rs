@@ -54,7 +54,7 @@ pub(crate) use names::is_visible;
 
 use crate::{
     document::{Diagnostic, Diagnostics},
-    engine::{AttributeType, ForbidErrors, Program},
+    engine::{AttributeType, ForbidErrors, Location, Program},
     model::{Revision, User, Value},
 };
 use std::{path::Path, sync::Arc};
@@ -89,6 +89,8 @@ pub struct Snapshot {
     pub program: Program,
     /// Users declared in the files.
     pub users: Vec<Arc<User>>,
+    // Where each of them is declared, in the same order.
+    user_places: Vec<Location>,
     /// Levels, modules, roles, gates, presets and menu, with every name looked up. Empty in a set of plain Cedar.
     pub catalog: Catalog,
     /// The set's own tests.
@@ -115,6 +117,7 @@ impl Snapshot {
             files: 0,
             program,
             users: Vec::new(),
+            user_places: Vec::new(),
             catalog: Catalog::default(),
             tests: Vec::new(),
             test_users: Vec::new(),
@@ -133,6 +136,13 @@ impl Snapshot {
             self.schema.lines().map(|line| format!("// {line}").trim_end().to_owned() + "\n").collect();
         let policies = self.cedar.iter().flat_map(|text| ["\n", text]);
         comment + &policies.collect::<String>()
+    }
+
+    /// Where a user is declared in the files.
+    #[must_use]
+    pub fn user_place(&self, id: &str) -> Option<&Location> {
+        let place = self.users.iter().position(|user| user.id == id)?;
+        self.user_places.get(place)
     }
 
     /// The schema in Cedar's syntax: generated, or as the files give it. Empty where there is none.

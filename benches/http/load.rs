@@ -1,4 +1,4 @@
-//! A load generator: a closed loop over kept connections, on one thread.
+//! A load generator over kept connections, on one thread: a closed loop, or so many requests a second.
 
 use std::{
     cell::RefCell,
@@ -19,6 +19,8 @@ pub struct Load<'a> {
     pub path: &'a str,
     pub body: &'a str,
     pub connections: usize,
+    /// Requests a second over all connections; as many as there are answers where there is none.
+    pub rate: Option<u32>,
 }
 
 /// What came of it.
@@ -47,9 +49,16 @@ impl Load<'_> {
         let started = Instant::now();
         LocalSet::new().block_on(&runtime, async {
             let clients: Vec<_> = (0..self.connections)
-                .map(|_| {
-                    let client = client(self.address, Rc::clone(&request), started + duration, Rc::clone(&latencies));
-                    tokio::task::spawn_local(client)
+                .map(|number| {
+                    let pace = self.rate.map(|rate| Pace::of(rate, self.connections, number, started));
+                    let end = started + duration;
+                    tokio::task::spawn_local(client(
+                        self.address,
+                        Rc::clone(&request),
+                        end,
+                        pace,
+                        Rc::clone(&latencies),
+                    ))
                 })
                 .collect();
             for client in clients {
@@ -64,7 +73,29 @@ impl Load<'_> {
     }
 }
 
-async fn client(address: SocketAddr, request: Rc<Vec<u8>>, end: Instant, latencies: Rc<RefCell<Vec<u32>>>) {
+/// When one connection sends.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    next: Instant,
+    every: Duration,
+}
+
+impl Pace {
+    /// The connections take turns.
+    fn of(rate: u32, connections: usize, number: usize, started: Instant) -> Self {
+        let apart = Duration::from_secs(1) / rate;
+        let connections = u32::try_from(connections).expect("few");
+        Self { next: started + apart * u32::try_from(number).expect("few"), every: apart * connections }
+    }
+}
+
+async fn client(
+    address: SocketAddr,
+    request: Rc<Vec<u8>>,
+    end: Instant,
+    mut pace: Option<Pace>,
+    latencies: Rc<RefCell<Vec<u32>>>,
+) {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.set_nodelay(true).expect("nodelay");
     let mut buffer = vec![0; 4096];
@@ -75,7 +106,14 @@ async fn client(address: SocketAddr, request: Rc<Vec<u8>>, end: Instant, latenci
         length += stream.read(&mut buffer[length..]).await.expect("an answer");
     }
     loop {
-        let sent = Instant::now();
+        let mut sent = Instant::now();
+        if let Some(pace) = &mut pace {
+            // Where the last answer came after this request was due, it has waited since then: a stall costs all behind it.
+            let due = (sent > pace.next).then_some(pace.next);
+            tokio::time::sleep_until(pace.next.into()).await;
+            sent = due.unwrap_or_else(Instant::now);
+            pace.next += pace.every;
+        }
         if sent >= end {
             return;
         }

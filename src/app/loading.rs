@@ -8,8 +8,8 @@ use crate::{
     lifecycle::Clock,
     policy,
     reload::{
-        self, Cause, Config, ConfigHandle, ConfigReport, ConfigWorker, Handle, LastGood, Reader, Report, Shadow,
-        ShadowWorker, Source,
+        self, Cause, Config, ConfigHandle, ConfigReport, ConfigWorker, Handle, LastGood, News, Observer, Reader,
+        Shadow, ShadowWorker, Source,
     },
     telemetry::{LogLevel, Metrics, events},
 };
@@ -30,7 +30,10 @@ impl Loading<'_> {
         let directory = self.settings.load().policies.directory.clone();
         let source = self.source(&directory, Some(last_good));
         let log = self.log.clone();
-        let observer = Arc::new(move |report: &Report| records::policy(&log, report));
+        let observer: Observer = Arc::new(move |news| match news {
+            News::Look(report) => records::policy(&log, report),
+            News::Copy(failure) => records::copy(&log, failure),
+        });
         reload::start(source, self.settings.clone(), Arc::clone(self.metrics), self.clock, observer).map_err(|error| {
             match error {
                 reload::StartError::First(error) => StartError::Policies(error),

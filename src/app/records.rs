@@ -4,7 +4,7 @@ use crate::{
     audit::{Entry, Kind, Log, Origin, Texts},
     lifecycle::Clock,
     model::Timestamp,
-    reload::{Cause, ConfigReport, Report},
+    reload::{Cause, ConfigReport, CopyFailure, Report},
     telemetry::events,
 };
 use serde_json::json;
@@ -54,6 +54,15 @@ pub(super) fn policy(log: &Log, report: &Report) {
                 ..blank(report.at, report.outcome.as_str())
             },
         );
+    }
+}
+
+/// Records that the copy of the last good set cannot be kept or used.
+pub(super) fn copy(log: &Log, failure: &CopyFailure) {
+    let revision = failure.revision.map(|revision| revision.to_string()).unwrap_or_default();
+    for problems in parts(&failure.problems).into_iter().take(MOST_RECORDS) {
+        let entry = blank(failure.at, failure.outcome);
+        append(log, &Entry { kind: Kind::Policy, revision: &revision, errors: &Lines(problems), ..entry });
     }
 }
 

@@ -84,6 +84,10 @@ fn what(module: &ModuleAccess<'_>) -> String {
 fn limits(action: &ActionAccess<'_>) -> String {
     let ways = action.ways.iter().map(|way| {
         let mut words = String::new();
+        if !way.resources.is_empty() {
+            words.push_str(" on ");
+            words.push_str(&way.resources.join(" and "));
+        }
         for (before, names) in [(" on ", &way.types), (" in ", &way.areas), (" when ", &way.conditions)] {
             if !names.is_empty() {
                 words.push_str(before);

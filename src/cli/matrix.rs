@@ -4,8 +4,8 @@ use super::{ExitCode, output, question, set::SetArgs};
 use crate::{
     directory::Subjects,
     lifecycle::Clock,
-    model::Timestamp,
-    policy::{Matrix, Snapshot, Unknown},
+    model::{ReasonCode, Timestamp},
+    policy::{Matrix, Rows, Snapshot, Unknown},
 };
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -49,13 +49,58 @@ pub(super) fn run(args: &MatrixArgs) -> ExitCode {
         Err(code) => return code,
     };
     match make(args, &snapshot) {
-        Ok(matrix) => match args.output {
-            Format::Human => output::finish(&matrix.text(), ExitCode::Done),
-            Format::Markdown => output::finish(&matrix.markdown(), ExitCode::Done),
-            Format::Csv => output::finish(&matrix.csv(), ExitCode::Done),
-            Format::Json => output::finish_json(&json!(matrix), ExitCode::Done),
-        },
+        Ok(matrix) => {
+            if args.output != Format::Json {
+                for note in notes(&matrix) {
+                    output::say(&format!("note: {note}"));
+                }
+            }
+            show(args.output, &matrix)
+        }
         Err(unknown) => output::fail(ExitCode::Usage, &unknown),
+    }
+}
+
+/// Rows of a table cannot say why they are empty, so that this is said beside it; the JSON has it in the rows.
+fn notes(matrix: &Matrix) -> Vec<String> {
+    if matrix.rows.is_empty() {
+        return vec![match matrix.of {
+            Rows::Roles => "the set declares no roles; `--users` shows what users may do".to_owned(),
+            Rows::Users => "the set declares no users".to_owned(),
+        }];
+    }
+    let refused = |wanted: ReasonCode| {
+        let rows = matrix.rows.iter().filter(move |row| row.refused == Some(wanted.as_str()));
+        some(rows.map(|row| row.id.as_str()))
+    };
+    let causes = [
+        (ReasonCode::TenantMissing, "these users act in several tenants, name one with `--tenant`"),
+        (ReasonCode::UserSuspended, "these users are suspended"),
+        (ReasonCode::UserInvited, "these users have not accepted their invitation"),
+        (ReasonCode::UserExpired, "these users have run out"),
+    ];
+    causes.into_iter().filter_map(|(code, what)| Some(format!("{what}: {}", refused(code)?))).collect()
+}
+
+/// The first of many names; nothing where there are none.
+fn some<'n>(names: impl Iterator<Item = &'n str>) -> Option<String> {
+    /// Names that fit on a line.
+    const MOST: usize = 10;
+    let names: Vec<_> = names.collect();
+    let shown = names.iter().take(MOST).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MOST) {
+        _ if names.is_empty() => None,
+        0 => Some(shown),
+        more => Some(format!("{shown} and {more} more")),
+    }
+}
+
+fn show(format: Format, matrix: &Matrix) -> ExitCode {
+    match format {
+        Format::Human => output::finish(&matrix.text(), ExitCode::Done),
+        Format::Markdown => output::finish(&matrix.markdown(), ExitCode::Done),
+        Format::Csv => output::finish(&matrix.csv(), ExitCode::Done),
+        Format::Json => output::finish_json(&json!(matrix), ExitCode::Done),
     }
 }
 

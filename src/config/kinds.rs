@@ -137,10 +137,12 @@ kinds! {
         |path| path.as_ref().map_or_else(|| "\"\"".to_owned(), |path| path.display().to_string());
     /// A server's name or address, or none.
     Host: Option<String>, "a host name or an IP address, or an empty text",
-        |text| or(text, "", |text| mail::is_host(text).then(|| text.to_owned())), show_text;
+        |text| or(text, "", |text| mail::is_host(text).then(|| text.to_owned())),
+        |text| text.clone().unwrap_or_else(|| "\"\"".to_owned());
     /// A name to log in with, or none.
     Username: Option<String>, "a name, or an empty text",
-        |text| or(text, "", |text| (!text.contains(char::is_control)).then(|| text.to_owned())), show_text;
+        |text| or(text, "", |text| (!text.contains(char::is_control)).then(|| text.to_owned())),
+        |text| text.clone().unwrap_or_else(|| "\"\"".to_owned());
     /// A port, or zero for the usual one.
     Port: u16, "a port from 1 to 65535, or 0", |text| text.parse().ok(), ToString::to_string;
     /// A language.
@@ -186,10 +188,6 @@ choices! {
 #[expect(clippy::option_option, reason = "the outer says whether it can be read")]
 fn or<T>(text: &str, none: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<Option<T>> {
     if text == none { Some(None) } else { read(text).map(Some) }
-}
-
-fn show_text(text: &Option<String>) -> String {
-    text.clone().unwrap_or_else(|| "\"\"".to_owned())
 }
 
 fn is_http(text: &str) -> bool {

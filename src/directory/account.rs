@@ -45,7 +45,8 @@ pub struct Account {
     /// Attributes that hold one value, by name. Those that hold sets are given value by value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, Value>,
-    /// What the user was given. At most one entry a tenant, sorted by tenant, none without anything in it.
+    /// What the user was given. At most one entry a tenant, sorted by tenant. One with nothing in it is that of a user who was created in
+    /// the tenant and was given nothing yet; whoever has lost everything in a tenant has no entry for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<Place>,
     /// The first login that an application has reported.

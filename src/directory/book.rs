@@ -5,8 +5,8 @@ use super::{
     role::{CustomRole, Lens, Roles},
 };
 use crate::{
-    engine::BoundUser,
-    model::Timestamp,
+    engine::{Binder, BoundUser},
+    model::{Timestamp, User},
     policy::Snapshot,
 };
 use std::{
@@ -325,7 +325,7 @@ impl Book {
     }
 }
 
-fn bind(snapshot: &Snapshot, user: &Arc<crate::model::User>, in_session: Option<Timestamp>) -> BoundUser {
+fn bind(snapshot: &Snapshot, user: &Arc<User>, in_session: Option<Timestamp>) -> BoundUser {
     BoundUser::new(&snapshot.program, user).with_session(in_session)
 }
 
@@ -363,14 +363,17 @@ impl Roster {
                 book.sessions_of.keys().filter_map(|user| Some((user.clone(), book.in_session_until(user)?))).collect();
             (book.users.values().cloned().collect::<Vec<_>>(), book.roles.clone(), sessions, book.version)
         };
-        let declared = snapshot.users.iter().map(|user| bind(snapshot, user, sessions.get(user.id.as_str()).copied()));
-        let Some(lens) = Lens::new(snapshot, &roles) else {
-            return Bound { subjects: Subjects::of(declared, []), version };
+        let accounts: Vec<Arc<User>> = match Lens::new(snapshot, &roles) {
+            Some(lens) => accounts.iter().map(|account| Arc::new(account.to_user(lens))).collect(),
+            None => Vec::new(),
         };
-        let others = accounts.iter().map(|account| {
-            bind(snapshot, &Arc::new(account.to_user(lens)), sessions.get(account.id.as_str()).copied())
-        });
-        Bound { subjects: Subjects::of(declared, others), version }
+        let mut binder = Binder::new(&snapshot.program);
+        let mut bound: Vec<BoundUser> = Vec::with_capacity(snapshot.users.len() + accounts.len());
+        for user in snapshot.users.iter().chain(&accounts) {
+            bound.push(binder.bind(user).with_session(sessions.get(user.id.as_str()).copied()));
+        }
+        let others = bound.split_off(snapshot.users.len());
+        Bound { subjects: Subjects::of(bound, others), version }
     }
 
     /// Brings bound users up to date and publishes them, while no change can come between.

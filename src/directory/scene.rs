@@ -101,6 +101,14 @@ impl<'s> Scene<'s> {
         }
     }
 
+    /// The tenant of a call that creates, where it has one.
+    pub(super) fn tenant_of_creation(&self) -> Result<Option<&'s str>, Refusal> {
+        match (self.tenant()?, self.vocabulary()?.tenancy) {
+            (None, Tenancy::Required) => Ok(self.only_tenant()),
+            (tenant, _) => Ok(tenant),
+        }
+    }
+
     /// The one tenant of the acting user.
     fn only_tenant(&self) -> Option<&'s str> {
         let Actor::User(id) = self.call.actor else { return None };

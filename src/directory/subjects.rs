@@ -1,7 +1,7 @@
 //! The users of one program, as deciders read them: immutable, and cheap to make anew with a few users changed.
 
 use crate::{
-    engine::{BoundUser, Outcome, Program, Prospects, Subject, decide},
+    engine::{Binder, BoundUser, Outcome, Program, Prospects, Subject, decide},
     model::{Request, User},
 };
 use std::{
@@ -64,7 +64,8 @@ impl Default for Subjects {
 impl Subjects {
     /// Binds the users that a policy set declares to its program.
     pub fn bind<'u>(program: &Program, declared: impl IntoIterator<Item = &'u Arc<User>>) -> Self {
-        Self::of(declared.into_iter().map(|user| BoundUser::new(program, user)), [])
+        let mut binder = Binder::new(program);
+        Self::of(declared.into_iter().map(|user| binder.bind(user)), [])
     }
 
     /// Of bound users: those that the policy set declares, and others. Where both have an id, the declared user counts.
@@ -206,3 +207,6 @@ impl Subjects {
 fn shard_of(hasher: &RandomState, id: &str) -> usize {
     usize::try_from(hasher.hash_one(id) % SHARDS as u64).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -257,7 +257,8 @@ fn channels_are_given_and_taken_one_by_one_and_count_at_once() {
     // Names the rule omc-channel-grant.
     let world = World::of("omc");
     let nia =
-        json!({ "id": "nia", "email": "nia@omc.example", "first_name": "N", "last_name": "A", "activation": "none" });
+        json!({ "id": "nia", "email": "nia@omc.example", "first_name": "N", "last_name": "A",
+        "family": "backoffice", "activation": "none" });
     world.directory.create_user(&user("hugo"), &nia).unwrap();
     let give = |what| world.directory.assign(&user("hugo"), "nia", Manner::Give, &what).unwrap();
     give(json!({ "roles": ["customer_service"] }));

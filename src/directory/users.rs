@@ -1,7 +1,7 @@
 //! Calls about users: create, look, change, suspend, reactivate, delete.
 
 use super::{
-    Account, Directory,
+    Account, Directory, Place,
     book::Step,
     call::{Actor, Call, Refusal},
     fields::{Fields, Purpose},
@@ -76,6 +76,10 @@ impl Directory {
             account.language.clone_from(&self.0.options.language);
         }
         is_free(scene, &account)?;
+        // Those who administer the tenant in which the user was created are those who go on.
+        if let Some(tenant) = scene.tenant_of_creation()? {
+            account.places.push(Place { tenant: Some(tenant.to_owned()), given: Vec::new() });
+        }
         Ok(account)
     }
 

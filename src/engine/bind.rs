@@ -134,7 +134,7 @@ impl<'a> Declared<'a> {
         let target = target.ok_or(ReasonCode::ModuleUnknown)?;
         let action_index = self.program.names().action(request.action)?;
         setting.tenant = self.tenant(request)?;
-        let standing = self.user.standing(setting.tenant, request.time);
+        let (standing, attributes) = self.user.placed(setting.tenant, request.time);
         setting.roles = &standing.roles;
         if standing.expired {
             return Err(ReasonCode::UserExpired.into());
@@ -145,16 +145,12 @@ impl<'a> Declared<'a> {
             uid: principal,
             index: store.uids.find(principal),
             ancestors: &standing.ancestors,
-            overlay: user_fields(self.user.attributes(standing), &self.vocabulary.user_attributes),
+            overlay: user_fields(attributes, &self.vocabulary.user_attributes),
             declared: true,
         };
-        let (resource, resource_keys) = self.resource(target, request)?;
+        let (resource, resource_keys) = resource(self.program, self.vocabulary, target, request)?;
         conform("the context", request.context, &self.vocabulary.context)?;
-        let tenant = match self.vocabulary.tenancy {
-            Tenancy::Required => Tenant::Fixed(setting.tenant),
-            Tenancy::None => Tenant::Ordinary,
-        };
-        let context = typed(request.context, &self.vocabulary.context, tenant);
+        let context = context(self.vocabulary, setting.tenant, request);
         let action = Uid { ty: "Action", id: request.action };
         let question = Question { principal, action, action_index, resource, context };
         Ok(Bound { question, principal_keys: Cow::Borrowed(&standing.keys), resource_keys })
@@ -181,7 +177,7 @@ impl<'a> Declared<'a> {
         if self.vocabulary.tenancy == Tenancy::None {
             return Ok(None);
         }
-        let tenant = match (request.tenant, self.user.memberships.as_slice()) {
+        let tenant = match (request.tenant, &*self.user.memberships) {
             (Some(tenant), _) if !self.program.names().knows_tenant(tenant) => {
                 return Err(ReasonCode::TenantUnknown.into());
             }
@@ -198,23 +194,38 @@ impl<'a> Declared<'a> {
             (Some(_), _) => Err(fault("`tenant` of the resource must be the id of a tenant".to_owned())),
         }
     }
+}
 
-    fn resource(&self, target: &'a Target, request: &Request<'a>) -> Result<(Party<'a>, Cow<'a, [Key]>), Refusal> {
-        let Located { uid, index, ancestors, keys } =
-            target.locate(request.resource.ty, request.resource.id, self.program.store(), self.program.index());
-        let overlay = match &target.attributes {
-            Some(declared) => {
-                conform(request.resource.ty, request.resource.attributes, declared)?;
-                let tenant = match self.vocabulary.tenancy {
-                    Tenancy::Required => Tenant::Declared,
-                    Tenancy::None => Tenant::Ordinary,
-                };
-                typed(request.resource.attributes, declared, tenant)
-            }
-            None => Fields::EMPTY,
-        };
-        Ok((Party { uid, index, ancestors, overlay, declared: true }, keys))
-    }
+/// What a request is about, with the keys under which its candidates are filed.
+pub(super) fn resource<'a>(
+    program: &'a Program,
+    vocabulary: &'a Vocabulary,
+    target: &'a Target,
+    request: &Request<'a>,
+) -> Result<(Party<'a>, Cow<'a, [Key]>), Refusal> {
+    let Located { uid, index, ancestors, keys } =
+        target.locate(request.resource.ty, request.resource.id, program.store(), program.index());
+    let overlay = match &target.attributes {
+        Some(declared) => {
+            conform(request.resource.ty, request.resource.attributes, declared)?;
+            let tenant = match vocabulary.tenancy {
+                Tenancy::Required => Tenant::Declared,
+                Tenancy::None => Tenant::Ordinary,
+            };
+            typed(request.resource.attributes, declared, tenant)
+        }
+        None => Fields::EMPTY,
+    };
+    Ok((Party { uid, index, ancestors, overlay, declared: true }, keys))
+}
+
+/// What policies see of a request's context.
+pub(super) fn context<'a>(vocabulary: &'a Vocabulary, tenant: Option<&'a str>, request: &Request<'a>) -> Fields<'a> {
+    let tenant = match vocabulary.tenancy {
+        Tenancy::Required => Tenant::Fixed(tenant),
+        Tenancy::None => Tenant::Ordinary,
+    };
+    typed(request.context, &vocabulary.context, tenant)
 }
 
 /// What policies see of a user's attributes.

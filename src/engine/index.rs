@@ -51,6 +51,14 @@ impl KeySpace {
         *self.keys.entry(constraint).or_insert(next)
     }
 
+    /// The entities that scopes name, in no order and some of them twice.
+    pub(super) fn named(&self) -> impl Iterator<Item = UidIndex> {
+        self.keys.keys().filter_map(|constraint| match *constraint {
+            Constraint::Eq(uid) | Constraint::In(uid) | Constraint::IsIn(_, uid) => Some(uid),
+            Constraint::Any | Constraint::Is(_) => None,
+        })
+    }
+
     /// The keys of an entity.
     pub(super) fn keys_of(&self, place: Place<'_>) -> Keys {
         let mut keys = Keys::new();
@@ -182,10 +190,16 @@ impl IndexBuilder {
 }
 
 impl Index {
-    /// The keys of which a principal needs one, so that some permit has a scope that fits: the index read backwards.
-    pub(super) fn permitted_principals(&self, action: Option<UidIndex>, resource: &[Key]) -> FxHashSet<Key> {
-        let files = self.files_of(action, resource);
-        files.filter(|(_, filed)| self.entries(filed).any(|entry| !entry.rule.forbids)).map(|(key, _)| key).collect()
+    /// The keys of which a principal needs one, so that some permit has a scope that fits: the index read backwards. Permits that
+    /// `may_hold` rules out do not count.
+    pub(super) fn permitted_principals(
+        &self,
+        action: Option<UidIndex>,
+        resource: &[Key],
+        may_hold: impl Fn(&Entry) -> bool,
+    ) -> FxHashSet<Key> {
+        let permits = |filed| self.entries(filed).any(|entry| !entry.rule.forbids && may_hold(entry));
+        self.files_of(action, resource).filter(|(_, filed)| permits(filed)).map(|(key, _)| key).collect()
     }
 
     /// The permits of an action on a resource, whoever the principal is, in no order.

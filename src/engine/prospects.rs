@@ -1,11 +1,18 @@
 //! Who may be asked about at all, and what there is to ask about: the index read backwards, for search.
 
 use super::{
-    BoundUser, Dialect, PolicyIndex, Program,
-    index::{Key, Place},
+    BoundUser, Dialect, PolicyIndex, Program, Tenancy, bind,
+    compile::Condition,
+    evaluate::Evaluator,
+    expression::Node,
+    index::{Entry, Key, Place},
+    open,
+    question::{Fields, Party, Question},
+    subject::USER_TYPE,
     uid::Uid,
 };
 use crate::model::Request;
+use cedar_policy_core::ast::BinaryOp;
 use rustc_hash::FxHashSet;
 
 /// The users whom some permit could allow a request. Whoever is not among them is denied it; whoever is may be.
@@ -15,20 +22,90 @@ pub struct Prospects {
 }
 
 impl Prospects {
-    /// Looks up which keys of users lead to a permit for the request.
+    /// Looks up which keys of users lead to a permit for the request. A permit whose condition is false whoever asks leads to
+    /// none: it is evaluated here, once for all.
     #[must_use]
     pub fn of(program: &Program, request: &Request<'_>) -> Self {
-        let nobody = Self { keys: FxHashSet::default() };
-        let Some(target) = program.names().target(request.resource.ty) else { return nobody };
-        let Ok(action) = program.names().action(request.action) else { return nobody };
-        let resource = target.locate(request.resource.ty, request.resource.id, program.store(), program.index());
-        Self { keys: program.index().permitted_principals(action, &resource.keys) }
+        let found = Self::look(program, request);
+        Self { keys: found.unwrap_or_default() }
+    }
+
+    /// Nothing where the request is refused before any policy is asked.
+    fn look(program: &Program, request: &Request<'_>) -> Option<FxHashSet<Key>> {
+        let Dialect::Declared(vocabulary) = program.dialect() else { return None };
+        let target = program.names().target(request.resource.ty)?;
+        let action_index = program.names().action(request.action).ok()?;
+        let (resource, keys) = bind::resource(program, vocabulary, target, request).ok()?;
+        let nobody = Uid { ty: USER_TYPE, id: "" };
+        let principal = Party { uid: nobody, index: None, ancestors: &[], overlay: Fields::EMPTY, declared: true };
+        let action = Uid { ty: "Action", id: request.action };
+        let context = bind::context(vocabulary, request.tenant, request);
+        let question = Question { principal, action, action_index, resource, context };
+        let anybody = Anybody {
+            evaluator: Evaluator { question: &question, store: program.store() },
+            // Otherwise it is that of whoever asks.
+            tenant: request.tenant.is_some() || vocabulary.tenancy == Tenancy::None,
+        };
+        let may_hold = |entry: &Entry| match program.condition(entry.rule.condition) {
+            Some(Condition::Quick(node)) => anybody.truth(node) != Some(false),
+            _ => true,
+        };
+        Some(program.index().permitted_principals(action_index, &keys, may_hold))
     }
 
     /// Whether a user is among them, in whatever tenant and at whatever time.
     #[must_use]
     pub fn include(&self, user: &BoundUser) -> bool {
-        user.standings().any(|standing| standing.keys.iter().any(|key| self.keys.contains(key)))
+        !self.keys.is_empty()
+            && user.standings().any(|standing| standing.keys.iter().any(|key| self.keys.contains(key)))
+    }
+}
+
+/// Evaluates the conditions of permits as far as they do not depend on who asks.
+struct Anybody<'q> {
+    evaluator: Evaluator<'q>,
+    /// Whether the tenant is known.
+    tenant: bool,
+}
+
+impl<'q> Anybody<'q> {
+    fn truth(&self, node: &'q Node) -> Option<bool> {
+        open::truth(self.evaluator, node, false, &|node| self.is_known(node))
+    }
+
+    /// Whether a node has the same value whoever asks. Attributes and roles of an entity that may be the user are not known, so
+    /// only those of the resource itself are.
+    fn is_known(&self, node: &Node) -> bool {
+        match node {
+            Node::Bool(_)
+            | Node::Long(_)
+            | Node::Text(_)
+            | Node::Entity(_)
+            | Node::Constants(_)
+            | Node::Action
+            | Node::Resource => true,
+            Node::Principal | Node::Context | Node::Binary(BinaryOp::GetTag | BinaryOp::HasTag, _) => false,
+            Node::Attribute(of, name) => self.is_member_known(of, name),
+            Node::Has(of, path) => matches!(path.as_slice(), [name] if self.is_member_known(of, name)),
+            Node::Binary(BinaryOp::In, args) => {
+                let [of, within] = args.as_ref();
+                matches!(of, Node::Resource | Node::Action) && self.is_known(within)
+            }
+            Node::Binary(_, args) | Node::And(args) | Node::Or(args) => args.iter().all(|arg| self.is_known(arg)),
+            Node::If(args) => args.iter().all(|arg| self.is_known(arg)),
+            Node::Set(items) => items.iter().all(|item| self.is_known(item)),
+            Node::Is(of, _) | Node::Not(of) | Node::Negate(of) | Node::IsEmpty(of) | Node::Like(of, _) => {
+                self.is_known(of)
+            }
+        }
+    }
+
+    fn is_member_known(&self, of: &Node, name: &str) -> bool {
+        match of {
+            Node::Resource => true,
+            Node::Context => self.tenant || name != "tenant",
+            _ => false,
+        }
     }
 }
 

@@ -15,12 +15,13 @@ use super::{
     compile::Condition,
     index::{Keys, Place},
     question::{Fields, Party, Question, Tenant},
-    subject::{Standing, USER_TYPE},
+    subject::{OwnedAttributes, Standing, USER_TYPE},
     uid::{Uid, UidIndex},
 };
 use crate::model::Timestamp;
 use partial::Partial;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 
 /// A part of a module that policies may tell apart from its other parts.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct Part {
     pub area: Option<usize>,
     /// The type of its resources; `None` where policies do not tell the module's types apart.
     pub ty: Option<String>,
+    /// The id of the one resource that it is, where policies name it.
+    pub resource: Option<String>,
     uid: (String, String),
     index: Option<UidIndex>,
     ancestors: Vec<UidIndex>,
@@ -66,6 +69,7 @@ pub struct Reach<'a> {
     vocabulary: &'a Vocabulary,
     user: &'a BoundUser,
     standing: &'a Standing,
+    attributes: &'a OwnedAttributes,
     tenant: Option<&'a str>,
     anybody: bool,
 }
@@ -79,14 +83,17 @@ impl Parts {
         for ty in &vocabulary.resource_types {
             types.entry(ty.module).or_default().push(&ty.name);
         }
+        let mut named = named_resources(program, vocabulary);
         let parts = (0..vocabulary.modules.len()).map(|module| {
             let types = types.get(&module).map_or(&[][..], Vec::as_slice);
-            parts_of(program, vocabulary, module, types).unwrap_or_default()
+            let mut parts = parts_of(program, vocabulary, module, types).unwrap_or_default();
+            parts.extend(named.remove(&module).unwrap_or_default());
+            parts
         });
         Self(parts.collect())
     }
 
-    /// The parts of one module: first those of the whole, then those of each area.
+    /// The parts of one module: first those of the whole, then those of each area, then single resources that policies name.
     #[must_use]
     pub fn module(&self, module: ModuleIndex) -> &[Part] {
         self.0.get(module).map_or(&[], Vec::as_slice)
@@ -135,7 +142,29 @@ fn part(
 ) -> Part {
     let place = Place { ty: program.store().uids.find_type(&uid.0), own: index, ancestors: &ancestors };
     let keys = program.index().resources.keys_of(place);
-    Part { module, area, ty, uid, index, ancestors, keys }
+    Part { module, area, ty, resource: None, uid, index, ancestors, keys }
+}
+
+/// The single resources that the scopes of policies name, by module, in order of type and id.
+fn named_resources(program: &Program, vocabulary: &Vocabulary) -> FxHashMap<ModuleIndex, Vec<Part>> {
+    let (store, index) = (program.store(), program.index());
+    let types: FxHashMap<&str, ModuleIndex> =
+        vocabulary.resource_types.iter().map(|ty| (ty.name.as_str(), ty.module)).collect();
+    let uids = index.resources.named().filter_map(|uid| store.uids.get(uid)).map(|uid| {
+        let id: &str = uid.eid().as_ref();
+        (uid.entity_type().to_string(), id.to_owned())
+    });
+    let uids: BTreeSet<(String, String)> = uids.filter(|(ty, _)| types.contains_key(ty.as_str())).collect();
+    let mut named: FxHashMap<ModuleIndex, Vec<Part>> = FxHashMap::default();
+    for (ty, id) in uids {
+        let (Some(&module), Some(target)) = (types.get(ty.as_str()), program.names().target(&ty)) else { continue };
+        let located = target.locate(&ty, &id, store, index);
+        let (own, ancestors) = (located.index, located.ancestors.to_vec());
+        let resource = Some(id.clone());
+        let part = part(program, module, None, Some(ty.clone()), (ty, id), own, ancestors);
+        named.entry(module).or_default().push(Part { resource, ..part });
+    }
+    named
 }
 
 impl<'a> Reach<'a> {
@@ -145,8 +174,8 @@ impl<'a> Reach<'a> {
     #[must_use]
     pub fn of(program: &'a Program, user: &'a BoundUser, tenant: Option<&'a str>, time: Timestamp) -> Option<Self> {
         let Dialect::Declared(vocabulary) = program.dialect() else { return None };
-        let standing = user.standing(tenant, time);
-        Some(Self { program, vocabulary, user, standing, tenant, anybody: false })
+        let (standing, attributes) = user.placed(tenant, time);
+        Some(Self { program, vocabulary, user, standing, attributes, tenant, anybody: false })
     }
 
     /// The same for anybody who was given what this user was given: conditions on who the user is, and on the user's attributes,
@@ -212,7 +241,7 @@ impl<'a> Reach<'a> {
                 uid: principal,
                 index: store.uids.find(principal),
                 ancestors: &self.standing.ancestors,
-                overlay: user_fields(self.user.attributes(self.standing), &self.vocabulary.user_attributes),
+                overlay: user_fields(self.attributes, &self.vocabulary.user_attributes),
                 declared: true,
             },
             action: Uid { ty: "Action", id: action },
@@ -236,10 +265,16 @@ impl Touching {
         self.forbids.iter().any(|touched| touched.certain && is_gate(program, touched.policy))
     }
 
+    /// Policies other than gates that forbid it for certain.
+    pub fn certain_forbids(&self, program: &Program) -> impl Iterator<Item = PolicyIndex> {
+        let forbids = self.forbids.iter().filter(|touched| touched.certain && !is_gate(program, touched.policy));
+        forbids.map(|touched| touched.policy)
+    }
+
     /// Whether a policy other than a gate forbids it whatever the resource.
     #[must_use]
     pub fn is_forbidden(&self, program: &Program) -> bool {
-        self.forbids.iter().any(|touched| touched.certain && !is_gate(program, touched.policy))
+        self.certain_forbids(program).next().is_some()
     }
 }
 

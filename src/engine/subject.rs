@@ -5,7 +5,9 @@ use super::{
     index::{Keys, Place},
     uid::{Uid, UidIndex},
 };
-use crate::model::{Assignment, AssignmentKind, GivenValue, Membership, Status, Timestamp, User, Value};
+use crate::model::{AssignmentKind, GivenValue, Membership, Status, Timestamp, User, Value};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::{borrow::Cow, sync::Arc};
 
 /// Who asks, as far as the directory knows.
@@ -42,9 +44,9 @@ pub struct BoundUser {
     pub(super) until: Option<Timestamp>,
     pub(super) session: Session,
     pub(super) attributes: Vec<(Cow<'static, str>, Value<'static>)>,
-    pub(super) memberships: Vec<BoundMembership>,
+    pub(super) memberships: Box<[BoundMembership]>,
     /// What the user has where nothing was assigned.
-    pub(super) bare: Standing,
+    bare: Arc<Standing>,
 }
 
 /// Whether a user is logged in.
@@ -72,16 +74,18 @@ impl Session {
 /// What a bound user has in one tenant.
 #[derive(Debug)]
 pub struct BoundMembership {
-    pub(super) tenant: Option<String>,
+    pub(super) tenant: Option<Arc<str>>,
     // INVARIANT: not empty; each counts until its `until`, the last one for good.
-    periods: Vec<Period>,
+    periods: Box<[Period]>,
 }
 
 /// What counts up to a point in time. Assignments that run out make a new period each.
 #[derive(Debug)]
 struct Period {
     until: Option<Timestamp>,
-    standing: Standing,
+    standing: Arc<Standing>,
+    /// The user's attributes with the values that were given one by one, where there are any.
+    attributes: Option<Box<OwnedAttributes>>,
 }
 
 /// What the index asks of a principal.
@@ -91,26 +95,15 @@ pub(super) struct Standing {
     /// Roles, grants and gates with what lies above them, sorted.
     pub(super) ancestors: Vec<UidIndex>,
     pub(super) keys: Keys,
-    /// The user's attributes with the values that were given one by one, where there are any.
-    pub(super) attributes: Option<Box<OwnedAttributes>>,
     /// There were assignments, and all have run out.
     pub(super) expired: bool,
 }
 
 impl BoundUser {
-    /// Binds a user to a program. Call it again for every new program.
+    /// Binds a user to a program. Call it again for every new program; many users are bound by a [`Binder`].
     #[must_use]
     pub fn new(program: &Program, user: &Arc<User>) -> Self {
-        let bind = Binder { program, user };
-        Self {
-            user: Arc::clone(user),
-            status: user.status,
-            until: user.until,
-            session: Session::Unknown,
-            attributes: user.attributes.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.clone())).collect(),
-            memberships: user.memberships.iter().map(|membership| bind.membership(membership)).collect(),
-            bare: bind.standing([].into_iter(), None),
-        }
+        Binder::new(program).bind(user)
     }
 
     /// The same user with an open session until a time, or with none. Where nobody keeps sessions this is not called, and then they
@@ -118,6 +111,12 @@ impl BoundUser {
     #[must_use]
     pub fn with_session(self, until: Option<Timestamp>) -> Self {
         Self { session: until.map_or(Session::Closed, Session::OpenUntil), ..self }
+    }
+
+    /// Whether the user is logged in at a time, as far as anybody keeps count.
+    #[must_use]
+    pub fn has_session(&self, time: Timestamp) -> bool {
+        self.session.is_open(time)
     }
 
     /// The user's id.
@@ -141,41 +140,75 @@ impl BoundUser {
     /// The user's attributes as they count in a tenant at a time: with the values that were given one by one.
     #[must_use]
     pub fn attributes_in(&self, tenant: Option<&str>, time: Timestamp) -> &[(Cow<'static, str>, Value<'static>)] {
-        let only = if let [only] = self.memberships.as_slice() { only.tenant.as_deref() } else { None };
-        self.attributes(self.standing(tenant.or(only), time))
+        let only = if let [only] = &*self.memberships { only.tenant.as_deref() } else { None };
+        self.placed(tenant.or(only), time).1
     }
 
     /// Everything that the user was or will have been given, in every tenant and at every time.
     pub(super) fn standings(&self) -> impl Iterator<Item = &Standing> {
         let periods = self.memberships.iter().flat_map(|membership| &membership.periods);
-        periods.map(|period| &period.standing).chain([&self.bare])
-    }
-
-    /// The attributes of the user in a standing.
-    pub(super) fn attributes<'a>(&'a self, standing: &'a Standing) -> &'a OwnedAttributes {
-        standing.attributes.as_deref().unwrap_or(&self.attributes)
+        periods.map(|period| &period.standing).chain([&self.bare]).map(AsRef::as_ref)
     }
 
     /// What the user was given in a tenant, as it counts at a time.
     pub(super) fn standing(&self, tenant: Option<&str>, time: Timestamp) -> &Standing {
+        self.placed(tenant, time).0
+    }
+
+    /// The same with the user's attributes as they count there and then.
+    pub(super) fn placed(&self, tenant: Option<&str>, time: Timestamp) -> (&Standing, &OwnedAttributes) {
         let membership = self.memberships.iter().find(|membership| membership.tenant.as_deref() == tenant);
         let period = membership.and_then(|membership| {
             membership.periods.iter().find(|period| period.until.is_none_or(|until| time < until))
         });
-        period.map_or(&self.bare, |period| &period.standing)
+        let Some(period) = period else { return (&self.bare, &self.attributes) };
+        (&period.standing, period.attributes.as_deref().unwrap_or(&self.attributes))
     }
 }
 
-struct Binder<'b> {
+/// Binds users to one program. What was given to several of them in the same way is worked out and kept once: a hundred thousand
+/// users have a few hundred standings.
+#[derive(Debug)]
+pub struct Binder<'b> {
     program: &'b Program,
-    user: &'b User,
+    standings: FxHashMap<Given<'b>, Arc<Standing>>,
+    tenants: FxHashMap<&'b str, Arc<str>>,
 }
 
-impl Binder<'_> {
-    fn membership(&self, membership: &Membership) -> BoundMembership {
+/// All that a standing depends on.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Given<'b> {
+    /// The user's own number, where policies name the user.
+    own: Option<UidIndex>,
+    assignments: SmallVec<[(AssignmentKind, &'b str); 4]>,
+    expired: bool,
+}
+
+impl<'b> Binder<'b> {
+    /// One that has bound nobody yet.
+    #[must_use]
+    pub fn new(program: &'b Program) -> Self {
+        Self { program, standings: FxHashMap::default(), tenants: FxHashMap::default() }
+    }
+
+    /// Binds a user.
+    pub fn bind(&mut self, user: &'b Arc<User>) -> BoundUser {
+        let own = self.program.store().uids.find(Uid { ty: USER_TYPE, id: &user.id });
+        BoundUser {
+            user: Arc::clone(user),
+            status: user.status,
+            until: user.until,
+            session: Session::Unknown,
+            attributes: owned(user),
+            memberships: user.memberships.iter().map(|place| self.membership(user, own, place)).collect(),
+            bare: self.standing(Given { own, assignments: SmallVec::new(), expired: false }),
+        }
+    }
+
+    fn membership(&mut self, user: &User, own: Option<UidIndex>, membership: &'b Membership) -> BoundMembership {
         let Membership { tenant, assignments, values } = membership;
-        let ends = assignments.iter().map(|assignment| assignment.until).chain(values.iter().map(|value| value.until));
-        let mut ends: Vec<_> = ends.flatten().collect();
+        let ends = assignments.iter().map(|given| given.until).chain(values.iter().map(|value| value.until));
+        let mut ends: SmallVec<[Timestamp; 4]> = ends.flatten().collect();
         ends.sort_unstable();
         ends.dedup();
         let period = |until: Option<Timestamp>| {
@@ -184,44 +217,55 @@ impl Binder<'_> {
                 (Some(end), Some(until)) => end >= until,
                 (Some(_), None) => false,
             };
-            let attributes = self.attributes(values.iter().filter(|value| counts(value.until)));
-            let counting = || assignments.iter().filter(|assignment| counts(assignment.until));
-            let mut standing = self.standing(counting(), attributes);
-            standing.expired = !assignments.is_empty() && counting().next().is_none();
-            Period { until, standing }
+            let given = assignments.iter().filter(|given| counts(given.until));
+            let counting: SmallVec<_> = given.map(|given| (given.kind, given.name.as_str())).collect();
+            let expired = !assignments.is_empty() && counting.is_empty();
+            let attributes = with_values(user, values.iter().filter(|value| counts(value.until)));
+            Period { until, standing: self.standing(Given { own, assignments: counting, expired }), attributes }
         };
         let periods = ends.into_iter().map(Some).chain([None]).map(period).collect();
-        BoundMembership { tenant: tenant.clone(), periods }
+        let tenant = tenant.as_deref().map(|id| Arc::clone(self.tenants.entry(id).or_insert_with(|| id.into())));
+        BoundMembership { tenant, periods }
     }
 
-    /// The user's attributes with these values among them; `None` where there are no values.
-    fn attributes<'a>(&self, values: impl Iterator<Item = &'a GivenValue>) -> Option<Box<OwnedAttributes>> {
-        let mut values = values.peekable();
-        values.peek()?;
-        let own = self.user.attributes.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.clone()));
-        let mut attributes: Vec<(Cow<'static, str>, Value<'static>)> = own.collect();
-        for GivenValue { attribute, value, .. } in values {
-            match attributes.iter_mut().find(|(name, _)| name == attribute) {
-                Some((_, Value::Set(known))) if known.contains(value) => {}
-                Some((_, Value::Set(known))) => known.push(value.clone()),
-                // An attribute that holds one value has no room for another.
-                Some(_) => {}
-                None => attributes.push((Cow::Owned(attribute.clone()), Value::Set(vec![value.clone()]))),
-            }
+    fn standing(&mut self, given: Given<'b>) -> Arc<Standing> {
+        if let Some(known) = self.standings.get(&given) {
+            return Arc::clone(known);
         }
-        Some(attributes.into())
+        let standing = Arc::new(Standing::of(self.program, &given));
+        self.standings.insert(given, Arc::clone(&standing));
+        standing
     }
+}
 
-    fn standing<'a>(
-        &self,
-        assignments: impl Iterator<Item = &'a Assignment>,
-        attributes: Option<Box<OwnedAttributes>>,
-    ) -> Standing {
-        let store = self.program.store();
+fn owned(user: &User) -> Vec<(Cow<'static, str>, Value<'static>)> {
+    user.attributes.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.clone())).collect()
+}
+
+/// The user's attributes with these values among them; `None` where there are no values.
+fn with_values<'a>(user: &User, values: impl Iterator<Item = &'a GivenValue>) -> Option<Box<OwnedAttributes>> {
+    let mut values = values.peekable();
+    values.peek()?;
+    let mut attributes = owned(user);
+    for GivenValue { attribute, value, .. } in values {
+        match attributes.iter_mut().find(|(name, _)| name == attribute) {
+            Some((_, Value::Set(known))) if known.contains(value) => {}
+            Some((_, Value::Set(known))) => known.push(value.clone()),
+            // An attribute that holds one value has no room for another.
+            Some(_) => {}
+            None => attributes.push((Cow::Owned(attribute.clone()), Value::Set(vec![value.clone()]))),
+        }
+    }
+    Some(attributes.into())
+}
+
+impl Standing {
+    fn of(program: &Program, given: &Given<'_>) -> Self {
+        let store = program.store();
         let (mut roles, mut ancestors) = (Vec::new(), Vec::new());
-        for Assignment { kind, name, .. } in assignments {
-            if *kind == AssignmentKind::Role {
-                roles.push(name.clone());
+        for &(kind, name) in &given.assignments {
+            if kind == AssignmentKind::Role {
+                roles.push(name.to_owned());
             }
             // What the program does not know, no policy can ask for.
             if let Some(index) = store.uids.find(Uid { ty: kind.entity_type(), id: name }) {
@@ -231,9 +275,8 @@ impl Binder<'_> {
         }
         ancestors.sort_unstable();
         ancestors.dedup();
-        let own = store.uids.find(Uid { ty: USER_TYPE, id: &self.user.id });
-        let place = Place { ty: store.uids.find_type(USER_TYPE), own, ancestors: &ancestors };
-        let keys = self.program.index().principals.keys_of(place);
-        Standing { roles, ancestors, keys, attributes, expired: false }
+        let place = Place { ty: store.uids.find_type(USER_TYPE), own: given.own, ancestors: &ancestors };
+        let keys = program.index().principals.keys_of(place);
+        Self { roles, ancestors, keys, expired: given.expired }
     }
 }

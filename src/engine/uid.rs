@@ -2,7 +2,7 @@
 
 use cedar_policy_core::ast;
 use rustc_hash::FxHashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// A uid that borrows its texts. `ty` is in Cedar's normal form, `id` is unescaped.
 #[derive(Debug, Clone, Copy)]
@@ -27,9 +27,9 @@ pub(super) type TypeIndex = u32;
 /// All uids and entity types of a program.
 #[derive(Debug, Default)]
 pub(super) struct UidTable {
-    types: FxHashMap<Box<str>, TypeEntry>,
+    types: FxHashMap<Arc<str>, TypeEntry>,
     // The key in `types`, so that writing out a type is done once and not for each uid.
-    texts: FxHashMap<ast::EntityType, Box<str>>,
+    texts: FxHashMap<ast::EntityType, Arc<str>>,
     uids: Vec<ast::EntityUID>,
 }
 
@@ -62,7 +62,7 @@ impl UidTable {
     }
 
     fn entry(&mut self, ty: &ast::EntityType) -> &mut TypeEntry {
-        let text = self.texts.entry(ty.clone()).or_insert_with(|| ty.to_string().into()).clone();
+        let text = Arc::clone(self.texts.entry(ty.clone()).or_insert_with(|| ty.to_string().into()));
         let index = TypeIndex::try_from(self.types.len()).unwrap_or(TypeIndex::MAX);
         self.types.entry(text).or_insert_with(|| TypeEntry {
             index,

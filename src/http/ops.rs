@@ -12,7 +12,7 @@ use crate::{
     config::{Live, WhenStale},
     lifecycle::{Clock, Readiness},
     model::Timestamp,
-    reload::{ConfigHandle, Handle, Shadow},
+    reload::{ConfigHandle, CopyFailure, Handle, Shadow},
     telemetry::Metrics,
 };
 use axum::{
@@ -159,6 +159,27 @@ struct PoliciesView {
     last_look: LookView,
     consecutive_failures: u64,
     last_failure: Option<FailureView>,
+    copy_failure: Option<CopyFailureView>,
+}
+
+/// Why the set that decides is not kept for a restart.
+#[derive(Debug, Serialize)]
+struct CopyFailureView {
+    at: String,
+    outcome: &'static str,
+    revision: Option<String>,
+    problems: Vec<String>,
+}
+
+impl From<&CopyFailure> for CopyFailureView {
+    fn from(failure: &CopyFailure) -> Self {
+        Self {
+            at: failure.at.to_string(),
+            outcome: failure.outcome,
+            revision: failure.revision.map(|revision| revision.to_string()),
+            problems: failure.problems.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -193,6 +214,7 @@ async fn status(State(services): State<Services>) -> Json<StatusView> {
             last_look: LookView { at: at.to_string(), cause: cause.as_str(), outcome: outcome.as_str() },
             consecutive_failures: live.consecutive_failures,
             last_failure: live.last_failure.as_ref().map(FailureView::from),
+            copy_failure: live.copy_failure.as_deref().map(CopyFailureView::from),
         },
         shadow: services.shadow.as_ref().map(|shadow| ShadowView::from(&*shadow.status())),
         configuration: services.config.as_ref().map(|config| ConfigView::from(&*config.status())),

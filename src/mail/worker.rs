@@ -23,7 +23,7 @@ const BATCH: usize = 20;
 /// The longest rest between two looks at the queue: a clock may be set while the worker sleeps.
 const LONGEST_REST: Duration = Duration::from_mins(1);
 
-/// The rest after the queue could not be used.
+/// The rest after the queue could not be used, or has a letter that it does not give.
 const QUEUE_REST: Duration = Duration::from_secs(1);
 
 /// How long a letter that is being sent may hold up a stop. Cut off in the middle it may be sent twice.
@@ -141,20 +141,21 @@ impl Worker {
         };
         let now = (self.now)();
         let outcome = self.outcome(due, result, now);
-        self.settle(due, &outcome, now, stop).await?;
-        match &outcome {
-            Outcome::Sent => events::letter_sent(
-                &self.metrics,
-                letter.kind.as_str(),
-                &letter.id,
-                &letter.recipient,
-                retry::between(began, now),
-            ),
-            Outcome::Failed { why, next } => {
-                events::letter_failed(&self.metrics, letter.kind.as_str(), &letter.id, &letter.recipient, why, *next)
+        self.tell(due, &outcome, retry::between(began, now));
+        self.settle(due, &outcome, now, stop).await
+    }
+
+    /// Logs and counts what became of an attempt.
+    fn tell(&self, due: &Due, outcome: &Outcome, took: Duration) {
+        let (metrics, letter) = (&*self.metrics, &due.letter);
+        let (kind, id, recipient) = (letter.kind.as_str(), &letter.id, &letter.recipient);
+        match outcome {
+            Outcome::Sent => events::letter_sent(metrics, kind, id, recipient, took),
+            Outcome::Failed { why, next: Some(next) } => {
+                events::letter_failed(metrics, kind, id, recipient, why, *next);
             }
+            Outcome::Failed { why, next: None } => events::letter_given_up(metrics, kind, id, recipient, why),
         }
-        Some(())
     }
 
     /// What the queue is told, and whether the letters behind this one are tried.
@@ -213,7 +214,12 @@ impl Worker {
 
     fn rest(&self, until: Option<Timestamp>, now: Timestamp) -> Next {
         let longest = if self.post.is_connected() { smtp::IDLE } else { LONGEST_REST };
-        Next::Rest(until.map_or(longest, |until| retry::between(now, until).min(longest)))
+        Next::Rest(match until {
+            // A letter that should be due and cannot be had: asking at once would be asking for ever.
+            Some(until) if until <= now => QUEUE_REST,
+            Some(until) => retry::between(now, until).min(longest),
+            None => longest,
+        })
     }
 }
 

@@ -139,6 +139,9 @@ pub struct Way<'s> {
     /// Only on these types of resource; none means on all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub types: Vec<&'s str>,
+    /// Only on these resources, each as `type:id`; none means on all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<String>,
     /// Only where all of these hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<&'s str>,
@@ -209,6 +212,7 @@ impl<'s> Overview<'s> {
         time: Timestamp,
     ) -> Result<(Option<&'s str>, Option<Refused>), Unknown> {
         let snapshot = self.snapshot;
+        snapshot.check_tenant(tenant)?;
         let Some(module) = snapshot.catalog.modules.first() else {
             return Err(Unknown::Modules(snapshot.name.clone()));
         };
@@ -283,7 +287,7 @@ impl<'s> Overview<'s> {
                 access.closed_gates = module.gates.iter().map(String::as_str).collect();
                 continue;
             }
-            access.actions.push(self.action(action, ways, &touching));
+            access.actions.push(self.action(action, ways, parts, &touching));
         }
         let catalog = &self.snapshot.catalog;
         access.extent = catalog.access(access.actions.iter().map(|action| action.action)).map(catalog::Access::as_str);
@@ -291,10 +295,20 @@ impl<'s> Overview<'s> {
         access
     }
 
-    fn action(&self, action: &'s str, mut ways: Vec<Way<'s>>, touching: &[Touching]) -> ActionAccess<'s> {
-        let forbids = touching.iter().flat_map(|touching| &touching.forbids).filter(|forbid| !forbid.certain);
+    fn action(
+        &self,
+        action: &'s str,
+        mut ways: Vec<Way<'s>>,
+        parts: &[Part],
+        touching: &[Touching],
+    ) -> ActionAccess<'s> {
+        let open = touching.iter().flat_map(|touching| &touching.forbids).filter(|forbid| !forbid.certain);
+        let open = open.map(|forbid| forbid.policy);
+        // What is forbidden on one resource is allowed on the others.
+        let single = parts.iter().zip(touching).filter(|(part, _)| part.resource.is_some());
+        let single = single.flat_map(|(_, touching)| touching.certain_forbids(&self.snapshot.program));
         let mut unless: Vec<_> =
-            forbids.filter_map(|forbid| self.facts(forbid.policy)).map(|facts| &*facts.id).collect();
+            open.chain(single).filter_map(|policy| self.facts(policy)).map(|facts| &*facts.id).collect();
         unless.dedup();
         // Beside a way without limits the others do not matter.
         if let Some(free) = ways.iter().position(Way::is_free) {
@@ -324,8 +338,9 @@ impl<'s> Overview<'s> {
         let ways = found.into_iter().filter_map(|(policy, certain, covered)| {
             let facts = self.facts(policy)?;
             let conditions = if certain { Vec::new() } else { self.conditions_of(facts) };
-            let (areas, types) = limits(module, parts, &covered);
-            Some(Way { policy: &facts.id, areas, types, conditions, source: facts.location.as_ref().map(Place) })
+            let Limits { areas, types, resources } = limits(module, parts, &covered);
+            let source = facts.location.as_ref().map(Place);
+            Some(Way { policy: &facts.id, areas, types, resources, conditions, source })
         });
         ways.collect()
     }
@@ -369,14 +384,28 @@ impl<'s> Overview<'s> {
     }
 }
 
-/// Areas and types to which a policy is limited that covers these parts of a module.
-fn limits<'s>(module: &'s catalog::Module, parts: &[Part], covered: &[&Part]) -> (Vec<&'s str>, Vec<&'s str>) {
-    if covered.len() == parts.len() {
-        return (Vec::new(), Vec::new());
+/// To what a policy is limited; an empty list is no limit.
+#[derive(Default)]
+struct Limits<'s> {
+    areas: Vec<&'s str>,
+    types: Vec<&'s str>,
+    resources: Vec<String>,
+}
+
+/// To what a policy is limited that covers these parts of a module.
+fn limits<'s>(module: &'s catalog::Module, parts: &[Part], covered: &[&Part]) -> Limits<'s> {
+    let whole: Vec<&Part> = covered.iter().copied().filter(|part| part.resource.is_none()).collect();
+    if whole.is_empty() {
+        let names =
+            covered.iter().filter_map(|part| Some(format!("{}:{}", part.ty.as_ref()?, part.resource.as_ref()?)));
+        return Limits { resources: names.collect(), ..Limits::default() };
+    }
+    if whole.len() == parts.iter().filter(|part| part.resource.is_none()).count() {
+        return Limits::default();
     }
     let mut areas = Vec::new();
-    if covered.iter().all(|part| part.area.is_some()) {
-        let names = covered.iter().filter_map(|part| module.areas.get(part.area?)).map(String::as_str);
+    if whole.iter().all(|part| part.area.is_some()) {
+        let names = whole.iter().filter_map(|part| module.areas.get(part.area?)).map(String::as_str);
         areas = names.fold(areas, |mut areas, area| {
             if !areas.contains(&area) {
                 areas.push(area);
@@ -384,10 +413,10 @@ fn limits<'s>(module: &'s catalog::Module, parts: &[Part], covered: &[&Part]) ->
             areas
         });
     }
-    let is_covered = |ty: &&String| covered.iter().any(|part| part.ty.as_ref() == Some(*ty));
+    let is_covered = |ty: &&String| whole.iter().any(|part| part.ty.as_ref() == Some(*ty));
     let typed: Vec<_> = module.resource_types.iter().filter(is_covered).map(String::as_str).collect();
     let all = typed.len() == module.resource_types.len();
-    (areas, if all { Vec::new() } else { typed })
+    Limits { areas, types: if all { Vec::new() } else { typed }, resources: Vec::new() }
 }
 
 impl<'s> ModuleAccess<'s> {
@@ -406,9 +435,17 @@ impl<'s> ModuleAccess<'s> {
 }
 
 impl Way<'_> {
+    /// Whether it has the limits of another one.
+    fn has_limits_of(&self, other: &Self) -> bool {
+        self.areas == other.areas
+            && self.types == other.types
+            && self.resources == other.resources
+            && self.conditions == other.conditions
+    }
+
     /// Whether it counts whatever the resource and the context are.
     fn is_free(&self) -> bool {
-        self.areas.is_empty() && self.types.is_empty() && self.conditions.is_empty()
+        self.areas.is_empty() && self.types.is_empty() && self.resources.is_empty() && self.conditions.is_empty()
     }
 }
 

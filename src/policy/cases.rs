@@ -27,6 +27,8 @@ pub struct PolicyTest {
     pub tenant: Option<String>,
     /// When it is asked.
     pub at: Timestamp,
+    /// Whether the user is logged in. It matters where the set demands sessions.
+    pub logged_in: bool,
     /// What is expected.
     pub expectation: Expectation,
     /// Where it stands.

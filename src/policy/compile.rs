@@ -35,7 +35,10 @@ pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache) -> Re
     };
     let tests = tests(files, made.as_ref(), &mut problems);
     let warnings = problems.finish()?;
-    let Some(made) = made else { return Err(internal(files, "nothing was made of the files")) };
+    let Some(mut made) = made else { return Err(internal(files, "nothing was made of the files")) };
+    let user_places = made.users.iter().filter_map(|user| made.places.get(&user.id)).map(Spot::location).collect();
+    // The room that it took is there for what is built now.
+    (made.declared, made.places) = (None, resolve::Places::default());
     let entities = made.source.entities.clone();
     let program = Program::build(made.source).map_err(|error| internal(files, &error.to_string()))?;
     Ok(Snapshot {
@@ -44,10 +47,11 @@ pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache) -> Re
         description: made.description,
         files: files.len(),
         program,
-        users: made.users.into_iter().map(Arc::new).collect(),
+        users: made.users,
+        user_places,
         catalog: made.catalog,
         tests: tests.list,
-        test_users: tests.users.into_iter().map(Arc::new).collect(),
+        test_users: tests.users,
         warnings,
         schema: made.schema,
         cedar: made.texts,
@@ -59,7 +63,8 @@ pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache) -> Re
 fn tests(files: &Files, made: Option<&Made>, problems: &mut Diagnostics) -> cases::Tests {
     let ground = match made.map(|made| (made, &made.declared, &made.source.dialect)) {
         Some((made, Some(declared), Dialect::Declared(vocabulary))) => {
-            cases::Ground::Declared { declared, users: &made.users, catalog: &made.catalog, vocabulary }
+            let (users, places, catalog) = (&made.users, &made.places, &made.catalog);
+            cases::Ground::Declared { declared, users, places, catalog, vocabulary }
         }
         Some(_) => cases::Ground::Plain,
         None => cases::Ground::Unsound,
@@ -72,7 +77,9 @@ pub(super) struct Made {
     pub(super) name: String,
     pub(super) description: Option<String>,
     pub(super) source: Source,
-    pub(super) users: Vec<crate::model::User>,
+    pub(super) users: Vec<Arc<crate::model::User>>,
+    /// Where each of them is declared.
+    pub(super) places: resolve::Places,
     pub(super) catalog: super::Catalog,
     pub(super) schema: String,
     pub(super) texts: Vec<Arc<str>>,
@@ -101,35 +108,42 @@ fn internal(files: &Files, message: &str) -> Diagnostics {
 /// A set with YAML files.
 fn declared(files: &Files, options: &Options, cache: &mut Cache, problems: &mut Diagnostics) -> Option<Made> {
     let mut declared = Declared::default();
-    decode::files(&files.of(Sort::Yaml).collect::<Vec<_>>(), &mut declared, problems);
+    let all_read = decode::files(&files.of(Sort::Yaml).collect::<Vec<_>>(), &mut declared, problems);
     unexpected(files, problems);
-    let mut resolved = resolve::resolve(&declared, problems);
+    let cedar_files: Vec<Text> = files.of(Sort::Cedar).collect();
+    if !all_read {
+        // What the others refer to may stand in the file that could not be read: to look it up would be to report what nobody
+        // has done wrong. What cannot be read in other files is told at once.
+        handwritten::read(&cedar_files, Numbering::ByFile, &FxHashMap::default(), cache, problems);
+        return None;
+    }
+    let mut resolved = resolve::resolve(&mut declared, problems);
     let conditions = cedar::conditions(&declared, &resolved.rules, problems);
     unused_conditions(&declared, problems);
     cache.conditions(&conditions);
 
-    let cedar_files: Vec<Text> = files.of(Sort::Cedar).collect();
     let taken = if cedar_files.is_empty() { FxHashMap::default() } else { taken(&resolved) };
     let mut by_hand = handwritten::read(&cedar_files, Numbering::ByFile, &taken, cache, problems);
     by_hand.link(&files.of(Sort::Links).collect::<Vec<_>>(), &taken, problems);
     by_hand.check_names(&mut resolved, problems);
-    for idle in &resolved.idle_roles {
+    // A policy that could not be read may name the role.
+    for idle in resolved.idle_roles.iter().filter(|_| by_hand.is_whole) {
         let problem = idle.at.error("role-without-effect", format!("the role `{}` grants nothing", idle.name));
         problems.push(problem.with_help("give it `grants`, or let it include a role that has some".to_owned()));
     }
 
     let schema_text = cedar::schema_text(&resolved.catalog, &resolved.vocabulary);
     let make = || schema(&schema_text, files, problems);
-    let schema = if resolved.types_are_sound { cache.schema(&schema_text, make) } else { None };
-    let Resolved { rules, catalog, vocabulary, users, .. } = resolved;
+    let validator = if resolved.types_are_sound { cache.schema(&schema_text, make) } else { None };
+    let Resolved { rules, catalog, vocabulary, users, places, .. } = resolved;
     let drafts = cedar::Drafts::new(&catalog, &conditions)?;
-    if let Some(schema) = &schema {
+    if let Some(validator) = &validator {
         let compiled = cedar::Compiled { rules: &rules, drafts: &drafts, vocabulary: &vocabulary };
         cedar::check(compiled, cache, problems);
-        by_hand.check(schema, &schema_text, cache, problems);
+        by_hand.check(validator, &schema_text, cache, problems);
     }
-    let schema = schema.filter(|_| !problems.has_errors())?;
-    let entities = match cedar::entities(&catalog, &rules, &schema) {
+    let validator = validator.filter(|_| !problems.has_errors())?;
+    let entities = match cedar::entities(&catalog, &rules, validator.schema()) {
         Ok(entities) => entities,
         Err(error) => {
             problems.append(internal(files, &cedar::chain(&error)));
@@ -137,7 +151,7 @@ fn declared(files: &Files, options: &Options, cache: &mut Cache, problems: &mut 
         }
     };
     let expected = rules.len();
-    let module = |rule: &Rule| catalog.module_at(rule.module).map(|module| module.id.clone());
+    let module = |rule: &Rule| catalog.module_at(rule.module).map(|module| module.id.as_str());
     let make = |rule: &Rule| drafts.draft(rule).and_then(|draft| Ready::compiled(&draft));
     let mut ready = cache.rules(rules, module, make);
     ready.extend(by_hand.ready().cloned());
@@ -154,6 +168,7 @@ fn declared(files: &Files, options: &Options, cache: &mut Cache, problems: &mut 
             forbid_errors: options.forbid_errors,
         },
         users,
+        places,
         catalog,
         schema: schema_text,
         texts,

@@ -87,12 +87,12 @@ impl Reader<'_> {
             self.report("", "roles count in a tenant only: the member `tenant` is missing", None);
         }
         let text = |reader: &mut Self, name: &str| get(name).and_then(|value| reader.text(&pointer("", name), value));
-        let id = text(self, "user").unwrap_or_default();
-        if get("user").is_some() && !is_visible(&id) {
+        let id = text(self, "user");
+        if id.as_ref().is_some_and(|id| !is_visible(id)) {
             self.report("/user", "this cannot be the id of a user", None);
         }
         let user = User {
-            id,
+            id: id.unwrap_or_default(),
             name: text(self, "name"),
             email: None,
             status: get("status").map_or(Status::Active, |value| self.status(value)),

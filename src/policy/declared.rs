@@ -57,7 +57,7 @@ impl Default for Declared {
             gates: Section::new("gate", "unknown-gate"),
             presets: Section::new("preset", "unknown-preset"),
             menu: Section::new("menu item", "unknown-menu-item"),
-            users: Section::new("user", "unknown-user"),
+            users: no_users(),
             values: Section::new("type", "unknown-type"),
             read_actions: Vec::new(),
             context: Section::new("context attribute", "unknown-attribute"),
@@ -66,7 +66,16 @@ impl Default for Declared {
     }
 }
 
+fn no_users() -> Section<User> {
+    Section::new("user", "unknown-user")
+}
+
 impl Declared {
+    /// The users, which are then no longer here.
+    pub(super) fn take_users(&mut self) -> Section<User> {
+        std::mem::replace(&mut self.users, no_users())
+    }
+
     /// Whether the set knows tenants; `none` unless said otherwise.
     pub(super) fn tenancy(&self) -> Tenancy {
         self.tenancy.as_ref().map_or(Tenancy::None, |(tenancy, _)| *tenancy)

@@ -19,28 +19,50 @@ use crate::{
     document::{Diagnostics, Entry, Node, Reader, Text, yaml},
     engine::{Sessions, Tenancy},
 };
-use std::{panic::resume_unwind, sync::Arc, thread};
+use std::{collections::VecDeque, num::NonZero, panic::resume_unwind, sync::Arc, thread};
 
-/// Reads files into what the set declares, in their order. The first [`MOST_PARSED`] bytes are kept as parsed.
+/// Reads files into what the set declares, in their order. The first [`MOST_PARSED`] bytes are kept as parsed. Whether all of
+/// them could be read.
 ///
-/// One that is not known yet is parsed on a thread of its own, one after the other: a parser makes and drops some forty times the
-/// size of a file in small pieces, and on the heap of this thread they would lie between what is kept. With a hundred thousand
-/// users that halves the time.
-pub(super) fn files(texts: &[Text], declared: &mut Declared, problems: &mut Diagnostics) {
-    let mut bytes = 0;
-    for text in texts {
-        bytes += text.content().len();
-        let parse = || if bytes <= MOST_PARSED { yaml::read(text) } else { yaml::parse(text).map(Arc::new) };
-        let read = if yaml::is_known(text) {
-            yaml::read(text)
-        } else {
-            thread::scope(|scope| scope.spawn(parse).join()).unwrap_or_else(|panic| resume_unwind(panic))
+/// Those that are not known yet are parsed ahead on threads of their own, as many at a time as there are processors. A parser makes
+/// and drops some forty times the size of a file in small pieces; on the heap of this thread they would lie between what is kept.
+pub(super) fn files<'t>(texts: &'t [Text], declared: &mut Declared, problems: &mut Diagnostics) -> bool {
+    let ahead = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut all = true;
+    thread::scope(|scope| {
+        let mut bytes = 0;
+        let mut start = |text: &'t Text| {
+            bytes += text.content().len();
+            let is_kept = bytes <= MOST_PARSED;
+            let parse = move || if is_kept { yaml::read(text) } else { yaml::parse(text).map(Arc::new) };
+            if yaml::is_known(text) { Parsing::Done(yaml::read(text)) } else { Parsing::Running(scope.spawn(parse)) }
         };
-        match read {
-            Ok(root) => file(text, &root, declared, problems),
-            Err(found) => problems.append(found),
+        let mut open: VecDeque<Parsing<'_>> = texts.iter().take(ahead).map(&mut start).collect();
+        let mut next = texts.iter().skip(ahead);
+        for text in texts {
+            let read = match open.pop_front() {
+                Some(Parsing::Done(read)) => read,
+                Some(Parsing::Running(thread)) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                // Never: there is one for each text.
+                None => yaml::read(text),
+            };
+            open.extend(next.next().map(&mut start));
+            match read {
+                Ok(root) => file(text, &root, declared, problems),
+                Err(found) => {
+                    problems.append(found);
+                    all = false;
+                }
+            }
         }
-    }
+    });
+    all
+}
+
+/// A text on its way to be what it says.
+enum Parsing<'s> {
+    Done(Result<Arc<Node>, Diagnostics>),
+    Running(thread::ScopedJoinHandle<'s, Result<Arc<Node>, Diagnostics>>),
 }
 
 /// Takes one file into what the set declares.

@@ -8,6 +8,8 @@
 //!
 //! Nothing here reads a clock or changes anything.
 
+mod administrators;
+mod case;
 mod difference;
 mod facts;
 mod held;
@@ -15,7 +17,8 @@ mod judge;
 mod rules;
 mod section;
 
-pub use judge::{Judge, is_administrator, judge, last_administrator};
+pub use administrators::{is_administrator, last_administrator};
+pub use judge::{Judge, judge};
 pub use rules::Rule;
 pub(super) use rules::{DIRECTORY, Ruling, TYPES, actions, attributes, rulings};
 pub use section::Delegation;

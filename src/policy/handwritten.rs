@@ -2,6 +2,7 @@
 
 mod check;
 mod parse;
+mod shape;
 
 pub(super) use parse::Parsed;
 
@@ -40,6 +41,8 @@ pub(super) struct Handwritten {
     links: Vec<Ready>,
     /// Where each policy or template stands.
     places: FxHashMap<Arc<str>, Spot>,
+    /// Whether every file could be read.
+    pub(super) is_whole: bool,
 }
 
 /// Parses all files. Ids that are taken are reported with both places; `taken` are those of compiled policies.
@@ -50,11 +53,19 @@ pub(super) fn read(
     cache: &mut Cache,
     problems: &mut Diagnostics,
 ) -> Handwritten {
-    let mut result =
-        Handwritten { statics: Vec::new(), linked: PolicySet::new(), links: Vec::new(), places: FxHashMap::default() };
+    let mut result = Handwritten {
+        statics: Vec::new(),
+        linked: PolicySet::new(),
+        links: Vec::new(),
+        places: FxHashMap::default(),
+        is_whole: true,
+    };
     let mut count = 0;
     for text in files {
-        let Some(parsed) = cache.parsed(text, numbering, count, problems) else { continue };
+        let Some(parsed) = cache.parsed(text, numbering, count, problems) else {
+            result.is_whole = false;
+            continue;
+        };
         for (id, template, span) in &parsed.templates {
             if result.take(id, &Spot::of(text, span), taken, problems) {
                 let _added = result.linked.add_template(template.clone());
@@ -159,6 +170,10 @@ impl Handwritten {
         }
         let (from, to) = (PolicyId::new(&template.name), PolicyId::new(&id.name));
         if self.linked.template(&from).is_none() {
+            if !self.is_whole {
+                // It may stand in the file that could not be read.
+                return;
+            }
             let templates: Vec<String> = self.linked.templates().map(|t| t.id().to_string()).collect();
             let help = hint(&template.name, templates.iter().map(String::as_str));
             let message = format!("no template `{}`", template.name);

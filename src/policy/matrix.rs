@@ -1,11 +1,11 @@
 //! The matrix of a set: what roles, or users, may do in every module.
 
 use super::{
-    Snapshot,
+    Role, Snapshot,
     access::{ActionAccess, ModuleAccess, Overview, Unknown},
 };
 use crate::{
-    engine::BoundUser,
+    engine::{BoundUser, Tenancy},
     model::{Assignment, AssignmentKind, Membership, Status, Timestamp, User},
 };
 use schemars::JsonSchema;
@@ -75,11 +75,24 @@ impl Matrix {
     /// # Errors
     /// Fails where the set has no modules or does not know the tenant.
     pub fn of_roles(snapshot: &Snapshot, tenant: Option<&str>, time: Timestamp) -> Result<Self, Unknown> {
+        Self::of_these_roles(snapshot, &snapshot.catalog.roles, tenant, time)
+    }
+
+    /// What some of a set's roles may do, as in [`Matrix::of_roles`].
+    ///
+    /// # Errors
+    /// Fails where the set has no modules or does not know the tenant.
+    pub fn of_these_roles<'r>(
+        snapshot: &Snapshot,
+        roles: impl IntoIterator<Item = &'r Role>,
+        tenant: Option<&str>,
+        time: Timestamp,
+    ) -> Result<Self, Unknown> {
         let overview = Overview::new(snapshot);
         let gates = snapshot.catalog.gates.iter().map(|gate| assignment(AssignmentKind::Gate, &gate.id));
         let gates: Vec<_> = gates.collect();
         let mut matrix = Self::new(snapshot, Rows::Roles, tenant)?;
-        for role in &snapshot.catalog.roles {
+        for role in roles {
             let given = gates.iter().cloned().chain([assignment(AssignmentKind::Role, &role.id)]);
             let holder = BoundUser::new(&snapshot.program, &Arc::new(holder(tenant, given.collect())));
             let cells = overview.modules_of_anybody_like(&holder, tenant, time).iter().map(MatrixCell::of).collect();
@@ -205,10 +218,13 @@ impl Snapshot {
         let crate::engine::Dialect::Declared(vocabulary) = self.program.dialect() else {
             return Err(Unknown::Modules(self.name.clone()));
         };
-        match (tenant, &vocabulary.tenants) {
-            (Some(tenant), Some(known)) if known.iter().all(|known| known != tenant) => {
-                Err(Unknown::Tenant(tenant.to_owned()))
-            }
+        let is_known = |tenant: &str| match (vocabulary.tenancy, &vocabulary.tenants) {
+            (Tenancy::None, _) => false,
+            (Tenancy::Required, Some(known)) => known.iter().any(|known| known == tenant),
+            (Tenancy::Required, None) => true,
+        };
+        match tenant {
+            Some(tenant) if !is_known(tenant) => Err(Unknown::Tenant(tenant.to_owned())),
             _ => Ok(()),
         }
     }

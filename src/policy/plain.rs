@@ -13,7 +13,7 @@ use crate::{
     document::{Diagnostic, Diagnostics, Text},
     engine::{Dialect, Source},
 };
-use cedar_policy::{Entities, Schema};
+use cedar_policy::{Entities, Schema, Validator};
 use rustc_hash::FxHashMap;
 
 /// Compiles a set without YAML. Problems are reported; with an error there is nothing.
@@ -27,14 +27,15 @@ pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache, probl
     }
     let schemas: Vec<Text> = files.of(Sort::Schema).collect();
     let schemas_json: Vec<Text> = files.of(Sort::SchemaJson).collect();
-    let schema = cedar::parse_schema(&schemas, &schemas_json, problems);
-    if let Some(schema) = &schema {
+    let validator = cedar::parse_schema(&schemas, &schemas_json, problems).map(Validator::new);
+    if let Some(validator) = &validator {
         let texts: Vec<&str> = schemas.iter().chain(&schemas_json).map(Text::content).collect();
-        by_hand.check(schema, &texts.join("\0"), cache, problems);
+        by_hand.check(validator, &texts.join("\0"), cache, problems);
     }
     // A schema that could not be read would let every entity fail.
+    let schema = validator.as_ref().map(Validator::schema);
     let readable = schema.is_some() || schemas.is_empty() && schemas_json.is_empty();
-    let entities = if readable { entities(files, schema.as_ref(), problems) } else { None };
+    let entities = if readable { entities(files, schema, problems) } else { None };
     let entities = entities.filter(|_| !problems.has_errors())?;
     let ready: Vec<_> = by_hand.ready().cloned().collect();
     is_whole(&ready, by_hand.len(), files, problems)?;
@@ -50,6 +51,7 @@ pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache, probl
             forbid_errors: options.forbid_errors,
         },
         users: Vec::new(),
+        places: super::resolve::Places::default(),
         catalog: Catalog::default(),
         schema: schemas.iter().map(Text::content).collect::<Vec<_>>().join("\n"),
         texts,

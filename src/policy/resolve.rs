@@ -27,14 +27,16 @@ use crate::{
 use std::sync::Arc;
 
 pub(super) use conditions::Applied;
-pub(super) use users::resolve as resolve_users;
+pub(super) use users::{Places, resolve as resolve_users};
 
 /// A policy set with every name looked up.
 #[derive(Debug)]
 pub(super) struct Resolved {
     pub(super) catalog: Catalog,
     pub(super) vocabulary: Vocabulary,
-    pub(super) users: Vec<User>,
+    pub(super) users: Vec<Arc<User>>,
+    /// Where each of them is declared.
+    pub(super) places: Places,
     /// What becomes policies, in their order.
     pub(super) rules: Vec<Rule>,
     /// Whether all types and attributes are sound, so that conditions can be checked against them.
@@ -73,9 +75,11 @@ pub(super) enum Effect {
     Directory(Ruling),
 }
 
-/// Looks everything up.
-pub(super) fn resolve(declared: &Declared, problems: &mut Diagnostics) -> Resolved {
+/// Looks everything up. The users are taken out of what was declared.
+pub(super) fn resolve(declared: &mut Declared, problems: &mut Diagnostics) -> Resolved {
     let before = error_count(problems);
+    let users = declared.take_users();
+    let declared = &*declared;
     let levels = levels::resolve(&declared.levels, problems);
     let (modules, mut vocabulary) = modules::resolve(declared, &levels, problems);
     let types_are_sound = error_count(problems) == before;
@@ -108,8 +112,8 @@ pub(super) fn resolve(declared: &Declared, problems: &mut Diagnostics) -> Resolv
     screens::resolve(declared, &mut catalog, problems);
     delegation::resolve(declared, &mut catalog, &mut vocabulary, &mut rules, problems);
     tenancy(declared, problems);
-    let users = users::resolve(&declared.users, declared, &catalog, &vocabulary, problems);
-    Resolved { catalog, vocabulary, users, rules, types_are_sound, idle_roles }
+    let (users, places) = users::resolve(users, declared, &catalog, &vocabulary, problems);
+    Resolved { catalog, vocabulary, users, places, rules, types_are_sound, idle_roles }
 }
 
 fn error_count(problems: &Diagnostics) -> usize {

@@ -24,6 +24,11 @@ impl Spot {
         Location { file: self.text.shared_path(), line, column }
     }
 
+    /// Whether both are one line and column of one file, whatever else has changed in it.
+    pub(super) fn is_same_place(&self, other: &Self) -> bool {
+        self.text.is_same(&other.text) && self.span.start == other.span.start || self.location() == other.location()
+    }
+
     /// An error at this place.
     pub(super) fn error(&self, code: &'static str, message: impl Into<String>) -> Diagnostic {
         Diagnostic::error(code, &self.text, self.span.clone(), message)
@@ -118,6 +123,11 @@ impl<T> Section<T> {
 
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &(Named, T)> + Clone {
         self.items.iter().map(|item| &**item)
+    }
+
+    /// All things by value, so that each can be dropped once it is of no more use.
+    pub(super) fn into_items(self) -> impl ExactSizeIterator<Item = (Named, T)> {
+        self.items.into_iter().map(|item| *item)
     }
 
     fn at(&self, name: &str) -> Option<&(Named, T)> {

@@ -34,6 +34,28 @@ pub struct Report {
     pub is_news: bool,
 }
 
+/// What the observer is told of.
+#[derive(Debug, Clone, Copy)]
+pub enum News<'n> {
+    /// A look at the files that says something new.
+    Look(&'n Report),
+    /// The copy of the last good set cannot be kept or used.
+    Copy(&'n CopyFailure),
+}
+
+/// Why the copy of the last good set is not what it should be.
+#[derive(Debug, Clone)]
+pub struct CopyFailure {
+    /// When.
+    pub at: Timestamp,
+    /// What became of it: `last_good_not_kept` or `last_good_not_used`.
+    pub outcome: &'static str,
+    /// The revision that was to be kept or used, where it is known.
+    pub revision: Option<Revision>,
+    /// What is wrong, line by line.
+    pub problems: Vec<String>,
+}
+
 /// What is live, and how the last looks went. Published as a whole.
 #[derive(Debug, Clone)]
 pub struct Status {
@@ -61,6 +83,8 @@ pub struct Status {
     pub from_last_good: bool,
     /// What was checked out when it became live, where the directory is a work tree.
     pub checkout: Option<Arc<Checkout>>,
+    /// Why the set that decides is not kept for a restart, where it should be and is not.
+    pub copy_failure: Option<Arc<CopyFailure>>,
 }
 
 impl Status {

@@ -61,7 +61,10 @@ fn run() -> Running {
     let reports: Arc<Mutex<Vec<Report>>> = Arc::default();
     let observer: Observer = {
         let reports = Arc::clone(&reports);
-        Arc::new(move |report| reports.lock().unwrap().push(report.clone()))
+        Arc::new(move |news| match news {
+            News::Look(report) => reports.lock().unwrap().push(report.clone()),
+            News::Copy(failure) => panic!("{failure:?}"),
+        })
     };
     let (reader, handle, worker) =
         start(source, Live::new(settings), Metrics::new(), Clock::system(), observer).unwrap();

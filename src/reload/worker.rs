@@ -8,7 +8,7 @@ mod keep;
 pub use begin::{StartError, start};
 
 use super::{
-    Cause, Current, Report, Source, Status,
+    Cause, Current, News, Report, Source, Status,
     cause::{Pending, Slot},
     current::Expiry,
     look::Look,
@@ -35,8 +35,8 @@ use tokio::time::{self, sleep, sleep_until};
 /// How often it is tried to free snapshots that requests may still use.
 const RELEASE_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Is told of every look that says something new. May block.
-pub type Observer = Arc<dyn Fn(&Report) + Send + Sync>;
+/// Is told of whatever says something new. May block.
+pub type Observer = Arc<dyn Fn(News<'_>) + Send + Sync>;
 
 /// The loop. It alone writes the current snapshot.
 pub struct Worker {

@@ -5,7 +5,7 @@ mod queue;
 
 use crate::support::{Certificate, MailServer, Sidecar, sidegate, wait_for};
 use office::{DEADLINE, Office};
-use queue::letter;
+use queue::{UNWRITTEN, letter};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
@@ -194,6 +194,16 @@ fn a_letter_that_was_sent_is_not_sent_again_because_that_could_not_be_kept() {
     assert_eq!(server.mails().len(), 2, "{:?}", server.mails());
     assert_eq!(office.outcomes(), [2, 0, 0]);
     assert_eq!(office.log().matches("mail_queue_failed").count(), 2);
+}
+
+#[test]
+fn a_letter_that_the_queue_does_not_give_keeps_nobody_busy() {
+    let office = Office::open(&plain(MailServer::free_port()));
+    office.queue.push(letter(UNWRITTEN));
+    office.queue.push(letter("ada"));
+    wait_for("two attempts", DEADLINE, || office.queue.told().len() >= 2);
+    let looks = office.queue.looks.load(Ordering::SeqCst);
+    assert!(looks < 20, "it was asked {looks} times");
 }
 
 #[test]

@@ -44,6 +44,8 @@ mod cli;
 mod compile;
 /// The configuration of the real binary.
 mod config;
+/// Delegated administration: random steps by random actors, and what must hold after each.
+mod delegation;
 /// Every cell of the smallest example over HTTP.
 mod demo;
 /// The directory over HTTP: users, what they were given, invitations, sessions.
@@ -80,6 +82,8 @@ mod plain_cedar;
 mod policy_tests;
 /// Access, menus, matrices, explanations.
 mod questions;
+/// Questions at their edges: single resources, pages, tenants that are none, rows that are empty.
+mod questions_edges;
 /// Files that the code writes are what it would write now.
 mod references;
 /// Changes that go live.

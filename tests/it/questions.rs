@@ -342,7 +342,7 @@ fn a_deny_is_explained_by_the_nearest_change_that_would_allow_it() {
         (
             dir("8move"),
             json!({ "user": "sue", "action": "edit", "resource": "order" }),
-            json!([{ "kind": "status", "status": "active" }]),
+            json!([{ "kind": "status", "status": "active", "source": "users.yaml:10:3" }]),
         ),
         (
             dir("8move"),

@@ -98,7 +98,48 @@ fn without_a_copy_that_can_be_trusted_broken_files_stop_the_start() {
         assert_eq!(exited.code, Some(3), "{name}: {exited:?}");
         assert!(exited.stderr.contains("set.yaml"), "{name}: {exited:?}");
         assert_eq!(exited.stderr.contains("last_good_failed"), name == "changed", "{name}: {exited:?}");
+
+        // The log of the start that failed is there for the next one.
+        policies.write("set.yaml", &generation(1));
+        let sidecar = Sidecar::builder().policies(policies.path()).data(data.path()).config(QUICK).start();
+        let told = || reasons(&sidecar).iter().any(|reason| reason == "last_good_not_used");
+        if name == "changed" {
+            wait_for("the audit log tells of the copy", SOON, told);
+        } else {
+            wait_for("the audit log tells of the start", SOON, || {
+                reasons(&sidecar).iter().any(|reason| reason == "swapped")
+            });
+            assert!(!told(), "{name}");
+        }
     }
+}
+
+/// The reasons of the records of policies.
+fn reasons(sidecar: &Sidecar) -> Vec<String> {
+    let records = sidecar.admin_get("/v1/audit?kind=policy").json();
+    let items = records["items"].as_array().expect("a list").iter();
+    items.map(|record| record["reason"].as_str().expect("a text").to_owned()).collect()
+}
+
+#[test]
+fn a_set_that_cannot_be_kept_decides_and_is_told_until_one_can() {
+    let policies = PolicyDir::with(&[("set.yaml", &generation(0))]);
+    let data = tempfile::tempdir().expect("a temporary directory");
+    // A file stands where the directory of the copy would be; that holds back root too.
+    fs::write(data.path().join("policies"), "").expect("written");
+    let sidecar = Sidecar::builder().policies(policies.path()).data(data.path()).config(QUICK).start();
+    assert!(decides(&sidecar, 0));
+    wait_for("the status tells", SOON, || !status(&sidecar)["copy_failure"].is_null());
+    let failure = status(&sidecar)["copy_failure"].clone();
+    assert_eq!(failure["outcome"], "last_good_not_kept", "{failure}");
+    assert!(failure["problems"][0].as_str().is_some_and(|text| text.contains("last-good.json")), "{failure}");
+    wait_for("the audit log tells", SOON, || reasons(&sidecar).iter().any(|reason| reason == "last_good_not_kept"));
+    assert_eq!(sidecar.events("last_good_failed").len(), 1);
+
+    fs::remove_file(data.path().join("policies")).expect("removed");
+    policies.write("set.yaml", &generation(1));
+    wait_decides(&sidecar, 1);
+    wait_for("the status is at ease", SOON, || status(&sidecar)["copy_failure"].is_null());
 }
 
 #[test]

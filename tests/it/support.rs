@@ -17,7 +17,7 @@ mod seed;
 mod sidecar;
 mod wait;
 
-pub use client::Client;
+pub use client::{Answer, Client};
 pub use generation::{decides, generation, wait_decides};
 pub use git::{AUTHOR, git, is_git_there};
 pub use grid::Grid;

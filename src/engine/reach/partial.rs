@@ -3,7 +3,7 @@
 //! Known are the user, the action, the tenant and where the resource stands; unknown are the resource's id and
 //! attributes and the rest of the context. Whatever depends on known things alone is evaluated as a decision would.
 
-use crate::engine::{Program, evaluate::Evaluator, expression::Node, question::Question};
+use crate::engine::{Program, evaluate::Evaluator, expression::Node, open, question::Question};
 use cedar_policy_core::ast::BinaryOp;
 
 /// The entity types whose members are known although the resource is not.
@@ -25,32 +25,8 @@ impl<'p> Partial<'p> {
     }
 
     /// Whether the condition holds whatever the unknown is; `None` where that depends.
-    ///
-    /// For a `forbid` an error counts as well as a yes, so what comes behind an unknown part is not taken for granted.
     pub(super) fn truth(&self, node: &'p Node, forbids: bool) -> Option<bool> {
-        match node {
-            Node::And(parts) => {
-                let [left, right] = parts.as_ref();
-                match (self.truth(left, forbids), self.truth(right, forbids)) {
-                    (Some(true), right) => right,
-                    (Some(false), _) => Some(false),
-                    (None, Some(false)) if !forbids => Some(false),
-                    (None, _) => None,
-                }
-            }
-            Node::Or(parts) => {
-                let [left, right] = parts.as_ref();
-                if self.truth(left, forbids)? { Some(true) } else { self.truth(right, forbids) }
-            }
-            Node::Not(of) => self.truth(of, forbids).map(|truth| !truth),
-            Node::If(parts) => {
-                let [test, then, otherwise] = parts.as_ref();
-                self.truth(if self.truth(test, forbids)? { then } else { otherwise }, forbids)
-            }
-            // What cannot be evaluated here is left to the decision.
-            node if self.is_known(node) => self.evaluator.holds(node).ok(),
-            _ => None,
-        }
+        open::truth(self.evaluator, node, forbids, &|node| self.is_known(node))
     }
 
     /// Whether the value of a node depends on known things alone.

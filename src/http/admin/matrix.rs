@@ -1,6 +1,6 @@
 //! `GET /v1/matrix`: what roles, or users, may do in every module.
 //!
-//! Users come in pages, in order of their ids. The work is done beside the runtime's threads.
+//! Roles come in pages in the order of the files, users in order of their ids. The work is done beside the runtime's threads.
 
 use super::{
     Services,
@@ -36,7 +36,7 @@ pub(super) const ROUTES: &[Route<(Services, Aside)>] = &[Route {
             Parameter::query("of", "who is in the rows; without it `roles`", Shape::Choice(&["roles", "users"])),
             Parameter::query("tenant", "the tenant that is asked about", Shape::Text),
             Parameter::query("format", "without it `json`", Shape::Choice(&["json", "csv", "markdown"])),
-            Parameter::query("limit", "users of one page at the most; without it 1000", Shape::Whole(1, MOST as u64)),
+            Parameter::query("limit", "rows of one page at the most; without it 1000", Shape::Whole(1, MOST as u64)),
             Parameter::query("cursor", "`next_cursor` of the page before", Shape::Text),
         ]],
         answers: &[Answer::new(
@@ -54,9 +54,9 @@ pub(super) const ROUTES: &[Route<(Services, Aside)>] = &[Route {
     serve: |verb| on(verb, matrix),
 }];
 
-/// Users of one page, where the caller does not say how many.
+/// Rows of one page, where the caller does not say how many.
 const USUAL: usize = 1_000;
-/// Users of one page at the most.
+/// Rows of one page at the most.
 const MOST: usize = 10_000;
 
 /// What is asked for.
@@ -127,23 +127,31 @@ impl Asked {
 
     fn answer(&self, current: &Current, time: Timestamp) -> Result<String, ApiError> {
         let (snapshot, tenant) = (&current.snapshot, self.tenant.as_deref());
-        let matrix = if self.users {
-            let users: Vec<_> = current.subjects.after(self.cursor.as_deref()).take(self.limit + 1).collect();
-            let page = users.iter().copied().take(self.limit);
-            let mut matrix = Matrix::of_users(snapshot, page, tenant, time)?;
-            if users.len() > self.limit {
-                matrix.next_cursor = matrix.rows.last().map(|row| row.id.clone());
+        let cursor = self.cursor.as_deref();
+        let unknown = || ApiError::malformed("`cursor` is none of this matrix: begin anew without it");
+        let mut matrix = if self.users {
+            if cursor.is_some_and(|cursor| current.subjects.find(cursor).is_none()) {
+                return Err(unknown());
             }
-            matrix
+            Matrix::of_users(snapshot, current.subjects.after(cursor).take(self.limit + 1), tenant, time)?
         } else {
-            Matrix::of_roles(snapshot, tenant, time)?
+            let roles = &snapshot.catalog.roles;
+            let start = match cursor {
+                Some(cursor) => roles.iter().position(|role| role.id == cursor).ok_or_else(unknown)? + 1,
+                None => 0,
+            };
+            Matrix::of_these_roles(snapshot, roles.iter().skip(start).take(self.limit + 1), tenant, time)?
         };
+        if matrix.rows.len() > self.limit {
+            matrix.rows.truncate(self.limit);
+            matrix.next_cursor = matrix.rows.last().map(|row| row.id.clone());
+        }
         match self.format {
             Format::Json => questions::to_json(&matrix),
             // A part would pass for the whole.
             _ if matrix.next_cursor.is_some() && self.cursor.is_none() => Err(ApiError::new(
                 ErrorCode::MalformedRequest,
-                format!("there are more than {} users: raise `limit`, or page through them as `json`", self.limit),
+                format!("there are more than {} rows: raise `limit`, or page through them as `json`", self.limit),
             )),
             Format::Csv => Ok(matrix.csv()),
             Format::Markdown => Ok(matrix.markdown()),

@@ -154,10 +154,7 @@ fn every_slip_is_told_with_its_file_and_line() {
         for (name, content) in *files {
             fs::write(folder.path().join(name), content).unwrap();
         }
-        let problems = match Templates::load(Some(folder.path()), "en") {
-            Ok(_) => panic!("{files:?} passed"),
-            Err(problems) => problems,
-        };
+        let Err(problems) = Templates::load(Some(folder.path()), "en") else { panic!("{files:?} passed") };
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert!(told.iter().any(|line| line.contains(wanted)), "no `{wanted}` in {told:#?}");
     }

@@ -17,12 +17,11 @@ pub(super) fn all(templates: &Templates, files: &BTreeMap<String, Text>, problem
     for (&kind, languages) in &templates.languages {
         for (language, parts) in languages {
             for (&part, file) in parts {
-                let found = names(templates, &template_name(kind, language, part), file);
-                let none_found = found.is_empty();
-                found.into_iter().for_each(|problem| problems.push(problem));
-                if none_found && let Some(problem) = samples(templates, files, kind, language, part, file) {
-                    problems.push(problem);
+                let mut found = names(templates, &template_name(kind, language, part), file);
+                if found.is_empty() {
+                    found.extend(samples(templates, files, kind, language, part, file));
                 }
+                problems.append(found.into_iter().collect());
             }
         }
     }

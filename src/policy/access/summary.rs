@@ -26,9 +26,7 @@ fn group<'a, 's>(actions: &'a [ActionAccess<'s>]) -> Vec<Group<'a, 's>> {
     let mut add = |limits: Option<&'a Way<'s>>, action: &'s str| {
         let same = |group: &&mut Group<'_, '_>| match (group.limits, limits) {
             (None, None) => true,
-            (Some(one), Some(other)) => {
-                (&one.areas, &one.types, &one.conditions) == (&other.areas, &other.types, &other.conditions)
-            }
+            (Some(one), Some(other)) => one.has_limits_of(other),
             _ => false,
         };
         match groups.iter_mut().find(same) {
@@ -51,6 +49,10 @@ impl Group<'_, '_> {
     fn words(&self, module: &Module, levels: &[Level]) -> String {
         let mut words = named(&self.actions, module, levels);
         if let Some(limits) = self.limits {
+            if !limits.resources.is_empty() {
+                words.push_str(" on ");
+                words.push_str(&some(&limits.resources));
+            }
             for (before, names, between) in
                 [(" on ", &limits.types, ", "), (" in ", &limits.areas, ", "), (" when ", &limits.conditions, " and ")]
             {
@@ -61,6 +63,17 @@ impl Group<'_, '_> {
             }
         }
         words
+    }
+}
+
+/// The first of many names.
+fn some(names: &[String]) -> String {
+    /// Names that fit.
+    const MOST: usize = 3;
+    let shown = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

@@ -14,13 +14,13 @@ use crate::{
         declared::{self, Declared},
         decode,
         files::{Files, Sort},
-        resolve::resolve_users,
+        resolve::{Places, resolve_users},
         section::{Named, Section, Spot},
         tables,
     },
 };
 use names::Known;
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 /// What the tests of a set stand on.
 pub(in crate::policy) enum Ground<'k> {
@@ -29,14 +29,20 @@ pub(in crate::policy) enum Ground<'k> {
     /// A set of plain Cedar, which declares no names.
     Plain,
     /// A set with modules and users.
-    Declared { declared: &'k Declared, users: &'k [User], catalog: &'k Catalog, vocabulary: &'k Vocabulary },
+    Declared {
+        declared: &'k Declared,
+        users: &'k [Arc<User>],
+        places: &'k Places,
+        catalog: &'k Catalog,
+        vocabulary: &'k Vocabulary,
+    },
 }
 
 /// The tests of a set, and the users that there are for the tests alone.
 #[derive(Debug, Default)]
 pub(in crate::policy) struct Tests {
     pub(in crate::policy) list: Vec<PolicyTest>,
-    pub(in crate::policy) users: Vec<User>,
+    pub(in crate::policy) users: Vec<Arc<User>>,
 }
 
 /// All tests of a set.
@@ -55,10 +61,10 @@ pub(in crate::policy) fn read(files: &Files, ground: &Ground<'_>, problems: &mut
         decode::users(&text, &root, &mut section, problems);
         roots.push((text, root));
     }
-    let mut tests = Tests { list: Vec::new(), users: users(&section, ground, problems) };
+    let mut tests = Tests { list: Vec::new(), users: users(section, ground, problems) };
     let known = match ground {
         Ground::Declared { users, catalog, vocabulary, .. } => {
-            Some(Known::new(users.iter().chain(&tests.users), catalog, vocabulary))
+            Some(Known::new(users.iter().chain(&tests.users).map(AsRef::as_ref), catalog, vocabulary))
         }
         Ground::Plain | Ground::Unsound => None,
     };
@@ -78,15 +84,15 @@ pub(in crate::policy) fn read(files: &Files, ground: &Ground<'_>, problems: &mut
 }
 
 /// The users that there are for the tests alone. None may be called like a declared one.
-fn users(section: &Section<declared::User>, ground: &Ground<'_>, problems: &mut Diagnostics) -> Vec<User> {
-    let Ground::Declared { declared, catalog, vocabulary, .. } = ground else { return Vec::new() };
+fn users(section: Section<declared::User>, ground: &Ground<'_>, problems: &mut Diagnostics) -> Vec<Arc<User>> {
+    let Ground::Declared { declared, places, catalog, vocabulary, .. } = ground else { return Vec::new() };
     for (id, _) in section.iter() {
-        if let Some(first) = declared.users.declared(&id.name) {
+        if let Some(first) = places.get(&id.name) {
             let problem = id.at.error("duplicate-name", format!("the user `{}` is defined twice", id.name));
             problems.push(problem.with_related("first defined", &first.text, first.span.clone()));
         }
     }
-    resolve_users(section, declared, catalog, vocabulary, problems)
+    resolve_users(section, declared, catalog, vocabulary, problems).0
 }
 
 fn refuse_what_needs_modules(text: &Text, root: &Node, problems: &mut Diagnostics) {
@@ -114,6 +120,7 @@ struct Frame {
     rules: Vec<String>,
     tenant: Option<Named>,
     at: Timestamp,
+    logged_in: bool,
 }
 
 impl File<'_> {
@@ -123,6 +130,7 @@ impl File<'_> {
             rules: self.texts(node, "rule"),
             tenant: node.get("tenant").and_then(|node| Named::value(self.text, node)),
             at: time(node.get("at")).unwrap_or(self.at),
+            logged_in: node.get("session").and_then(Node::as_text) != Some("none"),
         }
     }
 

@@ -10,6 +10,7 @@ use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
     fmt,
+    sync::Arc,
 };
 
 /// The outcome of a set's tests, in their order.
@@ -95,9 +96,14 @@ impl Runner<'_> {
 
     fn decision(&mut self, test: &PolicyTest, question: &DecisionTest) -> Verdict {
         let program = &self.snapshot.program;
+        let logged_out;
         let subject = match (program.dialect(), self.users.get(test.user.as_str())) {
             (Dialect::PlainCedar { principal_type }, _) => Subject::Entity { ty: principal_type, id: &test.user },
-            (Dialect::Declared(_), Some(user)) => Subject::User(user),
+            (Dialect::Declared(_), Some(user)) => {
+                logged_out = (!test.logged_in)
+                    .then(|| BoundUser::new(program, &Arc::new(user.user().clone())).with_session(None));
+                Subject::User(logged_out.as_ref().unwrap_or(user))
+            }
             (Dialect::Declared(_), None) => Subject::Unknown { id: &test.user },
         };
         let (attributes, context) = (borrowed(&question.attributes), borrowed(&question.context));

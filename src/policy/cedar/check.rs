@@ -10,10 +10,10 @@ use crate::{
     engine::Vocabulary,
     policy::{
         cache::Cache,
-        catalog::Catalog,
+        catalog::{Catalog, Module},
         resolve::{Applied, Effect, Rule},
         section::Spot,
-        types,
+        types::entities,
     },
 };
 use cedar_policy::{PolicyId, PolicySet, Schema, ValidationError, ValidationMode, ValidationWarning, Validator};
@@ -38,15 +38,19 @@ pub(in crate::policy) fn check(compiled: Compiled<'_>, cache: &mut Cache, proble
     for (at, rule) in compiled.rules.iter().enumerate() {
         by_module.get_mut(rule.module).into_iter().for_each(|list| list.push(at));
     }
+    let types = compiled.vocabulary.resource_types.iter().enumerate().map(|(at, ty)| (ty.name.as_str(), at)).collect();
     let mut told = FxHashSet::default();
     for (module, rules) in by_module.iter().enumerate() {
-        check_module(compiled, module, rules, &mut told, cache, problems);
+        check_module((compiled, &types), module, rules, &mut told, cache, problems);
     }
 }
 
+/// The places of all resource types, by name.
+type Types<'t> = FxHashMap<&'t str, usize>;
+
 /// Checks the rules of one module.
 fn check_module(
-    compiled: Compiled<'_>,
+    (compiled, types): (Compiled<'_>, &Types<'_>),
     module: usize,
     rules: &[usize],
     told: &mut FxHashSet<(String, usize)>,
@@ -54,14 +58,30 @@ fn check_module(
     problems: &mut Diagnostics,
 ) {
     let Some(declared) = compiled.drafts.catalog.modules.get(module) else { return };
-    let variants = variants(compiled, module, rules);
-    let schema = module_schema(compiled, module, rules);
-    let looked_at = looked_at(compiled, &schema, &variants);
-    if cache.is_sound_module(&declared.id, &looked_at) {
-        return;
+    let cells = cells(compiled, module, rules);
+    let checked = cache.module(&declared.id, module_schema((compiled, types), declared, &cells));
+    let mut sound: FxHashSet<usize> =
+        cells.iter().filter(|cell| checked.is_sound(&cell.looked_at)).map(|cell| cell.rule).collect();
+    if sound.len() < cells.len() {
+        let make = |text: &str| parse_schema(text, compiled, rules, problems);
+        let Some(validator) = checked.validator(make) else { return };
+        let open = cells.iter().filter(|cell| !sound.contains(&cell.rule));
+        let open: Vec<usize> = open.map(|cell| cell.rule).collect();
+        let variants = variants(compiled, declared, &open);
+        let found = check_variants(compiled, &validator, &variants, told, problems);
+        sound.extend(open.into_iter().filter(|rule| !found.contains(rule)));
     }
-    let before = problems.len();
-    let Some(schema) = parse_schema(&schema, compiled, rules, problems) else { return };
+    checked.are_sound(cells.into_iter().filter(|cell| sound.contains(&cell.rule)).map(|cell| cell.looked_at));
+}
+
+/// Checks rules for types of resources. The rules in which something was found.
+fn check_variants(
+    compiled: Compiled<'_>,
+    validator: &Validator,
+    variants: &[Variant],
+    told: &mut FxHashSet<(String, usize)>,
+    problems: &mut Diagnostics,
+) -> FxHashSet<usize> {
     let mut policies = PolicySet::new();
     for (index, variant) in variants.iter().enumerate() {
         let draft = compiled.rules.get(variant.rule).and_then(|rule| compiled.drafts.draft(rule));
@@ -70,49 +90,69 @@ fn check_module(
             let _added = policies.add(policy);
         }
     }
-    let result = Validator::new(schema).validate(&policies, ValidationMode::Strict);
-    let reporter = Reporter { compiled, variants: &variants };
+    let result = validator.validate(&policies, ValidationMode::Strict);
+    let reporter = Reporter { compiled, variants };
     let mut errors: Vec<_> = result
         .validation_errors()
         .filter_map(|error| reporter.variant(error.policy_id()).map(|variant| (variant, error)))
         .collect();
     // What is wrong for the module as a whole is told only where nothing is for its resources.
     errors.sort_by_key(|(variant, _)| (variant.is_whole, variant.rule));
-    let failed: FxHashSet<usize> = errors.iter().map(|(variant, _)| variant.rule).collect();
+    let mut found: FxHashSet<usize> = errors.iter().map(|(variant, _)| variant.rule).collect();
     for (variant, error) in errors {
         reporter.error(variant, error, told, problems);
     }
     let impossible =
         result.validation_warnings().filter(|warning| matches!(warning, ValidationWarning::ImpossiblePolicy(_)));
     let impossible = count(impossible.filter_map(|warning| reporter.variant(warning.policy_id())));
-    let all = count(&variants);
-    for &at in rules {
-        let never = impossible.get(&at).is_some_and(|count| all.get(&at) == Some(count));
-        if let (true, Some(rule)) = (never && !failed.contains(&at), compiled.rules.get(at)) {
+    let all = count(variants);
+    let mut never: Vec<usize> =
+        all.iter().filter(|(at, count)| impossible.get(at) == Some(*count)).map(|(at, _)| *at).collect();
+    never.sort_unstable();
+    for at in never {
+        if let (true, Some(rule)) = (found.insert(at), compiled.rules.get(at)) {
             reporter.never(rule, problems);
         }
     }
-    if problems.len() == before {
-        cache.module_is_sound(&declared.id, looked_at);
-    }
+    found
 }
 
-/// All that the check of a module looks at, as a text.
-fn looked_at(compiled: Compiled<'_>, schema: &str, variants: &[Variant]) -> String {
-    let mut text = schema.to_owned();
-    for variant in variants {
-        let Some(Rule { effect: Effect::Permit { actions, areas, when, named, .. }, .. }) =
-            compiled.rules.get(variant.rule)
-        else {
+/// What is checked of a module: one rule of those that differ in their role alone.
+struct CheckedCell {
+    rule: usize,
+    /// All that the check looks at beside the schema.
+    looked_at: String,
+}
+
+/// What makes the check of two rules of a module the same: actions, areas, conditions.
+type Likeness<'r> = (&'r [String], &'r [String], Vec<&'r str>);
+
+fn cells(compiled: Compiled<'_>, module: usize, rules: &[usize]) -> Vec<CheckedCell> {
+    let Some(module) = compiled.drafts.catalog.modules.get(module) else { return Vec::new() };
+    // Names are quoted, so that no two lists of them look alike.
+    let types = format!("{:?} {}", module.resource_types, module.areas.is_empty());
+    let mut seen: FxHashSet<Likeness<'_>> = FxHashSet::default();
+    let mut cells = Vec::new();
+    for &at in rules {
+        let effect = compiled.rules.get(at).map(|rule| &rule.effect);
+        let Some(Effect::Permit { actions, areas, when, named, .. }) = effect else { continue };
+        if !seen.insert((actions, areas, when.iter().map(|applied| applied.key.as_str()).collect())) {
             continue;
-        };
-        // Names are quoted, so that no two lists of them look alike. Writing to a string cannot fail.
-        let _written = write!(text, "\n{} {named} {actions:?} {areas:?}", variant.ty);
-        for condition in when.iter().filter_map(|applied| compiled.drafts.conditions.get(&applied.key)) {
-            let _written = write!(text, " {:?}", condition.source());
+        }
+        let mut looked_at = format!("{types} {named} {actions:?} {areas:?}");
+        let mut is_sound = true;
+        for applied in when {
+            let condition = compiled.drafts.conditions.get(&applied.key);
+            is_sound &= condition.is_some();
+            // Writing to a string cannot fail.
+            let _written = write!(looked_at, " {:?}", condition.map(Condition::source));
+        }
+        // A condition that could not be parsed has been reported.
+        if is_sound {
+            cells.push(CheckedCell { rule: at, looked_at });
         }
     }
-    text
+    cells
 }
 
 /// One rule for one type of resource.
@@ -132,54 +172,35 @@ fn count<'v>(variants: impl IntoIterator<Item = &'v Variant>) -> FxHashMap<usize
     counts
 }
 
-/// What makes the check of two rules of a module the same: actions, areas, conditions.
-type Likeness<'r> = (&'r [String], &'r [String], Vec<&'r str>);
-
-fn variants(compiled: Compiled<'_>, module: usize, rules: &[usize]) -> Vec<Variant> {
-    let Some(module) = compiled.drafts.catalog.modules.get(module) else { return Vec::new() };
+/// Each of these rules for each type of resource that the module has.
+fn variants(compiled: Compiled<'_>, module: &Module, rules: &[usize]) -> Vec<Variant> {
     let own = module.resource_types.iter().map(|ty| (ty.as_str(), false));
     let types = own.chain([("Module", true)]).chain((!module.areas.is_empty()).then_some(("Area", true)));
     let types: Vec<(EntityType, bool)> =
         types.filter_map(|(ty, is_whole)| Some((ty.parse().ok()?, is_whole))).collect();
-    let mut seen: FxHashSet<Likeness<'_>> = FxHashSet::default();
-    let mut variants = Vec::new();
-    for &at in rules {
-        let effect = compiled.rules.get(at).map(|rule| &rule.effect);
-        let Some(Effect::Permit { actions, areas, when, .. }) = effect else { continue };
-        if !when.iter().all(|applied| compiled.drafts.conditions.contains_key(&applied.key)) {
-            continue;
-        }
-        if seen.insert((actions, areas, when.iter().map(|applied| applied.key.as_str()).collect())) {
-            variants.extend(types.iter().map(|(ty, is_whole)| Variant {
-                rule: at,
-                ty: ty.clone(),
-                is_whole: *is_whole,
-            }));
-        }
-    }
-    variants
+    let rules = rules.iter().filter(|&&at| compiled.rules.get(at).is_some());
+    let of_rule = |&rule| types.iter().map(move |(ty, is_whole)| Variant { rule, ty: ty.clone(), is_whole: *is_whole });
+    rules.flat_map(of_rule).collect()
 }
 
 /// The part of the set's schema that concerns one module: its own types, and whatever they and its conditions refer to.
-fn module_schema(compiled: Compiled<'_>, module: usize, rules: &[usize]) -> String {
+fn module_schema((compiled, types): (Compiled<'_>, &Types<'_>), module: &Module, cells: &[CheckedCell]) -> String {
     let whole = compiled.vocabulary;
-    let modules = compiled.drafts.catalog.modules.get(module).cloned().into_iter().collect();
-    let catalog = Catalog { modules, values: compiled.drafts.catalog.values.clone(), ..Catalog::default() };
-    let mut wanted: Vec<String> = catalog.modules.iter().flat_map(|module| module.resource_types.clone()).collect();
+    let catalog =
+        Catalog { modules: vec![module.clone()], values: compiled.drafts.catalog.values.clone(), ..Catalog::default() };
+    let mut wanted: Vec<String> = module.resource_types.clone();
     for (_, ty) in whole.user_attributes.iter().chain(&whole.context) {
-        types::entities(ty, &mut wanted);
+        entities(ty, &mut wanted);
     }
-    let rules = rules.iter().filter_map(|&at| compiled.rules.get(at));
-    for condition in rules.clone().flat_map(|rule| compiled.conditions_of(rule)) {
+    let used = cells.iter().filter_map(|cell| compiled.rules.get(cell.rule));
+    for condition in used.flat_map(|rule| compiled.conditions_of(rule)) {
         mentioned(condition, &mut wanted);
     }
-    let index: FxHashMap<&str, usize> =
-        whole.resource_types.iter().enumerate().map(|(at, ty)| (ty.name.as_str(), at)).collect();
     let mut included = std::collections::BTreeSet::new();
     while let Some(name) = wanted.pop() {
-        let Some(&at) = index.get(name.as_str()) else { continue };
+        let Some(&at) = types.get(name.as_str()) else { continue };
         if let (true, Some(ty)) = (included.insert(at), whole.resource_types.get(at)) {
-            ty.attributes.iter().for_each(|(_, ty)| types::entities(ty, &mut wanted));
+            ty.attributes.iter().for_each(|(_, ty)| entities(ty, &mut wanted));
         }
     }
     let vocabulary = Vocabulary {

@@ -15,12 +15,22 @@ impl Decoder<'_> {
         let grants = node.get("grants").and_then(Node::as_map).into_iter().flatten();
         Role {
             label: super::label(node),
-            rank: node.get("rank").and_then(Node::as_int),
+            rank: node.get("rank").and_then(|rank| self.rank(rank)),
             family: node.get("family").and_then(|family| Named::value(self.text, family)),
             includes: Named::list(self.text, node.get("includes")),
             grants: grants.map(|entry| (Named::key(self.text, entry), self.cells(&entry.node))).collect(),
             rights: node.get("rights").map(|rights| self.rights(rights)),
         }
+    }
+
+    /// Ranks are counted from the highest.
+    fn rank(&mut self, node: &Node) -> Option<i64> {
+        let rank = node.as_int()?;
+        if rank < 0 {
+            let problem = Spot::of(self.text, &node.span).error("bad-rank", "a rank cannot be negative");
+            self.problems.push(problem.with_help("the highest is 0".to_owned()));
+        }
+        Some(rank)
     }
 
     /// `all`, `{ all_but: [...] }`, or a list.

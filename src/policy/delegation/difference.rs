@@ -65,7 +65,7 @@ pub(super) fn is_later(end: Option<Timestamp>, other: Option<Timestamp>) -> bool
 pub(super) fn steps<'d>(deed: &Deed<'d>, home: Option<&'d str>) -> Vec<Step<'d>> {
     let mut steps = Vec::new();
     let ask = deed.operation.ask();
-    if ask.looks() {
+    if ask.looks() && deed.after.is_none() {
         return vec![Step::Account(ask)];
     }
     match (deed.before, deed.after) {
@@ -116,8 +116,13 @@ fn person(before: Option<&User>, after: &User, steps: &mut Vec<Step<'_>>) {
     steps.extend(status.into_iter().map(|opens| Step::Person(if opens { Ask::Reactivate } else { Ask::Suspend })));
 }
 
-/// The user's own attributes.
-fn values<'d>(before: Option<&'d User>, after: &'d User, tenant: Option<&'d str>, steps: &mut Vec<Step<'d>>) {
+/// The user's own attributes. They count in every tenant, so they are given and taken in each.
+fn values<'d>(before: Option<&'d User>, after: &'d User, home: Option<&'d str>, steps: &mut Vec<Step<'d>>) {
+    let memberships = before.into_iter().chain([after]).flat_map(|user| &user.memberships);
+    let mut tenants: BTreeSet<Option<&'d str>> = memberships.map(|one| one.tenant.as_deref()).collect();
+    if tenants.is_empty() {
+        tenants.insert(home);
+    }
     let attributes = |user: Option<&'d User>| user.map_or(&[][..], |user| user.attributes.as_slice());
     let (before, after) = (attributes(before), attributes(Some(after)));
     let of = |name: &str, all: &'d [(String, Value<'static>)]| {
@@ -130,8 +135,12 @@ fn values<'d>(before: Option<&'d User>, after: &'d User, tenant: Option<&'d str>
             all.iter().copied().filter(|value| !from.contains(value)).collect()
         };
         let attribute = names_of(name, before, after);
-        steps.extend(missing(&was, &is).into_iter().map(|value| Step::Give(Thing::Value(attribute, value), tenant)));
-        steps.extend(missing(&is, &was).into_iter().map(|value| Step::Take(Thing::Value(attribute, value), tenant)));
+        for tenant in &tenants {
+            let given = missing(&was, &is).into_iter().map(|value| Step::Give(Thing::Value(attribute, value), *tenant));
+            steps.extend(given);
+            let taken = missing(&is, &was).into_iter().map(|value| Step::Take(Thing::Value(attribute, value), *tenant));
+            steps.extend(taken);
+        }
     }
 }
 

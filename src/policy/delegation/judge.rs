@@ -1,15 +1,9 @@
-//! Judges deeds: every step is a question of the set, and one of the directory's own module.
+//! The judge: all steps of a deed must be allowed.
 
-use super::{
-    Ask, Deed, Delegation, Questions, Rule, Target, Verdict,
-    difference::{Step, Thing, invites, is_later, steps},
-    facts::{self, Facts},
-    held::{Place, Scales},
-    rules::{ASSIGNMENT, GIVE, TAKE, USER},
-};
+use super::{Deed, Verdict, case::Case, difference::steps, held::Scales};
 use crate::{
-    engine::{BoundUser, Dialect, Outcome, Subject, Tenancy, decide},
-    model::{Decision, ReasonCode, Request, Resource, Status, Timestamp, User},
+    engine::{BoundUser, Dialect, Tenancy},
+    model::ReasonCode,
     policy::Snapshot,
 };
 use std::cell::OnceCell;
@@ -20,8 +14,8 @@ pub(super) type Others<'o> = dyn Fn(Option<&str>) -> usize + 'o;
 /// Judges deeds under one snapshot. To be made once for many.
 #[derive(Debug)]
 pub struct Judge<'s> {
-    snapshot: &'s Snapshot,
-    has_tenants: bool,
+    pub(super) snapshot: &'s Snapshot,
+    pub(super) has_tenants: bool,
     scales: OnceCell<Scales<'s>>,
 }
 
@@ -29,56 +23,6 @@ pub struct Judge<'s> {
 #[must_use]
 pub fn judge(snapshot: &Snapshot, actor: &BoundUser, deed: &Deed<'_>, others: &Others<'_>) -> Verdict {
     Judge::new(snapshot).judge(actor, deed, others)
-}
-
-/// Whether a user is an active administrator of a tenant at a time: one of those of whom the last one stays.
-#[must_use]
-pub fn is_administrator(snapshot: &Snapshot, user: &User, tenant: Option<&str>, time: Timestamp) -> bool {
-    let delegation = snapshot.catalog.delegation.as_ref();
-    delegation.is_some_and(|delegation| is_active(administers(delegation, user, tenant), time))
-}
-
-/// The refusal of a deed that would leave a tenant without an administrator. It holds for operators too, who are bound by nothing else.
-#[must_use]
-pub fn last_administrator(snapshot: &Snapshot, deed: &Deed<'_>, others: &Others<'_>) -> Option<Verdict> {
-    let delegation = snapshot.catalog.delegation.as_ref().filter(|known| known.has(Rule::LastAdministrator))?;
-    let before = deed.before?;
-    let mut tenants = before.memberships.iter().map(|one| one.tenant.as_deref());
-    let tenant = tenants.find(|tenant| is_last(delegation, deed, *tenant, others))?;
-    let rule = Rule::LastAdministrator;
-    Some(Verdict::refused(rule.code(), last_words(&before.id, tenant), vec![rule.policy().to_owned()]))
-}
-
-/// Until when a user is an administrator of a tenant, were it active; `None` for one who is not.
-fn administers(delegation: &Delegation, user: &User, tenant: Option<&str>) -> Option<Option<Timestamp>> {
-    if user.status != Status::Active {
-        return None;
-    }
-    let memberships = user.memberships.iter().filter(|one| one.tenant.as_deref() == tenant);
-    let making = memberships.flat_map(|one| &one.assignments).filter(|given| delegation.makes_administrator(given));
-    let end = making.map(|given| given.until).reduce(|one, other| if is_later(other, one) { other } else { one })?;
-    Some(if is_later(end, user.until) { user.until } else { end })
-}
-
-fn is_active(administers: Option<Option<Timestamp>>, time: Timestamp) -> bool {
-    administers.is_some_and(|end| end.is_none_or(|end| time < end))
-}
-
-/// Whether a deed would take an administrator from a tenant that has no other, at once or sooner than without it.
-fn is_last(delegation: &Delegation, deed: &Deed<'_>, tenant: Option<&str>, others: &Others<'_>) -> bool {
-    let was = deed.before.and_then(|before| administers(delegation, before, tenant));
-    let is = deed.after.and_then(|after| administers(delegation, after, tenant));
-    let sooner = match (was, is) {
-        (Some(was), Some(is)) => is_later(was, is),
-        (Some(_), None) => true,
-        (None, _) => false,
-    };
-    is_active(was, deed.time) && sooner && others(tenant) == 0
-}
-
-fn last_words(user: &str, tenant: Option<&str>) -> String {
-    let of = tenant.map_or_else(String::new, |tenant| format!(" of `{tenant}`"));
-    format!("`{user}` is the last administrator{of}")
 }
 
 impl<'s> Judge<'s> {
@@ -119,13 +63,14 @@ impl<'s> Judge<'s> {
         case.growth().unwrap_or_else(|| Verdict::allowed(policies))
     }
 
-    fn scales(&self) -> &Scales<'s> {
+    /// What compares what users have.
+    pub(super) fn scales(&self) -> &Scales<'s> {
         self.scales.get_or_init(|| Scales::new(self.snapshot))
     }
 }
 
 /// The code where a set delegates an operation to nobody.
-const NOT_DELEGATED: &str = "not_delegated";
+pub(super) const NOT_DELEGATED: &str = "not_delegated";
 
 impl Verdict {
     pub(super) fn allowed(policies: Vec<String>) -> Self {
@@ -135,341 +80,5 @@ impl Verdict {
 
     pub(super) fn refused(code: &'static str, message: String, policies: Vec<String>) -> Self {
         Self { allowed: false, code, message, policies, what: None }
-    }
-}
-
-/// One deed while it is judged.
-struct Case<'s, 'c> {
-    judge: &'c Judge<'s>,
-    delegation: &'c Delegation,
-    actor: &'c BoundUser,
-    deed: &'c Deed<'c>,
-    home: Option<&'c str>,
-    others: &'c Others<'c>,
-}
-
-/// One question: what is asked for, where, and about what.
-#[derive(Clone, Copy)]
-struct Inquiry<'i> {
-    ask: Ask,
-    /// The action of the directory's own module.
-    action: &'static str,
-    tenant: Option<&'i str>,
-    thing: Option<Thing<'i>>,
-    /// Whether it is about a user of a tenant in which the actor may not do it.
-    elsewhere: bool,
-    /// Whether several things together go beyond what the actor has.
-    grows: bool,
-}
-
-/// What the set's own question came to.
-enum Base {
-    Granted(Vec<String>),
-    Refused {
-        verdict: Verdict,
-        /// A condition does not hold; a rule may say more about it.
-        conditional: bool,
-    },
-}
-
-impl Case<'_, '_> {
-    fn step(&self, step: &Step<'_>) -> Verdict {
-        let inquiry =
-            |ask: Ask, action, tenant| Inquiry { ask, action, tenant, thing: None, elsewhere: false, grows: false };
-        match *step {
-            Step::Account(Ask::Assign) => self.inquire(inquiry(Ask::Assign, GIVE, self.home)),
-            Step::Account(ask) => self.inquire(inquiry(ask, ask.key(), self.home)),
-            Step::Person(ask) => self.person(inquiry(ask, ask.key(), self.home)),
-            Step::Give(thing, tenant) => {
-                self.inquire(Inquiry { thing: Some(thing), ..inquiry(Ask::Assign, GIVE, tenant) })
-            }
-            Step::Take(thing, tenant) => {
-                self.inquire(Inquiry { thing: Some(thing), ..inquiry(Ask::Assign, TAKE, tenant) })
-            }
-        }
-    }
-
-    /// What concerns the person is asked in every tenant that the user belongs to.
-    fn person(&self, inquiry: Inquiry<'_>) -> Verdict {
-        let first = self.inquire(inquiry);
-        let memberships = self.deed.before.map_or(&[][..], |before| before.memberships.as_slice());
-        let others = memberships.iter().map(|one| one.tenant.as_deref()).filter(|tenant| *tenant != self.home);
-        others.fold(first, |verdict, tenant| {
-            if !verdict.allowed {
-                return verdict;
-            }
-            let there = Inquiry { tenant, ..inquiry };
-            match self.base(&there) {
-                Base::Refused { conditional: false, .. } => self.inquire(Inquiry { elsewhere: true, ..inquiry }),
-                _ => self.inquire(there),
-            }
-        })
-    }
-
-    /// Whether the changes together open what none of them does alone.
-    fn growth(&self) -> Option<Verdict> {
-        let after = self.deed.after.filter(|_| self.delegation.has(Rule::OnlyHeld))?;
-        if self.deed.operation.ask().looks() {
-            return None;
-        }
-        let before = self.deed.before;
-        let refused = after.memberships.iter().find_map(|membership| {
-            let tenant = membership.tenant.as_deref();
-            let was = before.and_then(|before| before.memberships.iter().find(|one| one.tenant.as_deref() == tenant));
-            if was == Some(membership) && before.is_some_and(|before| before.attributes == after.attributes) {
-                return None;
-            }
-            let place = Place { tenant, time: self.deed.time };
-            if self.judge.scales().has_growth(self.actor, before, after, place) {
-                return None;
-            }
-            let inquiry =
-                Inquiry { ask: Ask::Assign, action: GIVE, tenant, thing: None, elsewhere: false, grows: true };
-            Some(self.inquire(inquiry))
-        });
-        refused.filter(|verdict| !verdict.allowed)
-    }
-
-    /// Asks the set's own question, then the directory's rules.
-    fn inquire(&self, inquiry: Inquiry<'_>) -> Verdict {
-        let base = self.base(&inquiry);
-        let (granted, policies) = match &base {
-            Base::Granted(policies) => (true, policies.clone()),
-            Base::Refused { verdict, conditional: false } => return self.about(&inquiry, verdict.clone()),
-            Base::Refused { conditional: true, .. } => (false, Vec::new()),
-        };
-        let facts = self.facts_for_rules(&inquiry, granted);
-        let attributes = facts.all();
-        let id = match inquiry.thing {
-            Some(thing) => {
-                let concern = thing.concern(None);
-                format!("{}/{}", concern.kind, concern.name)
-            }
-            None => facts.user.unwrap_or_default().to_owned(),
-        };
-        let is_assignment = inquiry.ask == Ask::Assign;
-        let resource = Resource { ty: if is_assignment { ASSIGNMENT } else { USER }, id: &id, attributes: &attributes };
-        let asked = self.decide(inquiry.action, resource, inquiry.tenant, |outcome| {
-            let determining = self.ids(outcome);
-            match outcome.decision {
-                Decision::Allow => Ok(determining),
-                Decision::Deny => Err((outcome.code, outcome.message(self.program()).to_string(), determining)),
-            }
-        });
-        let verdict = match (asked, base) {
-            (Ok(determining), Base::Granted(_)) => {
-                return Verdict::allowed(policies.into_iter().chain(determining).collect());
-            }
-            (Err((ReasonCode::Forbidden, message, determining)), _) => {
-                let rule = Rule::ALL.into_iter().find(|rule| determining.iter().any(|id| id == rule.policy()));
-                match rule.filter(|rule| determining.first().is_some_and(|id| id == rule.policy())) {
-                    Some(rule) => Verdict::refused(rule.code(), self.words(rule, &inquiry), determining),
-                    None => Verdict::refused(ReasonCode::Forbidden.as_str(), message, determining),
-                }
-            }
-            (_, Base::Refused { verdict, .. }) => verdict,
-            (Err((code, message, determining)), Base::Granted(_)) => {
-                Verdict::refused(code.as_str(), message, determining)
-            }
-        };
-        self.about(&inquiry, verdict)
-    }
-
-    /// A refusal with the thing that it is about.
-    fn about(&self, inquiry: &Inquiry<'_>, verdict: Verdict) -> Verdict {
-        Verdict { what: inquiry.thing.map(|thing| thing.concern(inquiry.tenant)), ..verdict }
-    }
-
-    /// The set's own question.
-    fn base(&self, inquiry: &Inquiry<'_>) -> Base {
-        let concerned = self.concerned();
-        let all: Vec<&Questions> = match concerned {
-            Some(user) => self.delegation.questions(user.family.as_deref()).into_iter().collect(),
-            // A look at nobody in particular is one at the users of any family.
-            None => self.delegation.questions.iter().collect(),
-        };
-        let mut refused = None;
-        for questions in all {
-            match self.base_of(questions, inquiry) {
-                Base::Granted(policies) => return Base::Granted(policies),
-                other => drop(refused.get_or_insert(other)),
-            }
-        }
-        refused.unwrap_or_else(|| self.not_delegated(inquiry))
-    }
-
-    fn not_delegated(&self, inquiry: &Inquiry<'_>) -> Base {
-        let family = self.concerned().and_then(|user| user.family.as_deref());
-        let of = family.map_or_else(String::new, |family| format!(" users of the family `{family}`"));
-        let message = format!("the policy set delegates `{}`{of} to nobody", inquiry.ask.key());
-        Base::Refused { verdict: Verdict::refused(NOT_DELEGATED, message, Vec::new()), conditional: false }
-    }
-
-    fn base_of(&self, questions: &Questions, inquiry: &Inquiry<'_>) -> Base {
-        let Some(action) = questions.action(inquiry.ask) else { return self.not_delegated(inquiry) };
-        let user = self.facts(&Inquiry { thing: None, ..*inquiry });
-        let mut policies = Vec::new();
-        // What is given or taken is asked about, and so is the user to whom or from whom.
-        let asked: &[(&Target, Facts<'_>)] = if inquiry.ask == Ask::Assign {
-            &[(&questions.user, user), (&questions.assignment, self.facts(inquiry))]
-        } else {
-            &[(questions.target(inquiry.ask), user)]
-        };
-        for (target, facts) in asked {
-            match self.question(action, target, facts, inquiry) {
-                Base::Granted(determining) => policies.extend(determining),
-                refused => return refused,
-            }
-        }
-        Base::Granted(policies)
-    }
-
-    fn question(&self, action: &str, target: &Target, facts: &Facts<'_>, inquiry: &Inquiry<'_>) -> Base {
-        let attributes = facts.declared(target);
-        let base = |outcome: &Outcome<'_>| {
-            let policies = self.ids(outcome);
-            if outcome.decision.is_allow() {
-                return Base::Granted(policies);
-            }
-            let message = outcome.message(self.program()).to_string();
-            let conditional = outcome.code == ReasonCode::ConditionNotMet;
-            Base::Refused { verdict: Verdict::refused(outcome.code.as_str(), message, policies), conditional }
-        };
-        let found = self.decide(action, target.resource(&attributes), inquiry.tenant, base);
-        match found {
-            // Whoever may look at some may look: at whom is asked for each.
-            Base::Refused { conditional: true, .. } if inquiry.ask.looks() => {
-                self.decide(action, target.whole(), inquiry.tenant, base)
-            }
-            found => found,
-        }
-    }
-
-    fn decide<T>(
-        &self,
-        action: &str,
-        resource: Resource<'_>,
-        tenant: Option<&str>,
-        read: impl Fn(&Outcome<'_>) -> T,
-    ) -> T {
-        let request = Request { action, resource, tenant, context: &[], subject_attributes: &[], time: self.deed.time };
-        read(&decide(self.program(), Subject::User(self.actor), &request))
-    }
-
-    fn program(&self) -> &crate::engine::Program {
-        &self.judge.snapshot.program
-    }
-
-    fn ids(&self, outcome: &Outcome<'_>) -> Vec<String> {
-        let known = outcome.determining.iter().filter_map(|policy| self.program().policy(*policy));
-        known.map(|facts| facts.id.to_string()).collect()
-    }
-
-    /// The user concerned, as it is where there is one already.
-    fn concerned(&self) -> Option<&User> {
-        self.deed.before.or(self.deed.after)
-    }
-
-    /// What is told about a step whoever asks.
-    fn facts<'f>(&'f self, inquiry: &Inquiry<'f>) -> Facts<'f> {
-        let catalog = &self.judge.snapshot.catalog;
-        let (concerned, tenant) = (self.concerned(), inquiry.tenant);
-        let families = [self.deed.before, self.deed.after].map(|user| user.and_then(|user| user.family.as_deref()));
-        let family = match families {
-            // A change of family is none of the one nor of the other.
-            [Some(was), Some(is)] if was != is => "",
-            [was, is] => is.or(was).unwrap_or_default(),
-        };
-        let of_user = facts::rank_of(catalog, self.deed.before, tenant);
-        let role = inquiry.thing.and_then(Thing::role);
-        let of_role = role.and_then(|role| facts::rank_of_role(catalog, role));
-        let family = match role.and_then(|role| catalog.role(role)?.family.as_deref()) {
-            Some(of_role) if of_role != family => "",
-            _ => family,
-        };
-        let thing = inquiry.thing.map(|thing| thing.concern(tenant));
-        Facts {
-            user: concerned.map(|user| user.id.as_str()),
-            tenant,
-            status: concerned.map(|user| user.status.as_str()),
-            kind: thing.as_ref().map(|thing| thing.kind),
-            name: thing.map(|thing| thing.name),
-            family: Some(family).filter(|_| concerned.is_some() && !catalog.families.is_empty()),
-            // What somebody else has to respect is the higher of the two.
-            rank: of_role.or(of_user),
-            ..Facts::default()
-        }
-    }
-
-    /// The same with what the rules look at.
-    fn facts_for_rules<'f>(&'f self, inquiry: &Inquiry<'f>, granted: bool) -> Facts<'f> {
-        let catalog = &self.judge.snapshot.catalog;
-        let facts = self.facts(inquiry);
-        let of_user = facts::rank_of(catalog, self.deed.before, inquiry.tenant);
-        let last = matches!(inquiry.action, "suspend" | "delete" | TAKE)
-            && is_last(self.delegation, self.deed, inquiry.tenant, self.others);
-        Facts {
-            rank: facts.rank.min(of_user).or(facts.rank),
-            own_family: self.actor.user().family.as_deref(),
-            own_rank: facts::own_rank(catalog, self.actor.user(), inquiry.tenant, self.deed.time),
-            granted,
-            held: self.held(inquiry),
-            elsewhere: inquiry.elsewhere || self.is_elsewhere(inquiry),
-            last_administrator: last,
-            ..facts
-        }
-    }
-
-    /// Whether the actor has what would be given.
-    fn held(&self, inquiry: &Inquiry<'_>) -> bool {
-        let place = Place { tenant: inquiry.tenant, time: self.deed.time };
-        let scales = || self.judge.scales();
-        if inquiry.grows {
-            return false;
-        }
-        match (inquiry.action, inquiry.thing) {
-            (GIVE, Some(thing)) => scales().has(self.actor, thing, place),
-            ("reactivate" | "invite", _) => {
-                let given = self.deed.after.or(self.deed.before);
-                given.is_none_or(|user| scales().has_all(self.actor, user, place))
-            }
-            _ => true,
-        }
-    }
-
-    /// Whether the user concerned belongs to other tenants than the one it is about, and to none that the actor may look into.
-    fn is_elsewhere(&self, inquiry: &Inquiry<'_>) -> bool {
-        let Some(before) = self.deed.before.filter(|_| self.judge.has_tenants && !invites(self.deed.operation)) else {
-            return false;
-        };
-        let tenants = || before.memberships.iter().map(|one| one.tenant.as_deref());
-        let sees = |tenant| {
-            let look = Inquiry { ask: Ask::View, action: Ask::View.key(), tenant, thing: None, ..*inquiry };
-            matches!(self.base(&look), Base::Granted(_))
-        };
-        !tenants().any(|tenant| tenant == inquiry.tenant) && !tenants().any(sees)
-    }
-
-    /// A refusal by a rule, in words.
-    fn words(&self, rule: Rule, inquiry: &Inquiry<'_>) -> String {
-        let actor = self.actor.id();
-        let user = self.concerned().map_or("", |user| user.id.as_str());
-        let thing = inquiry.thing.map(|thing| thing.concern(None));
-        let name = thing.as_ref().map_or(user, |thing| thing.name.as_str());
-        match rule {
-            Rule::OwnAccount => "nobody changes what the own account has, its status, or deletes it".to_owned(),
-            Rule::Rank => {
-                let of_role = inquiry.thing.and_then(Thing::role).is_some();
-                let above = if of_role { format!("`{name}` or `{user}`") } else { format!("`{user}`") };
-                format!("{above} ranks above `{actor}`")
-            }
-            Rule::Family => format!("`{name}` is not of the family of `{actor}`"),
-            Rule::Tenant => format!("`{user}` belongs to a tenant in which `{actor}` may not do this"),
-            Rule::OnlyHeld if inquiry.grows => {
-                format!("what `{user}` would have together goes beyond the access of `{actor}`")
-            }
-            Rule::OnlyHeld => format!("`{name}` goes beyond the access of `{actor}`"),
-            Rule::LastAdministrator => last_words(user, inquiry.tenant),
-        }
     }
 }

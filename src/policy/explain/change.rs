@@ -38,11 +38,17 @@ pub enum Step {
     Status {
         /// What it should be.
         status: &'static str,
+        /// Where the user is declared, where that is a file.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        source: Option<String>,
     },
     /// The time from which on the user is denied everything.
     Expiry {
         /// When it was.
         until: String,
+        /// Where the user is declared, where that is a file.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        source: Option<String>,
     },
     /// An assignment that has run out.
     Assignment {
@@ -51,6 +57,8 @@ pub enum Step {
         /// When it ran out.
         until: String,
     },
+    /// A session to open: the user has to log in.
+    Session,
     /// The tenant of the request.
     Tenant {
         /// The one to name.
@@ -114,6 +122,8 @@ pub struct Want {
 struct Trial {
     user: User,
     tenant: Option<String>,
+    /// Whether the user has no open session.
+    logged_out: bool,
     steps: Vec<Step>,
 }
 
@@ -145,8 +155,12 @@ impl<'x> Search<'x> {
         if let Some(change) = self.misnamed(outcome) {
             return vec![change];
         }
-        let trial =
-            Trial { user: user.user().clone(), tenant: self.request.tenant.map(str::to_owned), steps: Vec::new() };
+        let trial = Trial {
+            user: user.user().clone(),
+            tenant: self.request.tenant.map(str::to_owned),
+            logged_out: !user.has_session(self.request.time),
+            steps: Vec::new(),
+        };
         self.explore(&trial);
         self.found.sort_by_key(|change| change.steps.len());
         let shortest = self.found.first().map_or(0, |change| change.steps.len());
@@ -204,6 +218,7 @@ impl<'x> Search<'x> {
         self.left = self.left.saturating_sub(1);
         let program = &self.overview.snapshot.program;
         let user = BoundUser::new(program, &Arc::new(trial.user.clone()));
+        let user = if trial.logged_out { user.with_session(None) } else { user };
         let request = Request { tenant: trial.tenant.as_deref(), ..*self.request };
         let outcome = decide(program, Subject::User(&user), &request);
         let wants =
@@ -243,10 +258,11 @@ impl<'x> Search<'x> {
     fn next(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
         match tried.code {
             ReasonCode::UserInvited | ReasonCode::UserSuspended => {
-                let step = Step::Status { status: Status::Active.as_str() };
+                let step = Step::Status { status: Status::Active.as_str(), source: self.place(&trial.user) };
                 vec![trial.with(step, |trial| trial.user.status = Status::Active)]
             }
             ReasonCode::UserExpired => self.renewals(trial, tried),
+            ReasonCode::SessionMissing => vec![trial.with(Step::Session, |trial| trial.logged_out = false)],
             ReasonCode::TenantMissing | ReasonCode::TenantUnknown => Self::tenants(trial, tried),
             ReasonCode::TenantMismatch => {
                 let owner = self.request.resource.attributes.iter().find(|(name, _)| name == "tenant");
@@ -267,10 +283,15 @@ impl<'x> Search<'x> {
         }
     }
 
+    /// Where the user is declared.
+    fn place(&self, user: &User) -> Option<String> {
+        self.overview.snapshot.user_place(&user.id).map(ToString::to_string)
+    }
+
     /// The user, or an assignment in the tenant, made to last.
     fn renewals(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
         if let Some(until) = trial.user.until.filter(|until| self.request.time >= *until) {
-            let step = Step::Expiry { until: until.to_string() };
+            let step = Step::Expiry { until: until.to_string(), source: self.place(&trial.user) };
             return vec![trial.with(step, |trial| trial.user.until = None)];
         }
         let Some(membership) = trial.user.memberships.iter().find(|one| one.tenant == tried.tenant) else {
@@ -399,10 +420,14 @@ impl Step {
     fn words(&self, user: &str) -> String {
         let within =
             |tenant: &Option<String>| tenant.as_ref().map(|tenant| format!(" in `{tenant}`")).unwrap_or_default();
+        let at = |place: &Option<String>| place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
         match self {
-            Self::Status { status } => format!("`{user}` were {status}"),
-            Self::Expiry { until } => format!("the access of `{user}` had not run out at {until}"),
+            Self::Status { status, source } => format!("`{user}` were {status}{}", at(source)),
+            Self::Expiry { until, source } => {
+                format!("the access of `{user}` had not run out at {until}{}", at(source))
+            }
             Self::Assignment { name, until } => format!("`{name}` had not run out at {until}"),
+            Self::Session => format!("`{user}` were logged in"),
             Self::Tenant { tenant } => format!("it were asked in the tenant `{tenant}`"),
             Self::Role { role, tenant } => format!("`{user}` had the role `{role}`{}", within(tenant)),
             Self::Level { module, level, tenant } => {

@@ -1,55 +1,57 @@
 //! What hand-written policies say, held against the schema and against the names that the set declares.
 
-use super::{Handwritten, parse::mentions};
+use super::{Handwritten, Static, parse::mentions, shape};
 use crate::{
     document::{Diagnostics, hint},
     policy::{cache::Cache, cedar, resolve::Resolved, section::Spot},
 };
 use cedar_policy::{
-    Policy, PolicyId, PolicySet, Schema, ValidationError, ValidationMode, ValidationResult, ValidationWarning,
-    Validator,
+    Policy, PolicyId, PolicySet, ValidationError, ValidationMode, ValidationResult, ValidationWarning, Validator,
 };
 use cedar_policy_core::ast::EntityUID;
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    num::NonZero,
+    panic::resume_unwind,
+    sync::Arc,
+    thread,
+};
 
 impl Handwritten {
     /// Checks everything against a schema, in strict mode. `under` is the schema's text. Policies in which nothing was found under
-    /// it before are not looked at again: Cedar checks each for itself.
-    pub(in crate::policy) fn check(&self, schema: &Schema, under: &str, cache: &mut Cache, problems: &mut Diagnostics) {
+    /// it before are not looked at again: Cedar checks each for itself. Of those that are alike the first is checked, and the
+    /// others where something is found in it.
+    pub(in crate::policy) fn check(
+        &self,
+        validator: &Validator,
+        under: &str,
+        cache: &mut Cache,
+        problems: &mut Diagnostics,
+    ) {
         let sound = cache.sound_policies(under);
-        let open = self.open(|policy| !sound.contains(&policy.source));
-        if open.is_empty() {
-            return;
+        let open = self.statics.iter().filter(|policy| !sound.contains(&policy.source));
+        let alike = shape::alike(open, validator.schema());
+        let firsts: Vec<&Static> = alike.iter().filter_map(|alike| alike.first().copied()).collect();
+        let mut results = validate(validator, &firsts);
+        results.extend(self.validate_linked(validator));
+        let found = found_in(&results);
+        let is_found = |policy: &&Static| found.contains(policy.ready.policy.id());
+        let others = alike.iter().filter(|alike| alike.first().is_some_and(is_found));
+        let others: Vec<&Static> = others.flat_map(|alike| alike.iter().skip(1).copied()).collect();
+        results.extend(validate(validator, &others));
+        for result in &results {
+            self.report(result, problems);
         }
-        let result = Validator::new(schema.clone()).validate(&open, ValidationMode::Strict);
-        self.report(&result, problems);
-        let warned = result.validation_warnings().map(ValidationWarning::policy_id);
-        let found: HashSet<&PolicyId> =
-            result.validation_errors().map(ValidationError::policy_id).chain(warned).collect();
-        let before = std::mem::take(sound);
+        let found = found_in(&results);
         // What is there no more is forgotten.
-        sound.extend(self.statics.iter().filter_map(|policy| {
-            let is_sound = before.contains(&policy.source) || !found.contains(policy.ready.policy.id());
-            is_sound.then(|| std::sync::Arc::clone(&policy.source))
-        }));
+        let statics = self.statics.iter().filter(|policy| !found.contains(policy.ready.policy.id()));
+        *sound = statics.map(|policy| Arc::clone(&policy.source)).collect();
     }
 
-    /// The policies that must be looked at: static ones by choice, templates and their links always.
-    fn open(&self, choose: impl Fn(&super::Static) -> bool) -> PolicySet {
-        let mut open = PolicySet::new();
-        for policy in self.statics.iter().filter(|policy| choose(policy)) {
-            // Ids were checked to be unique.
-            let _added = open.add(policy.ready.policy.clone());
-        }
-        for template in self.linked.templates() {
-            let _added = open.add_template(template.clone());
-        }
-        for policy in self.linked.policies() {
-            if let (Some(template), Some(slots)) = (policy.template_id(), policy.template_links()) {
-                let _linked = open.link(template.clone(), policy.id().clone(), slots);
-            }
-        }
-        open
+    /// Templates and their links, which are few, are looked at each time.
+    fn validate_linked(&self, validator: &Validator) -> Option<ValidationResult> {
+        let is_empty = self.linked.templates().next().is_none();
+        (!is_empty).then(|| validator.validate(&self.linked, ValidationMode::Strict))
     }
 
     fn report(&self, result: &ValidationResult, problems: &mut Diagnostics) {
@@ -125,6 +127,49 @@ impl Handwritten {
         }
         resolved.idle_roles.retain(|idle| !roles.contains(&idle.name));
     }
+}
+
+/// Policies that make a further thread worth while.
+const WORTH_A_THREAD: usize = 16;
+
+/// As much of a thread's stack as a process begins with: Cedar's checker recurses.
+const STACK: usize = 8 * 1024 * 1024;
+
+/// Checks policies, each for itself, on as many threads as there are processors. Threads take over the priority of this one.
+fn validate(validator: &Validator, policies: &[&Static]) -> Vec<ValidationResult> {
+    let check = |policies: &[&Static]| {
+        let mut set = PolicySet::new();
+        for policy in policies {
+            // Ids were checked to be unique.
+            let _added = set.add(policy.ready.policy.clone());
+        }
+        validator.validate(&set, ValidationMode::Strict)
+    };
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = policies.len().div_ceil(threads).max(WORTH_A_THREAD);
+    if policies.len() <= share {
+        return if policies.is_empty() { Vec::new() } else { vec![check(policies)] };
+    }
+    thread::scope(|scope| {
+        let start = |share| {
+            let thread = thread::Builder::new().name("check".to_owned()).stack_size(STACK);
+            // Where there is no thread to be had, this one does it.
+            thread.spawn_scoped(scope, move || check(share)).map_err(|_| share)
+        };
+        let started: Vec<_> = policies.chunks(share).map(start).collect();
+        let results = started.into_iter().map(|started| match started {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(share) => check(share),
+        });
+        results.collect()
+    })
+}
+
+/// The policies in which something was found.
+fn found_in(results: &[ValidationResult]) -> HashSet<&PolicyId> {
+    let errors = results.iter().flat_map(ValidationResult::validation_errors).map(ValidationError::policy_id);
+    let warnings = results.iter().flat_map(ValidationResult::validation_warnings).map(ValidationWarning::policy_id);
+    errors.chain(warnings).collect()
 }
 
 /// The names that a hand-written policy may use, by entity type.

@@ -45,7 +45,7 @@ pub(super) fn apply(
 fn one(role: (&Named, &Role), used: &Use, declared: &Declared, problems: &mut Diagnostics) -> Option<Applied> {
     let condition = declared.conditions.find(&used.name, problems)?;
     // Warnings do not come from here.
-    let before = problems.iter().count();
+    let before = problems.len();
     let mut arguments = given(condition, used, declared, problems);
     let shown = shown(&used.name.name, &arguments);
     let of_role = of_role(condition);
@@ -60,7 +60,7 @@ fn one(role: (&Named, &Role), used: &Use, declared: &Declared, problems: &mut Di
             problems.push(without(parameter, role.0, used));
         }
     }
-    (problems.iter().count() == before).then(|| Applied {
+    (problems.len() == before).then(|| Applied {
         name: used.name.clone(),
         key: self::shown(&used.name.name, &arguments),
         shown,
@@ -112,6 +112,10 @@ fn without(parameter: &str, role: &Named, used: &Use) -> Diagnostic {
 /// The parameters that the role gives, as far as the condition uses them.
 fn of_role(condition: &Condition) -> Vec<&'static str> {
     let source = condition.cedar.as_ref().and_then(|node| node.as_text()).unwrap_or_default();
+    if !source.contains('?') {
+        // Most conditions have no place to fill, and most cells ask for one of them.
+        return Vec::new();
+    }
     let template = Template::new(source);
     let used = |name: &str| template.places().iter().any(|place| place.name == name);
     [RANK, FAMILY].into_iter().filter(|name| used(name)).collect()

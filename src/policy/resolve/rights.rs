@@ -88,7 +88,7 @@ impl<'r> Resolver<'r> {
             };
             let target = Target { role: name, module: held.module, named: true, at: &held.at, areas: &[] };
             let actions = alike.iter().map(|held| held.action.clone()).collect();
-            cells.extend(self.rule(&target, when, Granted { level: None, actions }, cells));
+            cells.extend(self.rule(&target, when, Granted { level: None, actions }));
         }
     }
 

@@ -31,6 +31,7 @@ pub(super) fn resolve(
         catalog,
         problems,
         rules: Vec::new(),
+        numbers: FxHashMap::default(),
         speaking: FxHashSet::default(),
     };
     let roles: Vec<_> = declared.roles.iter().map(|(name, role)| cells.role(name, role)).collect();
@@ -98,6 +99,8 @@ pub(super) struct Resolver<'r> {
     pub(super) modules: FxHashMap<&'r str, usize>,
     pub(super) problems: &'r mut Diagnostics,
     rules: Vec<Rule>,
+    /// How many cells the role at hand has on each module.
+    numbers: FxHashMap<usize, usize>,
     /// Roles with a cell that speaks of their rank or family.
     speaking: FxHashSet<String>,
 }
@@ -111,6 +114,7 @@ impl<'r> Resolver<'r> {
             let _found = self.declared.families.find(family, self.problems);
         }
         let mut cells = Vec::new();
+        self.numbers.clear();
         for (module, declared) in &role.grants {
             if module.name == EVERY_MODULE {
                 self.every_module((name, role), declared, &mut cells);
@@ -164,7 +168,7 @@ impl<'r> Resolver<'r> {
                 };
                 if let (Some(when), false) = (when, granted.actions.is_empty()) {
                     let target = Target { role: name, module: at, named: false, at: &cell.at, areas: &[] };
-                    cells.extend(self.rule(&target, when.clone(), granted, cells));
+                    cells.extend(self.rule(&target, when.clone(), granted));
                 }
             }
         }
@@ -212,7 +216,7 @@ impl<'r> Resolver<'r> {
         };
         if let (Some(when), true, false) = (when, sound, granted.actions.is_empty()) {
             let target = Target { role: name, module: at, named: true, at: &cell.at, areas: &cell.areas };
-            cells.extend(self.rule(&target, when, granted, cells));
+            cells.extend(self.rule(&target, when, granted));
         }
     }
 
@@ -242,18 +246,13 @@ impl<'r> Resolver<'r> {
         sound
     }
 
-    /// Makes the rule of a cell; tells how the catalogue shows it. `before` are the cells that the role has already.
-    pub(super) fn rule(
-        &mut self,
-        target: &Target<'_>,
-        when: Vec<Applied>,
-        granted: Granted,
-        before: &[catalog::Cell],
-    ) -> Option<catalog::Cell> {
+    /// Makes the rule of a cell; tells how the catalogue shows it.
+    pub(super) fn rule(&mut self, target: &Target<'_>, when: Vec<Applied>, granted: Granted) -> Option<catalog::Cell> {
         let module = self.catalog.modules.get(target.module)?;
         let role = &target.role.name;
-        let number = before.iter().filter(|cell| cell.module == module.id).count() + 1;
-        let suffix = if number > 1 { format!("/{number}") } else { String::new() };
+        let number = self.numbers.entry(target.module).or_default();
+        *number += 1;
+        let suffix = if *number > 1 { format!("/{number}") } else { String::new() };
         let id = format!("role/{role}/{}{suffix}", module.id);
         if when.iter().any(|applied| applied.speaks_of_role) {
             self.speaking.insert(role.clone());

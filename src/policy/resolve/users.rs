@@ -9,26 +9,36 @@ use crate::{
         catalog::Catalog,
         declared::{self, Assigned, Declared},
         names::{self, EVERY_MODULE},
-        section::{Named, Section},
+        section::{Named, Section, Spot},
     },
 };
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-/// The users of a section, in the order of the files: the declared ones, or those of the tests.
+/// The users of a section, in the order of the files: the declared ones, or those of the tests. Each is dropped as it was declared
+/// once it is resolved, so that a hundred thousand of them are not there twice. The places of their names are left.
 pub(in crate::policy) fn resolve(
-    users: &Section<declared::User>,
+    users: Section<declared::User>,
     declared: &Declared,
     catalog: &Catalog,
     vocabulary: &Vocabulary,
     problems: &mut Diagnostics,
-) -> Vec<User> {
+) -> (Vec<Arc<User>>, Places) {
     let modules = catalog.modules.iter().map(|module| (module.id.as_str(), module)).collect();
     let levels = catalog.levels.iter().map(|level| (level.name.as_str(), level)).collect();
     let families = catalog.roles.iter().filter_map(|role| Some((role.id.as_str(), role.family.as_deref()?))).collect();
     let mut resolver = Resolver { declared, catalog, modules, levels, families, vocabulary, problems };
-    users.iter().map(|(id, user)| resolver.user(id, user)).collect()
+    let mut list = Vec::with_capacity(users.len());
+    let mut places = Places::default();
+    for (id, user) in users.into_items() {
+        list.push(Arc::new(resolver.user(&id, user)));
+        places.insert(id.name, id.at);
+    }
+    (list, places)
 }
+
+/// Where each user is declared.
+pub(in crate::policy) type Places = FxHashMap<String, Spot>;
 
 /// What a user was given in each tenant; under `None` where there are no tenants.
 type Memberships = BTreeMap<Option<String>, Vec<(Assignment, Named)>>;
@@ -45,7 +55,7 @@ struct Resolver<'r> {
 }
 
 impl<'r> Resolver<'r> {
-    fn user(&mut self, id: &Named, user: &declared::User) -> User {
+    fn user(&mut self, id: &Named, user: declared::User) -> User {
         if !names::is_visible(&id.name) {
             self.problems.push(id.at.error("bad-name", "this cannot be the id of a user"));
         }
@@ -54,7 +64,7 @@ impl<'r> Resolver<'r> {
         self.assigned(AssignmentKind::Grant, &user.grants, &mut memberships);
         self.assigned(AssignmentKind::Gate, &user.gates, &mut memberships);
         self.presets(&user.preset, &mut memberships);
-        let family = self.family(user, &memberships);
+        let family = self.family(&user, &memberships);
         let memberships = memberships.into_iter().map(|(tenant, given)| Membership {
             tenant,
             assignments: given.into_iter().map(|(assignment, _)| assignment).collect(),
@@ -62,8 +72,8 @@ impl<'r> Resolver<'r> {
         });
         User {
             id: id.name.clone(),
-            name: user.name.clone(),
-            email: user.email.as_ref().map(|email| email.name.clone()),
+            name: user.name,
+            email: user.email.map(|email| email.name),
             status: user.status,
             until: user.until,
             family,

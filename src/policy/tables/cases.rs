@@ -70,6 +70,11 @@ const USERS: Field = Field::required(
 );
 const TENANT: Field = Field::new("tenant", Shape::text("the id of a tenant"), "The tenant that the request names.");
 const AT: Field = Field::new("at", Shape::TIME, "When it is asked.");
+const SESSION: Field = Field::new(
+    "session",
+    Shape::choice(&["open", "none"], "`open` or `none`"),
+    "Whether the user is logged in. `open` unless said otherwise; it matters where the set demands sessions.",
+);
 const RESOURCE_ATTRIBUTES: Field = Field::new("attributes", ATTRIBUTE_VALUES, "The resource's attributes.");
 const CONTEXT: Field = Field::new("context", ATTRIBUTE_VALUES, "The request's context.");
 
@@ -81,6 +86,7 @@ static TABLE: Table = Table {
         NAME,
         RULE,
         TENANT,
+        SESSION,
         AT,
         RESOURCE_ATTRIBUTES,
         CONTEXT,
@@ -179,6 +185,7 @@ static CASE: Table = Table {
             "What it is to be done to: a resource type or a module, with `:id` where the id matters.",
         ),
         TENANT,
+        SESSION,
         RESOURCE_ATTRIBUTES,
         CONTEXT,
         AT,

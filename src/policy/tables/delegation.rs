@@ -72,7 +72,7 @@ static OF_FAMILY: Table = Table {
 /// The operations, with the one whose action each has where it is not named.
 static OPERATIONS: Table = Table {
     name: "delegated-actions",
-    noun: "the actions of the operations",
+    noun: "a mapping of operations",
     meaning: "The action that each operation of the directory needs.",
     fields: &[
         Field::new("view", ACTION, "To list users and to see what they have."),
@@ -100,7 +100,7 @@ static OPERATIONS: Table = Table {
 
 static RULES: Table = Table {
     name: "delegation-rules",
-    noun: "the rules of a delegation",
+    noun: "a mapping of rules",
     meaning: "Rules that are switched off. All hold unless `false` stands here.",
     fields: &[
         Field::new("own_account", Shape::BOOL, "Nobody changes what the own account has, its status, or deletes it."),

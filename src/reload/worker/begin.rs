@@ -1,6 +1,9 @@
 //! What the process begins with: the files, or else the set that decided last.
 
-use super::{Observer, Worker, keep::Keeper};
+use super::{
+    Observer, Worker,
+    keep::{Keeper, chain},
+};
 use crate::{
     config::{ActivationTests, Live},
     document::Diagnostics,
@@ -8,13 +11,14 @@ use crate::{
     model::{Revision, Timestamp},
     policy::{Compiler, Files},
     reload::{
-        Cause, Current, Failure, FirstError, Handle, Reader, Report, Source, Status, cause::Slot, checkout,
-        current::Expiry, load::Refused, tell, watch::Watch, workshop::Workshop,
+        Cause, CopyFailure, Current, Failure, FirstError, Handle, News, Reader, Report, Source, Status, cause::Slot,
+        checkout, current::Expiry, load::Refused, tell, watch::Watch, workshop::Workshop,
     },
     telemetry::{Metrics, ReloadOutcome, events},
 };
 use arc_swap::ArcSwap;
 use std::{
+    error::Error,
     io,
     sync::{Arc, Mutex},
     time::Instant,
@@ -29,6 +33,14 @@ pub enum StartError {
     /// No thread for the work.
     #[error("the thread that loads policies cannot be started")]
     Thread(#[source] io::Error),
+}
+
+/// The copy itself is no good, as this version and these settings have it.
+#[derive(Debug, thiserror::Error)]
+#[error("the kept policy set was refused: {outcome}, {errors} problem(s)")]
+struct CopyRefused {
+    outcome: &'static str,
+    errors: usize,
 }
 
 /// What was found to begin with.
@@ -61,8 +73,14 @@ pub fn start(
     let began = Instant::now();
     let compiler = Mutex::new(Compiler::new());
     let policies = settings.load().policies.clone();
-    let first =
-        First { source: &source, compiler: &compiler, tests: policies.activation_tests, metrics: &metrics, clock };
+    let first = First {
+        source: &source,
+        compiler: &compiler,
+        tests: policies.activation_tests,
+        metrics: &metrics,
+        clock,
+        observer: &observer,
+    };
     let found = first.find(policies.start_from_last_good).map_err(StartError::First)?;
     let Begun { current: first, files, confirmed_at, failure } = found;
     let mut report = report(&first, began, clock, &source);
@@ -70,7 +88,7 @@ pub fn start(
     let checkout = if failure.is_some() { report.checkout.take() } else { None };
     let mut status = status(&first, &report, confirmed_at);
     tell::swap(&metrics, &report, None, &first);
-    observer(&report);
+    observer(News::Look(&report));
     let mut news = None;
     if let Some(stumble) = failure {
         status.from_last_good = true;
@@ -79,7 +97,7 @@ pub fn start(
         news = Some(stumbled(stumble, &mut status, of_files, &metrics));
     }
     if let Some(report) = &news {
-        observer(report);
+        observer(News::Look(report));
     }
 
     let workshop = Workshop::start("reload").map_err(StartError::Thread)?;
@@ -124,6 +142,7 @@ struct First<'f> {
     tests: ActivationTests,
     metrics: &'f Metrics,
     clock: Clock,
+    observer: &'f Observer,
 }
 
 impl First<'_> {
@@ -156,17 +175,26 @@ impl First<'_> {
         let kept = match self.source.last_good.as_ref()?.find(self.clock) {
             Ok(kept) => kept?,
             Err(error) => {
-                events::last_good_failed(&error);
+                self.not_used(&error, None, vec![chain(&error)]);
                 return None;
             }
         };
         match self.compile(kept.files.clone()) {
             Ok(current) => Some((current, kept.files, kept.confirmed_at)),
             Err(refused) => {
+                let problems = refused.problems.iter().map(ToString::to_string).collect();
+                let error = CopyRefused { outcome: refused.outcome.as_str(), errors: refused.problems.len() };
+                self.not_used(&error, Some(kept.files.revision()), problems);
                 tell::diagnostics(&refused.problems);
                 None
             }
         }
+    }
+
+    fn not_used(&self, error: &(dyn Error + 'static), revision: Option<Revision>, problems: Vec<String>) {
+        events::last_good_failed(error);
+        let failure = CopyFailure { at: self.clock.now(), outcome: "last_good_not_used", revision, problems };
+        (self.observer)(News::Copy(&failure));
     }
 
     fn compile(&self, files: Files) -> Result<Arc<Current>, Refused> {
@@ -206,6 +234,7 @@ fn status(first: &Current, report: &Report, confirmed_at: Timestamp) -> Status {
         overdue: false,
         from_last_good: false,
         checkout: report.checkout.clone(),
+        copy_failure: None,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     document::Diagnostics,
     model::Revision,
     policy::{Files, ReadError},
-    reload::{Cause, Checkout, Failure, Report, Status, checkout, current::Next, load::Refused, look::Found, tell},
+    reload::{Cause, Checkout, Failure, News, Report, Status, checkout, current::Next, load::Refused, look::Found, tell},
     telemetry::{ReloadOutcome, events},
 };
 use std::{sync::Arc, time::Instant};
@@ -181,7 +181,7 @@ impl Worker {
     async fn observe(&self, report: &Report) {
         if report.is_news {
             let (observer, news) = (Arc::clone(&self.observer), report.clone());
-            if let Err(broken) = self.workshop.run(move || observer(&news)).await {
+            if let Err(broken) = self.workshop.run(move || observer(News::Look(&news))).await {
                 events::reload_failed(&broken);
             }
         }

@@ -4,9 +4,10 @@ use super::Worker;
 use crate::{
     model::{Revision, Timestamp},
     policy::Files,
-    reload::{KeptError, LastGood},
+    reload::{CopyFailure, KeptError, LastGood, News, Status},
     telemetry::events,
 };
+use std::{error::Error, sync::Arc};
 
 /// How often the copy is told that it is still what the files say.
 const CONFIRM_MICROS: i64 = 60 * 1_000_000;
@@ -49,17 +50,43 @@ impl Worker {
         work: impl FnOnce(&LastGood) -> Result<(), KeptError> + Send + 'static,
     ) {
         let Some(place) = self.keeper.place.clone() else { return };
-        let failure: Option<Box<dyn std::error::Error + Send + Sync>> =
-            match self.workshop.run(move || work(&place)).await {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error.into()),
-                Err(broken) => Some(broken.into()),
-            };
+        let failure: Option<Box<dyn Error + Send + Sync>> = match self.workshop.run(move || work(&place)).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.into()),
+            Err(broken) => Some(broken.into()),
+        };
         self.keeper.kept = failure.is_none().then(|| (revision, self.clock.now()));
-        let failed = failure.is_some();
-        if let Some(error) = failure.filter(|_| !self.keeper.told_of_failure) {
+        let was_told = std::mem::replace(&mut self.keeper.told_of_failure, failure.is_some());
+        let Some(error) = failure else {
+            if was_told {
+                self.publish(|status| Status { copy_failure: None, ..status });
+            }
+            return;
+        };
+        let failure = Arc::new(CopyFailure {
+            at: self.clock.now(),
+            outcome: "last_good_not_kept",
+            revision: Some(revision),
+            problems: vec![chain(&*error)],
+        });
+        self.publish(|status| Status { copy_failure: Some(Arc::clone(&failure)), ..status });
+        if !was_told {
             events::last_good_failed(&*error);
+            let observer = Arc::clone(&self.observer);
+            if let Err(broken) = self.workshop.run(move || observer(News::Copy(&failure))).await {
+                events::reload_failed(&broken);
+            }
         }
-        self.keeper.told_of_failure = failed;
     }
+}
+
+/// An error with its causes, in one line.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

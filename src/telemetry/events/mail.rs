@@ -14,18 +14,16 @@ pub fn letter_sent(metrics: &Metrics, kind: &str, letter: &str, recipient: &str,
     info!(event = "letter_sent", kind, letter, recipient, took_ms = millis(took), "a letter was sent");
 }
 
-/// A letter was not sent. Without a `next` it is not tried again.
-pub fn letter_failed(metrics: &Metrics, kind: &str, letter: &str, recipient: &str, why: &str, next: Option<Timestamp>) {
-    match next {
-        Some(next) => {
-            metrics.mail_letter(MailOutcome::Failed);
-            warn!(event = "letter_failed", kind, letter, recipient, why, %next, "a letter could not be sent yet");
-        }
-        None => {
-            metrics.mail_letter(MailOutcome::GaveUp);
-            error!(event = "letter_given_up", kind, letter, recipient, why, "a letter was given up");
-        }
-    }
+/// A letter was not sent, and is tried again.
+pub fn letter_failed(metrics: &Metrics, kind: &str, letter: &str, recipient: &str, why: &str, next: Timestamp) {
+    metrics.mail_letter(MailOutcome::Failed);
+    warn!(event = "letter_failed", kind, letter, recipient, why, %next, "a letter could not be sent yet");
+}
+
+/// A letter was not sent, and is not tried again.
+pub fn letter_given_up(metrics: &Metrics, kind: &str, letter: &str, recipient: &str, why: &str) {
+    metrics.mail_letter(MailOutcome::GaveUp);
+    error!(event = "letter_given_up", kind, letter, recipient, why, "a letter was given up");
 }
 
 /// The queue of letters could not be read, or told what became of a letter. It is tried again.

@@ -87,10 +87,7 @@ impl<'s> Desk<'s> {
     /// A new user who is active at once.
     #[track_caller]
     pub fn user(&self, id: &str) -> Value {
-        let body = json!({
-            "id": id, "email": format!("{id}@example.com"), "first_name": id, "last_name": "Doe", "activation": "none",
-        });
-        self.ok("POST", "/v1/users", &body)
+        self.ok("POST", "/v1/users", &active(id))
     }
 
     /// The ids of a list.
@@ -125,6 +122,13 @@ impl<'s> Desk<'s> {
         });
         found.iter().map(|letter| token(letter)).collect()
     }
+}
+
+/// What creates a user who is active at once.
+pub fn active(id: &str) -> Value {
+    json!({
+        "id": id, "email": format!("{id}@example.com"), "first_name": id, "last_name": "Doe", "activation": "none",
+    })
 }
 
 /// The letters to an address, the first first.

@@ -149,10 +149,10 @@ fn users_are_searched_and_filtered_declared_ones_among_them() {
     let sidecar = sidecar("8move");
     let ada = Desk::of(&sidecar, "ada");
     for id in ["uma", "ugo"] {
-        ada.user(id);
+        ada.ok("POST", "/v1/users?tenant=north", &super::desk::active(id));
         ada.ok("PUT", &format!("/v1/users/{id}/assignments?tenant=north"), &json!({ "roles": ["sales-rep"] }));
     }
-    ada.ok("POST", "/v1/users/ugo/suspend", &Value::Null);
+    ada.ok("POST", "/v1/users/ugo/suspend?tenant=north", &Value::Null);
     assert_eq!(ada.asks("ugo", Some("north"), "order", "view"), ("deny".to_owned(), "user_suspended".to_owned()));
     ada.ok("POST", "/v1/sessions?tenant=north", &json!({ "user": "uma" }));
     for (filter, expected) in [
@@ -170,14 +170,14 @@ fn users_are_searched_and_filtered_declared_ones_among_them() {
     ] {
         assert_eq!(ada.ids(&format!("/v1/users?{filter}")), expected, "{filter}");
     }
-    let uma = &ada.get("/v1/users?search=uma").json()["items"][0];
+    let uma = &ada.get("/v1/users?tenant=north&search=uma").json()["items"][0];
     assert_eq!(
         (&uma["name"], &uma["email"], &uma["status"]),
         (&json!("uma Doe"), &json!("uma@example.com"), &json!("active"))
     );
     assert_eq!(uma["assignments"][0]["roles"][0]["role"], "sales-rep");
     assert!(uma["last_login"].is_string() && uma["declared"] == false, "{uma}");
-    let sam = &ada.get("/v1/users?search=okafor").json()["items"][0];
+    let sam = &ada.get("/v1/users?tenant=north&search=okafor").json()["items"][0];
     assert_eq!((&sam["declared"], &sam["assignments"][0]["roles"][0]["role"]), (&json!(true), &json!("sales-rep")));
     for (filter, message) in [
         ("statsu=active", "there is no parameter `statsu`; did you mean `status`?"),

@@ -14,6 +14,9 @@ use std::{
     },
 };
 
+/// The id of a letter that is in the queue, and cannot be written.
+pub const UNWRITTEN: &str = "unwritten";
+
 /// Letters in memory.
 #[derive(Debug, Default)]
 pub struct MemoryQueue {
@@ -22,6 +25,8 @@ pub struct MemoryQueue {
     bell: Bell,
     /// How often what it is told cannot be kept.
     pub forgets: AtomicU32,
+    /// How often it was asked what is due.
+    pub looks: AtomicU32,
 }
 
 /// What the worker has told.
@@ -104,8 +109,10 @@ impl MemoryQueue {
 
 impl Queue for MemoryQueue {
     fn due(&self, now: Timestamp, most: usize) -> Result<Vec<Due>, QueueError> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
         let waiting = self.waiting.lock().expect("queue");
-        let mut due: Vec<_> = waiting.values().filter(|(_, at)| *at <= now).collect();
+        let had = |due: &Due| due.letter.id != UNWRITTEN;
+        let mut due: Vec<_> = waiting.values().filter(|(due, at)| *at <= now && had(due)).collect();
         due.sort_by_key(|(_, at)| *at);
         Ok(due.into_iter().take(most).map(|(due, _)| due.clone()).collect())
     }

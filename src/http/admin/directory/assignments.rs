@@ -1,8 +1,10 @@
 //! `/v1/users/{id}/assignments`: what a user has in a tenant.
 
 use super::{
-    By, CHANGING, Desk, ID, IF_MATCH, LOOKING, MOST_BYTES, TENANT, shapes, tag, tagged,
-    users::{altered, tenant},
+    By, CHANGING, Desk, ID, IF_MATCH, LOOKING, MOST_BYTES, TENANT,
+    by::InTenant,
+    shapes, tag, tagged,
+    users::altered,
     views::{PlacesView, UserView},
 };
 use crate::{
@@ -18,7 +20,7 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{Path, RawQuery, Request, State},
+    extract::{Path, Request, State},
     response::{IntoResponse as _, Response},
     routing::on,
 };
@@ -87,9 +89,8 @@ async fn read(
     State(desk): State<Desk>,
     by: By,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    InTenant(tenant): InTenant,
 ) -> Result<Response, Error> {
-    let tenant = tenant(query.as_deref())?;
     let found = desk.run(by, tenant.clone(), move |directory, call| directory.read_user(call, &id)).await?;
     let mut response = Json(PlacesView::from(&found).only(tenant.as_deref())).into_response();
     if let Found::Account(account) = &found {
@@ -102,41 +103,40 @@ async fn replace(
     State(desk): State<Desk>,
     by: By,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    InTenant(tenant): InTenant,
     request: Request,
 ) -> Result<Response, Error> {
-    assign(&desk, by, id, query, request, Manner::Replace).await
+    assign(&desk, by, id, tenant, request, Manner::Replace).await
 }
 
 async fn give(
     State(desk): State<Desk>,
     by: By,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    InTenant(tenant): InTenant,
     request: Request,
 ) -> Result<Response, Error> {
-    assign(&desk, by, id, query, request, Manner::Give).await
+    assign(&desk, by, id, tenant, request, Manner::Give).await
 }
 
 async fn take(
     State(desk): State<Desk>,
     by: By,
     Path(id): Path<String>,
-    RawQuery(query): RawQuery,
+    InTenant(tenant): InTenant,
     request: Request,
 ) -> Result<Response, Error> {
-    assign(&desk, by, id, query, request, Manner::Take).await
+    assign(&desk, by, id, tenant, request, Manner::Take).await
 }
 
 async fn assign(
     desk: &Desk,
     by: By,
     id: String,
-    query: Option<String>,
+    tenant: Option<String>,
     request: Request,
     manner: Manner,
 ) -> Result<Response, Error> {
-    let tenant = tenant(query.as_deref())?;
     let (head, body) = request.into_parts();
     let what = whole_json(&head.headers, body, MOST_BYTES).await?;
     altered(desk, by, tenant, move |directory, call| directory.assign(call, &id, manner, &what)).await

@@ -3,7 +3,7 @@
 use crate::{
     directory::{Actor, Call},
     http::{
-        ApiError,
+        ApiError, address,
         admin::actor::{Acting, Caller, named},
         management::Error,
         request_id::X_REQUEST_ID,
@@ -26,6 +26,10 @@ pub(super) struct By {
 /// A report of an application about its users.
 #[derive(Debug, Clone)]
 pub(super) struct Reported(pub(super) By);
+
+/// The tenant of a call whose address may hold nothing else.
+#[derive(Debug, Clone)]
+pub(super) struct InTenant(pub(super) Option<String>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Who {
@@ -75,6 +79,15 @@ impl<S: Sync> FromRequestParts<S> for Reported {
             None => Who::Application(name),
         };
         Ok(Self(By::new(who, parts)?))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for InTenant {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let [tenant] = address::parameters(parts.uri.query(), ["tenant"])?;
+        Ok(Self(tenant.map(std::borrow::Cow::into_owned)))
     }
 }
 

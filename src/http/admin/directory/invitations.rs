@@ -2,9 +2,9 @@
 
 use super::{
     By, CHANGING, Desk, ID, IF_MATCH, LOOKING, MOST_BYTES, PAGE, TENANT,
-    by::Reported,
+    by::{InTenant, Reported},
     made, page, place, shapes, tag, tagged,
-    users::{altered, tenant},
+    users::altered,
     views::{InvitationPageView, InvitationView, UserView},
 };
 use crate::{
@@ -37,7 +37,7 @@ const STATES: [&str; 4] = ["open", "accepted", "revoked", "expired"];
 const BASE: Facts = Facts {
     scopes: &[Scope::Directory],
     acts: true,
-    parameters: &[ID, IF_MATCH],
+    parameters: &[ID, TENANT, IF_MATCH],
     answers: &[tagged(200, "The invitation as it is now", INVITATION)],
     errors: CHANGING,
     ..Facts::BLANK
@@ -156,10 +156,9 @@ async fn list(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> Re
 async fn invite(
     State(desk): State<Desk>,
     by: By,
-    RawQuery(query): RawQuery,
+    InTenant(tenant): InTenant,
     request: Request,
 ) -> Result<Response, Error> {
-    let tenant = tenant(query.as_deref())?;
     let (head, body) = request.into_parts();
     let body = whole_json(&head.headers, body, MOST_BYTES).await?;
     let invitation = desk.run(by, tenant, move |directory, call| directory.invite(call, &body)).await?;
@@ -174,27 +173,44 @@ async fn accept(State(desk): State<Desk>, Reported(by): Reported, request: Reque
     altered(&desk, by, None, move |directory, call| directory.accept_invitation(call, &body)).await
 }
 
-async fn change(State(desk): State<Desk>, by: By, Path(id): Path<String>, request: Request) -> Result<Response, Error> {
+async fn change(
+    State(desk): State<Desk>,
+    by: By,
+    InTenant(tenant): InTenant,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let body = whole_json(&head.headers, body, MOST_BYTES).await?;
-    one(&desk, by, move |directory, call| directory.change_invitation(call, &id, &body)).await
+    one(&desk, by, tenant, move |directory, call| directory.change_invitation(call, &id, &body)).await
 }
 
-async fn resend(State(desk): State<Desk>, by: By, Path(id): Path<String>) -> Result<Response, Error> {
-    one(&desk, by, move |directory, call| directory.resend_invitation(call, &id)).await
+async fn resend(
+    State(desk): State<Desk>,
+    by: By,
+    InTenant(tenant): InTenant,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    one(&desk, by, tenant, move |directory, call| directory.resend_invitation(call, &id)).await
 }
 
-async fn revoke(State(desk): State<Desk>, by: By, Path(id): Path<String>) -> Result<Response, Error> {
-    one(&desk, by, move |directory, call| directory.revoke_invitation(call, &id)).await
+async fn revoke(
+    State(desk): State<Desk>,
+    by: By,
+    InTenant(tenant): InTenant,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    one(&desk, by, tenant, move |directory, call| directory.revoke_invitation(call, &id)).await
 }
 
 /// A call that answers with the invitation as it is now.
 async fn one(
     desk: &Desk,
     by: By,
+    tenant: Option<String>,
     work: impl FnOnce(&Directory, &Call<'_>) -> Result<Arc<Invitation>, Refusal> + Send + 'static,
 ) -> Result<Response, Error> {
-    let invitation = desk.run(by, None, work).await?;
+    let invitation = desk.run(by, tenant, work).await?;
     Ok(shown(&invitation))
 }
 

@@ -2,9 +2,8 @@
 
 use super::{
     By, Desk, ID, LOOKING, MOST_BYTES, PAGE, TENANT,
-    by::Reported,
+    by::{InTenant, Reported},
     page, place,
-    users::tenant,
     views::{SessionPageView, SessionView},
 };
 use crate::{
@@ -85,7 +84,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             name: "endSession",
             summary: "Report a logout, or end somebody's session",
             description: "Without `Sidegate-Actor` it is the application's report of a logout; with it, the doing of that user.",
-            parameters: &[ID, &[ENDING]],
+            parameters: &[ID, TENANT, &[ENDING]],
             answers: &[Answer::new(200, "The session, which has ended", SESSION)],
             ..BASE
         },
@@ -179,10 +178,9 @@ async fn list(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> Re
 async fn login(
     State(desk): State<Desk>,
     Reported(by): Reported,
-    RawQuery(query): RawQuery,
+    InTenant(tenant): InTenant,
     request: Request,
 ) -> Result<Response, Error> {
-    let tenant = tenant(query.as_deref())?;
     let (head, body) = request.into_parts();
     let login = read_login(&whole_json(&head.headers, body, MOST_BYTES).await?)?;
     let session = desk.run(by, tenant, move |directory, call| directory.login(call, &login)).await?;
@@ -200,8 +198,13 @@ async fn heartbeat(
     Ok(shown(&session).into_response())
 }
 
-async fn end(State(desk): State<Desk>, Reported(by): Reported, Path(id): Path<String>) -> Result<Response, Error> {
-    let session = desk.run(by, None, move |directory, call| directory.end_session(call, &id)).await?;
+async fn end(
+    State(desk): State<Desk>,
+    Reported(by): Reported,
+    InTenant(tenant): InTenant,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let session = desk.run(by, tenant, move |directory, call| directory.end_session(call, &id)).await?;
     Ok(shown(&session).into_response())
 }
 

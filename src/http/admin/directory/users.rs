@@ -1,14 +1,16 @@
 //! `/v1/users`: the users of the directory, and those that the policy set declares.
 
 use super::{
-    By, CHANGING, Desk, ID, IF_MATCH, LOOKING, MOST_BYTES, PAGE, made, page, place, shapes, tag, tagged,
+    By, CHANGING, Desk, ID, IF_MATCH, LOOKING, MOST_BYTES, PAGE, TENANT,
+    by::InTenant,
+    made, page, place, shapes, tag, tagged,
     views::{UserPageView, UserView},
 };
 use crate::{
     config::Scope,
     directory::{Account, Call, Directory, Found, Refusal, UserQuery},
     http::{
-        ApiError, address,
+        address,
         admin::{
             content::whole_json,
             route::{Answer, Content, Facts, Parameter, Route, Shape, Verb},
@@ -53,6 +55,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             name: "createUser",
             summary: "Create a user, who gets a mail with an activation link",
             description: "Roles are given once the user exists.",
+            parameters: &[TENANT],
             body: &[Content::json::<shapes::NewUser>()],
             answers: &[made("The user", USER)],
             ..BASE
@@ -65,7 +68,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             name: "getUser",
             summary: "A user",
             scopes: &[Scope::Read, Scope::Directory],
-            parameters: &[ID],
+            parameters: &[ID, TENANT],
             answers: &[tagged(200, "The user", USER)],
             errors: LOOKING,
             ..BASE
@@ -78,7 +81,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             path: "/v1/users/{id}",
             name: "changeUser",
             summary: "Change fields of a user; the mail address is fixed",
-            parameters: &[ID, IF_MATCH],
+            parameters: &[ID, TENANT, IF_MATCH],
             body: &[Content::json::<shapes::UserChange>()],
             answers: &[tagged(200, "The user as it is now", USER)],
             ..BASE
@@ -91,7 +94,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             path: "/v1/users/{id}",
             name: "deleteUser",
             summary: "Delete a user for good; its sessions and invitations end",
-            parameters: &[ID, IF_MATCH],
+            parameters: &[ID, TENANT, IF_MATCH],
             answers: &[Answer::new(204, "The user is gone", &[])],
             ..BASE
         },
@@ -103,7 +106,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             path: "/v1/users/{id}/suspend",
             name: "suspendUser",
             summary: "Suspend a user: denied from the next request on; its sessions end",
-            parameters: &[ID, IF_MATCH],
+            parameters: &[ID, TENANT, IF_MATCH],
             answers: &[tagged(200, "The user as it is now", USER)],
             ..BASE
         },
@@ -115,7 +118,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             path: "/v1/users/{id}/reactivate",
             name: "reactivateUser",
             summary: "End a suspension",
-            parameters: &[ID, IF_MATCH],
+            parameters: &[ID, TENANT, IF_MATCH],
             answers: &[tagged(200, "The user as it is now", USER)],
             ..BASE
         },
@@ -173,17 +176,27 @@ async fn list(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> Re
     .into_response())
 }
 
-async fn create(State(desk): State<Desk>, by: By, request: Request) -> Result<Response, Error> {
+async fn create(
+    State(desk): State<Desk>,
+    by: By,
+    InTenant(tenant): InTenant,
+    request: Request,
+) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let fields = whole_json(&head.headers, body, MOST_BYTES).await?;
-    let account = desk.run(by, None, move |directory, call| directory.create_user(call, &fields)).await?;
+    let account = desk.run(by, tenant, move |directory, call| directory.create_user(call, &fields)).await?;
     let mut response = (StatusCode::CREATED, shown(&account)).into_response();
     place(&mut response, "/v1/users", &account.id);
     Ok(response)
 }
 
-async fn read(State(desk): State<Desk>, by: By, Path(id): Path<String>) -> Result<Response, Error> {
-    let found = desk.run(by, None, move |directory, call| directory.read_user(call, &id)).await?;
+async fn read(
+    State(desk): State<Desk>,
+    by: By,
+    InTenant(tenant): InTenant,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let found = desk.run(by, tenant, move |directory, call| directory.read_user(call, &id)).await?;
     let mut response = Json(UserView::from(&found)).into_response();
     if let Found::Account(account) = &found {
         tag(&mut response, account.version);
@@ -191,23 +204,44 @@ async fn read(State(desk): State<Desk>, by: By, Path(id): Path<String>) -> Resul
     Ok(response)
 }
 
-async fn change(State(desk): State<Desk>, by: By, Path(id): Path<String>, request: Request) -> Result<Response, Error> {
+async fn change(
+    State(desk): State<Desk>,
+    by: By,
+    InTenant(tenant): InTenant,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let fields = whole_json(&head.headers, body, MOST_BYTES).await?;
-    altered(&desk, by, None, move |directory, call| directory.change_user(call, &id, &fields)).await
+    altered(&desk, by, tenant, move |directory, call| directory.change_user(call, &id, &fields)).await
 }
 
-async fn delete(State(desk): State<Desk>, by: By, Path(id): Path<String>) -> Result<Response, Error> {
-    desk.run(by, None, move |directory, call| directory.delete_user(call, &id)).await?;
+async fn delete(
+    State(desk): State<Desk>,
+    by: By,
+    InTenant(tenant): InTenant,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    desk.run(by, tenant, move |directory, call| directory.delete_user(call, &id)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn suspend(State(desk): State<Desk>, by: By, Path(id): Path<String>) -> Result<Response, Error> {
-    altered(&desk, by, None, move |directory, call| directory.suspend_user(call, &id)).await
+async fn suspend(
+    State(desk): State<Desk>,
+    by: By,
+    InTenant(tenant): InTenant,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    altered(&desk, by, tenant, move |directory, call| directory.suspend_user(call, &id)).await
 }
 
-async fn reactivate(State(desk): State<Desk>, by: By, Path(id): Path<String>) -> Result<Response, Error> {
-    altered(&desk, by, None, move |directory, call| directory.reactivate_user(call, &id)).await
+async fn reactivate(
+    State(desk): State<Desk>,
+    by: By,
+    InTenant(tenant): InTenant,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    altered(&desk, by, tenant, move |directory, call| directory.reactivate_user(call, &id)).await
 }
 
 /// A call that answers with the user as it is now.
@@ -225,10 +259,4 @@ fn shown(account: &Account) -> Response {
     let mut response = Json(UserView::from(account)).into_response();
     tag(&mut response, account.version);
     response
-}
-
-/// The tenant of a call, where nothing else may be in the address.
-pub(super) fn tenant(query: Option<&str>) -> Result<Option<String>, ApiError> {
-    let [tenant] = address::parameters(query, ["tenant"])?;
-    Ok(tenant.map(std::borrow::Cow::into_owned))
 }

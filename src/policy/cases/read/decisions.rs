@@ -136,6 +136,7 @@ impl File<'_> {
             user: user.to_owned(),
             tenant: frame.tenant.as_ref().map(|tenant| tenant.name.clone()),
             at: frame.at,
+            logged_in: frame.logged_in,
             expectation: Expectation::Decision(DecisionTest {
                 action: action.to_owned(),
                 resource_type: resource.ty.name.clone(),

@@ -57,6 +57,7 @@ impl File<'_> {
                 user: user.name,
                 tenant: frame.tenant.as_ref().map(|tenant| tenant.name.clone()),
                 at: frame.at,
+                logged_in: frame.logged_in,
                 expectation: expectation.clone(),
                 location: Spot::of(self.text, &node.span).location(),
             });

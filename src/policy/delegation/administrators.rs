@@ -1,0 +1,61 @@
+//! The last administrator of a tenant stays one.
+
+use super::{Ask, Deed, Delegation, Rule, Verdict, difference::is_later, judge::Others};
+use crate::{
+    model::{Status, Timestamp, User},
+    policy::Snapshot,
+};
+
+/// Whether a user is an active administrator of a tenant at a time: one of those of whom the last one stays.
+#[must_use]
+pub fn is_administrator(snapshot: &Snapshot, user: &User, tenant: Option<&str>, time: Timestamp) -> bool {
+    let delegation = snapshot.catalog.delegation.as_ref();
+    delegation.is_some_and(|delegation| is_active(administers(delegation, user, tenant), time))
+}
+
+/// The refusal of a deed that would leave a tenant without an administrator. It holds for operators too, who are bound by nothing else.
+#[must_use]
+pub fn last_administrator(snapshot: &Snapshot, deed: &Deed<'_>, others: &Others<'_>) -> Option<Verdict> {
+    let delegation = snapshot.catalog.delegation.as_ref().filter(|known| known.has(Rule::LastAdministrator))?;
+    let before = deed.before?;
+    let mut tenants = before.memberships.iter().map(|one| one.tenant.as_deref());
+    let tenant = tenants.find(|tenant| is_last(delegation, deed, *tenant, others))?;
+    let rule = Rule::LastAdministrator;
+    Some(Verdict::refused(rule.code(), last_words(&before.id, tenant), vec![rule.policy().to_owned()]))
+}
+
+/// Until when a user is an administrator of a tenant, were it active; `None` for one who is not.
+fn administers(delegation: &Delegation, user: &User, tenant: Option<&str>) -> Option<Option<Timestamp>> {
+    if user.status != Status::Active {
+        return None;
+    }
+    let memberships = user.memberships.iter().filter(|one| one.tenant.as_deref() == tenant);
+    let making = memberships.flat_map(|one| &one.assignments).filter(|given| delegation.makes_administrator(given));
+    let end = making.map(|given| given.until).reduce(|one, other| if is_later(other, one) { other } else { one })?;
+    Some(if is_later(end, user.until) { user.until } else { end })
+}
+
+fn is_active(administers: Option<Option<Timestamp>>, time: Timestamp) -> bool {
+    administers.is_some_and(|end| end.is_none_or(|end| time < end))
+}
+
+/// Whether a deed would take an administrator from a tenant that has no other, at once or sooner than without it.
+pub(super) fn is_last(delegation: &Delegation, deed: &Deed<'_>, tenant: Option<&str>, others: &Others<'_>) -> bool {
+    let ask = deed.operation.ask();
+    if deed.after.is_none() && (ask.looks() || matches!(ask, Ask::Revoke | Ask::EndSession)) {
+        return false;
+    }
+    let was = deed.before.and_then(|before| administers(delegation, before, tenant));
+    let is = deed.after.and_then(|after| administers(delegation, after, tenant));
+    let sooner = match (was, is) {
+        (Some(was), Some(is)) => is_later(was, is),
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    is_active(was, deed.time) && sooner && others(tenant) == 0
+}
+
+pub(super) fn last_words(user: &str, tenant: Option<&str>) -> String {
+    let of = tenant.map_or_else(String::new, |tenant| format!(" of `{tenant}`"));
+    format!("`{user}` is the last administrator{of}")
+}

@@ -1,0 +1,349 @@
+//! Delegated administration, thrown at from all sides: random steps by random actors, over the shipped sets and over random ones.
+//!
+//! What must hold is looked up here by decisions alone, in a grid of every question that a set knows, and not by the judge's own means.
+
+use crate::support::{repo, seed};
+use fastrand::Rng;
+use grid::{Gates, Grid, reached};
+use sidegate::{
+    engine::{BoundUser, Dialect, Tenancy},
+    model::{Assignment, AssignmentKind, GivenValue, Membership, Status, Timestamp, User, Value},
+    policy::{self, Deed, Judge, Operation, Options, Snapshot},
+};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+/// Every question that a set knows, asked for one user.
+mod grid;
+/// Policy sets drawn at random.
+mod sets;
+
+const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+const DAY: i64 = 86_400_000_000;
+
+/// Steps in each set.
+const STEPS: usize = 250;
+/// Random sets.
+const SETS: usize = 12;
+
+#[test]
+fn no_sequence_of_steps_gives_anybody_more_than_the_givers_have() {
+    let seed = seed("delegation");
+    let mut random = Rng::with_seed(seed);
+    let mut allowed = 0;
+    for set in ["demo", "8move", "propeller", "omc", "backbone"] {
+        allowed += World::load(&repo("policies").join(set), &mut random).run(&mut random);
+    }
+    for _ in 0..SETS {
+        let directory = tempfile::tempdir().unwrap();
+        sets::write(directory.path(), &mut random);
+        allowed += World::load(directory.path(), &mut random).run(&mut random);
+    }
+    assert!(allowed > 100, "only {allowed} steps were allowed: SIDEGATE_SEED={seed}");
+}
+
+/// A set with users that change.
+struct World {
+    snapshot: Snapshot,
+    users: Vec<User>,
+    tenants: Vec<Option<String>>,
+    has_tenants: bool,
+    created: usize,
+}
+
+impl World {
+    fn load(directory: &Path, random: &mut Rng) -> Self {
+        let snapshot = policy::load(directory, &Options::default()).unwrap_or_else(|error| {
+            panic!("{}: {}", directory.display(), sidegate::document::Diagnostics::from(error))
+        });
+        let Dialect::Declared(vocabulary) = snapshot.program.dialect() else { panic!("a set with modules") };
+        let has_tenants = vocabulary.tenancy == Tenancy::Required;
+        let tenants = match &vocabulary.tenants {
+            Some(tenants) if has_tenants => tenants.iter().cloned().map(Some).collect(),
+            _ => vec![None],
+        };
+        let mut users: Vec<User> = snapshot.users.iter().map(|user| (**user).clone()).collect();
+        random.shuffle(&mut users);
+        Self { snapshot, users, tenants, has_tenants, created: 0 }
+    }
+
+    /// Throws steps at the judge and does what it allows. Tells how many that were.
+    fn run(mut self, random: &mut Rng) -> usize {
+        let mut allowed = 0;
+        for _ in 0..STEPS {
+            let actor = random.choice(&self.users).unwrap().clone();
+            let draft = self.draft(random);
+            allowed += usize::from(self.attempt(&actor, &draft));
+        }
+        if self.snapshot.catalog.delegation.is_none() {
+            assert_eq!(allowed, 0, "without a delegation nobody administers");
+        }
+        allowed
+    }
+
+    /// Has one step judged, looks whether what it would do is right, and does it.
+    fn attempt(&mut self, actor: &User, draft: &Draft) -> bool {
+        let bound = BoundUser::new(&self.snapshot.program, &Arc::new(actor.clone()));
+        let id = draft.before.as_ref().or(draft.after.as_ref()).map(|user| user.id.clone()).unwrap();
+        let deed = Deed {
+            operation: draft.operation,
+            tenant: draft.tenant.as_deref(),
+            before: draft.before.as_ref(),
+            after: draft.after.as_ref(),
+            time: NOW,
+        };
+        let others = |tenant: Option<&str>| self.administrators(tenant, Some(&id));
+        let verdict = Judge::new(&self.snapshot).judge(&bound, &deed, &others);
+        assert_eq!(verdict.allowed, verdict.code == "granted");
+        if !verdict.allowed {
+            return false;
+        }
+        let told = || format!("{}: {} {draft:#?}", self.snapshot.name, actor.id);
+        if actor.id == id {
+            self.nothing_was_gained(actor, draft, &told);
+        } else if let Some(after) = &draft.after {
+            self.nothing_goes_beyond(actor, draft.before.as_ref(), after, &told);
+        }
+        self.ranks_and_families(actor, draft, &told);
+        let before: Vec<usize> =
+            self.tenants.iter().map(|tenant| self.administrators(tenant.as_deref(), None)).collect();
+        let shown = told();
+        self.users.retain(|user| user.id != id);
+        self.users.extend(draft.after.clone());
+        for (tenant, before) in self.tenants.iter().zip(before) {
+            let after = self.administrators(tenant.as_deref(), None);
+            assert!(before == 0 || after > 0, "{tenant:?} has no administrator after {shown}");
+        }
+        true
+    }
+
+    fn administrators(&self, tenant: Option<&str>, but: Option<&str>) -> usize {
+        let others = self.users.iter().filter(|user| Some(user.id.as_str()) != but);
+        others.filter(|user| policy::is_administrator(&self.snapshot, user, tenant, NOW)).count()
+    }
+
+    /// Of the own account nothing but the name has changed, so nothing more is reached.
+    fn nothing_was_gained(&self, actor: &User, draft: &Draft, told: &dyn Fn() -> String) {
+        let after = draft.after.as_ref().unwrap_or_else(|| panic!("deleted itself: {}", told()));
+        // What is not there any more and what is new, in whatever order.
+        let all = |user: &User| -> BTreeSet<String> {
+            let given = user.memberships.iter().flat_map(|one| {
+                let assignments = one.assignments.iter().map(|given| format!("{:?} {given:?}", one.tenant));
+                let values = one.values.iter().map(|value| format!("{:?} {value:?}", one.tenant));
+                assignments.chain(values).chain([format!("{:?}", one.tenant)]).collect::<Vec<_>>()
+            });
+            given.collect()
+        };
+        assert_eq!(all(actor), all(after), "{}", told());
+        for tenant in &self.tenants {
+            let values = |user: &User| grid::values(&self.snapshot, user, tenant.as_deref(), NOW);
+            assert_eq!(values(actor), values(after), "{}", told());
+        }
+        assert_eq!((actor.status, actor.until), (after.status, after.until), "{}", told());
+        for tenant in &self.tenants {
+            let grid = |user| reached(&self.snapshot, user, tenant.as_deref(), Gates::AsTheyAre, NOW);
+            assert!(grid(after).is_subset(&grid(actor)), "{}", told());
+        }
+    }
+
+    /// What the user reaches afterwards, it has reached before or the actor does; with the actor's attributes, since values are given by
+    /// themselves, and with open gates, since those are too.
+    fn nothing_goes_beyond(&self, actor: &User, before: Option<&User>, after: &User, told: &dyn Fn() -> String) {
+        for tenant in &self.tenants {
+            let tenant = tenant.as_deref();
+            let own = reached(&self.snapshot, actor, tenant, Gates::AsTheyAre, NOW);
+            let like = |user: &User| -> Grid {
+                let attributes = actor.attributes.clone();
+                let values = actor.memberships.iter().find(|one| one.tenant.as_deref() == tenant);
+                let values = values.map(|one| one.values.clone()).unwrap_or_default();
+                let mut user = User { attributes, status: Status::Active, until: None, ..user.clone() };
+                for membership in user.memberships.iter_mut().filter(|one| one.tenant.as_deref() == tenant) {
+                    membership.values.clone_from(&values);
+                }
+                reached(&self.snapshot, &user, tenant, Gates::Open, NOW)
+            };
+            let before_grid = before.map(like).unwrap_or_default();
+            for question in like(after) {
+                assert!(own.contains(&question) || before_grid.contains(&question), "{question:?} by {}", told());
+            }
+            let gates = |user: &User| -> Vec<String> {
+                let given = user.assignments(tenant, NOW).filter(|given| given.kind == AssignmentKind::Gate);
+                given.map(|given| given.name.clone()).collect()
+            };
+            let known: Vec<String> = gates(actor).into_iter().chain(before.map(gates).unwrap_or_default()).collect();
+            assert!(!self.belongs(after, tenant) || gates(after).iter().all(|gate| known.contains(gate)), "{}", told());
+            let values = |user: &User| grid::values(&self.snapshot, user, tenant, NOW);
+            let known: Vec<_> = values(actor).into_iter().chain(before.map(values).unwrap_or_default()).collect();
+            assert!(
+                !self.belongs(after, tenant) || values(after).iter().all(|value| known.contains(value)),
+                "{}",
+                told()
+            );
+        }
+    }
+
+    fn belongs(&self, user: &User, tenant: Option<&str>) -> bool {
+        !self.has_tenants || user.memberships.iter().any(|one| one.tenant.as_deref() == tenant)
+    }
+
+    /// Roles that were given or taken are of the actor's family and rank no higher; tenants that were changed are the actor's.
+    fn ranks_and_families(&self, actor: &User, draft: &Draft, told: &dyn Fn() -> String) {
+        let catalog = &self.snapshot.catalog;
+        let roles = |user: Option<&User>, tenant: Option<&str>| -> Vec<Assignment> {
+            let memberships = user.map(|user| user.memberships.clone()).unwrap_or_default();
+            let own = memberships.into_iter().filter(|one| one.tenant.as_deref() == tenant);
+            own.flat_map(|one| one.assignments).filter(|given| given.kind == AssignmentKind::Role).collect()
+        };
+        for tenant in &self.tenants {
+            let tenant = tenant.as_deref();
+            let (before, after) = (roles(draft.before.as_ref(), tenant), roles(draft.after.as_ref(), tenant));
+            let rank = |given: &Assignment| catalog.role(&given.name).and_then(|role| role.rank);
+            let own = roles(Some(actor), tenant)
+                .iter()
+                .filter(|one| one.until.is_none_or(|end| NOW < end))
+                .filter_map(rank)
+                .min();
+            let changed = before
+                .iter()
+                .filter(|one| !after.contains(one))
+                .chain(after.iter().filter(|one| !before.contains(one)));
+            for role in changed {
+                assert!(
+                    rank(role).is_none_or(|rank| own.is_some_and(|own| own <= rank)),
+                    "rank of {role:?}: {}",
+                    told()
+                );
+                let family = catalog.role(&role.name).and_then(|role| role.family.clone());
+                assert!(family.is_none() || family == actor.family, "family of {role:?}: {}", told());
+                assert!(
+                    !self.has_tenants || actor.memberships.iter().any(|one| one.tenant.as_deref() == tenant),
+                    "tenant of {role:?}: {}",
+                    told()
+                );
+            }
+        }
+    }
+}
+
+/// A step that somebody tries.
+#[derive(Debug)]
+struct Draft {
+    operation: Operation,
+    tenant: Option<String>,
+    before: Option<User>,
+    after: Option<User>,
+}
+
+impl World {
+    fn draft(&mut self, random: &mut Rng) -> Draft {
+        let tenant = random.choice(&self.tenants).unwrap().clone();
+        let families: Vec<_> = self.snapshot.catalog.families.iter().map(|family| Some(family.id.clone())).collect();
+        if random.u8(..8) == 0 {
+            self.created += 1;
+            let mut user = User {
+                id: format!("new-{}", self.created),
+                name: None,
+                email: None,
+                status: Status::Active,
+                until: None,
+                family: random.choice(&families).cloned().flatten(),
+                attributes: Vec::new(),
+                memberships: Vec::new(),
+            };
+            let operation = *random.choice(&[Operation::Create, Operation::Invite, Operation::Import]).unwrap();
+            if random.bool() {
+                self.change(&mut user, tenant.as_ref(), random);
+            }
+            return Draft { operation, tenant, before: None, after: Some(user) };
+        }
+        let before = random.choice(&self.users).unwrap().clone();
+        if random.u8(..12) == 0 {
+            return Draft { operation: Operation::Delete, tenant, before: Some(before), after: None };
+        }
+        let mut after = before.clone();
+        for _ in 0..=random.usize(..3) {
+            let place =
+                if random.u8(..6) == 0 { random.choice(&self.tenants).unwrap().clone() } else { tenant.clone() };
+            self.change(&mut after, place.as_ref(), random);
+        }
+        use Operation::{Assign, Change, Import, Invite, Reactivate, Suspend};
+        let operation = *random.choice(&[Assign, Assign, Change, Import, Invite, Reactivate, Suspend]).unwrap();
+        Draft { operation, tenant, before: Some(before), after: Some(after) }
+    }
+
+    /// One random change of a user.
+    fn change(&self, user: &mut User, tenant: Option<&String>, random: &mut Rng) {
+        let catalog = &self.snapshot.catalog;
+        let until = match random.u8(..4) {
+            0 => Some(Timestamp::from_micros(NOW.as_micros() + DAY * random.i64(-3..30))),
+            _ => None,
+        };
+        let roles = catalog.roles.iter().map(|role| (AssignmentKind::Role, role.id.clone()));
+        let levels = catalog.levels.iter();
+        let grants = levels
+            .flat_map(|level| catalog.grants_of_level(&level.name))
+            .map(|(_, name)| (AssignmentKind::Grant, name));
+        let gates = catalog.gates.iter().map(|gate| (AssignmentKind::Gate, gate.id.clone()));
+        let of_kind: Vec<Vec<(AssignmentKind, String)>> = [roles.collect(), grants.collect(), gates.collect()]
+            .into_iter()
+            .filter(|all: &Vec<_>| !all.is_empty())
+            .collect();
+        match random.u8(..14) {
+            0 => user.name = Some(format!("name {}", random.u8(..))),
+            1 => user.status = if user.status == Status::Active { Status::Suspended } else { Status::Active },
+            2 => user.until = until,
+            3 | 4 => self.value(user, tenant, until, random),
+            5..=8 => {
+                let membership = membership(user, tenant);
+                if !membership.assignments.is_empty() {
+                    let at = random.usize(..membership.assignments.len());
+                    if random.bool() {
+                        membership.assignments.remove(at);
+                    } else {
+                        membership.assignments[at].until = until;
+                    }
+                }
+            }
+            _ => {
+                let all = random.choice(&of_kind).unwrap();
+                let (kind, name) = random.choice(all).unwrap().clone();
+                let membership = membership(user, tenant);
+                membership.assignments.retain(|given| given.kind != kind || given.name != name);
+                membership.assignments.push(Assignment { kind, name, until, why: None });
+            }
+        }
+        user.memberships.sort_by(|one, other| one.tenant.cmp(&other.tenant));
+    }
+
+    /// A value of a listed type, given or taken, as an attribute of the user or one by one.
+    fn value(&self, user: &mut User, tenant: Option<&String>, until: Option<Timestamp>, random: &mut Rng) {
+        let Some(listed) = self.snapshot.catalog.values.first() else { return };
+        let id = random.choice(&listed.values).unwrap().clone();
+        let value = Value::Entity { ty: listed.name.clone().into(), id: id.into() };
+        if random.bool() {
+            let membership = membership(user, tenant);
+            let given = GivenValue { attribute: "channels".to_owned(), value, until, why: None };
+            match membership.values.iter().position(|one| one.value == given.value) {
+                Some(at) if random.bool() => drop(membership.values.remove(at)),
+                Some(at) => membership.values[at] = given,
+                None => membership.values.push(given),
+            }
+            return;
+        }
+        let items: Vec<Value<'static>> = match user.attributes.iter().find(|(name, _)| name == "channels") {
+            Some((_, Value::Set(items))) if random.bool() => {
+                items.iter().filter(|one| **one != value).cloned().collect()
+            }
+            Some((_, Value::Set(items))) => items.iter().cloned().chain([value]).collect(),
+            _ => vec![value],
+        };
+        user.attributes.retain(|(name, _)| name != "channels");
+        user.attributes.push(("channels".to_owned(), Value::Set(items)));
+    }
+}
+
+fn membership<'u>(user: &'u mut User, tenant: Option<&String>) -> &'u mut Membership {
+    if !user.memberships.iter().any(|one| one.tenant.as_ref() == tenant) {
+        user.memberships.push(Membership { tenant: tenant.cloned(), assignments: Vec::new(), values: Vec::new() });
+    }
+    user.memberships.iter_mut().find(|one| one.tenant.as_ref() == tenant).unwrap()
+}

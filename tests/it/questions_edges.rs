@@ -1,0 +1,181 @@
+//! Questions at their edges: single resources, pages, tenants that are none, rows that are empty, places of users.
+
+use crate::support::{Exited, PolicyDir, Sidecar, repo, sidegate};
+use serde_json::{Value, json};
+use sidegate::{
+    directory::Subjects,
+    model::Timestamp,
+    policy::{self, Options, Overview},
+};
+
+const SET: &str = "policy_set: shop
+levels: { view: [view], full: { includes: [view], actions: [edit] } }
+modules:
+  orders: { resources: [order] }
+  docs: { resources: [doc] }
+roles:
+  clerk: { grants: { orders: view } }
+  reader: { grants: { docs: view } }
+users:
+  ada: { name: Ada, email: ada@demo.example, roles: [clerk] }
+  ben: { name: Ben, email: ben@demo.example, status: suspended, roles: [clerk] }
+  cyd: { name: Cyd, email: cyd@demo.example, until: 2020-01-01T00:00:00Z, roles: [clerk] }
+  dee: { name: Dee, email: dee@demo.example, roles: [reader] }
+";
+const BY_HAND: &str = r#"
+@id("one-order")
+permit (principal in Role::"clerk", action == Action::"edit", resource == order::"o-1");
+@id("frozen")
+forbid (principal, action == Action::"view", resource == order::"o-9");
+@id("two-docs")
+permit (principal == User::"dee", action == Action::"edit", resource in doc::"d-1");
+"#;
+
+fn shop() -> PolicyDir {
+    PolicyDir::with(&[("set.yaml", SET), ("by-hand.cedar", BY_HAND)])
+}
+
+fn run(set: &PolicyDir, args: &[&str]) -> Exited {
+    let directory = set.path().to_str().expect("UTF-8");
+    sidegate([&[args[0], directory], &args[1..]].concat())
+}
+
+#[test]
+fn access_tells_of_single_resources_that_policies_name() {
+    let set = shop();
+    let snapshot = policy::load(set.path(), &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+    let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
+    let overview = Overview::new(&snapshot);
+    let now = Timestamp::parse("2026-11-22T12:00:00Z").expect("a time");
+    for (user, module, summary, actions) in [
+        (
+            "ada",
+            0,
+            "view; edit on order:o-1",
+            json!([
+                { "action": "view", "access": "depends", "unless": ["frozen"] },
+                { "action": "edit", "access": "depends", "resources": ["order:o-1"] },
+            ]),
+        ),
+        (
+            "dee",
+            1,
+            "view; edit on doc:d-1",
+            json!([{ "action": "view", "access": "always" }, { "action": "edit", "access": "depends", "resources": ["doc:d-1"] }]),
+        ),
+    ] {
+        let access = overview.access(subjects.find(user).expect("a user"), None, now).expect("a set with modules");
+        let access = json!(access);
+        let module = &access["modules"][module];
+        assert_eq!(module["summary"], summary, "{user}");
+        for (found, wanted) in
+            module["actions"].as_array().expect("actions").iter().zip(actions.as_array().expect("two"))
+        {
+            assert_eq!((&found["action"], &found["access"]), (&wanted["action"], &wanted["access"]), "{found}");
+            assert_eq!(found["ways"][0]["resources"], wanted["resources"], "{found}");
+            assert_eq!(found["unless"], wanted["unless"], "{found}");
+        }
+    }
+    let told = run(&set, &["access", "--user", "ada"]).stdout;
+    assert!(told.contains("edit on order:o-1 (by-hand.cedar:2:1)"), "{told}");
+}
+
+#[test]
+fn empty_rows_of_a_table_are_explained_beside_it() {
+    let shop = shop();
+    let bare = PolicyDir::with(&[(
+        "set.yaml",
+        "policy_set: bare\nlevels: { view: [view] }\nmodules: { docs: { resources: [doc] } }\n",
+    )]);
+    let hub = repo("policies").join("8move");
+    let hub = hub.to_str().expect("UTF-8");
+    for (ran, notes) in [
+        (run(&shop, &["matrix"]), &[][..]),
+        (run(&shop, &["matrix", "--users"]), &["these users are suspended: ben", "these users have run out: cyd"]),
+        (run(&shop, &["matrix", "--users", "--output", "json"]), &[]),
+        (run(&bare, &["matrix"]), &["the set declares no roles; `--users` shows what users may do"]),
+        (run(&bare, &["matrix", "--users", "--output", "csv"]), &["the set declares no users"]),
+        (sidegate(["matrix", hub, "--users"]), &["name one with `--tenant`: ada, max"]),
+    ] {
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        for note in notes {
+            assert!(ran.stderr.contains(note), "{note}: {ran:?}");
+        }
+        assert_eq!(ran.stderr.is_empty(), notes.is_empty(), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_matrix_comes_in_pages_of_roles_too_and_only_its_own_cursors_count() {
+    let set = shop();
+    let sidecar = Sidecar::builder().policies(set.path()).start();
+    let get = |query: &str| sidecar.admin_get(&format!("/v1/matrix{query}"));
+    let ids = |page: &Value| -> Vec<String> {
+        let rows = page["rows"].as_array().expect("rows").iter();
+        rows.map(|row| row["id"].as_str().expect("a text").to_owned()).collect()
+    };
+    let first = get("?limit=1").json();
+    assert_eq!((ids(&first), &first["next_cursor"]), (vec!["clerk".to_owned()], &json!("clerk")));
+    let last = get("?limit=1&cursor=clerk").json();
+    assert_eq!((ids(&last), &last["next_cursor"]), (vec!["reader".to_owned()], &Value::Null));
+    assert_eq!(ids(&get("").json()), ["clerk", "reader"]);
+    for query in ["?cursor=ada", "?cursor=zzz", "?of=users&cursor=zzz", "?of=users&cursor=clerk", "?limit=1&format=csv"]
+    {
+        let answer = get(query);
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!("malformed_request")), "{query}");
+    }
+}
+
+#[test]
+fn a_tenant_is_unknown_by_every_door_of_a_set_without_tenants() {
+    let set = PolicyDir::with(&[("set.yaml", &format!("{SET}menu: {{ orders: {{ modules: [orders] }} }}\n"))]);
+    let sidecar = Sidecar::builder().policies(set.path()).start();
+    for path in ["/v1/users/ada/access?tenant=north", "/v1/users/ada/menu?tenant=north"] {
+        let answer = sidecar.get(path);
+        let message = answer.json()["error"]["message"].clone();
+        assert_eq!((answer.status, message), (404, json!("there is no tenant `north`")), "{path}");
+    }
+    for query in ["?tenant=north", "?of=users&tenant=north"] {
+        assert_eq!(sidecar.admin_get(&format!("/v1/matrix{query}")).status, 404, "{query}");
+    }
+    for path in ["/v1/access", "/v1/menu"] {
+        let answer = sidecar.post(path, &json!({ "roles": ["clerk"], "tenant": "north" }));
+        let problems = answer.json()["error"]["problems"].clone();
+        assert_eq!((answer.status, &problems[0]["pointer"]), (422, &json!("/tenant")), "{path}");
+    }
+    for args in [&["access", "--user", "ada"][..], &["menu", "--user", "ada"], &["matrix"]] {
+        let ran = run(&set, &[args, &["--tenant", "north"]].concat());
+        assert_eq!(ran.code, Some(64), "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("there is no tenant `north`"), "{args:?}: {ran:?}");
+    }
+    // A decision takes no notice of it.
+    let asked = json!({ "user": "ada", "action": "view", "resource": "order:o-2", "tenant": "north" });
+    assert_eq!(sidecar.authorize(&asked).1["decision"], "allow");
+}
+
+#[test]
+fn a_wrong_member_of_a_configuration_is_one_problem() {
+    let set = shop();
+    let sidecar = Sidecar::builder().policies(set.path()).start();
+    for (body, message) in [
+        (json!({ "user": 5 }), "must be a text, found a number"),
+        (json!({ "user": " " }), "this cannot be the id of a user"),
+        (json!({ "user": "" }), "this cannot be the id of a user"),
+    ] {
+        let answer = sidecar.post("/v1/access", &body);
+        let wanted = json!([{ "pointer": "/user", "message": message }]);
+        assert_eq!((answer.status, &answer.json()["error"]["problems"]), (422, &wanted), "{body}");
+    }
+}
+
+#[test]
+fn an_explanation_names_the_place_of_a_user_who_may_do_nothing() {
+    let set = shop();
+    for (user, says) in [
+        ("ben", "`ben` were active (set.yaml:11:3)"),
+        ("cyd", "the access of `cyd` had not run out at 2020-01-01T00:00:00.000000Z (set.yaml:12:3)"),
+    ] {
+        let ran = run(&set, &["explain", "--user", user, "--action", "view", "--resource", "order"]);
+        assert!(ran.stdout.contains(says), "{ran:?}");
+    }
+}
