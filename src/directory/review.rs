@@ -6,7 +6,7 @@
 mod rows;
 mod write;
 
-pub use write::{ReviewForm, ReviewWriter};
+pub use write::{ReviewForm, write_review};
 
 use super::{
     Directory, Found,

@@ -27,7 +27,7 @@ const MEMBERS: [&str; 5] = ["id", "name", "description", "grants", "gates"];
 /// Longest text that people are shown.
 const TEXT: usize = 500;
 
-/// A role that was put together here, in a list.
+/// A role that was put together here, and who has it.
 #[derive(Debug, Clone)]
 pub struct ListedRole {
     /// The role.
@@ -49,31 +49,9 @@ pub struct PutRole {
 
 impl Directory {
     /// Roles that were put together here, in order of their ids.
-    ///
-    /// # Errors
-    /// Fails where the actor may not list users.
-    pub fn list_roles(&self, call: &Call<'_>) -> Result<Vec<ListedRole>, Refusal> {
-        let about = About { action: "list_roles", resource_type: "role", id: "", user: "" };
-        self.change(call, about, |scene| {
-            let policies = scene.permit(Operation::List, None, None)?;
-            let mut holders: BTreeMap<&str, usize> = BTreeMap::new();
-            for account in scene.book.users() {
-                let given = account.places.iter().flat_map(|place| &place.given);
-                let mut roles: Vec<&str> =
-                    given.filter(|given| given.kind == GivenKind::Role).map(|given| given.name.as_str()).collect();
-                roles.sort_unstable();
-                roles.dedup();
-                for role in roles {
-                    *holders.entry(role).or_default() += 1;
-                }
-            }
-            let listed = scene.book.roles().values().map(|role| ListedRole {
-                role: Arc::clone(role),
-                holders: holders.get(role.id.as_str()).copied().unwrap_or_default(),
-                shadowed: scene.snapshot.catalog.role(&role.id).is_some(),
-            });
-            Ok(Plan::look(policies, listed.collect()))
-        })
+    #[must_use]
+    pub fn custom_roles(&self) -> Vec<Arc<CustomRole>> {
+        self.0.roster.lock().roles().values().cloned().collect()
     }
 
     /// A role that was put together here.

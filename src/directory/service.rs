@@ -9,7 +9,7 @@ use super::{
     store::{self, Embedded, Store, StoreError},
     subjects::Subjects,
 };
-use crate::{mail::Bell, policy::Snapshot, storage::files};
+use crate::{mail::Bell, model::Timestamp, policy::Snapshot, storage::files};
 use serde_json::Value;
 use std::{
     fmt::Debug,
@@ -17,6 +17,9 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
+
+/// Its place in the data directory.
+pub const FOLDER: &str = "directory";
 
 /// What the directory is told of by its operator.
 #[derive(Debug, Clone)]
@@ -158,6 +161,28 @@ impl Directory {
         let store = Embedded::open(&options.directory.join("store"))?;
         let key = Key::open(&options.directory.join("link.key")).map_err(io)?;
         Self::with(Box::new(store), key, options, witness)
+    }
+
+    /// Opens the files of a process that does not run, so that a backup can come back. Where the store is damaged it is put aside, and
+    /// where that is told.
+    ///
+    /// # Errors
+    /// Fails where the files are in use, or cannot be read or written.
+    pub fn open_to_restore(
+        options: Options,
+        witness: Arc<dyn Witness>,
+        now: Timestamp,
+    ) -> Result<(Self, Option<PathBuf>), StoreError> {
+        match Self::open(options.clone(), Arc::clone(&witness)) {
+            Err(StoreError::Damaged { .. }) => {}
+            opened => return Ok((opened?, None)),
+        }
+        let store = options.directory.join("store");
+        let aside = options.directory.join(format!("store.damaged-{}", link::new_id(now)));
+        let io = |source| StoreError::Io { path: store.clone(), source };
+        std::fs::rename(&store, &aside).map_err(io)?;
+        files::sync_directory(&options.directory).map_err(io)?;
+        Ok((Self::open(options, witness)?, Some(aside)))
     }
 
     fn with(store: Box<dyn Store>, key: Key, options: Options, witness: Arc<dyn Witness>) -> Result<Self, StoreError> {

@@ -1,6 +1,7 @@
 //! The directory over the shipped policy sets: a real store, real decisions, a witness that remembers.
 
 mod random;
+mod tools;
 
 use super::*;
 use crate::{

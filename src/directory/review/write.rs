@@ -1,7 +1,7 @@
 //! The review as a table: CSV for spreadsheets, Markdown for documents.
 
-use super::{ReviewPage, ReviewRow};
-use crate::document::defused;
+use super::{ReviewPage, ReviewQuery, ReviewRow};
+use crate::{directory::Refusal, document::defused};
 use std::io::{self, Write};
 
 /// The forms of the review as a file.
@@ -23,6 +23,9 @@ impl ReviewForm {
         }
     }
 }
+
+/// Entries that are written in one go.
+const STRETCH: usize = 1000;
 
 /// The columns of a CSV, one for each field.
 const COLUMNS: [&str; 16] = [
@@ -49,28 +52,16 @@ const HEAD: &str = "| user | status | tenant | has | since | by | why | until | 
                     | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
 
 /// Writes pages into a file.
-pub enum ReviewWriter<'w> {
+enum ReviewWriter<'w> {
     /// RFC 4180.
     Csv(Box<csv::Writer<&'w mut dyn Write>>),
     /// A table.
     Markdown(&'w mut dyn Write),
 }
 
-impl std::fmt::Debug for ReviewWriter<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Csv(_) => "Csv(..)",
-            Self::Markdown(_) => "Markdown(..)",
-        })
-    }
-}
-
 impl<'w> ReviewWriter<'w> {
     /// Begins a file. What holds for all of it is taken from the first page.
-    ///
-    /// # Errors
-    /// Fails where it cannot be written.
-    pub fn new(form: ReviewForm, first: &ReviewPage, out: &'w mut dyn Write) -> io::Result<Self> {
+    fn new(form: ReviewForm, first: &ReviewPage, out: &'w mut dyn Write) -> io::Result<Self> {
         match form {
             ReviewForm::Csv => {
                 let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
@@ -94,10 +85,7 @@ impl<'w> ReviewWriter<'w> {
     }
 
     /// Writes a page.
-    ///
-    /// # Errors
-    /// Fails where it cannot be written.
-    pub fn write(&mut self, page: &ReviewPage) -> io::Result<()> {
+    fn write(&mut self, page: &ReviewPage) -> io::Result<()> {
         for row in &page.items {
             match self {
                 Self::Csv(out) => {
@@ -113,15 +101,34 @@ impl<'w> ReviewWriter<'w> {
     }
 
     /// Ends the file.
-    ///
-    /// # Errors
-    /// Fails where it cannot be written.
-    pub fn finish(self) -> io::Result<()> {
+    fn finish(self) -> io::Result<()> {
         match self {
             Self::Csv(mut out) => out.flush(),
             Self::Markdown(out) => out.flush(),
         }
     }
+}
+
+/// Writes all pages of a review.
+///
+/// # Errors
+/// Fails where a page cannot be had or written.
+pub fn write_review(
+    form: ReviewForm,
+    mut asked: ReviewQuery,
+    mut next: impl FnMut(&ReviewQuery) -> Result<ReviewPage, Refusal>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    asked.limit = STRETCH;
+    let mut page = next(&asked).map_err(io::Error::other)?;
+    let mut writer = ReviewWriter::new(form, &page, out)?;
+    loop {
+        writer.write(&page)?;
+        let Some(cursor) = page.next_cursor.take() else { break };
+        asked.after = Some(cursor);
+        page = next(&asked).map_err(io::Error::other)?;
+    }
+    writer.finish()
 }
 
 fn word(yes: bool) -> &'static str {
