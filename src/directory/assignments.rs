@@ -3,8 +3,8 @@
 use super::{
     Account, Directory,
     account::{Given, GivenKind},
-    custom::Custom,
     call::{Call, Refusal},
+    custom::Custom,
     fields::pointer,
     scene::Scene,
     users::object,

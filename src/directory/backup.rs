@@ -303,7 +303,8 @@ fn read(file: &mut dyn BufRead) -> Result<(Vec<Step>, Restored), BackupError> {
         }
         let no_json = |error: serde_json::Error| wrong(format!("is not what a backup writes: {error}"));
         if number == 1 {
-            let head: Head<'_> = serde_json::from_slice(&text).map_err(|_| wrong("this is no backup of a directory".to_owned()))?;
+            let head: Head<'_> =
+                serde_json::from_slice(&text).map_err(|_| wrong("this is no backup of a directory".to_owned()))?;
             if head.sidegate_directory != VERSION {
                 let form = head.sidegate_directory;
                 return Err(wrong(format!("the form {form} of backups is not known here, only {VERSION} is")));
@@ -315,7 +316,9 @@ fn read(file: &mut dyn BufRead) -> Result<(Vec<Step>, Restored), BackupError> {
             Line::End(last) => {
                 let found = End { rows, sha256: link::hex(&digest.clone().finalize().into()) };
                 if last != found {
-                    return Err(wrong("the file is not what was written: its count or its digest is another".to_owned()));
+                    return Err(wrong(
+                        "the file is not what was written: its count or its digest is another".to_owned(),
+                    ));
                 }
                 end = Some(last);
                 continue;

@@ -50,7 +50,8 @@ impl Custom {
     /// A problem with what was left, at the place where it stands in the whole list.
     pub(super) fn place(&self, problem: Problem) -> Problem {
         let Some(rest) = problem.pointer.strip_prefix("/roles/") else { return problem };
-        let (index, rest) = rest.split_once('/').map_or((rest, String::new()), |(index, rest)| (index, format!("/{rest}")));
+        let (index, rest) =
+            rest.split_once('/').map_or((rest, String::new()), |(index, rest)| (index, format!("/{rest}")));
         match index.parse().ok().and_then(|index: usize| self.left.get(index)) {
             Some(index) => Problem { pointer: format!("/roles/{index}{rest}"), ..problem },
             None => problem,

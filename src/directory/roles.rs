@@ -77,7 +77,8 @@ impl Directory {
         let about = About { action: "put_role", resource_type: "role", id, user: "" };
         self.change(call, about, |scene| {
             if scene.snapshot.catalog.role(id).is_some() {
-                let message = format!("the policy set declares a role `{id}`: choose another name, or change it in git");
+                let message =
+                    format!("the policy set declares a role `{id}`: choose another name, or change it in git");
                 return Err(Refusal::conflict("role_declared", message));
             }
             let old = scene.book.roles().get(id);
@@ -101,7 +102,13 @@ impl Directory {
             let value = PutRole { role: Arc::clone(&new), created: old.is_none() };
             let holders = scene.book.holders(id).count();
             let context = (holders > 0).then(|| json!({ "holders": holders }));
-            Ok(Plan { steps: vec![Step::Role(new)], before, after: Some(after), context, ..Plan::look(policies, value) })
+            Ok(Plan {
+                steps: vec![Step::Role(new)],
+                before,
+                after: Some(after),
+                context,
+                ..Plan::look(policies, value)
+            })
         })
     }
 
@@ -124,7 +131,9 @@ impl Directory {
             if holders + invited > 0 {
                 let message = match invited {
                     0 => format!("`{id}` is held by {holders} users: take it from them first"),
-                    _ => format!("`{id}` is held by {holders} users, and {invited} are invited with it: take it from them first"),
+                    _ => format!(
+                        "`{id}` is held by {holders} users, and {invited} are invited with it: take it from them first"
+                    ),
                 };
                 return Err(Refusal::conflict("role_in_use", message));
             }
@@ -197,8 +206,7 @@ fn read(scene: &Scene<'_>, id: &str, old: Option<&CustomRole>, body: &Value) -> 
     let members = object(body)?;
     let vocabulary = scene.vocabulary()?;
     let mut problems = Vec::new();
-    let mut report =
-        |pointer: String, message: String, help| problems.push(Problem { pointer, message, help });
+    let mut report = |pointer: String, message: String, help| problems.push(Problem { pointer, message, help });
     if !policy::is_visible(id) || id.chars().count() > ID {
         report(String::new(), format!("a role is named by visible text of at most {ID} characters"), None);
     }
@@ -220,8 +228,10 @@ fn read(scene: &Scene<'_>, id: &str, old: Option<&CustomRole>, body: &Value) -> 
         }
     };
     let (name, description) = (text("name"), text("description"));
-    let mut configuration: Map<String, Value> =
-        ["grants", "gates"].into_iter().filter_map(|name| Some((name.to_owned(), members.get(name)?.clone()))).collect();
+    let mut configuration: Map<String, Value> = ["grants", "gates"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), members.get(name)?.clone())))
+        .collect();
     if vocabulary.tenancy == Tenancy::Required {
         // The same is read in any tenant.
         let some = vocabulary.tenants.iter().flatten().next().map_or("any", String::as_str);

@@ -1,6 +1,7 @@
 //! The directory over the shipped policy sets: a real store, real decisions, a witness that remembers.
 
 mod random;
+mod review;
 mod tools;
 
 use super::*;
@@ -257,8 +258,7 @@ fn an_id_belongs_to_one_family() {
 fn channels_are_given_and_taken_one_by_one_and_count_at_once() {
     // Names the rule omc-channel-grant.
     let world = World::of("omc");
-    let nia =
-        json!({ "id": "nia", "email": "nia@omc.example", "first_name": "N", "last_name": "A",
+    let nia = json!({ "id": "nia", "email": "nia@omc.example", "first_name": "N", "last_name": "A",
         "family": "backoffice", "activation": "none" });
     world.directory.create_user(&user("hugo"), &nia).unwrap();
     let give = |what| world.directory.assign(&user("hugo"), "nia", Manner::Give, &what).unwrap();

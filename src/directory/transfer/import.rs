@@ -92,7 +92,9 @@ impl Directory {
             Some(before) => changed(self, scene, before, members).map_err(problems_of)?,
             None => self.created(scene, members).map_err(problems_of)?,
         };
-        for (given, id, what) in [(&mut batch.ids, after.id.clone(), "id"), (&mut batch.emails, fold(&after.email), "email")] {
+        for (given, id, what) in
+            [(&mut batch.ids, after.id.clone(), "id"), (&mut batch.emails, fold(&after.email), "email")]
+        {
             if !id.is_empty() && !given.insert(id) {
                 let message = format!("another user of the file has this {what}");
                 problems.push(Problem { pointer: pointer("", what), message, help: None });
@@ -204,10 +206,13 @@ fn assigned(scene: &Scene<'_>, account: &mut Account, places: &Value) -> Result<
     for (index, place) in places.iter().enumerate() {
         let at = pointer("/assignments", &index.to_string());
         let given = one_place(scene, account, place, &mut seen);
-        problems.extend(given.err().into_iter().flatten().map(|problem| Problem {
-            pointer: format!("{at}{}", problem.pointer),
-            ..problem
-        }));
+        problems.extend(
+            given
+                .err()
+                .into_iter()
+                .flatten()
+                .map(|problem| Problem { pointer: format!("{at}{}", problem.pointer), ..problem }),
+        );
     }
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }

@@ -66,10 +66,13 @@ fn users_go_out_and_come_in_from_the_command_line() {
     assert_eq!(come.code, Some(0), "{come:?}");
     assert_eq!(Desk::operator(&second).asks("pat", None, "tax", "edit").0, "allow");
     let wrong = folder.path().join("wrong.yaml");
-    fs::write(&wrong, "users:\n- id: one\n  email: bad\n- id: two\n  email: two@x.example\n  first_nam: T\n").expect("a file");
+    fs::write(&wrong, "users:\n- id: one\n  email: bad\n- id: two\n  email: two@x.example\n  first_nam: T\n")
+        .expect("a file");
     let refused = run(&["directory", "import", "--admin", &admin(&second), wrong.to_str().expect("a path")]);
     assert_eq!(refused.code, Some(1));
-    for told in ["/users/0/email: line 2: is no mail address", "/users/1/first_nam: line 4:", "did you mean `first_name`?"] {
+    for told in
+        ["/users/0/email: line 2: is no mail address", "/users/1/first_nam: line 4:", "did you mean `first_name`?"]
+    {
         assert!(refused.stderr.contains(told), "{told}: {}", refused.stderr);
     }
 }
@@ -78,7 +81,9 @@ fn users_go_out_and_come_in_from_the_command_line() {
 fn an_import_that_is_too_long_is_refused_before_it_is_read() {
     let sidecar = with("propeller", "directory: { import: { bytes: 2KiB } }");
     let mut raw = Raw::connect(sidecar.admin_address());
-    raw.send("POST /v1/users/import HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 3000\r\n\r\n{");
+    raw.send(
+        "POST /v1/users/import HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 3000\r\n\r\n{",
+    );
     assert_eq!(raw.response().map(|answer| answer.status), Some(413), "told while the body has hardly begun");
     let long = json!({ "users": [{ "id": "x".repeat(4000) }] });
     assert_eq!(Desk::operator(&sidecar).refused("POST", "/v1/users/import", &long), (413, "body_too_large".to_owned()));
@@ -133,7 +138,10 @@ fn the_review_tells_what_was_used_from_the_log() {
     let page = olga.get("/v1/review?user=pat").json();
     let items = page["items"].as_array().expect("items");
     let of = |kind: &str| items.iter().find(|item| item["kind"] == kind).expect("an entry");
-    assert_eq!((&of("role")["what"], &of("role")["by"], &of("role")["why"]), (&json!("price-desk"), &json!("olga"), &json!("season")));
+    assert_eq!(
+        (&of("role")["what"], &of("role")["by"], &of("role")["why"]),
+        (&json!("price-desk"), &json!("olga"), &json!("season"))
+    );
     assert!(of("role")["last_used"].is_string() && of("gate")["last_used"].is_string(), "{page}");
     assert!(of("grant")["last_used"].is_null(), "{page}");
     let unused = olga.get("/v1/review?user=pat&unused_for=0s").json();
@@ -150,7 +158,8 @@ fn the_review_tells_what_was_used_from_the_log() {
     let data = sidecar.data().to_path_buf();
     sidecar.stop();
     let policies = repo("policies/propeller");
-    let arguments = ["review", "--data", data.to_str().expect("a path"), "--policies", policies.to_str().expect("a path")];
+    let arguments =
+        ["review", "--data", data.to_str().expect("a path"), "--policies", policies.to_str().expect("a path")];
     let local = run(&[&arguments[..], &["--user", "pat", "--format", "json"]].concat());
     let local: Value = serde_json::from_str(&local.stdout).unwrap_or_else(|error| panic!("{error}: {local:?}"));
     let used = local["items"].as_array().expect("items").iter().filter(|item| item["last_used"].is_string()).count();

@@ -103,7 +103,8 @@ impl Uses for LoggedUses<'_> {
 }
 
 fn span(name: &str, given: Option<&str>) -> Result<Option<Duration>, ApiError> {
-    let read = |given| read_duration(given).ok_or_else(|| page::wrong(name, given, "a duration such as `90d` or `24h`"));
+    let read =
+        |given| read_duration(given).ok_or_else(|| page::wrong(name, given, "a duration such as `90d` or `24h`"));
     given.map(read).transpose()
 }
 
