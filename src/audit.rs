@@ -28,6 +28,7 @@ mod shared;
 mod signature;
 mod stats;
 mod store;
+mod usage;
 mod verify;
 mod writer;
 
@@ -50,6 +51,7 @@ pub use retention::Retention;
 pub use shared::{Health, OnCommit};
 pub use signature::KeyError;
 pub use stats::{Denials, Edge, Figures, Named};
+pub use usage::Usage;
 pub use verify::{Problem, Removed, Report, Verification, VerifyError, verify};
 
 /// The place of a record in its ring; tells when it is durable.

@@ -8,6 +8,7 @@ mod authorize;
 mod check;
 mod compile;
 mod completions;
+mod directory;
 mod exit;
 mod explain;
 mod matrix;
@@ -15,6 +16,8 @@ mod menu;
 mod output;
 mod question;
 mod reference;
+mod remote;
+mod review;
 mod schema;
 mod serve;
 mod set;
@@ -50,6 +53,8 @@ enum Command {
     Menu(menu::MenuArgs),
     Matrix(matrix::MatrixArgs),
     Audit(Box<audit::AuditArgs>),
+    Directory(directory::DirectoryArgs),
+    Review(Box<review::ReviewArgs>),
     Token(token::TokenArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -86,6 +91,8 @@ impl Command {
             Self::Menu(args) => menu::run(&args),
             Self::Matrix(args) => matrix::run(&args),
             Self::Audit(args) => audit::run(&args),
+            Self::Directory(args) => directory::run(&args),
+            Self::Review(args) => review::run(&args),
             Self::Token(args) => token::run(&args),
             Self::Schema(args) => schema::run(&args),
             Self::Completions(args) => completions::run(&args),

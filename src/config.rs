@@ -32,6 +32,7 @@ pub use settings::{
 };
 
 pub use tokens::{AdminToken, Scope};
+pub use units::read_duration;
 
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,10 @@
 
 mod account;
 mod assignments;
+mod backup;
 mod book;
 mod call;
+mod custom;
 mod event;
 mod fields;
 mod invitation;
@@ -15,27 +17,36 @@ mod invitations;
 mod letters;
 mod link;
 mod list;
+mod review;
+mod role;
+mod roles;
 mod scene;
 mod service;
 mod session;
 mod sessions;
 mod store;
 mod subjects;
+mod transfer;
 mod users;
 
 pub use account::{Account, Gender, Given, GivenKind, Place};
 pub use assignments::Manner;
+pub use backup::{Backup, BackupError, Restored};
 pub use book::{Audience, Book, Bound, Logins, Roster};
 pub use call::{Actor, Call, Refusal};
 pub use event::{Event, Witness};
 pub use invitation::{Invitation, Letter, Outcome};
 pub use letters::TOKEN;
 pub use list::{Cursor, Key, Listed, Sort, UserPage, UserQuery};
-pub use service::{Directory, Options, Policies};
+pub use review::{ReviewForm, ReviewPage, ReviewQuery, ReviewRow, Used, Uses, write_review};
+pub use role::{CustomRole, Lens, Roles};
+pub use roles::{ListedRole, PutRole};
+pub use service::{Directory, FOLDER, Options, Policies};
 pub use session::{Ended, Session};
 pub use sessions::{Login, SessionPage, SessionQuery};
 pub use store::StoreError;
 pub use subjects::Subjects;
+pub use transfer::{ExportError, Form, Imported, Incoming, read as read_users};
 pub use users::Found;
 
 #[cfg(test)]

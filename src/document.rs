@@ -6,6 +6,7 @@
 
 mod align;
 mod bytes;
+mod cells;
 mod decode;
 mod diagnostic;
 mod fields;
@@ -16,6 +17,7 @@ mod text;
 pub mod yaml;
 
 pub use bytes::read_file;
+pub use cells::{defused, undefused};
 pub use decode::Reader;
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use fields::{Field, Kind, Shape, Table};

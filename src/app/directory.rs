@@ -4,7 +4,7 @@ use super::{Parts, StartError};
 use crate::{
     audit::{Entry, Health, Kind, Log, Origin},
     config::Settings,
-    directory::{self, Audience, Directory, Event, Witness},
+    directory::{self, Audience, Directory, Event, FOLDER, Witness},
     lifecycle::{Clock, Stop},
     mail::{self, Post},
     reload::{Reader, Shadow},
@@ -13,9 +13,6 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use tokio::{task::spawn_blocking, time::sleep};
 use ulid::Ulid;
-
-/// Its place in the data directory.
-const FOLDER: &str = "directory";
 
 /// How often sessions without a sign of life are looked for. They stop counting at their time; this is for their records.
 const TIDY_INTERVAL: Duration = Duration::from_secs(30);

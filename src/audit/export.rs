@@ -14,7 +14,7 @@ use super::{
     query::{DEFAULT_LIMIT, QueryError},
     reader::ReadError,
 };
-use crate::model::Decision;
+use crate::{document::defused, model::Decision};
 use serde::de::IgnoredAny;
 use std::{
     borrow::Cow,
@@ -139,10 +139,6 @@ impl Reader {
         Ok(page)
     }
 }
-
-/// What a cell may begin with that a spreadsheet takes for a formula, or for the end of the cell before: the wide forms of some
-/// languages' keyboards included. And the apostrophe, so that one that was put in front can be told from one that was there.
-const DEFUSED: [char; 12] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠', '\''];
 
 /// Writes records in one of the forms.
 enum RecordWriter<'w> {
@@ -296,8 +292,8 @@ impl Value<'_> {
                 }
             }
         }
-        if cell.starts_with(DEFUSED) {
-            cell.insert(0, '\'');
+        if let Cow::Owned(defused) = defused(cell) {
+            *cell = defused;
         }
     }
 }

@@ -2,7 +2,6 @@
 
 mod figures;
 mod progress;
-mod remote;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -11,11 +10,11 @@ mod verify;
 use super::{
     ExitCode,
     output::{self, Output},
+    remote::{Remote, RemoteError},
 };
 use crate::audit::{Export, ExportError, Figures, Format, HASH_MARK, OpenError, Query, QueryError, ReadError, Reader};
 use clap::{Args, Subcommand, ValueEnum};
 use progress::Progress;
-use remote::{Remote, RemoteError};
 use std::{
     io::{self, BufWriter, Write},
     path::PathBuf,

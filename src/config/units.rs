@@ -16,7 +16,7 @@ const SIZES: &[(&str, u64)] = &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 <<
 const DECIMAL_SIZES: &[(&str, u64)] = &[("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000), ("KB", 1000)];
 
 /// Reads one number with its unit. A lone `0` needs none.
-pub(super) fn read_duration(text: &str) -> Option<Duration> {
+pub fn read_duration(text: &str) -> Option<Duration> {
     read(text, &[DURATIONS]).map(Duration::from_nanos)
 }
 

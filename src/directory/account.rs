@@ -1,7 +1,7 @@
 //! A user of the directory, as the store keeps it.
 
+use super::role::{CustomRole, Lens};
 use crate::{
-    engine::Vocabulary,
     model::{Assignment, AssignmentKind, GivenValue, Membership, Status, Timestamp, User},
     policy,
 };
@@ -177,7 +177,8 @@ impl Account {
 
     /// The user as policies see it. What the policy set does not declare, or declares otherwise, no policy can see.
     #[must_use]
-    pub fn to_user(&self, vocabulary: &Vocabulary) -> User {
+    pub fn to_user(&self, lens: Lens<'_>) -> User {
+        let vocabulary = lens.vocabulary;
         let ty = |name: &str| vocabulary.user_attributes.iter().find(|(known, _)| known == name).map(|(_, ty)| ty);
         let attribute =
             |(name, value): (&String, &Value)| Some((name.clone(), policy::attribute_value(value, ty(name)?).ok()?));
@@ -189,12 +190,12 @@ impl Account {
             until: None,
             family: self.family.clone(),
             attributes: self.attributes.iter().filter_map(attribute).collect(),
-            memberships: self.places.iter().map(|place| membership(place, vocabulary)).collect(),
+            memberships: self.places.iter().map(|place| membership(place, lens)).collect(),
         }
     }
 }
 
-fn membership(place: &Place, vocabulary: &Vocabulary) -> Membership {
+fn membership(place: &Place, lens: Lens<'_>) -> Membership {
     let assignment = |given: &Given| {
         let kind = match given.kind {
             GivenKind::Role => AssignmentKind::Role,
@@ -205,14 +206,34 @@ fn membership(place: &Place, vocabulary: &Vocabulary) -> Membership {
         Some(Assignment { kind, name: given.name.clone(), until: given.until, why: given.why.clone() })
     };
     let value = |given: &Given| {
-        let (_, ty) = vocabulary.user_attributes.iter().find(|(known, _)| *known == given.name)?;
+        let (_, ty) = lens.vocabulary.user_attributes.iter().find(|(known, _)| *known == given.name)?;
         let value = policy::attribute_item(given.value.as_ref()?, ty).ok()?;
         Some(GivenValue { attribute: given.name.clone(), value, until: given.until, why: given.why.clone() })
     };
+    let mut assignments: Vec<Assignment> = place.given.iter().filter_map(assignment).collect();
+    for given in place.given.iter().filter(|given| given.kind == GivenKind::Role) {
+        for (kind, name) in lens.custom_role(&given.name).into_iter().flat_map(CustomRole::parts) {
+            add(&mut assignments, Assignment { kind, name, until: given.until, why: given.why.clone() });
+        }
+    }
     Membership {
         tenant: place.tenant.clone(),
-        assignments: place.given.iter().filter_map(assignment).collect(),
+        assignments,
         values: place.given.iter().filter(|given| given.kind == GivenKind::Value).filter_map(value).collect(),
+    }
+}
+
+/// Adds what a role that was put together here holds. Of the same thing given twice, the one that lasts longer counts.
+fn add(assignments: &mut Vec<Assignment>, new: Assignment) {
+    let known = assignments.iter_mut().find(|known| known.kind == new.kind && known.name == new.name);
+    match known {
+        None => assignments.push(new),
+        Some(known) => {
+            let lasts_longer = known.until.is_some_and(|until| new.until.is_none_or(|new| new > until));
+            if lasts_longer {
+                *known = new;
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     Account, Directory,
     account::{Given, GivenKind},
     call::{Call, Refusal},
+    custom::Custom,
     fields::pointer,
     scene::Scene,
     users::object,
@@ -68,9 +69,20 @@ pub(super) fn read(scene: &Scene<'_>, tenant: Option<&str>, what: &Value) -> Res
         time
     });
     let why = members.get("why").and_then(Value::as_str);
-    let (configuration, values) = apart(members, tenant);
-    let read = Configuration::read(scene.snapshot, &configuration);
+    let (mut configuration, values) = apart(members, tenant);
+    let custom = Custom::take(scene.lens()?, &mut configuration);
+    let read = Configuration::read(scene.snapshot, &configuration.into());
     let mut given = Vec::new();
+    for role in &custom.roles {
+        match role.read(scene) {
+            Ok(role) => given.push(Given {
+                until: role.until.or(until),
+                why: role.why.clone().or_else(|| why.map(str::to_owned)),
+                ..role
+            }),
+            Err(found) => problems.push(found),
+        }
+    }
     match read {
         Ok(read) => {
             let assignments = read.user.memberships.into_iter().flat_map(|membership| membership.assignments);
@@ -88,7 +100,7 @@ pub(super) fn read(scene: &Scene<'_>, tenant: Option<&str>, what: &Value) -> Res
                 at: scene.now(),
             }));
         }
-        Err(found) => problems.extend(found),
+        Err(found) => problems.extend(found.into_iter().map(|problem| custom.place(problem))),
     }
     for value in values {
         match value.read(scene) {
@@ -111,7 +123,7 @@ struct OneValue<'v> {
 }
 
 /// Takes what policies read as a configuration apart from the values of attributes, which are given one by one here.
-fn apart<'v>(members: &'v Map<String, Value>, tenant: Option<&str>) -> (Value, Vec<OneValue<'v>>) {
+fn apart<'v>(members: &'v Map<String, Value>, tenant: Option<&str>) -> (Map<String, Value>, Vec<OneValue<'v>>) {
     let mut values = Vec::new();
     let mut configuration: Map<String, Value> = ["preset", "roles", "grants", "gates"]
         .into_iter()
@@ -137,7 +149,7 @@ fn apart<'v>(members: &'v Map<String, Value>, tenant: Option<&str>) -> (Value, V
         }
         _ => {}
     }
-    (configuration.into(), values)
+    (configuration, values)
 }
 
 impl OneValue<'_> {

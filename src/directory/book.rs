@@ -1,8 +1,11 @@
 //! The directory in memory: users with their orders, invitations, open sessions. What stands here is in the store already.
 
-use super::{Account, Invitation, Session, Subjects};
+use super::{
+    Account, GivenKind, Invitation, Session, Subjects,
+    role::{CustomRole, Lens, Roles},
+};
 use crate::{
-    engine::{Binder, BoundUser, Dialect},
+    engine::{Binder, BoundUser},
     model::{Timestamp, User},
     policy::Snapshot,
 };
@@ -30,6 +33,7 @@ pub struct Book {
     emails: HashMap<String, Arc<str>>,
     orders: Orders,
     invitations: BTreeMap<String, Arc<Invitation>>,
+    roles: Roles,
     sessions: BTreeMap<String, Arc<Session>>,
     sessions_of: HashMap<String, Vec<String>>,
     /// Logins of users whom the policy set declares: their accounts are in git.
@@ -72,6 +76,10 @@ pub(super) enum Step {
     Session(Arc<Session>),
     /// A declared user has logged in.
     Logins(String, Logins),
+    /// A role is new or has changed, and with it whoever has it.
+    Role(Arc<CustomRole>),
+    /// A role is gone.
+    NoRole(String),
 }
 
 impl Orders {
@@ -137,6 +145,18 @@ impl Book {
         self.invitations.get(id)
     }
 
+    /// Roles that were put together here.
+    #[must_use]
+    pub const fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
+    /// Who has a role, in any tenant, whether it still counts or not.
+    pub fn holders<'b>(&'b self, role: &'b str) -> impl Iterator<Item = &'b Arc<Account>> {
+        let is_role = move |given: &super::Given| given.kind == GivenKind::Role && given.name == role;
+        self.users.values().filter(move |account| account.places.iter().any(|place| place.given.iter().any(is_role)))
+    }
+
     /// A session that has not ended.
     #[must_use]
     pub fn session(&self, id: &str) -> Option<&Arc<Session>> {
@@ -161,6 +181,10 @@ impl Book {
         self.users.get(user).and_then(of_account).or_else(|| self.logins.get(user).copied())
     }
 
+    pub(super) fn logins_of_declared(&self) -> impl Iterator<Item = (&String, &Logins)> {
+        self.logins.iter()
+    }
+
     /// Until when a user is in session; `None` where no session is open.
     #[must_use]
     pub fn in_session_until(&self, user: &str) -> Option<Timestamp> {
@@ -175,8 +199,8 @@ impl Book {
 
     /// Binds a user as it stands here to a policy set; `None` where it is not here.
     fn bound(&self, snapshot: &Snapshot, id: &str) -> Option<BoundUser> {
-        let Dialect::Declared(vocabulary) = snapshot.program.dialect() else { return None };
-        let user = Arc::new(self.users.get(id)?.to_user(vocabulary));
+        let lens = Lens::new(snapshot, &self.roles)?;
+        let user = Arc::new(self.users.get(id)?.to_user(lens));
         Some(bind(snapshot, &user, self.in_session_until(id)))
     }
 
@@ -197,7 +221,10 @@ impl Book {
 
     /// Applies steps; tells which users they concern.
     pub(super) fn apply(&mut self, steps: Vec<Step>) -> Vec<Arc<str>> {
-        let mut concerned: Vec<Arc<str>> = steps.into_iter().filter_map(|step| self.step(step)).collect();
+        let mut concerned: Vec<Arc<str>> = Vec::new();
+        for step in steps {
+            self.step(step, &mut concerned);
+        }
         concerned.sort_unstable();
         concerned.dedup();
         for id in &concerned {
@@ -209,22 +236,42 @@ impl Book {
         concerned
     }
 
-    fn step(&mut self, step: Step) -> Option<Arc<str>> {
+    /// Puts what steps say in the place of everything; tells which users that concerns.
+    pub(super) fn replace(&mut self, steps: Vec<Step>) -> Vec<Arc<str>> {
+        let before = Self {
+            idle: self.idle,
+            version: self.version,
+            journal: std::mem::take(&mut self.journal),
+            ..Self::default()
+        };
+        let before = std::mem::replace(self, before);
+        let in_session = before.sessions_of.keys().map(|user| Arc::from(user.as_str()));
+        let mut concerned: Vec<Arc<str>> = before.users.keys().cloned().chain(in_session).collect();
+        for id in &concerned {
+            self.version += 1;
+            self.journal.push_back((self.version, Arc::clone(id)));
+        }
+        concerned.extend(self.apply(steps));
+        concerned.sort_unstable();
+        concerned.dedup();
+        concerned
+    }
+
+    fn step(&mut self, step: Step, concerned: &mut Vec<Arc<str>>) {
         match step {
-            Step::Account(account) => Some(self.put(account)),
-            Step::NoAccount(id) => self.remove(&id),
-            Step::Invitation(invitation) => {
-                self.invitations.insert(invitation.id.clone(), invitation);
-                None
+            Step::Account(account) => concerned.push(self.put(account)),
+            Step::NoAccount(id) => concerned.extend(self.remove(&id)),
+            Step::Invitation(invitation) => drop(self.invitations.insert(invitation.id.clone(), invitation)),
+            Step::NoInvitation(id) => drop(self.invitations.remove(&id)),
+            Step::Session(session) => concerned.push(self.put_session(session)),
+            Step::Logins(user, logins) => drop(self.logins.insert(user, logins)),
+            Step::Role(role) => {
+                concerned.extend(self.holders(&role.id).map(|account| Arc::from(account.id.as_str())));
+                self.roles.insert(role.id.clone(), role);
             }
-            Step::NoInvitation(id) => {
-                self.invitations.remove(&id);
-                None
-            }
-            Step::Session(session) => Some(self.put_session(session)),
-            Step::Logins(user, logins) => {
-                self.logins.insert(user, logins);
-                None
+            Step::NoRole(id) => {
+                concerned.extend(self.holders(&id).map(|account| Arc::from(account.id.as_str())));
+                self.roles.remove(&id);
             }
         }
     }
@@ -310,17 +357,15 @@ impl Roster {
     /// Binds all users to a policy set: those that it declares and those of the directory.
     #[must_use]
     pub fn bind(&self, snapshot: &Snapshot) -> Bound {
-        let (accounts, sessions, version) = {
+        let (accounts, roles, sessions, version) = {
             let book = self.lock();
             let sessions: HashMap<String, Timestamp> =
                 book.sessions_of.keys().filter_map(|user| Some((user.clone(), book.in_session_until(user)?))).collect();
-            (book.users.values().cloned().collect::<Vec<_>>(), sessions, book.version)
+            (book.users.values().cloned().collect::<Vec<_>>(), book.roles.clone(), sessions, book.version)
         };
-        let accounts: Vec<Arc<User>> = match snapshot.program.dialect() {
-            Dialect::Declared(vocabulary) => {
-                accounts.iter().map(|account| Arc::new(account.to_user(vocabulary))).collect()
-            }
-            Dialect::PlainCedar { .. } => Vec::new(),
+        let accounts: Vec<Arc<User>> = match Lens::new(snapshot, &roles) {
+            Some(lens) => accounts.iter().map(|account| Arc::new(account.to_user(lens))).collect(),
+            None => Vec::new(),
         };
         let mut binder = Binder::new(&snapshot.program);
         let mut bound: Vec<BoundUser> = Vec::with_capacity(snapshot.users.len() + accounts.len());

@@ -98,6 +98,9 @@ pub enum Refusal {
     /// The audit log cannot take the record, so nothing is changed.
     #[error("the audit log cannot take the record, so nothing was changed")]
     Unrecorded,
+    /// The audit log cannot be read.
+    #[error("the audit log cannot be read, so nobody can tell what was used")]
+    Unread,
     /// The store.
     #[error("the directory's store cannot be used")]
     Store(#[from] StoreError),
@@ -113,7 +116,7 @@ impl Refusal {
             Self::Conflict { code, .. } | Self::Link { code, .. } => code,
             Self::Changed { .. } => "version_mismatch",
             Self::Forbidden { code, .. } => code,
-            Self::Unrecorded => "audit_unavailable",
+            Self::Unrecorded | Self::Unread => "audit_unavailable",
             Self::Store(_) => "directory_unavailable",
         }
     }

@@ -138,7 +138,7 @@ impl UserQuery {
                 // What git declares counts.
                 Found::Account(account) if scene.subjects.is_declared(&account.id) => continue,
                 Found::Account(account) if !self.fits_account(account, &words) => continue,
-                Found::Account(account) => Arc::new(account.to_user(scene.vocabulary()?)),
+                Found::Account(account) => Arc::new(account.to_user(scene.lens()?)),
             };
             if !self.fits(scene, &user, &listed.found, &words) || !scene.sees(&user) {
                 continue;

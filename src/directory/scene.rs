@@ -5,13 +5,15 @@ use super::{
     account::{Given, GivenKind, Place},
     book::Book,
     call::{Actor, Call, Refusal},
+    role::Lens,
 };
 use crate::{
-    engine::{BoundUser, Dialect, Tenancy, Vocabulary},
+    engine::{BoundUser, Tenancy, Vocabulary},
     model::{Timestamp, User},
     policy::{self, Deed, Judge, Operation, Snapshot, Verdict},
 };
 use serde_json::{Map, Value, json};
+use std::{cell::RefCell, collections::BTreeMap};
 
 /// See the module.
 #[derive(Debug)]
@@ -21,11 +23,18 @@ pub(super) struct Scene<'s> {
     pub(super) subjects: &'s Subjects,
     pub(super) call: &'s Call<'s>,
     judge: Judge<'s>,
+    /// Users as the call has changed them so far, where it changes several.
+    pending: RefCell<BTreeMap<String, User>>,
 }
 
 impl<'s> Scene<'s> {
     pub(super) fn new(book: &'s Book, snapshot: &'s Snapshot, subjects: &'s Subjects, call: &'s Call<'s>) -> Self {
-        Self { book, snapshot, subjects, call, judge: Judge::new(snapshot) }
+        Self { book, snapshot, subjects, call, judge: Judge::new(snapshot), pending: RefCell::default() }
+    }
+
+    /// Goes on as if this user had been changed already.
+    pub(super) fn assume(&self, user: User) {
+        self.pending.borrow_mut().insert(user.id.clone(), user);
     }
 
     pub(super) const fn now(&self) -> Timestamp {
@@ -34,14 +43,16 @@ impl<'s> Scene<'s> {
 
     /// What the policy set declares.
     pub(super) fn vocabulary(&self) -> Result<&'s Vocabulary, Refusal> {
-        match self.snapshot.program.dialect() {
-            Dialect::Declared(vocabulary) => Ok(vocabulary),
-            Dialect::PlainCedar { .. } => {
-                let message =
-                    "a policy set of plain Cedar keeps its users in its entities: there is no directory beside it";
-                Err(Refusal::conflict("no_directory", message))
-            }
-        }
+        Ok(self.lens()?.vocabulary)
+    }
+
+    /// How accounts look to policies.
+    pub(super) fn lens(&self) -> Result<Lens<'s>, Refusal> {
+        Lens::new(self.snapshot, self.book.roles()).ok_or_else(|| {
+            let message =
+                "a policy set of plain Cedar keeps its users in its entities: there is no directory beside it";
+            Refusal::conflict("no_directory", message)
+        })
     }
 
     /// A user of the directory, to be changed.
@@ -114,8 +125,8 @@ impl<'s> Scene<'s> {
         before: Option<&Account>,
         after: Option<&Account>,
     ) -> Result<Vec<String>, Refusal> {
-        let vocabulary = self.vocabulary()?;
-        let user = |account: &Account| account.to_user(vocabulary);
+        let lens = self.lens()?;
+        let user = |account: &Account| account.to_user(lens);
         self.permit_users(operation, before.map(user).as_ref(), after.map(user).as_ref())
     }
 
@@ -156,8 +167,11 @@ impl<'s> Scene<'s> {
 
     /// How many others administer a tenant.
     fn administrators_beside(&self, concerned: Option<&str>, tenant: Option<&str>) -> usize {
-        let others = self.subjects.iter().filter(|user| Some(user.id()) != concerned);
-        others.filter(|user| policy::is_administrator(self.snapshot, user.user(), tenant, self.now())).count()
+        let pending = self.pending.borrow();
+        let known = self.subjects.iter().map(|bound| pending.get(bound.id()).unwrap_or(bound.user()));
+        let new = pending.values().filter(|user| self.subjects.find(&user.id).is_none());
+        let others = known.chain(new).filter(|user| Some(user.id.as_str()) != concerned);
+        others.filter(|user| policy::is_administrator(self.snapshot, user, tenant, self.now())).count()
     }
 }
 

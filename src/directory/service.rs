@@ -9,7 +9,7 @@ use super::{
     store::{self, Embedded, Store, StoreError},
     subjects::Subjects,
 };
-use crate::{mail::Bell, policy::Snapshot, storage::files};
+use crate::{mail::Bell, model::Timestamp, policy::Snapshot, storage::files};
 use serde_json::Value;
 use std::{
     fmt::Debug,
@@ -17,6 +17,9 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
+
+/// Its place in the data directory.
+pub const FOLDER: &str = "directory";
 
 /// What the directory is told of by its operator.
 #[derive(Debug, Clone)]
@@ -109,14 +112,41 @@ pub(super) struct Plan<T> {
     pub(super) context: Option<Value>,
     /// The user concerned and the id of what was acted on, where they were not known before.
     pub(super) made: Option<(String, String)>,
+    /// Further users that are changed, each with a record of its own.
+    pub(super) also: Vec<Also>,
+    /// The steps take the place of everything that there is.
+    pub(super) instead: bool,
     /// The answer.
     pub(super) value: T,
+}
+
+/// One of several users that a call changes.
+#[derive(Debug)]
+pub(super) struct Also {
+    /// What is done.
+    pub(super) action: &'static str,
+    /// The user.
+    pub(super) user: String,
+    /// For the record.
+    pub(super) before: Option<Value>,
+    /// For the record.
+    pub(super) after: Option<Value>,
 }
 
 impl<T> Plan<T> {
     /// A look that changes nothing.
     pub(super) const fn look(policies: Vec<String>, value: T) -> Self {
-        Self { steps: Vec::new(), policies, before: None, after: None, context: None, made: None, value }
+        Self {
+            steps: Vec::new(),
+            policies,
+            before: None,
+            after: None,
+            context: None,
+            made: None,
+            also: Vec::new(),
+            instead: false,
+            value,
+        }
     }
 }
 
@@ -131,6 +161,28 @@ impl Directory {
         let store = Embedded::open(&options.directory.join("store"))?;
         let key = Key::open(&options.directory.join("link.key")).map_err(io)?;
         Self::with(Box::new(store), key, options, witness)
+    }
+
+    /// Opens the files of a process that does not run, so that a backup can come back. Where the store is damaged it is put aside, and
+    /// where that is told.
+    ///
+    /// # Errors
+    /// Fails where the files are in use, or cannot be read or written.
+    pub fn open_to_restore(
+        options: Options,
+        witness: Arc<dyn Witness>,
+        now: Timestamp,
+    ) -> Result<(Self, Option<PathBuf>), StoreError> {
+        match Self::open(options.clone(), Arc::clone(&witness)) {
+            Err(StoreError::Damaged { .. }) => {}
+            opened => return Ok((opened?, None)),
+        }
+        let store = options.directory.join("store");
+        let aside = options.directory.join(format!("store.damaged-{}", link::new_id(now)));
+        let io = |source| StoreError::Io { path: store.clone(), source };
+        std::fs::rename(&store, &aside).map_err(io)?;
+        files::sync_directory(&options.directory).map_err(io)?;
+        Ok((Self::open(options, witness)?, Some(aside)))
     }
 
     fn with(store: Box<dyn Store>, key: Key, options: Options, witness: Arc<dyn Witness>) -> Result<Self, StoreError> {
@@ -187,7 +239,7 @@ impl Directory {
             let book = inner.roster.lock();
             plan(&Scene::new(&book, &snapshot, &subjects, call))
         };
-        let mut event = about.event(call, &snapshot);
+        let mut event = about.event(call, snapshot.revision.short());
         let plan = match planned {
             Ok(plan) => plan,
             Err(refusal) => {
@@ -201,15 +253,29 @@ impl Directory {
             inner.witness.record(&event);
             return Ok(plan.value);
         }
-        let rows = store::batch(&plan.steps, Some(&event), &turn.recorded)?;
-        inner.store.commit(&rows)?;
-        turn.recorded.clear();
-        inner.publish(plan.steps);
-        // A crash before this leaves the event in the store, and the next start records it.
-        if inner.witness.record(&event) {
-            turn.recorded.push(event.id);
-        }
+        let beside: Vec<Event> = plan.also.into_iter().map(|also| event.beside(also)).collect();
+        let events = std::iter::once(event).chain(beside).collect();
+        inner.make(&mut turn, plan.steps, plan.instead, events)?;
         Ok(plan.value)
+    }
+
+    /// Looks at everything, with nobody changing anything meanwhile. Leaves no record: for what goes on with a recorded call.
+    pub(super) fn look<T>(
+        &self,
+        call: &Call<'_>,
+        look: impl FnOnce(&Scene<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let inner = &*self.0;
+        let _turn = inner.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let (snapshot, subjects) = inner.policies.get().ok_or(Refusal::Unrecorded)?.current();
+        let book = inner.roster.lock();
+        look(&Scene::new(&book, &snapshot, &subjects, call))
+    }
+
+    /// Puts something in the place of everything, where nobody decides about it: the process that owns the files does not run.
+    pub(super) fn impose(&self, steps: Vec<Step>, event: Event) -> Result<(), StoreError> {
+        let mut turn = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.make(&mut turn, steps, true, vec![event])
     }
 
     /// Makes a change that nobody asked for and nobody has to allow: a letter went out, a session idled away.
@@ -217,8 +283,8 @@ impl Directory {
         let inner = &*self.0;
         let _turn = inner.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let steps = steps(&inner.roster.lock());
-        inner.store.commit(&store::batch(&steps, None, &[])?)?;
-        inner.publish(steps);
+        inner.store.commit(&store::batch(&steps, &[], &[])?)?;
+        inner.publish(steps, false);
         for event in events {
             inner.witness.record(&event);
         }
@@ -232,10 +298,25 @@ impl Inner {
         self.policies.get().map(|policies| &**policies)
     }
 
+    /// Commits, publishes and records a change, in this order.
+    fn make(&self, turn: &mut Turn, steps: Vec<Step>, instead: bool, events: Vec<Event>) -> Result<(), StoreError> {
+        let mut rows = store::batch(&steps, &events, &turn.recorded)?;
+        if instead {
+            rows.extend(store::others(&*self.store, &rows)?);
+        }
+        self.store.commit(&rows)?;
+        turn.recorded.clear();
+        self.publish(steps, instead);
+        // A crash before this leaves the events in the store, and the next start records them.
+        let recorded = events.into_iter().filter(|event| self.witness.record(event)).map(|event| event.id);
+        turn.recorded.extend(recorded);
+        Ok(())
+    }
+
     /// Deciders know of it before anybody is answered.
-    fn publish(&self, steps: Vec<Step>) {
+    fn publish(&self, steps: Vec<Step>, instead: bool) {
         let mut book = self.roster.lock();
-        let users = book.apply(steps);
+        let users = if instead { book.replace(steps) } else { book.apply(steps) };
         for audience in self.audiences.get().into_iter().flatten() {
             audience.changed(&book, &users);
         }
@@ -243,7 +324,8 @@ impl Inner {
 }
 
 impl About<'_> {
-    fn event(&self, call: &Call<'_>, snapshot: &Snapshot) -> Event {
+    /// The record of a call that is allowed, under the revision that decides.
+    pub(super) fn event(&self, call: &Call<'_>, revision: &str) -> Event {
         Event {
             id: link::new_id(call.now),
             of_session: self.resource_type == "session",
@@ -257,7 +339,7 @@ impl About<'_> {
             allowed: true,
             reason: "granted".to_owned(),
             policies: Vec::new(),
-            revision: snapshot.revision.short().to_owned(),
+            revision: revision.to_owned(),
             before: None,
             after: None,
             context: None,
@@ -267,6 +349,21 @@ impl About<'_> {
 }
 
 impl Event {
+    /// The record of one of several users that are changed.
+    fn beside(&self, also: Also) -> Self {
+        Self {
+            id: link::new_id(self.at),
+            action: also.action.to_owned(),
+            resource_type: "user".to_owned(),
+            resource_id: also.user.clone(),
+            user: also.user,
+            before: also.before,
+            after: also.after,
+            context: None,
+            ..self.clone()
+        }
+    }
+
     fn refused(&mut self, refusal: &Refusal) {
         self.allowed = false;
         refusal.code().clone_into(&mut self.reason);

@@ -1,6 +1,8 @@
 //! The directory over the shipped policy sets: a real store, real decisions, a witness that remembers.
 
 mod random;
+mod review;
+mod tools;
 
 use super::*;
 use crate::{

@@ -45,15 +45,8 @@ impl Directory {
                 let invitation = self.new_invitation(scene, &account, None, Vec::new(), false);
                 steps.push(Step::Invitation(Arc::new(invitation)));
             }
-            Ok(Plan {
-                steps,
-                policies,
-                before: None,
-                after: Some(to_json(&account)),
-                context: None,
-                made: Some((account.id.clone(), account.id.clone())),
-                value: account,
-            })
+            let made = Some((account.id.clone(), account.id.clone()));
+            Ok(Plan { steps, after: Some(to_json(&account)), made, ..Plan::look(policies, account) })
         })?;
         self.0.bell.ring();
         Ok(made)
@@ -159,14 +152,7 @@ impl Directory {
     /// Fails where there is no such user, it has never accepted its invitation, or the actor may not.
     pub fn reactivate_user(&self, call: &Call<'_>, id: &str) -> Result<Arc<Account>, Refusal> {
         self.alter(call, "reactivate_user", Operation::Reactivate, id, |scene, account| {
-            let waits = |invitation: &Invitation| invitation.user == account.id && !invitation.joins;
-            let accepted = |invitation: &Invitation| invitation.outcome == super::Outcome::Accepted;
-            let mut invitations = scene.book.invitations().filter(|invitation| waits(invitation)).peekable();
-            let never_accepted = invitations.peek().is_some() && !invitations.any(|invitation| accepted(invitation));
-            if account.status == Status::Invited || never_accepted {
-                let message = "the user has not accepted its invitation: send it again";
-                return Err(Refusal::conflict("user_invited", message));
-            }
+            scene.has_accepted(account)?;
             account.status = Status::Active;
             Ok(None)
         })
@@ -232,7 +218,7 @@ impl<'s> Scene<'s> {
             return Ok((Found::Declared(Arc::clone(&user), self.book.logins(id)), User::clone(&user)));
         }
         let account = self.book.user(id).ok_or_else(|| Refusal::no_user(id))?;
-        let user = account.to_user(self.vocabulary()?);
+        let user = account.to_user(self.lens()?);
         Ok((Found::Account(Arc::clone(account)), user))
     }
 
@@ -250,7 +236,7 @@ impl<'s> Scene<'s> {
     }
 
     /// Whoever has nothing left in a tenant was taken out of it.
-    fn end_sessions_of_lost_places(&self, before: &Account, after: &Account) -> Vec<Step> {
+    pub(super) fn end_sessions_of_lost_places(&self, before: &Account, after: &Account) -> Vec<Step> {
         let lost: Vec<_> = before.places.iter().filter(|old| after.place(old.tenant.as_deref()).is_none()).collect();
         if lost.is_empty() {
             return Vec::new();
@@ -259,6 +245,19 @@ impl<'s> Scene<'s> {
             // A session without a tenant goes with the last place.
             after.places.is_empty() || lost.iter().any(|place| place.tenant.is_some() && place.tenant == session.tenant)
         })
+    }
+
+    /// Refuses to make somebody active who was invited and has never come.
+    pub(super) fn has_accepted(&self, account: &Account) -> Result<(), Refusal> {
+        let waits = |invitation: &Invitation| invitation.user == account.id && !invitation.joins;
+        let accepted = |invitation: &Invitation| invitation.outcome == super::Outcome::Accepted;
+        let mut invitations = self.book.invitations().filter(|invitation| waits(invitation)).peekable();
+        let never_accepted = invitations.peek().is_some() && !invitations.any(|invitation| accepted(invitation));
+        if account.status == Status::Invited || never_accepted {
+            let message = "the user has not accepted its invitation: send it again";
+            return Err(Refusal::conflict("user_invited", message));
+        }
+        Ok(())
     }
 
     /// How the actor is named in what it gives.

@@ -9,7 +9,7 @@ mod guard;
 mod join;
 
 use super::{Diagnostic, Diagnostics, Node, Text};
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 /// The largest text that is read, in bytes.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -42,9 +42,29 @@ pub fn read(text: &Text) -> Result<Arc<Node>, Diagnostics> {
 /// # Errors
 /// As [`read`].
 pub fn parse(text: &Text) -> Result<Node, Diagnostics> {
+    bounded(text, MAX_BYTES)
+}
+
+/// Reads a YAML text whose length somebody else has bounded.
+///
+/// # Errors
+/// As [`read`], but for the length.
+pub fn parse_long(text: &Text) -> Result<Node, Diagnostics> {
+    bounded(text, usize::MAX)
+}
+
+/// A value as an item of a list that stands at the left margin.
+///
+/// # Errors
+/// Fails where the value has no form in YAML.
+pub fn item(value: &impl serde::Serialize) -> io::Result<String> {
+    serde_yaml::to_string(&[value]).map_err(io::Error::other)
+}
+
+fn bounded(text: &Text, most: usize) -> Result<Node, Diagnostics> {
     let size = text.content().len();
-    if size > MAX_BYTES {
-        let message = format!("the file has {size} bytes, a YAML file may have {MAX_BYTES}");
+    if size > most {
+        let message = format!("the file has {size} bytes, a YAML file may have {most}");
         return Err(Diagnostic::whole("too-large", text, message).with_help("split it".to_owned()).into());
     }
     let outline = guard::outline(text)?;

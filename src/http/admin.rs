@@ -10,7 +10,9 @@ mod matrix;
 mod openapi;
 mod policies;
 mod route;
+mod stream;
 
+pub use directory::LoggedUses;
 pub use openapi::{document as openapi, reference};
 
 use super::{aside::Aside, management::framed};
@@ -47,9 +49,9 @@ pub struct Services {
 /// All routes.
 pub fn router(services: Services, settings: Live) -> Router {
     let metrics = Arc::clone(&services.metrics);
-    let door = Arc::new(Door::new(settings));
+    let door = Arc::new(Door::new(settings.clone()));
     let served = mount(policies::ROUTES, services.clone(), Some(&door))
-        .merge(directory::routes(services.directory.clone(), services.reader.clone(), &door))
+        .merge(directory::routes(&services, settings.clone(), &door))
         .merge(mount(activity::ROUTES, services.log.clone(), Some(&door)))
         .merge(mount(audit::ROUTES, audit::Services::new(services.log.clone()), Some(&door)))
         .merge(mount(matrix::ROUTES, (services, Aside::default()), Some(&door)))

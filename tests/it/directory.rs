@@ -5,4 +5,5 @@ mod invitations;
 mod omc;
 mod roles;
 mod sessions;
+mod tools;
 mod users;

@@ -13,11 +13,11 @@
 
 use super::{Row, Store, StoreError};
 use crate::{
-    directory::{Account, Invitation, Logins, Session, book::Step, event::Event},
+    directory::{Account, CustomRole, Invitation, Logins, Session, book::Step, event::Event},
     model::Timestamp,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 /// Everything that is read at the start.
 #[derive(Debug, Default)]
@@ -31,6 +31,10 @@ pub(in crate::directory) struct Loaded {
 pub(in crate::directory) fn load(store: &dyn Store) -> Result<Loaded, StoreError> {
     let mut loaded = Loaded::default();
     let steps = &mut loaded.steps;
+    store.each("r/", &mut |key, value| {
+        steps.push(Step::Role(Arc::new(read::<CustomRole>(key, value)?)));
+        Ok(())
+    })?;
     store.each("u/", &mut |key, value| {
         steps.push(Step::Account(Arc::new(read::<Account>(key, value)?)));
         Ok(())
@@ -61,7 +65,7 @@ pub(in crate::directory) fn load(store: &dyn Store) -> Result<Loaded, StoreError
 /// The rows of a change.
 pub(in crate::directory) fn batch(
     steps: &[Step],
-    event: Option<&Event>,
+    events: &[Event],
     recorded: &[String],
 ) -> Result<Vec<Row>, StoreError> {
     let mut rows = Vec::new();
@@ -81,16 +85,31 @@ pub(in crate::directory) fn batch(
                 rows.push((format!("t/{user}/{id}"), Some(Vec::new())));
                 rows.push((format!("s/{id}"), Some(value)));
             }
+            Step::Role(role) => rows.push((format!("r/{}", role.id), Some(write(&**role)?))),
+            Step::NoRole(id) => rows.push((format!("r/{id}"), None)),
             Step::Logins(user, Logins { first, last }) => {
                 rows.push((format!("l/{user}"), Some(write(&(first.as_micros(), last.as_micros()))?)));
             }
         }
     }
-    if let Some(event) = event {
+    for event in events {
         rows.push((format!("e/{}", event.id), Some(write(event)?)));
     }
     rows.extend(recorded.iter().map(|id| (format!("e/{id}"), None)));
     Ok(rows)
+}
+
+/// The removal of every row that is not among these, but for events: they have happened.
+pub(in crate::directory) fn others(store: &dyn Store, rows: &[Row]) -> Result<Vec<Row>, StoreError> {
+    let kept: HashSet<&str> = rows.iter().map(|(key, _)| key.as_str()).collect();
+    let mut others = Vec::new();
+    store.each("", &mut |key, _| {
+        if !key.starts_with("e/") && !kept.contains(key) {
+            others.push((key.to_owned(), None));
+        }
+        Ok(())
+    })?;
+    Ok(others)
 }
 
 /// Reads the value of a row.

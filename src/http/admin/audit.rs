@@ -6,7 +6,10 @@
 
 mod table;
 
-use super::route;
+use super::{
+    route,
+    stream::{self, Chunks},
+};
 use crate::{
     audit::{Export, ExportError, Format, Log, Query, QueryError, ReadError, Reader},
     http::{ApiError, ErrorCode, address::decode},
@@ -17,33 +20,9 @@ use axum::{
     extract::{RawQuery, State},
     http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header},
 };
-use bytes::Bytes;
-use hyper::body::Frame;
-use std::{
-    borrow::Cow,
-    io::{self, Write},
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll},
-    time::Duration,
-};
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    task::spawn_blocking,
-    time::timeout,
-};
+use std::{borrow::Cow, sync::Arc, time::Duration};
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
-/// Bytes of one chunk of an export.
-const CHUNK: usize = 64 * 1024;
-/// Chunks between the reader and the client.
-const CHUNKS: usize = 4;
-
-/// How long a client may take nothing of its export.
-const STALLED: Duration = Duration::from_secs(30);
 /// Exports at once. Each keeps one of the threads that block, and queries and compiling need some too.
 const EXPORTS: usize = 4;
 
@@ -70,7 +49,7 @@ fn routes_over(services: Services) -> Router {
 
 impl Services {
     pub(super) fn new(log: Log) -> Self {
-        Self { log, exports: Arc::new(Semaphore::new(EXPORTS)), stalled: STALLED }
+        Self { log, exports: Arc::new(Semaphore::new(EXPORTS)), stalled: stream::STALLED }
     }
 }
 
@@ -115,15 +94,11 @@ async fn export(
         let message = format!("{EXPORTS} exports are running already");
         return request_id.refuse(&ApiError::new(ErrorCode::Overloaded, message));
     };
-    let (sender, receiver) = mpsc::channel(CHUNKS);
-    let whole = Arc::new(AtomicBool::new(false));
-    let body = Stream { receiver, whole: Arc::clone(&whole) };
-    let chunk = Vec::with_capacity(CHUNK);
-    let chunks = Chunks { chunk, sender, stalled, runtime: Handle::current(), whole, _place: place };
+    let (chunks, body) = stream::begin(place, stalled);
     // Nobody waits for it: it ends when the export does or the client has gone, and a dropped channel tells it.
-    drop(spawn_blocking(move || stream(&log.reader(), &query, export, chunks)));
+    drop(spawn_blocking(move || send(&log.reader(), &query, export, chunks)));
     let content_type = export.format.content_type();
-    let mut response = request_id.answer(StatusCode::OK, content_type, Body::new(body));
+    let mut response = request_id.answer(StatusCode::OK, content_type, body);
     let name = match export.format {
         Format::Csv => "attachment; filename=\"audit.csv\"",
         Format::Ndjson => "attachment; filename=\"audit.ndjson\"",
@@ -213,77 +188,14 @@ fn read_failed(error: &ReadError) {
     tracing::error!(event = "audit_read_failed", %error, "a query of the audit log failed");
 }
 
-/// Sends the export in chunks. What ends without the last word is cut off in mid-stream by [`Stream`].
-fn stream(reader: &Reader, query: &Query, export: Export, mut chunks: Chunks) {
+/// Sends the export in chunks. What ends without the last word is cut off in mid-stream.
+fn send(reader: &Reader, query: &Query, export: Export, mut chunks: Chunks) {
     match reader.export(query, export, &mut chunks) {
-        Ok(_) => chunks.whole.store(true, Ordering::Release),
+        Ok(_) => chunks.end(),
         Err(ExportError::Write(error)) => {
             tracing::debug!(event = "audit_export_abandoned", %error, "the client of an export has gone");
         }
         Err(ExportError::Read(error)) => read_failed(&error),
-    }
-}
-
-/// Collects what is written into chunks.
-struct Chunks {
-    chunk: Vec<u8>,
-    sender: mpsc::Sender<Bytes>,
-    /// How long the client may take nothing.
-    stalled: Duration,
-    runtime: Handle,
-    /// Whether everything was sent.
-    whole: Arc<AtomicBool>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Chunks {
-    /// Waits until the client has taken enough of what was sent before.
-    fn send(&self, chunk: Bytes) -> io::Result<()> {
-        match self.runtime.block_on(timeout(self.stalled, self.sender.send(chunk))) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        }
-    }
-}
-
-impl Write for Chunks {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.chunk.extend_from_slice(bytes);
-        if self.chunk.len() >= CHUNK {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.chunk.is_empty() {
-            return Ok(());
-        }
-        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK));
-        self.send(chunk.into())
-    }
-}
-
-/// The body of an export. Ends with an error where the export did not come to its end, so that nobody takes a part for the whole.
-struct Stream {
-    receiver: mpsc::Receiver<Bytes>,
-    whole: Arc<AtomicBool>,
-}
-
-impl hyper::body::Body for Stream {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        self.receiver.poll_recv(context).map(|chunk| match chunk {
-            Some(chunk) => Some(Ok(Frame::data(chunk))),
-            None if self.whole.load(Ordering::Acquire) => None,
-            None => Some(Err(io::Error::other("the export broke off"))),
-        })
     }
 }
 
@@ -331,25 +243,15 @@ impl RequestId {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::stream::{CHUNK, CHUNKS, STALLED},
+        *,
+    };
     use crate::audit::{Entry, Kind, Options};
     use axum::http::Request;
     use http_body_util::BodyExt as _;
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
-
-    #[tokio::test]
-    async fn only_an_export_that_came_to_its_end_ends_well() {
-        for is_whole in [true, false] {
-            let (sender, receiver) = mpsc::channel(CHUNKS);
-            let whole = Arc::new(AtomicBool::new(false));
-            let body = Stream { receiver, whole: Arc::clone(&whole) };
-            sender.send(Bytes::from_static(b"a record\n")).await.unwrap();
-            whole.store(is_whole, Ordering::Release);
-            drop(sender);
-            assert_eq!(body.collect().await.is_ok(), is_whole);
-        }
-    }
 
     #[tokio::test]
     async fn an_export_whose_client_takes_nothing_ends_and_frees_its_place() {

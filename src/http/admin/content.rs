@@ -15,6 +15,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads a whole body. One that says that it is too long is refused before any of it is read.
 pub(super) async fn whole(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, ApiError> {
+    whole_within(headers, body, most, PATIENCE).await
+}
+
+/// The same for a file, which may take longer.
+pub(super) async fn whole_within(
+    headers: &HeaderMap,
+    body: Body,
+    most: usize,
+    patience: Duration,
+) -> Result<Bytes, ApiError> {
     let too_large = || {
         let message = format!("the body is longer than {most} bytes; send it in smaller parts");
         ApiError::new(ErrorCode::BodyTooLarge, message)
@@ -23,11 +33,11 @@ pub(super) async fn whole(headers: &HeaderMap, body: Body, most: usize) -> Resul
     if announced.is_some_and(|announced| announced > most) {
         return Err(too_large());
     }
-    match timeout(PATIENCE, Limited::new(body, most).collect()).await {
+    match timeout(patience, Limited::new(body, most).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(ApiError::malformed("the body broke off")),
-        Err(_) => Err(ApiError::new(ErrorCode::RequestTimeout, format!("the body did not arrive within {PATIENCE:?}"))),
+        Err(_) => Err(ApiError::new(ErrorCode::RequestTimeout, format!("the body did not arrive within {patience:?}"))),
     }
 }
 

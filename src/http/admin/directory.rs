@@ -4,29 +4,47 @@
 //! is wrong with a body and what happens is the directory's to say.
 
 mod assignments;
+mod backup;
 mod by;
 mod catalog;
+mod custom_roles;
 mod invitations;
 mod page;
 mod refusal;
+mod review;
 mod sessions;
 mod shapes;
+mod transfer;
 mod users;
 mod views;
 
+pub use review::LoggedUses;
+
 use super::{
+    Services,
     access::Door,
     route::{Answer, Content, Facts, Parameter, Route, Shape, mount},
+    stream::{self, Chunks},
 };
 use crate::{
+    audit::{Log, Usage},
+    config::Live,
     directory::{Call, Directory, Refusal},
     http::{ApiError, ErrorCode, aside::Aside, management::Error},
     lifecycle::Clock,
     reload::Reader,
 };
-use axum::{Router, http::HeaderValue, response::Response};
+use axum::{
+    Router,
+    http::{
+        HeaderValue,
+        header::{CONTENT_DISPOSITION, CONTENT_TYPE},
+    },
+    response::Response,
+};
 use by::By;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
 /// What the routes share.
 #[derive(Debug, Clone)]
@@ -35,11 +53,26 @@ pub(in crate::http::admin) struct Desk {
     reader: Reader,
     /// The directory's calls wait for the disk, and look at many users.
     aside: Aside,
+    settings: Live,
+    log: Log,
+    /// When what users have was last used, as far as it was asked for.
+    usage: Arc<Mutex<Usage>>,
+    /// Files that can be on their way at once: each keeps a thread.
+    files: Arc<Semaphore>,
 }
 
 /// Every table of routes.
-const TABLES: [&[Route<Desk>]; 5] =
-    [users::ROUTES, assignments::ROUTES, invitations::ROUTES, sessions::ROUTES, catalog::ROUTES];
+const TABLES: [&[Route<Desk>]; 9] = [
+    users::ROUTES,
+    transfer::ROUTES,
+    assignments::ROUTES,
+    invitations::ROUTES,
+    sessions::ROUTES,
+    catalog::ROUTES,
+    custom_roles::ROUTES,
+    review::ROUTES,
+    backup::ROUTES,
+];
 
 /// What every route is.
 pub(super) fn facts() -> impl Iterator<Item = &'static Facts> {
@@ -47,8 +80,16 @@ pub(super) fn facts() -> impl Iterator<Item = &'static Facts> {
 }
 
 /// All routes.
-pub(super) fn routes(directory: Directory, reader: Reader, door: &Arc<Door>) -> Router {
-    let desk = Desk { directory, reader, aside: Aside::default() };
+pub(super) fn routes(services: &Services, settings: Live, door: &Arc<Door>) -> Router {
+    let desk = Desk {
+        directory: services.directory.clone(),
+        reader: services.reader.clone(),
+        aside: Aside::default(),
+        settings,
+        log: services.log.clone(),
+        usage: Arc::default(),
+        files: Arc::new(Semaphore::new(FILES)),
+    };
     TABLES.into_iter().fold(Router::new(), |router, table| router.merge(mount(table, desk.clone(), Some(door))))
 }
 
@@ -67,8 +108,37 @@ impl Desk {
         });
         Ok(done.await?)
     }
+
+    /// Answers with a file that is written as the client takes it. One that breaks off does not end well, so that nobody takes a part
+    /// for the whole.
+    fn file(
+        &self,
+        by: By,
+        tenant: Option<String>,
+        (content_type, name): (&'static str, &'static str),
+        write: impl FnOnce(&Call<'_>, &mut Chunks) -> Result<(), String> + Send + 'static,
+    ) -> Result<Response, Error> {
+        let place = Arc::clone(&self.files).try_acquire_owned().map_err(|_| {
+            ApiError::new(ErrorCode::Overloaded, format!("{FILES} exports and backups are running already"))
+        })?;
+        let (mut chunks, body) = stream::begin(place, stream::STALLED);
+        // Nobody waits for it: it ends when the file does or the client has gone, and a dropped channel tells it.
+        drop(spawn_blocking(move || {
+            let call = by.call(tenant.as_deref(), Clock::system().now());
+            match write(&call, &mut chunks) {
+                Ok(()) => chunks.end(),
+                Err(error) => tracing::debug!(event = "directory_file_abandoned", %error, "a file was not finished"),
+            }
+        }));
+        let mut response = Response::new(body);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        response.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static(name));
+        Ok(response)
+    }
 }
 
+/// Files that can be on their way at once.
+const FILES: usize = 4;
 /// The bytes that a body of one object may have.
 const MOST_BYTES: usize = 64 * 1024;
 /// Items of one page where the call does not say how many.

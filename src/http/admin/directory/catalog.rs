@@ -1,6 +1,6 @@
 //! `/v1/roles` and `/v1/presets`: what the policy set has to give.
 
-use super::Desk;
+use super::{Desk, custom_roles::CustomRoleView};
 use crate::{
     config::Scope,
     http::admin::route::{Answer, Content, Facts, Route},
@@ -17,7 +17,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
         facts: Facts {
             path: "/v1/roles",
             name: "listRoles",
-            summary: "The roles of the policy set",
+            summary: "The roles of the policy set, and those that were put together here",
             scopes: &[Scope::Read, Scope::Directory],
             answers: &[Answer::new(200, "All roles, in the order of the files", &[Content::json::<RolesView>()])],
             ..Facts::BLANK
@@ -42,6 +42,8 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
 #[schemars(rename = "Roles")]
 struct RolesView {
     items: Vec<RoleView>,
+    /// Roles that were put together here, in order of their ids.
+    custom: Vec<CustomRoleView>,
 }
 
 /// A role.
@@ -95,7 +97,12 @@ struct PresetView {
 
 async fn roles(State(desk): State<Desk>) -> Json<RolesView> {
     let current = desk.reader.load();
-    Json(RolesView { items: current.snapshot.catalog.roles.iter().map(RoleView::from).collect() })
+    let catalog = &current.snapshot.catalog;
+    let custom = desk.directory.custom_roles();
+    Json(RolesView {
+        items: catalog.roles.iter().map(RoleView::from).collect(),
+        custom: custom.iter().map(|role| CustomRoleView::new(role, catalog.role(&role.id).is_some())).collect(),
+    })
 }
 
 async fn presets(State(desk): State<Desk>) -> Json<PresetsView> {

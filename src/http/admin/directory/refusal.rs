@@ -24,7 +24,7 @@ impl From<Refusal> for ApiError {
             // Who has no link at all is not told from who has a wrong one.
             Refusal::Link { code: "invitation_unknown", .. } => Self::new(ErrorCode::InvitationUnknown, message),
             Refusal::Link { code, .. } => Self::named(ErrorCode::LinkSpent, code, message),
-            Refusal::Unrecorded => Self::new(ErrorCode::AuditUnavailable, message),
+            Refusal::Unrecorded | Refusal::Unread => Self::new(ErrorCode::AuditUnavailable, message),
             Refusal::Store(_) => Self::new(ErrorCode::DirectoryUnavailable, message),
         }
     }

@@ -1,8 +1,8 @@
-//! The log of an instance that runs, through its admin listener: one request, its answer streamed.
+//! An instance that runs, through its admin listener: one request, its answer streamed.
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::{
-    Request, Response, StatusCode, Uri,
+    Method, Request, Response, StatusCode, Uri,
     body::{Bytes, Incoming},
     client::conn::http1,
     header,
@@ -16,8 +16,10 @@ use tokio::{net::TcpStream, time::timeout};
 
 /// How long the listener may take to accept, and to begin its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it may take to take in a file.
+const LONG: Duration = Duration::from_mins(10);
 /// Most bytes of an error's body that are looked at.
-const ERROR_BYTES: usize = 16 * 1024;
+const ERROR_BYTES: usize = 1024 * 1024;
 
 /// An admin listener.
 pub(super) struct Remote {
@@ -46,7 +48,7 @@ pub(super) enum RemoteError {
     #[error("the admin listener does not know the token that was given with `--token` or in `SIDEGATE_TOKEN`")]
     UnknownToken,
     #[error("the admin listener answered {status}: {message}")]
-    Refused { status: StatusCode, message: String },
+    Refused { status: StatusCode, message: String, problems: Vec<String> },
     #[error("the output cannot be written")]
     Write(#[source] io::Error),
 }
@@ -73,11 +75,28 @@ impl Remote {
 
     /// Asks, and writes the body of the answer as it comes.
     pub(super) fn get(&self, path: &str, parameters: &[(&str, &str)], out: &mut dyn Write) -> Result<(), RemoteError> {
+        self.send(self.request(Method::GET, path, parameters, None)?, PATIENCE, out)
+    }
+
+    /// Sends a file, and gives the answer, which is short.
+    pub(super) fn post(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+        (content_type, file): (&'static str, Vec<u8>),
+    ) -> Result<Vec<u8>, RemoteError> {
+        let mut answer = Vec::new();
+        let request = self.request(Method::POST, path, parameters, Some((content_type, file)))?;
+        self.send(request, LONG, &mut answer)?;
+        Ok(answer)
+    }
+
+    fn send(&self, request: Request<Full<Bytes>>, patience: Duration, out: &mut dyn Write) -> Result<(), RemoteError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|source| RemoteError::Connect { address: self.authority(), source })?;
-        runtime.block_on(self.exchange(self.request(path, parameters)?, out))
+        runtime.block_on(self.exchange(request, patience, out))
     }
 
     /// The same, where the answer is short.
@@ -87,7 +106,12 @@ impl Remote {
         Ok(answer)
     }
 
-    async fn exchange(&self, request: Request<Empty<Bytes>>, out: &mut dyn Write) -> Result<(), RemoteError> {
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        patience: Duration,
+        out: &mut dyn Write,
+    ) -> Result<(), RemoteError> {
         let slow = || RemoteError::Slow { address: self.authority() };
         let connecting = timeout(PATIENCE, TcpStream::connect((self.host.as_str(), self.port)));
         let stream = connecting
@@ -97,7 +121,7 @@ impl Remote {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let has_token = self.token.is_some();
         let asking = async move {
-            let response = timeout(PATIENCE, sender.send_request(request)).await.map_err(|_| slow())??;
+            let response = timeout(patience, sender.send_request(request)).await.map_err(|_| slow())??;
             match response.status() {
                 StatusCode::UNAUTHORIZED if has_token => Err(RemoteError::UnknownToken),
                 StatusCode::UNAUTHORIZED => Err(RemoteError::NoToken),
@@ -109,16 +133,32 @@ impl Remote {
         asked
     }
 
-    fn request(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Request<Empty<Bytes>>, RemoteError> {
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        parameters: &[(&str, &str)],
+        file: Option<(&'static str, Vec<u8>)>,
+    ) -> Result<Request<Full<Bytes>>, RemoteError> {
         let query: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
-        let mut request = Request::get(format!("{}{path}?{}", self.prefix, query.join("&")))
+        let mark = if query.is_empty() { "" } else { "?" };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}{mark}{}", self.prefix, query.join("&")))
             .header(header::HOST, self.authority())
             .header(header::CONNECTION, "close");
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
+        let body = match file {
+            Some((content_type, file)) => {
+                request = request.header(header::CONTENT_TYPE, content_type);
+                Full::from(file)
+            }
+            None => Full::default(),
+        };
         // All but the token is made here, of characters that are allowed.
-        request.body(Empty::new()).map_err(|_| RemoteError::Token)
+        request.body(body).map_err(|_| RemoteError::Token)
     }
 
     fn authority(&self) -> String {
@@ -149,7 +189,18 @@ async fn take(response: Response<Incoming>, out: &mut dyn Write) -> Result<(), R
     }
     let error: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
     let message = error.pointer("/error/message").and_then(|message| message.as_str());
-    Err(RemoteError::Refused { status, message: message.unwrap_or("it gave no reason").to_owned() })
+    let text = |problem: &serde_json::Value, name: &str| problem[name].as_str().unwrap_or_default().to_owned();
+    let problems = error.pointer("/error/problems").and_then(|problems| problems.as_array()).into_iter().flatten();
+    let problems = problems.map(|problem| {
+        let help = text(problem, "help");
+        let help = if help.is_empty() { help } else { format!("; {help}") };
+        format!("{}: {}{help}", text(problem, "pointer"), text(problem, "message"))
+    });
+    Err(RemoteError::Refused {
+        status,
+        message: message.unwrap_or("it gave no reason").to_owned(),
+        problems: problems.collect(),
+    })
 }
 
 fn digit(nibble: u8) -> char {

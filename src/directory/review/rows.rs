@@ -1,0 +1,207 @@
+//! The entries of one user.
+
+use super::{ReviewQuery, ReviewRow, Used, Uses, ago};
+use crate::{
+    directory::{
+        Found, Refusal,
+        account::{Given, GivenKind},
+        role::Lens,
+        scene::Scene,
+    },
+    engine::value_text,
+    model::{Assignment, AssignmentKind, Timestamp, User},
+    policy::Catalog,
+};
+use std::time::Duration;
+
+/// One thing that a user has, before it is shown.
+struct Thing {
+    tenant: Option<String>,
+    kind: GivenKind,
+    name: String,
+    until: Option<Timestamp>,
+    why: Option<String>,
+    by: Option<String>,
+    at: Option<Timestamp>,
+}
+
+/// Appends what a user has, as far as it is asked for.
+pub(super) fn of(
+    scene: &Scene<'_>,
+    query: &ReviewQuery,
+    tenant: Option<&str>,
+    (found, user): (&Found, &User),
+    uses: &dyn Uses,
+    rows: &mut Vec<ReviewRow>,
+) -> Result<(), Refusal> {
+    let lens = scene.lens()?;
+    let things = match found {
+        Found::Account(account) => given(account),
+        Found::Declared(user, _) => declared(user),
+    };
+    let blank = ReviewRow {
+        user: user.id.clone(),
+        name: user.name.clone(),
+        email: user.email.clone(),
+        status: user.status.as_str(),
+        declared: matches!(found, Found::Declared(..)),
+        last_login: scene.book.logins(&user.id).map(|logins| logins.last.to_string()),
+        tenant: None,
+        kind: "nothing",
+        what: None,
+        role: None,
+        since: None,
+        by: None,
+        why: None,
+        until: None,
+        expired: false,
+        last_used: None,
+    };
+    if things.is_empty() && tenant.is_none() && query.asks_for_users() {
+        rows.push(blank);
+        return Ok(());
+    }
+    let only = user.memberships.len() == 1;
+    for thing in things.into_iter().filter(|thing| tenant.is_none() || thing.tenant.as_deref() == tenant) {
+        let last = last_use(&scene.snapshot.catalog, lens, &user.id, &thing, only, uses);
+        if !query.fits(&thing, last, scene.now()) {
+            continue;
+        }
+        rows.push(ReviewRow {
+            kind: thing.kind.as_str(),
+            role: (thing.kind == GivenKind::Role).then(|| standing(scene, lens, &thing.name)),
+            since: thing.at.map(|at| at.to_string()),
+            until: thing.until.map(|until| until.to_string()),
+            expired: thing.until.is_some_and(|until| scene.now() >= until),
+            last_used: last.map(|last| last.to_string()),
+            tenant: thing.tenant,
+            what: Some(thing.name),
+            by: thing.by,
+            why: thing.why,
+            ..blank.clone()
+        });
+    }
+    Ok(())
+}
+
+/// What a user of the directory was given.
+fn given(account: &crate::directory::Account) -> Vec<Thing> {
+    let places = account.places.iter();
+    let things = places.flat_map(|place| place.given.iter().map(|given| (place.tenant.clone(), given)));
+    let thing = |(tenant, given): (Option<String>, &Given)| Thing {
+        tenant,
+        kind: given.kind,
+        name: match &given.value {
+            Some(serde_json::Value::String(text)) => format!("{}/{text}", given.name),
+            Some(value) => format!("{}/{value}", given.name),
+            None => given.name.clone(),
+        },
+        until: given.until,
+        why: given.why.clone(),
+        by: Some(given.by.clone()),
+        at: Some(given.at),
+    };
+    things.map(thing).collect()
+}
+
+/// What a user was given in the files of the policy set.
+fn declared(user: &User) -> Vec<Thing> {
+    let mut things = Vec::new();
+    for place in &user.memberships {
+        let assignment = |given: &Assignment| Thing {
+            tenant: place.tenant.clone(),
+            kind: match given.kind {
+                AssignmentKind::Role => GivenKind::Role,
+                AssignmentKind::Grant => GivenKind::Grant,
+                AssignmentKind::Gate => GivenKind::Gate,
+            },
+            name: given.name.clone(),
+            until: given.until,
+            why: given.why.clone(),
+            by: None,
+            at: None,
+        };
+        things.extend(place.assignments.iter().map(assignment));
+        things.extend(place.values.iter().map(|given| Thing {
+            tenant: place.tenant.clone(),
+            kind: GivenKind::Value,
+            name: format!("{}/{}", given.attribute, value_text(&given.value)),
+            until: given.until,
+            why: given.why.clone(),
+            by: None,
+            at: None,
+        }));
+    }
+    things
+}
+
+fn standing(scene: &Scene<'_>, lens: Lens<'_>, role: &str) -> &'static str {
+    let custom = scene.book.roles().contains_key(role);
+    match (lens.custom_role(role), custom) {
+        (Some(_), _) => "custom",
+        (None, true) => "shadowed",
+        (None, false) if scene.snapshot.catalog.role(role).is_some() => "declared",
+        (None, false) => "unknown",
+    }
+}
+
+/// When something was last used; `None` also where nobody can tell.
+fn last_use(
+    catalog: &Catalog,
+    lens: Lens<'_>,
+    user: &str,
+    thing: &Thing,
+    only: bool,
+    uses: &dyn Uses,
+) -> Option<Timestamp> {
+    let tenant = thing.tenant.as_deref().unwrap_or_default();
+    // Where a user has one tenant, requests need not name it.
+    let last = |what: Used<'_>| {
+        let unnamed = if only && !tenant.is_empty() { uses.last(user, "", what) } else { None };
+        uses.last(user, tenant, what).max(unnamed)
+    };
+    let grant = |name: &str| last(Used::Policy(&format!("grant/{name}")));
+    let gate = |gate: &str| {
+        let behind = catalog.modules.iter().filter(|module| module.gates.iter().any(|known| known == gate));
+        behind.filter_map(|module| last(Used::Module(&module.id))).max()
+    };
+    match thing.kind {
+        GivenKind::Role => match lens.custom_role(&thing.name) {
+            Some(role) => {
+                let parts = role.parts().filter(|(kind, _)| *kind == AssignmentKind::Grant);
+                parts.filter_map(|(_, name)| grant(&name)).max()
+            }
+            None => {
+                let cells = catalog.role_with_included(&thing.name).into_iter().flat_map(|role| &role.cells);
+                cells.filter_map(|cell| last(Used::Policy(&cell.policy))).max()
+            }
+        },
+        GivenKind::Grant => grant(&thing.name),
+        GivenKind::Gate => gate(&thing.name),
+        GivenKind::Value => None,
+    }
+}
+
+impl ReviewQuery {
+    /// Whether users are of interest who have nothing.
+    fn asks_for_users(&self) -> bool {
+        self.role.is_none() && self.unused_for.is_none() && !self.expired && self.expiring_within.is_none()
+    }
+
+    fn fits(&self, thing: &Thing, last: Option<Timestamp>, now: Timestamp) -> bool {
+        let is_role = |role: &String| thing.kind == GivenKind::Role && thing.name == *role;
+        let is_unused = |span: Duration| {
+            // Whatever nobody can tell of is not said to be unused.
+            thing.kind != GivenKind::Value && last.or(thing.at).is_none_or(|time| time <= ago(now, span))
+        };
+        let ends_within = |span: Duration| {
+            let span = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+            let end = Timestamp::from_micros(now.as_micros().saturating_add(span));
+            thing.until.is_some_and(|until| until > now && until <= end)
+        };
+        self.role.as_ref().is_none_or(is_role)
+            && self.unused_for.is_none_or(is_unused)
+            && (!self.expired || thing.until.is_some_and(|until| now >= until))
+            && self.expiring_within.is_none_or(ends_within)
+    }
+}
