@@ -106,12 +106,14 @@ fn fill(path: &Path, snapshot: &Arc<Snapshot>, count: usize) {
             json!({
                 "id": id(n), "email": format!("user-{n}@8move.example"), "status": "active",
                 "first_name": format!("First{}", random.u32(..5000)), "last_name": format!("Last{}", random.u32(..20000)),
-                "phone": format!("+31 20 {:07}", n), "job": "Account manager",
+                "phone": format!("+31 20 {n:07}"), "job": "Account manager",
                 "assignments": [{ "tenant": "north", "roles": [{ "role": role, "why": "works there" }] }],
             })
         })
         .collect();
-    directory.fill(&operator(), &users).expect("the users are good");
+    let text = serde_json::to_vec(&users).expect("JSON");
+    let users = read_users(Form::Json, &text).expect("the users can be read");
+    directory.import(&operator(), &users, false).expect("the users are good");
 }
 
 fn id(n: usize) -> String {
