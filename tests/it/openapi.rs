@@ -33,7 +33,8 @@ fn what_is_sent_by_the_document_is_answered_by_the_document() {
     let tool = repo(".tools/python/bin/schemathesis");
     assert!(tool.exists(), "there is no `{}`: run `scripts/install-test-tools`", tool.display());
     let sidecar = Sidecar::builder().start();
-    let seed = std::env::var("SIDEGATE_SEED").unwrap_or_else(|_| "7".to_owned());
+    let seed =
+        std::env::var_os("SIDEGATE_SEED").map_or_else(|| "7".to_owned(), |seed| seed.to_string_lossy().into_owned());
     let folder = tempfile::tempdir().expect("a folder");
     // The sidecar of this test wants no tokens.
     let mut document = sidecar.admin_get("/openapi.json").json();

@@ -233,16 +233,16 @@ pub(super) fn mount<S>(routes: &'static [Route<S>], state: S, door: Option<&Arc<
 where
     S: Clone + Send + Sync + 'static,
 {
-    let mut router = Router::new();
+    let mut whole = Router::new();
     for Route { facts, serve } in routes {
         let mut served = serve(facts.verb.filter());
         if let Some(door) = door {
             let gate = Gate { door: Arc::clone(door), scopes: facts.scopes };
             served = served.route_layer(middleware::from_fn_with_state(gate, access::check));
         }
-        router = router.route(facts.path, served);
+        whole = whole.route(facts.path, served);
     }
-    router.with_state(state)
+    whole.with_state(state)
 }
 
 /// The paths with all statuses that are to be expected, for the metrics.

@@ -138,7 +138,8 @@ impl<'s> Desk<'s> {
     pub fn records(&self, query: &str, accept: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         let mut found = Vec::new();
         wait_for("the records are there", Duration::from_secs(20), || {
-            found = self.get(&format!("/v1/audit?{query}")).json()["items"].as_array().expect("records").clone();
+            let page = self.get(&format!("/v1/audit?{query}")).json();
+            page["items"].as_array().expect("records").clone_into(&mut found);
             accept(&found)
         });
         found

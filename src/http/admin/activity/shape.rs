@@ -9,7 +9,7 @@ use serde::Serialize;
 #[expect(dead_code, reason = "tells what `read` takes")]
 pub(super) enum Reported {
     /// One.
-    One(Activity),
+    One(Box<Activity>),
     /// Several.
     Many(#[schemars(length(min = 1, max = 1000))] Vec<Activity>),
 }
