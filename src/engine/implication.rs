@@ -57,7 +57,7 @@ struct Bound<'e> {
 impl<'e> Bound<'e> {
     fn of(expression: &'e Expr) -> Option<Self> {
         match expression.expr_kind() {
-            ExprKind::UnaryApp { op: UnaryOp::Not, arg } => Self::compared(arg).map(Self::turned),
+            ExprKind::UnaryApp { op: UnaryOp::Not, arg } => Self::of(arg).map(Self::turned),
             _ => Self::compared(expression),
         }
     }

@@ -28,6 +28,10 @@ pub(super) fn parameters<'q, const N: usize>(
             let help = hint(&name, known).map(|help| format!("; {help}")).unwrap_or_default();
             return Err(ApiError::malformed(format!("there is no parameter `{name}`{help}")));
         };
+        // What is there without a value was meant to have one.
+        if value.is_empty() {
+            return Err(ApiError::malformed(format!("parameter `{name}` has no value")));
+        }
         if place.replace(value).is_some() {
             return Err(ApiError::malformed(format!("parameter `{name}` is given more than once")));
         }
@@ -81,6 +85,7 @@ mod tests {
         assert_eq!(read("limit=5&tenant=a%26b"), Ok([Some("a&b".into()), Some("5".into())]));
         assert_eq!(read(""), Ok([None, None]));
         assert_eq!(read("tennant=x").unwrap_err(), "there is no parameter `tennant`; did you mean `tenant`?");
+        assert_eq!(read("tenant=").unwrap_err(), "parameter `tenant` has no value");
         assert_eq!(read("tenant=x&tenant=y").unwrap_err(), "parameter `tenant` is given more than once");
     }
 }

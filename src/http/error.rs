@@ -227,7 +227,7 @@ struct ErrorFacts {
     /// `X-Request-ID` of the answer.
     request_id: String,
     /// Everything that is wrong with the body, where the code says so.
-    #[schemars(with = "Vec<Problem>", default)]
+    #[schemars(with = "Vec<Problem>", skip_serializing_if = "Option::is_none")]
     problems: Option<Vec<serde_json::Value>>,
 }
 

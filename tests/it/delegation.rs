@@ -10,7 +10,12 @@ use sidegate::{
     model::{Assignment, AssignmentKind, GivenValue, Membership, Status, Timestamp, User, Value},
     policy::{self, Deed, Judge, Operation, Options, Snapshot},
 };
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
 
 /// Every question that a set knows, asked for one user.
 mod grid;
@@ -19,6 +24,17 @@ mod sets;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const DAY: i64 = 86_400_000_000;
+
+/// The operations that change somebody, whatever the change is.
+const CHANGING: [Operation; 7] = [
+    Operation::Assign,
+    Operation::Assign,
+    Operation::Change,
+    Operation::Import,
+    Operation::Invite,
+    Operation::Reactivate,
+    Operation::Suspend,
+];
 
 /// Steps in each set.
 const STEPS: usize = 250;
@@ -35,10 +51,25 @@ fn no_sequence_of_steps_gives_anybody_more_than_the_givers_have() {
     }
     for _ in 0..SETS {
         let directory = tempfile::tempdir().unwrap();
-        sets::write(directory.path(), &mut random);
+        sets::write(directory.path(), None, &mut random);
         allowed += World::load(directory.path(), &mut random).run(&mut random);
     }
     assert!(allowed > 100, "only {allowed} steps were allowed: SIDEGATE_SEED={seed}");
+}
+
+/// What is looked for above is there to be found.
+#[test]
+fn without_one_of_the_rules_the_same_steps_do_what_must_not_happen() {
+    let mut random = Rng::with_seed(seed("delegation without a rule"));
+    for off in ["own_account", "rank", "family", "tenant", "only_held", "last_administrator"] {
+        let goes_wrong = (0..60).any(|_| {
+            let directory = tempfile::tempdir().unwrap();
+            sets::write(directory.path(), Some(off), &mut random);
+            let world = World::load(directory.path(), &mut random);
+            catch_unwind(AssertUnwindSafe(|| world.run(&mut random))).is_err()
+        });
+        assert!(goes_wrong, "without `{off}` nothing goes wrong");
+    }
 }
 
 /// A set with users that change.
@@ -265,8 +296,7 @@ impl World {
                 if random.u8(..6) == 0 { random.choice(&self.tenants).unwrap().clone() } else { tenant.clone() };
             self.change(&mut after, place.as_ref(), random);
         }
-        use Operation::{Assign, Change, Import, Invite, Reactivate, Suspend};
-        let operation = *random.choice(&[Assign, Assign, Change, Import, Invite, Reactivate, Suspend]).unwrap();
+        let operation = *random.choice(&CHANGING).unwrap();
         Draft { operation, tenant, before: Some(before), after: Some(after) }
     }
 

@@ -67,6 +67,23 @@ fn a_set_whose_tests_pass_and_cover_it_ends_with_0() {
 }
 
 #[test]
+fn where_a_set_demands_sessions_tests_say_who_is_logged_out() {
+    const SESSIONS: &str = "cases:
+  - { user: bob, action: edit, resource: order, expect: allow }
+  - { user: bob, session: none, action: [view, edit], resource: [order, orders], expect: deny, reason: session_missing }
+";
+    let demanding = format!("sessions: required\n{SET}");
+    let set = PolicyDir::with(&[("set.yaml", &demanding), ("tests/all.yaml", SESSIONS)]);
+    let (code, out, error) = test(&set, &[]);
+    assert_eq!((code, error.as_str()), (Some(0), ""), "{out}");
+    // A set that does not demand them takes no notice.
+    let set = PolicyDir::with(&[("set.yaml", SET), ("tests/all.yaml", SESSIONS)]);
+    let (code, out, _) = test(&set, &[]);
+    assert_eq!(code, Some(4), "{out}");
+    assert!(out.contains("expected deny (session_missing)\n  got      allow"), "{out}");
+}
+
+#[test]
 fn what_fails_is_told_with_place_expectation_and_reason() {
     let wrong = WRONG.replace("presets:\n  - { user: bob, preset: none-such }\n", "");
     let set = PolicyDir::with(&[("set.yaml", SET), ("tests/a.yaml", &wrong)]);

@@ -111,8 +111,9 @@ fn decide_in_plain_cedar(
     let given = user.assignments(test.tenant.as_deref(), test.at);
     let parents: Vec<_> = given.map(|one| json!({ "type": one.kind.entity_type(), "id": one.name })).collect();
     let (ty, id) = (&question.resource_type, &question.resource_id);
-    let module = snapshot.catalog.modules.iter();
-    let module = module.into_iter().find(|module| module.id == *ty || module.resource_types.contains(ty))?;
+    let of_type = vocabulary.resource_types.iter().find(|known| known.name == *ty).map(|known| known.module);
+    let module = of_type.or_else(|| vocabulary.modules.iter().position(|module| module.id == *ty))?;
+    let module = &vocabulary.modules[module];
     let area = module.areas.contains(id).then(|| format!("{}/{}", module.id, id));
     let above = match &area {
         Some(area) => json!({ "type": "Area", "id": area }),

@@ -30,9 +30,7 @@ fn who_is_allowed_is_whom_a_decision_allows() {
     let conditions = lines(&|n| format!("  c{n}: {{ cedar: \"{}\" }}", CONDITIONS[n]));
     let cells = lines(&|n| format!("      m{n}: {{ level: view, when: c{n} }}"));
     let user = |id: &str, desk: &str, roles: &str| {
-        format!(
-            "  {id}: {{ name: U, email: u@demo.example, attributes: {{ desk: {desk} }}, roles: {{ {roles} }} }}"
-        )
+        format!("  {id}: {{ name: U, email: u@demo.example, attributes: {{ desk: {desk} }}, roles: {{ {roles} }} }}")
     };
     let users = [
         user("ada", "a", "north: [clerk]"),
@@ -64,8 +62,7 @@ fn who_is_allowed_is_whom_a_decision_allows() {
                 let ty = format!("r{module}");
                 let resource = Resource { ty: &ty, id: "x", attributes: &attributes };
                 let time = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
-                let request =
-                    Request { action: "view", resource, tenant, context: &[], subject_attributes: &[], time };
+                let request = Request { action: "view", resource, tenant, context: &[], subject_attributes: &[], time };
                 let found: Vec<_> =
                     subjects.allowed(&snapshot.program, &request, None).map(|(user, _)| user.id()).collect();
                 let decided = subjects

@@ -103,9 +103,8 @@ fn is_for(policy: &Policy, store: &Store, user: &str, standing: &Standing) -> bo
         EntityReference::Slot(_) => true,
     };
     match policy.principal_constraint().as_inner() {
-        Constraint::Any => true,
+        Constraint::Any | Constraint::Eq(EntityReference::Slot(_)) => true,
         Constraint::Eq(EntityReference::EUID(uid)) => own(uid),
-        Constraint::Eq(EntityReference::Slot(_)) => true,
         Constraint::In(reference) => within(reference),
         Constraint::Is(ty) => ty.to_string() == USER_TYPE,
         Constraint::IsIn(ty, reference) => ty.to_string() == USER_TYPE && within(reference),

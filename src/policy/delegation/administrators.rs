@@ -24,19 +24,23 @@ pub fn last_administrator(snapshot: &Snapshot, deed: &Deed<'_>, others: &Others<
     Some(Verdict::refused(rule.code(), last_words(&before.id, tenant), vec![rule.policy().to_owned()]))
 }
 
-/// Until when a user is an administrator of a tenant, were it active; `None` for one who is not.
-fn administers(delegation: &Delegation, user: &User, tenant: Option<&str>) -> Option<Option<Timestamp>> {
+/// How long somebody is an administrator: up to a time, or for good.
+#[derive(Clone, Copy)]
+struct Term(Option<Timestamp>);
+
+/// How long an active user is an administrator of a tenant; `None` for one who is not.
+fn administers(delegation: &Delegation, user: &User, tenant: Option<&str>) -> Option<Term> {
     if user.status != Status::Active {
         return None;
     }
     let memberships = user.memberships.iter().filter(|one| one.tenant.as_deref() == tenant);
     let making = memberships.flat_map(|one| &one.assignments).filter(|given| delegation.makes_administrator(given));
     let end = making.map(|given| given.until).reduce(|one, other| if is_later(other, one) { other } else { one })?;
-    Some(if is_later(end, user.until) { user.until } else { end })
+    Some(Term(if is_later(end, user.until) { user.until } else { end }))
 }
 
-fn is_active(administers: Option<Option<Timestamp>>, time: Timestamp) -> bool {
-    administers.is_some_and(|end| end.is_none_or(|end| time < end))
+fn is_active(term: Option<Term>, time: Timestamp) -> bool {
+    term.is_some_and(|Term(end)| end.is_none_or(|end| time < end))
 }
 
 /// Whether a deed would take an administrator from a tenant that has no other, at once or sooner than without it.
@@ -48,7 +52,7 @@ pub(super) fn is_last(delegation: &Delegation, deed: &Deed<'_>, tenant: Option<&
     let was = deed.before.and_then(|before| administers(delegation, before, tenant));
     let is = deed.after.and_then(|after| administers(delegation, after, tenant));
     let sooner = match (was, is) {
-        (Some(was), Some(is)) => is_later(was, is),
+        (Some(Term(was)), Some(Term(is))) => is_later(was, is),
         (Some(_), None) => true,
         (None, _) => false,
     };

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     engine::{BoundUser, Outcome, Subject, decide},
-    model::{Decision, ReasonCode, Request, Resource, User},
+    model::{Decision, Membership, ReasonCode, Request, Resource, User},
 };
 
 /// One deed while it is judged.
@@ -112,7 +112,7 @@ impl Case<'_, '_> {
         let base = self.base(&inquiry);
         let (granted, policies) = match &base {
             Base::Granted(policies) => (true, policies.clone()),
-            Base::Refused { verdict, conditional: false } => return self.about(&inquiry, verdict.clone()),
+            Base::Refused { verdict, conditional: false } => return Self::about(&inquiry, verdict.clone()),
             Base::Refused { conditional: true, .. } => (false, Vec::new()),
         };
         let facts = self.facts_for_rules(&inquiry, granted);
@@ -149,11 +149,11 @@ impl Case<'_, '_> {
                 Verdict::refused(code.as_str(), message, determining)
             }
         };
-        self.about(&inquiry, verdict)
+        Self::about(&inquiry, verdict)
     }
 
     /// A refusal with the thing that it is about.
-    fn about(&self, inquiry: &Inquiry<'_>, verdict: Verdict) -> Verdict {
+    fn about(inquiry: &Inquiry<'_>, verdict: Verdict) -> Verdict {
         Verdict { what: inquiry.thing.map(|thing| thing.concern(inquiry.tenant)), ..verdict }
     }
 
@@ -169,7 +169,7 @@ impl Case<'_, '_> {
         for questions in all {
             match self.base_of(questions, inquiry) {
                 Base::Granted(policies) => return Base::Granted(policies),
-                other => drop(refused.get_or_insert(other)),
+                other @ Base::Refused { .. } => drop(refused.get_or_insert(other)),
             }
         }
         refused.unwrap_or_else(|| self.not_delegated(inquiry))
@@ -195,7 +195,7 @@ impl Case<'_, '_> {
         for (target, facts) in asked {
             match self.question(action, target, facts, inquiry) {
                 Base::Granted(determining) => policies.extend(determining),
-                refused => return refused,
+                refused @ Base::Refused { .. } => return refused,
             }
         }
         Base::Granted(policies)
@@ -295,17 +295,17 @@ impl Case<'_, '_> {
         }
     }
 
-    /// The tenant that would lose its last administrator.
-    fn last_in(&self, inquiry: &Inquiry<'_>) -> Option<Option<&str>> {
+    /// What the user has in the tenant that would lose its last administrator.
+    fn last_in(&self, inquiry: &Inquiry<'_>) -> Option<&Membership> {
         let mut memberships = self.deed.before.map_or(&[][..], |before| before.memberships.as_slice()).iter();
-        let concerned = |tenant: Option<&str>| match inquiry.action {
-            TAKE => tenant == inquiry.tenant,
-            "suspend" | "delete" => true,
-            _ => false,
-        };
-        memberships.find_map(|one| {
+        memberships.find(|one| {
             let tenant = one.tenant.as_deref();
-            (concerned(tenant) && is_last(self.delegation, self.deed, tenant, self.others)).then_some(tenant)
+            let concerned = match inquiry.action {
+                TAKE => tenant == inquiry.tenant,
+                "suspend" | "delete" => true,
+                _ => false,
+            };
+            concerned && is_last(self.delegation, self.deed, tenant, self.others)
         })
     }
 
@@ -359,7 +359,7 @@ impl Case<'_, '_> {
                 format!("what `{user}` would have together goes beyond the access of `{actor}`")
             }
             Rule::OnlyHeld => format!("`{name}` goes beyond the access of `{actor}`"),
-            Rule::LastAdministrator => last_words(user, self.last_in(inquiry).flatten()),
+            Rule::LastAdministrator => last_words(user, self.last_in(inquiry).and_then(|one| one.tenant.as_deref())),
         }
     }
 }

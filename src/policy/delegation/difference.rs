@@ -83,9 +83,11 @@ pub(super) fn steps<'d>(deed: &Deed<'d>, home: Option<&'d str>) -> Vec<Step<'d>>
     if let Some(after) = deed.after {
         person(deed.before, after, &mut steps);
         values(deed.before, after, home, &mut steps);
+        memberships(deed.before, after, &mut steps);
         // Whoever creates or invites a user in a tenant makes it belong there.
-        let joins = (deed.before.is_none() || invites(deed.operation)).then_some(home);
-        memberships(deed.before, after, joins, &mut steps);
+        if deed.before.is_none() || invites(deed.operation) {
+            steps.retain(|step| !matches!(step, Step::Give(Thing::Membership, tenant) if *tenant == home));
+        }
     }
     if steps.is_empty() {
         // A change of nothing is not for everybody either.
@@ -158,7 +160,7 @@ pub(super) fn items<'v>(value: &'v Value<'static>) -> Vec<&'v Value<'static>> {
 }
 
 /// Roles, grants, gates and values, tenant by tenant.
-fn memberships<'d>(before: Option<&'d User>, after: &'d User, joins: Option<Option<&str>>, steps: &mut Vec<Step<'d>>) {
+fn memberships<'d>(before: Option<&'d User>, after: &'d User, steps: &mut Vec<Step<'d>>) {
     let all = |user: Option<&'d User>| user.map_or(&[][..], |user| user.memberships.as_slice());
     let (before, after) = (all(before), all(Some(after)));
     let tenants: BTreeSet<Option<&str>> =
@@ -176,7 +178,7 @@ fn memberships<'d>(before: Option<&'d User>, after: &'d User, joins: Option<Opti
         let ends = |one: &GivenValue| (one.until, one.why.clone());
         let thing = |one: &'d GivenValue| Thing::Value(&one.attribute, &one.value);
         compare(given(was), given(is), same, ends, |gives, one| step(gives, thing(one), tenant), steps);
-        if was.is_some() != is.is_some() && steps.len() == had && joins != Some(tenant) {
+        if was.is_some() != is.is_some() && steps.len() == had {
             steps.push(step(is.is_some(), Thing::Membership, tenant));
         }
     }

@@ -8,6 +8,7 @@ use crate::{
 use std::borrow::Cow;
 
 /// The facts about a step. What is not known is not told.
+#[expect(clippy::struct_excessive_bools, reason = "attributes of one question, each a yes or no of its own")]
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts<'f> {
     /// Whose account it is about.

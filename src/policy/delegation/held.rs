@@ -1,7 +1,7 @@
 //! What somebody has, and whether what is given stays within it.
 //!
-//! "To have" is meant by its effect and not by a name: what is given stays within the giver's access where every action that it lets
-//! its holder do, on every part of every module, is one that the giver may do there, under no narrower a condition. Where that cannot
+//! "To have" is meant by its effect and not by a name: what is given stays within the actor's access where every action that it lets
+//! its holder do, on every part of every module, is one that the actor may do there, under no narrower a condition. Where that cannot
 //! be told the answer is no.
 
 use super::difference::{Thing, items};
@@ -34,37 +34,37 @@ impl<'s> Scales<'s> {
     }
 
     /// Whether somebody has what would be given.
-    pub(super) fn has(&self, giver: &BoundUser, thing: Thing<'_>, place: Place<'_>) -> bool {
+    pub(super) fn has(&self, actor: &BoundUser, thing: Thing<'_>, place: Place<'_>) -> bool {
         match thing {
             Thing::Assignment(given) if given.kind == AssignmentKind::Gate => {
-                let mut open = giver.user().assignments(place.tenant, place.time);
+                let mut open = actor.user().assignments(place.tenant, place.time);
                 open.any(|own| own.kind == AssignmentKind::Gate && own.name == given.name)
             }
-            Thing::Assignment(given) => self.has_assignment(giver, given, place),
-            Thing::Value(attribute, value) => has_value(giver, attribute, value, place),
+            Thing::Assignment(given) => self.has_assignment(actor, given, place),
+            Thing::Value(attribute, value) => has_value(actor, attribute, value, place),
             Thing::Membership => true,
         }
     }
 
     /// Whether somebody has all that another was given in a tenant.
-    pub(super) fn has_all(&self, giver: &BoundUser, of: &User, place: Place<'_>) -> bool {
+    pub(super) fn has_all(&self, actor: &BoundUser, of: &User, place: Place<'_>) -> bool {
         let memberships = of.memberships.iter().filter(|one| one.tenant.as_deref() == place.tenant);
         memberships.into_iter().all(|one| {
-            one.assignments.iter().all(|given| self.has(giver, Thing::Assignment(given), place))
-                && one.values.iter().all(|one| self.has(giver, Thing::Value(&one.attribute, &one.value), place))
+            one.assignments.iter().all(|given| self.has(actor, Thing::Assignment(given), place))
+                && one.values.iter().all(|one| self.has(actor, Thing::Value(&one.attribute, &one.value), place))
         }) && of.attributes.iter().all(|(name, value)| {
-            items(value).into_iter().all(|value| self.has(giver, Thing::Value(name, value), place))
+            items(value).into_iter().all(|value| self.has(actor, Thing::Value(name, value), place))
         })
     }
 
     /// A role or a grant: by what anybody who was given it reaches.
-    fn has_assignment(&self, giver: &BoundUser, given: &Assignment, place: Place<'_>) -> bool {
+    fn has_assignment(&self, actor: &BoundUser, given: &Assignment, place: Place<'_>) -> bool {
         let lasting = Assignment { until: None, ..given.clone() };
         let holder = self.with_open_gates(&somebody(place.tenant, vec![lasting]), place.tenant);
         let program = &self.snapshot.program;
         let (Some(wanted), Some(own)) = (
             Reach::of_anybody_like(program, &holder, place.tenant, place.time),
-            Reach::of(program, giver, place.tenant, place.time),
+            Reach::of(program, actor, place.tenant, place.time),
         ) else {
             return false;
         };
@@ -73,13 +73,13 @@ impl<'s> Scales<'s> {
 
     /// Whether what a user would reach, beyond what the user reaches as it is, stays within what somebody else does. Several things
     /// together may open what none of them does alone, and so may one that is taken away.
-    pub(super) fn has_growth(&self, giver: &BoundUser, before: Option<&User>, after: &User, place: Place<'_>) -> bool {
+    pub(super) fn has_growth(&self, actor: &BoundUser, before: Option<&User>, after: &User, place: Place<'_>) -> bool {
         let program = &self.snapshot.program;
         let before = before.map(|before| self.with_open_gates(before, place.tenant));
         let after = self.with_open_gates(after, place.tenant);
         let reach = |user| Reach::of(program, user, place.tenant, place.time);
         let Some(wanted) = reach(&after) else { return false };
-        let own = [before.as_ref().and_then(reach), reach(giver)];
+        let own = [before.as_ref().and_then(reach), reach(actor)];
         self.within(&wanted, &own.into_iter().flatten().collect::<Vec<_>>())
     }
 
@@ -115,13 +115,13 @@ impl<'s> Scales<'s> {
             return true;
         }
         let own: Vec<Touching> = own.iter().map(|own| own.on_with_hidden(part, action, &self.hidden)).collect();
-        wanted.permits.iter().all(|permit| own.iter().any(|own| allows(program, own, permit, &wanted)))
+        wanted.permits.iter().all(|permit| own.iter().any(|own| allows(program, own, *permit, &wanted)))
     }
 }
 
 /// Whether what one standing comes to covers a permit of another: by a permit that is no narrower, and with no `forbid` that does not
 /// limit the other too.
-fn allows(program: &Program, own: &Touching, permit: &Touched, wanted: &Touching) -> bool {
+fn allows(program: &Program, own: &Touching, permit: Touched, wanted: &Touching) -> bool {
     let limited =
         |forbid: &Touched| forbid.certain || !wanted.forbids.iter().any(|other| other.policy == forbid.policy);
     let wide = |own: &Touched| own.certain || !permit.certain && implies(program, permit.policy, own.policy);

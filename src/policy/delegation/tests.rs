@@ -86,7 +86,7 @@ fn without<'a>(name: &'a str, tenant: Option<&'a str>) -> impl Fn(User) -> User 
 }
 
 use AssignmentKind::{Gate, Grant, Role};
-use Operation::*;
+use Operation::{Assign, Change as Alter, Create, Delete, Invite, List, Reactivate, Read, Suspend};
 
 type After<'a> = Option<&'a dyn Fn(User) -> User>;
 
@@ -131,13 +131,13 @@ fn the_distributor_is_administered_by_whoever_has_the_area_for_users() {
             ("sue", List, None, None, "user_suspended"),
             ("ada", Create, None, Some(&|user| user), "granted"),
             ("mona", Create, None, Some(&|user| user), "not_granted"),
-            ("ada", Change, Some("mona"), Some(&renamed), "granted"),
-            ("ada", Change, Some("max"), Some(&renamed), "granted"),
+            ("ada", Alter, Some("mona"), Some(&renamed), "granted"),
+            ("ada", Alter, Some("max"), Some(&renamed), "granted"),
             ("ada", Assign, Some("wes"), Some(&role("manager")), "granted"),
             ("ada", Assign, Some("wes"), Some(&role("admin")), "granted"),
             ("ada", Assign, Some("wes"), Some(&elsewhere), "granted"),
             ("ada", Assign, Some("ada"), Some(&role("manager")), "own_account"),
-            ("ada", Change, Some("ada"), Some(&renamed), "granted"),
+            ("ada", Alter, Some("ada"), Some(&renamed), "granted"),
             ("ada", Suspend, Some("ada"), Some(&suspended), "own_account"),
             ("ada", Delete, Some("ada"), None, "own_account"),
             ("ada", Delete, Some("wes"), None, "granted"),
@@ -208,14 +208,14 @@ fn ranks_and_families_bound_who_administers_whom() {
             ("rita", Assign, Some("cara"), Some(&role("headquarters")), "higher_rank"),
             ("rita", Assign, Some("cara"), Some(&role("client_viewer")), "granted"),
             ("hugo", Assign, Some("cleo"), Some(&without("client_admin", None)), "higher_rank"),
-            ("hugo", Change, Some("cleo"), Some(&renamed), "higher_rank"),
+            ("hugo", Alter, Some("cleo"), Some(&renamed), "higher_rank"),
             ("hugo", Delete, Some("cleo"), None, "higher_rank"),
             ("hugo", Delete, Some("rita"), None, "granted"),
             ("cleo", Assign, Some("cara"), Some(&role("vendor")), "other_family"),
             ("vmia", Assign, Some("vleo"), Some(&role("vendor_manager")), "granted"),
             ("vmia", Delete, Some("vleo"), None, "granted"),
-            ("rita", Change, Some("cara"), Some(&channel("store-paris")), "granted"),
-            ("rita", Change, Some("cara"), Some(&channel("web-uk")), "not_held"),
+            ("rita", Alter, Some("cara"), Some(&channel("store-paris")), "granted"),
+            ("rita", Alter, Some("cara"), Some(&channel("web-uk")), "not_held"),
             ("hugo", Suspend, Some("cleo"), Some(&suspended), "higher_rank"),
         ],
     );
@@ -234,7 +234,7 @@ fn administrators_of_an_organization_have_nothing_to_say_in_another() {
             ("bea", Read, Some("ben"), None, "other_tenant"),
             ("bea", Delete, Some("bob"), None, "granted"),
             ("bea", Delete, Some("ben"), None, "other_tenant"),
-            ("bea", Change, Some("ben"), Some(&renamed), "other_tenant"),
+            ("bea", Alter, Some("ben"), Some(&renamed), "other_tenant"),
             ("bea", Assign, Some("ben"), Some(&with(Role, "member", acme)), "other_tenant"),
             ("bea", Invite, Some("ben"), Some(&with(Role, "member", acme)), "granted"),
             ("bea", Assign, Some("bob"), Some(&with(Role, "member", Some("bolt"))), "not_granted"),

@@ -24,9 +24,9 @@ pub(super) fn resolve(
 ) {
     let Some(section) = &declared.delegation else { return };
     taken(declared, catalog, section, problems);
-    let mut resolver = Resolver { declared, catalog, vocabulary, problems };
-    let administrators = resolver.administrators(section);
-    let questions = resolver.questions(section);
+    let mut names = Resolver { declared, catalog, vocabulary, problems };
+    let administrators = names.administrators(section);
+    let questions = names.questions(section);
     let actions: Vec<String> = delegation::actions().into_iter().map(str::to_owned).collect();
     let module = Module {
         id: DIRECTORY.to_owned(),
@@ -171,9 +171,9 @@ impl Resolver<'_> {
                 self.unknown_action(named, &questions.target(ask).module, &all);
             }
         }
-        if let (Needed::Each(actions), true) = (&delegated.actions, questions.actions.is_empty()) {
-            let at: &Spot = actions.first().map_or(&delegated.at, |(_, named)| &named.at);
-            let problem = at.error("missing-key", "a delegation says which action each operation needs: `actions`");
+        if matches!(&delegated.actions, Needed::Each(actions) if actions.is_empty()) {
+            let problem =
+                delegated.at.error("missing-key", "a delegation says which action each operation needs: `actions`");
             self.problems.push(problem.with_help("such as `actions: { view: view, change: edit }`".to_owned()));
         }
     }
@@ -197,10 +197,10 @@ impl Resolver<'_> {
             .find(|module| module.id == ty || module.resource_types.iter().any(|known| known == ty));
         let Some(module) = module else {
             let types = self.catalog.modules.iter().flat_map(|module| &module.resource_types);
-            let names: Vec<&str> =
+            let all: Vec<&str> =
                 types.chain(self.catalog.modules.iter().map(|module| &module.id)).map(String::as_str).collect();
             let problem = named.at.error("unknown-type", format!("no resource type or module `{ty}`"));
-            self.problems.push(problem.with_help(hint(ty, names)));
+            self.problems.push(problem.with_help(hint(ty, all)));
             return None;
         };
         if !module.areas.is_empty() && !module.areas.iter().any(|area| area == id) {

@@ -5,7 +5,9 @@ use crate::{
     document::Diagnostics,
     model::Revision,
     policy::{Files, ReadError},
-    reload::{Cause, Checkout, Failure, News, Report, Status, checkout, current::Next, load::Refused, look::Found, tell},
+    reload::{
+        Cause, Checkout, Failure, News, Report, Status, checkout, current::Next, load::Refused, look::Found, tell,
+    },
     telemetry::{ReloadOutcome, events},
 };
 use std::{sync::Arc, time::Instant};

@@ -6,8 +6,8 @@ use std::{fmt::Write as _, fs, path::Path};
 const MODULES: [&str; 4] = ["m0", "m1", "m2", "m3"];
 const LEVELS: [&str; 3] = ["view", "edit", "full"];
 
-/// Writes a set into an empty directory.
-pub fn write(directory: &Path, random: &mut Rng) {
+/// Writes a set into an empty directory, with one of the rules switched off where that is wanted.
+pub fn write(directory: &Path, off: Option<&str>, random: &mut Rng) {
     let (tenants, ranks, families) = (random.bool(), random.bool(), random.bool());
     let mut out = String::from("policy_set: random\n");
     if tenants {
@@ -21,10 +21,10 @@ pub fn write(directory: &Path, random: &mut Rng) {
     for module in MODULES {
         let gates = *random.choice(&["", ", gates: [g0]", ", gates: [g0, g1]"]).unwrap();
         let areas = if random.u8(..3) == 0 { ", areas: [a0, a1]" } else { "" };
-        let _ = writeln!(
+        writeln!(
             out,
             "  {module}: {{ resources: {{ t{module}: {{ owner: User, size: Long, channel: channel }} }}{gates}{areas} }}"
-        );
+        ).unwrap();
     }
     out += "  people: { resources: { person: { family: String, rank: Long, status: String } } }\n";
     out += "conditions:\n  own: { cedar: resource has owner && resource.owner == principal }\n  \
@@ -32,27 +32,28 @@ pub fn write(directory: &Path, random: &mut Rng) {
         channels: { cedar: resource has channel && principal has channels && principal.channels.contains(resource.channel) }\n";
     roles(&mut out, random, ranks, families);
     users(&mut out, random, tenants, families);
-    delegation(&mut out, families);
+    delegation(&mut out, off, families);
     fs::write(directory.join("set.yaml"), out).unwrap();
     fs::write(directory.join("extra.cedar"), cedar(random)).unwrap();
 }
 
-fn delegation(out: &mut String, families: bool) {
+fn delegation(out: &mut String, off: Option<&str>, families: bool) {
     const OF: &str = "user: person, actions: { view: view, create: create, change: edit, delete: delete }";
     let families =
         if families { format!("families: {{ office: {{ {OF} }}, shop: {{ {OF} }} }}") } else { OF.to_owned() };
-    let _ = writeln!(out, "delegation: {{ administrators: [r0, r1, people/full], {families} }}");
+    let rules = off.map(|off| format!(", rules: {{ {off}: false }}")).unwrap_or_default();
+    writeln!(out, "delegation: {{ administrators: [r0, r1, people/full], {families}{rules} }}").unwrap();
 }
 
 fn roles(out: &mut String, random: &mut Rng, ranks: bool, families: bool) {
     *out += "roles:\n";
     for number in 0..8 {
-        let _ = write!(out, "  r{number}: {{ ");
+        write!(out, "  r{number}: {{ ").unwrap();
         if ranks {
-            let _ = write!(out, "rank: {}, ", number / 2);
+            write!(out, "rank: {}, ", number / 2).unwrap();
         }
         if families {
-            let _ = write!(out, "family: {}, ", if number % 2 == 0 { "office" } else { "shop" });
+            write!(out, "family: {}, ", if number % 2 == 0 { "office" } else { "shop" }).unwrap();
         }
         // The first two may do everything, the next two something about people.
         if number < 2 {
@@ -61,7 +62,7 @@ fn roles(out: &mut String, random: &mut Rng, ranks: bool, families: bool) {
         }
         *out += "grants: { ";
         if number < 4 {
-            let _ = write!(out, "people: {}, ", random.choice(&["edit", "full"]).unwrap());
+            write!(out, "people: {}, ", random.choice(&["edit", "full"]).unwrap()).unwrap();
         }
         let mut given = 0;
         for module in MODULES {
@@ -76,7 +77,7 @@ fn roles(out: &mut String, random: &mut Rng, ranks: bool, families: bool) {
                     4 => ", when: channels",
                     _ => "",
                 };
-                let _ = write!(out, "{module}: {{ level: {level}{when} }}, ");
+                write!(out, "{module}: {{ level: {level}{when} }}, ").unwrap();
             }
         }
         *out += "} }\n";
@@ -108,7 +109,7 @@ fn users(out: &mut String, random: &mut Rng, tenants: bool, families: bool) {
             format!("roles: {roles}, gates: {gates}")
         };
         let channels = *random.choice(&["[]", "[c0]", "[c0, c1]", "all"]).unwrap();
-        let _ = writeln!(out, "  u{number}: {{ {given}, attributes: {{ channels: {channels} }} }}");
+        writeln!(out, "  u{number}: {{ {given}, attributes: {{ channels: {channels} }} }}").unwrap();
     }
 }
 

@@ -11,6 +11,7 @@ pub const LINK: &str = "https://app.example.com/accept#";
 pub struct Desk<'s> {
     pub sidecar: &'s Sidecar,
     headers: Vec<(&'static str, String)>,
+    tenant: Option<&'static str>,
 }
 
 /// A sidecar on one of the shipped sets.
@@ -27,25 +28,45 @@ pub fn with(set: &str, settings: &str) -> Sidecar {
 impl<'s> Desk<'s> {
     /// The operator: nobody is named.
     pub fn operator(sidecar: &'s Sidecar) -> Self {
-        Self { sidecar, headers: Vec::new() }
+        Self { sidecar, headers: Vec::new(), tenant: None }
     }
 
     /// A user, bound by the delegation.
     pub fn of(sidecar: &'s Sidecar, user: &str) -> Self {
-        Self { sidecar, headers: vec![("sidegate-actor", user.to_owned())] }
+        Self { sidecar, headers: vec![("sidegate-actor", user.to_owned())], tenant: None }
     }
 
     /// With one header more.
     pub fn and(&self, name: &'static str, value: &str) -> Self {
         let headers = self.headers.iter().cloned().chain([(name, value.to_owned())]).collect();
-        Self { sidecar: self.sidecar, headers }
+        Self { sidecar: self.sidecar, headers, tenant: self.tenant }
+    }
+
+    /// In a tenant, wherever the path names none and can.
+    pub fn at(self, tenant: &'static str) -> Self {
+        Self { tenant: Some(tenant), ..self }
+    }
+
+    fn path(&self, path: &str) -> String {
+        let takes_one =
+            !path.contains("tenant=") && !["/accept", "/heartbeat", "/v1/audit"].iter().any(|part| path.contains(part));
+        match self.tenant.filter(|_| takes_one) {
+            Some(tenant) => format!("{path}{}tenant={tenant}", if path.contains('?') { '&' } else { '?' }),
+            None => path.to_owned(),
+        }
     }
 
     #[track_caller]
     pub fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         let headers: Vec<(&str, &str)> = self.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let body = body.map(ToString::to_string);
-        let sent = self.sidecar.client().send(method, self.sidecar.admin_address(), path, &headers, body.as_deref());
+        let sent = self.sidecar.client().send(
+            method,
+            self.sidecar.admin_address(),
+            &self.path(path),
+            &headers,
+            body.as_deref(),
+        );
         sent.expect("the admin listener answers")
     }
 
@@ -110,6 +131,17 @@ impl<'s> Desk<'s> {
         assert_eq!(status, 200, "{question}: {answer}");
         let text = |value: &Value| value.as_str().expect("a text").to_owned();
         (text(&answer["decision"]), text(&answer["reason"]["code"]))
+    }
+
+    /// The records of a query, once there are any that `accept` takes.
+    #[track_caller]
+    pub fn records(&self, query: &str, accept: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let mut found = Vec::new();
+        wait_for("the records are there", Duration::from_secs(20), || {
+            found = self.get(&format!("/v1/audit?{query}")).json()["items"].as_array().expect("records").clone();
+            accept(&found)
+        });
+        found
     }
 
     /// The tokens of the letters to an address, the first letter first. Waits until there are so many.

@@ -43,7 +43,9 @@ fn the_users_list_is_searched_and_filtered() {
 fn channels_count_for_the_very_next_request() {
     let sidecar = sidecar("omc");
     let cleo = Desk::of(&sidecar, "cleo");
-    cleo.user("otto");
+    let mut otto = super::desk::active("otto");
+    otto["family"] = "backoffice".into();
+    cleo.ok("POST", "/v1/users", &otto);
     let (give, take) = ("/v1/users/otto/assignments/give", "/v1/users/otto/assignments/take");
     cleo.ok("POST", give, &json!({ "roles": ["customer_service"] }));
     let reads = |channel: &str| {

@@ -114,11 +114,20 @@ fn check(directory: &Path) {
         if random.bool() {
             context.push((Cow::Borrowed("ip"), Value::text(["10.1.2.3", "192.0.2.1", "nonsense"][random.usize(..3)])));
         }
-        let action = &vocabulary.actions[random.usize(..vocabulary.actions.len())];
+        for name in ["granted", "held"] {
+            if random.bool() {
+                attributes.push((Cow::Borrowed(name), Value::Bool(true)));
+            }
+        }
+        let ty = types[random.usize(..types.len())];
+        let of_type =
+            snapshot.catalog.modules.iter().find(|one| one.id == ty || one.resource_types.iter().any(|own| own == ty));
+        let actions = of_type.filter(|_| random.bool()).map_or(&vocabulary.actions, |module| &module.actions);
+        let action = &actions[random.usize(..actions.len())];
         let request = Request {
             action,
             resource: Resource {
-                ty: types[random.usize(..types.len())],
+                ty,
                 id: ["", "o-1", "general", "billing", "users"][random.usize(..5)],
                 attributes: &attributes,
             },

@@ -109,7 +109,7 @@ struct Page {
     /// The records.
     items: Vec<Record>,
     /// Where the next page begins; absent where nothing follows.
-    #[schemars(default)]
+    #[schemars(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
 
@@ -124,7 +124,7 @@ impl JsonSchema for Record {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let property = |[name, form, meaning]: &[&str; 3]| {
             let mut schema = match *form {
-                "number" => json!({ "type": ["integer", "null"] }),
+                "number" => json!({ "type": ["number", "null"] }),
                 "text" => json!({ "type": ["string", "null"] }),
                 "list" => json!({ "type": "array", "items": { "type": "string" } }),
                 _ => json!({}),
