@@ -57,8 +57,9 @@ pub(super) fn of(
         expired: false,
         last_used: None,
     };
-    if things.is_empty() && tenant.is_none() && query.asks_for_users() {
-        rows.push(blank);
+    let belongs = tenant.is_none() || user.memberships.iter().any(|place| place.tenant.as_deref() == tenant);
+    if things.is_empty() && belongs && query.asks_for_users() {
+        rows.push(ReviewRow { tenant: tenant.map(str::to_owned), ..blank });
         return Ok(());
     }
     let only = user.memberships.len() == 1;

@@ -49,7 +49,10 @@ fn the_review_tells_who_has_what_since_when_by_whom_why_until_when_and_when_it_w
     assert_eq!((role.role, role.by.as_deref()), (Some("custom"), Some("olga")));
     assert_eq!(role.last_used, Some(at(DAY).to_string()));
     assert_eq!((grant.why.as_deref(), grant.last_used.as_ref()), (Some("stocktaking"), None));
-    assert_eq!((grant.until.as_deref(), grant.since.clone()), (Some("2027-01-20T00:00:00Z"), Some(at(0).to_string())));
+    assert_eq!(
+        (grant.until.as_deref(), grant.since.clone()),
+        (Some("2027-01-20T00:00:00.000000Z"), Some(at(0).to_string()))
+    );
     assert_eq!(gate.last_used, Some(at(DAY).to_string()), "a gate is used with what lies behind it");
     let later = |days: i64| Call { now: at(days * DAY), ..olga() };
     let day = |days: u64| Some(Duration::from_hours(24 * days));

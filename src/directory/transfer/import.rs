@@ -4,7 +4,7 @@ use super::{Incoming, NOTED};
 use crate::{
     directory::{
         Account, Directory, Refusal,
-        account::Given,
+        account::{Given, Place},
         assignments::{self, Manner},
         book::{Step, fold},
         call::Call,
@@ -234,7 +234,13 @@ fn one_place(
     }
     seen.push(tenant.clone());
     let given: Vec<Given> = assignments::read(scene, tenant.as_deref(), &members.into()).map_err(problems_of)?;
-    assignments::apply(scene, account, tenant.as_deref(), Manner::Replace, given).map_err(problems_of)
+    assignments::apply(scene, account, tenant.as_deref(), Manner::Replace, given).map_err(problems_of)?;
+    // Who stands in a file with a tenant belongs to it, though there be nothing to have there.
+    if tenant.is_some() && account.place(tenant.as_deref()).is_none() {
+        account.places.push(Place { tenant, given: Vec::new() });
+        account.places.sort_by(|one, other| one.tenant.cmp(&other.tenant));
+    }
+    Ok(())
 }
 
 impl Batch {

@@ -91,6 +91,29 @@ fn json(node: &Node) -> Value {
     }
 }
 
+/// Lines of ascending offsets. The parser's own are one less where lines end in CRLF.
+struct Lines<'t> {
+    text: &'t str,
+    offset: usize,
+    line: u32,
+}
+
+impl Lines<'_> {
+    /// The line, from 1, of the first text at an offset or behind it.
+    fn at(&mut self, offset: u64) -> u32 {
+        let bytes = self.text.as_bytes();
+        let mut to = usize::try_from(offset).unwrap_or(usize::MAX);
+        while bytes.get(to).is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
+            to += 1;
+        }
+        let passed = bytes.get(self.offset..to).unwrap_or_default();
+        let breaks = passed.iter().filter(|byte| **byte == b'\n').count();
+        self.line = self.line.saturating_add(u32::try_from(breaks).unwrap_or(u32::MAX));
+        self.offset = self.offset.max(to);
+        self.line
+    }
+}
+
 fn read_csv(text: &str) -> Result<Vec<Incoming>, Vec<Problem>> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let mut problems = Vec::new();
@@ -110,6 +133,7 @@ fn read_csv(text: &str) -> Result<Vec<Incoming>, Vec<Problem>> {
         return Err(problems);
     }
     let mut incoming = Vec::new();
+    let mut lines = Lines { text, offset: 0, line: 1 };
     for (index, record) in reader.records().enumerate() {
         let record = match record {
             Ok(record) => record,
@@ -118,7 +142,7 @@ fn read_csv(text: &str) -> Result<Vec<Incoming>, Vec<Problem>> {
                 break;
             }
         };
-        let line = record.position().map(|position| u32::try_from(position.line()).unwrap_or(u32::MAX));
+        let line = record.position().map(|position| lines.at(position.byte()));
         let here = line.map_or_else(String::new, |line| format!("line {line}: "));
         if record.len() != names.len() {
             let message = format!("{here}has {} cells, the head has {}", record.len(), names.len());
