@@ -150,12 +150,7 @@ impl BoundUser {
         periods.map(|period| &period.standing).chain([&self.bare]).map(AsRef::as_ref)
     }
 
-    /// What the user was given in a tenant, as it counts at a time.
-    pub(super) fn standing(&self, tenant: Option<&str>, time: Timestamp) -> &Standing {
-        self.placed(tenant, time).0
-    }
-
-    /// The same with the user's attributes as they count there and then.
+    /// What the user was given in a tenant, as it counts at a time, and the user's attributes as they count there and then.
     pub(super) fn placed(&self, tenant: Option<&str>, time: Timestamp) -> (&Standing, &OwnedAttributes) {
         let membership = self.memberships.iter().find(|membership| membership.tenant.as_deref() == tenant);
         let period = membership.and_then(|membership| {

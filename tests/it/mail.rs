@@ -4,7 +4,7 @@ mod office;
 mod queue;
 
 use crate::support::{Certificate, MailServer, Sidecar, sidegate, wait_for};
-use office::{DEADLINE, Office};
+use office::{DEADLINE, LINK, Office};
 use queue::{UNWRITTEN, letter};
 use serde_json::{Value, json};
 use std::{
@@ -286,14 +286,14 @@ fn settings_that_would_send_secrets_in_the_open_or_nothing_at_all_are_refused() 
         ("mail: { templates: /no/such/folder }".to_owned(), "/no/such/folder"),
     ] {
         let file = folder.path().join("sidegate.yaml");
-        fs::write(&file, &config).unwrap();
+        fs::write(&file, format!("{LINK}{config}")).unwrap();
         let exited = sidegate(["serve", "--check-config", "--config", file.to_str().unwrap()]);
         assert_eq!(exited.code, Some(64), "{config}: {exited:?}");
         assert!(flat(&exited.stderr).contains(wanted), "no `{wanted}` for {config} in {}", exited.stderr);
     }
     let good = mail(&format!("host: '::1', tls: none, username: u, password_file: {password}"));
     let file = folder.path().join("sidegate.yaml");
-    fs::write(&file, good).unwrap();
+    fs::write(&file, format!("{LINK}{good}")).unwrap();
     let exited = sidegate(["serve", "--check-config", "--config", file.to_str().unwrap()]);
     assert_eq!(exited.code, Some(0), "to this machine a password may go in the open: {exited:?}");
 }

@@ -63,13 +63,15 @@ fn what_is_sent_by_the_document_is_answered_by_the_document() {
         // Who is let in where is tested below, without tokens that are not known: those are borne for a while only.
         .args(["--exclude-checks", "ignored_auth"])
         .args(["--max-examples", "20", "--seed", &seed, "--generation-deterministic"])
+        // It writes no NDJSON. A backup that is made up has tests of its own.
+        .args(["--exclude-path", "/v1/directory/restore"])
         .args(["--continue-on-failure", "--request-timeout", "20"])
         .output()
         .expect("Schemathesis runs");
     let said = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "SIDEGATE_SEED={seed}\n{said}\n{}", String::from_utf8_lossy(&run.stderr));
     // It ran, and over every operation.
-    assert!(said.contains(&format!("{count} tested")) || said.contains(&format!("{count} selected")), "{said}");
+    assert!(said.contains(&format!("{} selected / {count} total", count - 1)), "{said}");
 }
 
 /// A token with these scopes: its text, and the entry of the configuration that takes it.

@@ -35,11 +35,14 @@ pub struct Office {
 #[derive(Debug, Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
+/// What mail through a server wants beside its own settings.
+pub const LINK: &str = "directory: { invitations: { link: 'https://app.example/accept?token={token}' } }\n";
+
 /// The settings of a configuration file.
 pub fn settings(mail: &str) -> Settings {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let file = folder.path().join("sidegate.yaml");
-    fs::write(&file, format!("mail:\n{mail}")).expect("written");
+    fs::write(&file, format!("{LINK}mail:\n{mail}")).expect("written");
     match config::load(&Sources { file: Some(file), ..Sources::default() }) {
         Ok(settings) => settings,
         Err(error) => panic!("{:?}", config_problems(error)),

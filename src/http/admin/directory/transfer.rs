@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const FORM: Parameter =
     Parameter::query("format", "the form of the file; without it `json`", Shape::Choice(&["json", "yaml", "csv"]));
 const FILE: &[Content] = &[
-    Content::text(Form::Json.content_type()),
+    Content::json::<serde_json::Value>(),
     Content::text(Form::Yaml.content_type()),
     Content::text(Form::Csv.content_type()),
 ];
