@@ -304,7 +304,7 @@ impl Parts {
         if server.admin_auth == AdminAuth::Tokens && server.admin_tokens.is_empty() {
             events::admin_has_no_tokens();
         }
-        let router = admin::router(services, settings.clone());
+        let router = admin::router(services, settings);
         let serving =
             management::serve(bound, admin::LISTENER, router, self.requests.clone(), self.stop_listeners.listener());
         self.requests.spawn("admin listener", serving);

@@ -219,7 +219,8 @@ fn remote_json(remote: &Remote, mut parameters: Vec<(&str, &str)>, out: &mut dyn
     while let Some(cursor) = next {
         let mut more = page(&[&parameters[..], &[("cursor", cursor.as_str())]].concat())?;
         next = cursor_of(&mut more);
-        if let (Some(all), Some(more)) = (whole["items"].as_array_mut(), more["items"].as_array_mut()) {
+        let items = [&mut whole, &mut more].map(|page| page.get_mut("items").and_then(serde_json::Value::as_array_mut));
+        if let [Some(all), Some(more)] = items {
             all.append(more);
         }
     }

@@ -179,13 +179,13 @@ impl OneValue<'_> {
         }
         let until = match until.filter(|until| !until.is_null()) {
             None => None,
-            Some(until) => match until.as_str().and_then(Timestamp::parse) {
-                Some(time) => Some(time),
-                None => {
+            Some(until) => {
+                let Some(time) = until.as_str().and_then(Timestamp::parse) else {
                     let at = pointer(&self.at, "until");
                     return problem(&at, "must be a point in time such as 2027-01-31T00:00:00Z".to_owned(), None);
-                }
-            },
+                };
+                Some(time)
+            }
         };
         Ok(Given {
             kind: GivenKind::Value,

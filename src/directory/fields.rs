@@ -59,9 +59,8 @@ impl Fields<'_> {
                 "attributes" if purpose != Purpose::Accept => self.attributes(&at, value, account),
                 "email" if purpose == Purpose::Create => self.email(&at, value, account),
                 "email" if purpose == Purpose::Change && same_text(value, &account.email) => {}
-                "email" => self.report(&at, "is fixed once the user exists", None),
                 "id" if purpose == Purpose::Create => self.id(&at, value, account),
-                "id" | "family" => self.report(&at, "is fixed once the user exists", None),
+                "email" | "id" | "family" => self.report(&at, "is fixed once the user exists", None),
                 "status" if purpose == Purpose::Create => self.status(&at, value, account),
                 _ if also.contains(&name.as_str()) => {}
                 _ => self.unknown(&at, name, also),
@@ -176,7 +175,7 @@ impl Fields<'_> {
             [super::call::OPERATOR, super::call::APPLICATION].into_iter().find(|word| text.starts_with(word));
         match (visible(text), reserved) {
             (Err(_), _) => {
-                self.report(at, "must be a text without spaces at its ends and without control characters", None)
+                self.report(at, "must be a text without spaces at its ends and without control characters", None);
             }
             (Ok(()), Some(word)) => self.report(at, format!("must not begin with `{word}`"), None),
             (Ok(()), None) => text.clone_into(&mut account.id),

@@ -84,19 +84,8 @@ impl Directory {
             return Err(Refusal::Invalid(reader.problems));
         }
         account.id = match members.get("user").filter(|user| !user.is_null()) {
+            Some(id) => named_id(scene, id, &account)?,
             None => link::new_id(scene.now()).to_lowercase(),
-            Some(_) => {
-                let mut fields = Map::new();
-                fields.insert("id".to_owned(), members.get("user").cloned().unwrap_or_default());
-                let mut named = account.clone();
-                let mut reader = self::reader(scene)?;
-                reader.read(&fields, Purpose::Create, &[], &mut named);
-                reader.problems.retain(|problem| problem.pointer == "/id");
-                if !reader.problems.is_empty() {
-                    return Err(Refusal::Invalid(reader.problems));
-                }
-                named.id
-            }
         };
         is_free(scene, &account)?;
         assignments::apply(scene, &mut account, tenant, Manner::Replace, given)?;
@@ -262,7 +251,7 @@ impl Directory {
             let Some(Value::String(token)) = members.get("token") else {
                 return Err(Refusal::problem("/token", "is required: the token of the link"));
             };
-            let invitation = self.checked_link(scene, token)?;
+            let invitation = Self::checked_link(scene, token)?;
             let before = scene.account(&invitation.user)?;
             let mut after = Account::clone(before);
             if invitation.joins {
@@ -296,7 +285,7 @@ impl Directory {
     }
 
     /// The invitation of a link that counts. What is done does not depend on what is wrong.
-    fn checked_link<'s>(&self, scene: &Scene<'s>, token: &str) -> Result<&'s Arc<Invitation>, Refusal> {
+    fn checked_link<'s>(scene: &Scene<'s>, token: &str) -> Result<&'s Arc<Invitation>, Refusal> {
         let (id, secret) = token.split_once('.').unwrap_or((token, ""));
         let given = link::hash(secret);
         let found = scene.book.invitation(id);
@@ -392,6 +381,16 @@ fn shown(invitation: &Invitation) -> Value {
         shown.insert("assignments".to_owned(), super::scene::place_to_json(&place));
     }
     shown
+}
+
+/// The id that a call names for a new user.
+fn named_id(scene: &Scene<'_>, id: &Value, account: &Account) -> Result<String, Refusal> {
+    let mut named = account.clone();
+    let mut reader = reader(scene)?;
+    let fields = Map::from_iter([("id".to_owned(), id.clone())]);
+    reader.read(&fields, Purpose::Create, &[], &mut named);
+    reader.problems.retain(|problem| problem.pointer == "/id");
+    if reader.problems.is_empty() { Ok(named.id) } else { Err(Refusal::Invalid(reader.problems)) }
 }
 
 fn email(members: &Map<String, Value>) -> Result<String, Refusal> {

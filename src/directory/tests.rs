@@ -316,7 +316,7 @@ fn a_link_that_will_not_do_has_a_code_of_its_own() {
     let again = world.directory.resend_invitation(&north, &first.id).unwrap();
     let new = world.directory.token(&again);
     assert_eq!(accept(&old, at(0)).unwrap_err(), "invitation_replaced");
-    assert_eq!(accept(&format!("{}x", &new[..new.len() - 1]), at(0)).unwrap_err(), "invitation_unknown");
+    assert_eq!(accept(&new.replace('.', ".0"), at(0)).unwrap_err(), "invitation_unknown");
     assert_eq!(accept("01H.none", at(0)).unwrap_err(), "invitation_unknown");
     let change = json!({ "assignments": { "roles": ["finance"] } });
     world.directory.change_invitation(&north, &first.id, &change).unwrap();

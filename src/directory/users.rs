@@ -209,7 +209,7 @@ impl Directory {
     }
 }
 
-impl<'s> Scene<'s> {
+impl Scene<'_> {
     /// A user of the directory or of the policy set, and as policies see it.
     pub(super) fn find(&self, id: &str) -> Result<(Found, User), Refusal> {
         let declared = self.subjects.find(id).filter(|_| self.subjects.is_declared(id));

@@ -47,7 +47,7 @@ pub struct Services {
 }
 
 /// All routes.
-pub fn router(services: Services, settings: Live) -> Router {
+pub fn router(services: Services, settings: &Live) -> Router {
     let metrics = Arc::clone(&services.metrics);
     let door = Arc::new(Door::new(settings.clone()));
     let served = mount(policies::ROUTES, services.clone(), Some(&door))

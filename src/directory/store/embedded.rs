@@ -210,9 +210,9 @@ impl Whole {
         let mut rest = part;
         if number == 0 {
             let (head, value) = part.split_first_chunk::<HEAD_BYTES>().ok_or("a row has no head")?;
-            let [a, b, c, d, e, f, g, h] = *head;
-            self.length = u32::from_be_bytes([a, b, c, d]) as usize;
-            self.checksum = u32::from_be_bytes([e, f, g, h]);
+            let head = u64::from_be_bytes(*head);
+            self.length = usize::try_from(head >> 32).map_err(|_| "a row is too long")?;
+            self.checksum = u32::try_from(head & u64::from(u32::MAX)).unwrap_or_default();
             name.clone_into(&mut self.key);
             self.value.clear();
             rest = value;
