@@ -81,9 +81,11 @@ fn users_go_out_and_come_in_from_the_command_line() {
 fn an_import_that_is_too_long_is_refused_before_it_is_read() {
     let sidecar = with("propeller", "directory: { import: { bytes: 2KiB } }");
     let mut raw = Raw::connect(sidecar.admin_address());
-    raw.send(
-        "POST /v1/users/import HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 3000\r\n\r\n{",
+    let head = format!(
+        "POST /v1/users/import HTTP/1.1\r\nhost: {}\r\ncontent-length: 3000\r\n\r\n{{",
+        sidecar.admin_address()
     );
+    raw.send(head);
     assert_eq!(raw.response().map(|answer| answer.status), Some(413), "told while the body has hardly begun");
     let long = json!({ "users": [{ "id": "x".repeat(4000) }] });
     assert_eq!(Desk::operator(&sidecar).refused("POST", "/v1/users/import", &long), (413, "body_too_large".to_owned()));

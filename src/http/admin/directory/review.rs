@@ -153,6 +153,8 @@ async fn review(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> 
 impl Desk {
     /// What was used, as far as the log tells now.
     fn caught_up(&self) -> Result<(MutexGuard<'_, Usage>, Option<Timestamp>), Refusal> {
+        // What was decided a moment ago counts too; where the log has failed, what it has is all that there is.
+        drop(self.log.settle());
         let reader = self.log.reader();
         let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
         let directory: &Directory = &self.directory;
