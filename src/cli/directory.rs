@@ -177,7 +177,9 @@ pub(super) fn run(args: &DirectoryArgs) -> ExitCode {
             let usage = matches!(error, DirectoryError::Form(_) | DirectoryError::Remote(RemoteError::Address { .. }));
             let code = output::fail(if usage { ExitCode::Usage } else { ExitCode::Failed }, &error);
             if let DirectoryError::Remote(RemoteError::Refused { problems, .. }) = &error {
-                problems.iter().for_each(|problem| output::say(&format!("  {problem}")));
+                for problem in problems {
+                    output::say(&format!("  {problem}"));
+                }
             }
             code
         }

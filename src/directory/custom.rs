@@ -33,15 +33,12 @@ impl Custom {
         let Some(Value::Array(items)) = configuration.get_mut("roles") else { return custom };
         for (index, given) in std::mem::take(items).into_iter().enumerate() {
             let name = given.get("role").unwrap_or(&given).as_str();
-            match name.and_then(|name| lens.custom_role(name)) {
-                Some(role) => {
-                    let at = pointer("/roles", &index.to_string());
-                    custom.roles.push(CustomItem { at, name: role.id.clone(), given });
-                }
-                None => {
-                    custom.left.push(index);
-                    items.push(given);
-                }
+            if let Some(role) = name.and_then(|name| lens.custom_role(name)) {
+                let at = pointer("/roles", &index.to_string());
+                custom.roles.push(CustomItem { at, name: role.id.clone(), given });
+            } else {
+                custom.left.push(index);
+                items.push(given);
             }
         }
         custom

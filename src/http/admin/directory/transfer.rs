@@ -53,7 +53,6 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             body: FILE,
             answers: &[Answer::new(200, "What has happened, or would", &[Content::json::<ImportedView>()])],
             errors: CHANGING,
-            ..Facts::BLANK
         },
         serve: |verb| on(verb, import),
     },
