@@ -188,6 +188,10 @@ impl ReviewArgs {
     }
 }
 
+fn items(page: &mut serde_json::Value) -> Option<&mut Vec<serde_json::Value>> {
+    page.get_mut("items")?.as_array_mut()
+}
+
 /// All pages as one document.
 fn print_json(
     mut query: ReviewQuery,
@@ -219,8 +223,7 @@ fn remote_json(remote: &Remote, mut parameters: Vec<(&str, &str)>, out: &mut dyn
     while let Some(cursor) = next {
         let mut more = page(&[&parameters[..], &[("cursor", cursor.as_str())]].concat())?;
         next = cursor_of(&mut more);
-        let items = [&mut whole, &mut more].map(|page| page.get_mut("items").and_then(serde_json::Value::as_array_mut));
-        if let [Some(all), Some(more)] = items {
+        if let (Some(all), Some(more)) = (items(&mut whole), items(&mut more)) {
             all.append(more);
         }
     }

@@ -141,11 +141,11 @@ impl Directory {
     ///
     /// # Errors
     /// Fails where there is no such tenant, or a policy set has no users of this kind.
-    pub fn review(&self, call: &Call<'_>, query: &ReviewQuery, usage: &dyn Uses) -> Result<ReviewPage, Refusal> {
+    pub fn review(&self, call: &Call<'_>, query: &ReviewQuery, log: &dyn Uses) -> Result<ReviewPage, Refusal> {
         self.look(call, |scene| {
             let mut page = ReviewPage {
-                log_since: usage.since().map(|since| since.to_string()),
-                uses_are_complete: usage.are_complete(),
+                log_since: log.since().map(|since| since.to_string()),
+                uses_are_complete: log.are_complete(),
                 ..ReviewPage::default()
             };
             let tenant = scene.shown_tenant()?;
@@ -157,7 +157,7 @@ impl Directory {
                 page.next_cursor = Some(id.to_string());
                 let (found, user) = scene.find(&id)?;
                 if query.fits_user(scene, &found, &user) && may_see(scene, &user) {
-                    rows::of(scene, query, tenant, (&found, &user), usage, &mut page.items)?;
+                    rows::of(scene, query, tenant, (&found, &user), log, &mut page.items)?;
                 }
             }
             page.next_cursor = None;

@@ -31,7 +31,7 @@ pub(super) fn of(
     query: &ReviewQuery,
     tenant: Option<&str>,
     (found, user): (&Found, &User),
-    usage: &dyn Uses,
+    log: &dyn Uses,
     rows: &mut Vec<ReviewRow>,
 ) -> Result<(), Refusal> {
     let lens = scene.lens()?;
@@ -64,7 +64,7 @@ pub(super) fn of(
     }
     let only = user.memberships.len() == 1;
     for thing in things.into_iter().filter(|thing| tenant.is_none() || thing.tenant.as_deref() == tenant) {
-        let last = last_use(&scene.snapshot.catalog, lens, &user.id, &thing, only, usage);
+        let last = last_use(&scene.snapshot.catalog, lens, &user.id, &thing, only, log);
         if !query.fits(&thing, last, scene.now()) {
             continue;
         }
@@ -153,13 +153,13 @@ fn last_use(
     user: &str,
     thing: &Thing,
     only: bool,
-    usage: &dyn Uses,
+    log: &dyn Uses,
 ) -> Option<Timestamp> {
     let tenant = thing.tenant.as_deref().unwrap_or_default();
     // Where a user has one tenant, requests need not name it.
     let last = |what: Used<'_>| {
-        let unnamed = if only && !tenant.is_empty() { usage.last(user, "", what) } else { None };
-        usage.last(user, tenant, what).max(unnamed)
+        let unnamed = if only && !tenant.is_empty() { log.last(user, "", what) } else { None };
+        log.last(user, tenant, what).max(unnamed)
     };
     let grant = |name: &str| last(Used::Policy(&format!("grant/{name}")));
     let gate = |gate: &str| {
@@ -170,11 +170,10 @@ fn last_use(
         GivenKind::Role => {
             if let Some(role) = lens.custom_role(&thing.name) {
                 let parts = role.parts().filter(|(kind, _)| *kind == AssignmentKind::Grant);
-                parts.filter_map(|(_, name)| grant(&name)).max()
-            } else {
-                let cells = catalog.role_with_included(&thing.name).into_iter().flat_map(|role| &role.cells);
-                cells.filter_map(|cell| last(Used::Policy(&cell.policy))).max()
+                return parts.filter_map(|(_, name)| grant(&name)).max();
             }
+            let cells = catalog.role_with_included(&thing.name).into_iter().flat_map(|role| &role.cells);
+            cells.filter_map(|cell| last(Used::Policy(&cell.policy))).max()
         }
         GivenKind::Grant => grant(&thing.name),
         GivenKind::Gate => gate(&thing.name),

