@@ -51,7 +51,7 @@ pub fn router(services: Services, settings: &Live) -> Router {
     let metrics = Arc::clone(&services.metrics);
     let door = Arc::new(Door::new(settings.clone()));
     let served = mount(policies::ROUTES, services.clone(), Some(&door))
-        .merge(directory::routes(&services, settings, &door))
+        .merge(directory::routes(&services, settings.clone(), &door))
         .merge(mount(activity::ROUTES, services.log.clone(), Some(&door)))
         .merge(mount(audit::ROUTES, audit::Services::new(services.log.clone()), Some(&door)))
         .merge(mount(matrix::ROUTES, (services, Aside::default()), Some(&door)))
