@@ -87,9 +87,10 @@ impl Directory {
             Some(id) => named_id(scene, id, &account)?,
             None => link::new_id(scene.now()).to_lowercase(),
         };
-        is_free(scene, &account)?;
         assignments::apply(scene, &mut account, tenant, Manner::Replace, given)?;
         let policies = scene.permit(Operation::Invite, None, Some(&account))?;
+        // Only who may invite learns which users there are.
+        is_free(scene, &account)?;
         let account = Arc::new(account);
         let invitation = Arc::new(self.new_invitation(scene, &account, tenant, Vec::new(), false));
         let steps = vec![Step::Account(account), Step::Invitation(Arc::clone(&invitation))];

@@ -40,6 +40,8 @@ impl Directory {
         let made = self.change(call, about, |scene| {
             let account = Arc::new(self.new_account(scene, fields)?);
             let policies = scene.permit(Operation::Create, None, Some(&account))?;
+            // Only who may create users learns which there are.
+            is_free(scene, &account)?;
             let mut steps = vec![Step::Account(Arc::clone(&account))];
             if account.status == Status::Invited {
                 let invitation = self.new_invitation(scene, &account, None, Vec::new(), false);
@@ -75,7 +77,6 @@ impl Directory {
         if account.language.is_empty() {
             account.language.clone_from(&self.0.options.language);
         }
-        is_free(scene, &account)?;
         // Those who administer the tenant in which the user was created are those who go on.
         if let Some(tenant) = scene.tenant_of_creation()? {
             account.places.push(Place { tenant: Some(tenant.to_owned()), given: Vec::new() });

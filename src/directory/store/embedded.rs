@@ -16,6 +16,8 @@ use std::{
 const PART_BYTES: usize = 4096;
 /// Ends the key of each part, before the part's number. No key holds it.
 const SEPARATOR: u8 = 0;
+/// The row that every store has, and the name of the file that says that there is a store.
+const MARK: &str = "BEGUN";
 /// Length and checksum in front of the first part.
 const HEAD_BYTES: usize = 8;
 
@@ -42,7 +44,29 @@ impl Embedded {
         files::sync_directory(path).map_err(io)?;
         path.parent().map_or(Ok(()), files::sync_directory).map_err(io)?;
         let file = File::open(path.join("db")).map_err(io)?;
-        Ok(Self { db, file, path: path.to_owned(), failed: AtomicBool::new(false) })
+        let store = Self { db, file, path: path.to_owned(), failed: AtomicBool::new(false) };
+        store.mark(&path.join(MARK))?;
+        Ok(store)
+    }
+
+    /// sled opens some damaged files as an empty store, without an error. A row that every store has, and a file that says so, tell.
+    fn mark(&self, file: &Path) -> Result<(), StoreError> {
+        let io = |source| StoreError::Io { path: file.to_owned(), source };
+        let mut marked = false;
+        self.each(MARK, &mut |_, _| {
+            marked = true;
+            Ok(())
+        })?;
+        let begun = file.try_exists().map_err(io)?;
+        match (marked, begun) {
+            (false, true) => Err(self.damaged("they read as empty, and are not")),
+            (false, false) => {
+                self.commit(&[(MARK.to_owned(), Some(Vec::new()))])?;
+                files::replace(file, b"").map_err(io)
+            }
+            (true, false) => files::replace(file, b"").map_err(io),
+            (true, true) => Ok(()),
+        }
     }
 
     fn db(&self) -> Result<&sled::Db, StoreError> {
@@ -240,7 +264,9 @@ mod tests {
     fn rows(store: &Embedded, prefix: &str) -> BTreeMap<String, Vec<u8>> {
         let mut found = BTreeMap::new();
         let mut take = |key: &str, value: &[u8]| {
-            found.insert(key.to_owned(), value.to_vec());
+            if key != MARK {
+                found.insert(key.to_owned(), value.to_vec());
+            }
             Ok(())
         };
         store.each(prefix, &mut take).unwrap();
@@ -296,6 +322,17 @@ mod tests {
         store.db().unwrap().insert(part_key("a/x", Some(0)), b"\0\0\0\x05\0\0\0\0other".to_vec()).unwrap();
         let error = store.each("a/", &mut |_, _| Ok(())).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_store_that_reads_as_empty_and_is_not_is_damage() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Embedded::open(directory.path()).unwrap());
+        for entry in std::fs::read_dir(directory.path()).unwrap().flatten().filter(|entry| entry.file_name() != MARK) {
+            let path = entry.path();
+            if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }.unwrap();
+        }
+        assert!(matches!(Embedded::open(directory.path()).unwrap_err(), StoreError::Damaged { .. }));
     }
 
     #[test]

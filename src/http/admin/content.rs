@@ -13,6 +13,11 @@ use tokio::time::timeout;
 /// Time to send a body.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a body that is refused may go on arriving.
+const PASSING: Duration = Duration::from_millis(500);
+/// How much of it.
+const MOST_PASSED: usize = 16 * 1024 * 1024;
+
 /// Reads a whole body. One that says that it is too long is refused before any of it is read.
 pub(super) async fn whole(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, ApiError> {
     whole_within(headers, body, most, PATIENCE).await
@@ -31,6 +36,7 @@ pub(super) async fn whole_within(
     };
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|announced| announced > most) {
+        leave_unread(body).await;
         return Err(too_large());
     }
     match timeout(patience, Limited::new(body, most).collect()).await {
@@ -39,6 +45,22 @@ pub(super) async fn whole_within(
         Ok(Err(_)) => Err(ApiError::malformed("the body broke off")),
         Err(_) => Err(ApiError::new(ErrorCode::RequestTimeout, format!("the body did not arrive within {patience:?}"))),
     }
+}
+
+/// Takes what is on its way, for a moment and without keeping it: a client that sends everything before it reads would otherwise find
+/// its connection reset in the place of the answer.
+async fn leave_unread(mut body: Body) {
+    let passing = async {
+        let mut passed = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            passed += frame.data_ref().map_or(0, Bytes::len);
+            if passed > MOST_PASSED {
+                break;
+            }
+        }
+    };
+    // Whether it came to its end does not matter.
+    drop(timeout(PASSING, passing).await);
 }
 
 /// Reads a body of JSON.

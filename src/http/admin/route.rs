@@ -215,6 +215,11 @@ impl Content {
         Self { media: "application/json", schema: SchemaGenerator::subschema_for::<T> }
     }
 
+    /// Data in another notation than JSON.
+    pub(super) const fn data(media: &'static str) -> Self {
+        Self { media, schema: SchemaGenerator::subschema_for::<serde_json::Value> }
+    }
+
     /// Text of another media type.
     pub(super) const fn text(media: &'static str) -> Self {
         Self { media, schema: SchemaGenerator::subschema_for::<String> }

@@ -30,7 +30,7 @@ const FORM: Parameter =
     Parameter::query("format", "the form of the file; without it `json`", Shape::Choice(&["json", "yaml", "csv"]));
 const FILE: &[Content] = &[
     Content::json::<serde_json::Value>(),
-    Content::text(Form::Yaml.content_type()),
+    Content::data(Form::Yaml.content_type()),
     Content::text(Form::Csv.content_type()),
 ];
 
