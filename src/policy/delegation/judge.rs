@@ -38,7 +38,7 @@ impl<'s> Judge<'s> {
 
     /// Judges one deed: all of its steps must be allowed; the first that is not is told.
     ///
-    /// `others` says how many other active administrators a tenant has, as [`is_administrator`] tells them.
+    /// `others` says how many other active administrators a tenant has, as [`is_administrator`](crate::policy::is_administrator) tells them.
     #[must_use]
     pub fn judge(&self, actor: &BoundUser, deed: &Deed<'_>, others: &Others<'_>) -> Verdict {
         let Some(delegation) = &self.snapshot.catalog.delegation else {
