@@ -6,13 +6,7 @@
 use crate::model::Timestamp;
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
-use std::{
-    fmt::Write as _,
-    fs,
-    hint::black_box,
-    io::{self, Read as _},
-    path::Path,
-};
+use std::{fmt::Write as _, fs, hint::black_box, io, path::Path};
 use ulid::Ulid;
 
 /// Makes secrets.
@@ -92,6 +86,6 @@ pub(super) fn from_hex(text: &str) -> Option<[u8; 32]> {
 /// Bits that nobody can guess.
 fn random() -> io::Result<[u8; 32]> {
     let mut bytes = [0; 32];
-    fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    getrandom::fill(&mut bytes).map_err(io::Error::from)?;
     Ok(bytes)
 }
