@@ -6,7 +6,8 @@ use arc_swap::ArcSwap;
 use serde_json::json;
 use sidegate::{
     directory::{
-        Actor, Audience, Book, Call, Directory, Event, Manner, Options, Policies, Sort, Subjects, UserQuery, Witness,
+        Actor, Audience, Book, Call, Directory, Event, Form, Manner, Options, Policies, Sort, Subjects, UserQuery,
+        Witness, read_users,
     },
     engine::{Subject, decide},
     model::{Request, Resource, Timestamp},
@@ -67,6 +68,7 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
+    #[expect(clippy::disallowed_methods, reason = "the size is for the benchmark alone")]
     let count: usize = std::env::var("SIDEGATE_BENCH_USERS").map_or(100_000, |text| text.parse().expect("a number"));
     let set = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/8move");
     let snapshot = Arc::new(policy::load(&set, &policy::Options::default()).expect("a policy set"));
@@ -78,7 +80,11 @@ fn main() {
         let before = resident();
         let began = Instant::now();
         let opened = open(&files.path().join("directory"), &snapshot);
-        println!("{count} users: start {:.3} s, memory {:.0} MiB more", began.elapsed().as_secs_f64(), resident() - before);
+        println!(
+            "{count} users: start {:.3} s, memory {:.0} MiB more",
+            began.elapsed().as_secs_f64(),
+            resident() - before
+        );
         (opened, files)
     });
     let (directory, deciders) = &many.0;
@@ -163,7 +169,9 @@ fn changes(directory: &Directory, deciders: &Deciders, count: usize) {
     let times = (0..200).map(|n| {
         let began = Instant::now();
         let role = ROLES[n % ROLES.len()];
-        directory.assign(&call, &id(n), Manner::Replace, &json!({ "roles": [role], "why": n.to_string() })).expect("a change");
+        directory
+            .assign(&call, &id(n), Manner::Replace, &json!({ "roles": [role], "why": n.to_string() }))
+            .expect("a change");
         began.elapsed()
     });
     let whole = median(times.collect());
@@ -178,8 +186,14 @@ fn decisions(few: &Deciders, many: &Deciders, count: usize) {
         let mut random = fastrand::Rng::with_seed(7);
         let ids: Vec<String> = (0..1000).map(|_| id(random.usize(..among))).collect();
         let resource = Resource { ty: "product", id: "p-1", attributes: &[] };
-        let request =
-            Request { action: "view", resource, tenant: Some("north"), context: &[], subject_attributes: &[], time: NOW };
+        let request = Request {
+            action: "view",
+            resource,
+            tenant: Some("north"),
+            context: &[],
+            subject_attributes: &[],
+            time: NOW,
+        };
         let began = Instant::now();
         for _ in 0..50 {
             for id in &ids {
@@ -190,7 +204,8 @@ fn decisions(few: &Deciders, many: &Deciders, count: usize) {
         began.elapsed() / 50_000
     };
     let rounds: Vec<_> = (0..9).map(|_| (time(few, 100), time(many, count))).collect();
-    let [one, other] = [rounds.iter().map(|pair| pair.0).collect(), rounds.iter().map(|pair| pair.1).collect()].map(median);
+    let [one, other] =
+        [rounds.iter().map(|pair| pair.0).collect(), rounds.iter().map(|pair| pair.1).collect()].map(median);
     println!(
         "decide with the lookup: {one:?} among 100 users, {other:?} among {count}: ratio {:.2}",
         other.as_secs_f64() / one.as_secs_f64()
