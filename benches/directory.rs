@@ -2,6 +2,14 @@
 //!
 //! `SIDEGATE_BENCH_USERS` sets the number. Ratios are of one run; absolute times are those of the machine.
 
+#![allow(missing_docs, reason = "a program, not a library")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark prints and stops where its set-up is wrong"
+)]
+
 use arc_swap::ArcSwap;
 use serde_json::json;
 use sidegate::{
@@ -90,7 +98,7 @@ fn main() {
     let (directory, deciders) = &many.0;
     lists(directory, count);
     changes(directory, deciders, count);
-    decisions(&few.0.1, &deciders, count);
+    decisions(&few.0.1, deciders, count);
 }
 
 fn open(path: &Path, snapshot: &Arc<Snapshot>) -> (Directory, Arc<Deciders>) {
