@@ -125,7 +125,7 @@ fn fill(path: &Path, snapshot: &Arc<Snapshot>, count: usize) {
             })
         })
         .collect();
-    let text = serde_json::to_vec(&users).expect("JSON");
+    let text = serde_json::to_vec(&json!({ "users": users })).expect("JSON");
     let users = read_users(Form::Json, &text).expect("the users can be read");
     directory.import(&operator(), &users, false).expect("the users are good");
 }
