@@ -6,6 +6,7 @@ use super::{
     ApiError,
     desk::{self, Asked, Desk, Question},
     json::{self, Members, Text, once, unknown_field},
+    peer::Call,
     questions,
     service::Answer,
 };
@@ -48,12 +49,12 @@ pub fn read_authorize(body: &[u8]) -> Result<AuthorizeBody<'_>, ApiError> {
 }
 
 /// Answers.
-pub(super) async fn answer(desk: &Desk, bytes: &Bytes, request_id: &str) -> Result<Answer, ApiError> {
+pub(super) async fn answer(desk: &Desk, bytes: &Bytes, call: Call<'_>) -> Result<Answer, ApiError> {
     let room = desk.room().await?;
     // From here to the record nothing waits.
     let (text, revision, id, ticket, explained) = {
         let body = read_authorize(bytes)?;
-        let asked = Asked { request_id, origin: Origin::Native, time: desk.now(), room };
+        let asked = Asked { call, origin: Origin::Native, time: desk.now(), room };
         let current = desk.current();
         let question = body.question();
         let ruling = desk.decide(&current, &question, &asked);

@@ -20,6 +20,7 @@ use super::{
     ApiError,
     desk::{self, Asked, Desk, Room},
     json,
+    peer::Call,
     service::Answer,
 };
 use crate::{
@@ -32,21 +33,21 @@ use ulid::Ulid;
 ///
 /// The answer's context holds the reason, the revision and the id under which the decision stands in the audit log; the id
 /// makes two answers to one question differ, the decision does not.
-pub(super) async fn evaluation(desk: &Desk, body: &[u8], request_id: &str) -> Result<Answer, ApiError> {
+pub(super) async fn evaluation(desk: &Desk, body: &[u8], call: Call<'_>) -> Result<Answer, ApiError> {
     let room = desk.room().await?;
     json::check(body)?;
-    evaluate(desk, body, request_id, room).await
+    evaluate(desk, body, call, room).await
 }
 
 /// Answers one question, once there is room for its record.
-async fn evaluate(desk: &Desk, body: &[u8], request_id: &str, room: Room) -> Result<Answer, ApiError> {
+async fn evaluate(desk: &Desk, body: &[u8], call: Call<'_>, room: Room) -> Result<Answer, ApiError> {
     // From here to the record nothing waits.
     let (text, revision, id, ticket) = {
         let evaluation = Evaluation::read_whole(body)?;
         let current = desk.current();
         let program = &current.snapshot.program;
         let parts = evaluation.parts()?;
-        let asked = Asked { request_id, origin: Origin::Authzen, time: desk.now(), room };
+        let asked = Asked { call, origin: Origin::Authzen, time: desk.now(), room };
         let question = parts.question(program.dialect())?;
         let ruling = desk.decide(&current, &question, &asked);
         let revision = current.snapshot.revision;

@@ -6,7 +6,9 @@ use super::{
     ApiError, ErrorCode,
     aside::Aside,
     authorize_listener::Services,
-    json, routes,
+    json,
+    peer::Call,
+    routes,
     self_check::{Sampler, SelfCheck},
 };
 use crate::{
@@ -78,8 +80,8 @@ pub(super) struct Question<'a> {
 /// The request that a question came with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
-    /// Its id.
-    pub(super) request_id: &'a str,
+    /// Its id, and who is at the other end.
+    pub(super) call: Call<'a>,
     /// The way of asking.
     pub(super) origin: Origin,
     /// When.
@@ -281,7 +283,7 @@ impl Desk {
             time: asked.time,
             kind: Kind::Decision,
             id: id.to_bytes(),
-            request_id: asked.request_id,
+            request_id: asked.call.request_id,
             tenant: outcome.tenant.or(question.tenant).unwrap_or_default(),
             user: write_user(&mut scratch.user, program.dialect(), question),
             roles: outcome.roles,
@@ -296,7 +298,7 @@ impl Desk {
             revision: current.snapshot.revision.short(),
             duration_ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
             origin: asked.origin,
-            actor: "",
+            actor: asked.call.caller,
             before: "",
             after: "",
             context,

@@ -2,10 +2,13 @@
 
 use super::{
     ApiError, ErrorCode, authorize, authzen, body,
+    callers::Visit,
+    credentials,
     desk::{Desk, LISTENER},
+    peer::Call,
     questions,
     request_id::{RequestId, X_REQUEST_ID},
-    routes::{self, Access, Handler, Route},
+    routes::{self, Handler, Route},
 };
 use crate::telemetry::events;
 use bytes::Bytes;
@@ -13,7 +16,7 @@ use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
     http::request,
 };
 use std::{
@@ -38,14 +41,22 @@ pub(super) struct Answer {
 }
 
 /// Answers one request. Every answer carries the request's id; every answer is counted.
-pub(super) async fn answer(desk: Rc<Desk>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+pub(super) async fn answer(
+    desk: Rc<Desk>,
+    visit: Rc<Visit>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let started = Instant::now();
     let (head, body) = request.into_parts();
     let request_id = RequestId::of(&head.headers, &desk);
     let (label, result) = match routes::find(&head.method, head.uri.path()) {
         Ok((route, id)) => {
-            let handled = handle(&desk, route, id, &head, body, request_id.text());
-            (route.path, fence(handled, route.path, request_id.text()).await)
+            let called = async {
+                let admitted = visit.admit(&head.headers, route.scope(), started)?;
+                let call = Call { request_id: request_id.text(), peer: &visit.peer, caller: admitted.caller() };
+                handle(&desk, route, id, &head, body, call).await
+            };
+            (route.path, fence(called, route.path, request_id.text()).await)
         }
         Err((label, error)) => (label, Err(error)),
     };
@@ -64,11 +75,8 @@ async fn handle(
     id: &str,
     head: &request::Parts,
     body: Incoming,
-    request_id: &str,
+    call: Call<'_>,
 ) -> Result<Answer, ApiError> {
-    match route.access {
-        Access::Application => {}
-    }
     let _in_flight = desk.enter()?;
     let body = if route.method == Method::GET {
         Bytes::new()
@@ -82,9 +90,9 @@ async fn handle(
         return Err(ApiError::new(ErrorCode::PoliciesStale, "the policies are older than allowed"));
     }
     match route.handler {
-        Handler::Authorize => authorize::answer(desk, &body, request_id).await,
-        Handler::Evaluation => authzen::evaluation(desk, &body, request_id).await,
-        Handler::Evaluations => authzen::evaluations(desk, &body, request_id).await,
+        Handler::Authorize => authorize::answer(desk, &body, call).await,
+        Handler::Evaluation => authzen::evaluation(desk, &body, call).await,
+        Handler::Evaluations => authzen::evaluations(desk, &body, call).await,
         Handler::Search(sought) => authzen::search(desk, sought, body).await,
         Handler::OfConfiguration(about) => questions::of_configuration(desk, about, body).await,
         Handler::OfUser(about) => questions::of_user(desk, about, id, head.uri.query()).await,
@@ -128,6 +136,9 @@ fn error_response(error: &ApiError, request_id: &str) -> Response<Full<Bytes>> {
     }
     if let Some(seconds) = error.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if error.code == ErrorCode::Unauthorized {
+        headers.insert(WWW_AUTHENTICATE, credentials::CHALLENGE.clone());
     }
     if error.code.closes() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));

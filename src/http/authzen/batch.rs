@@ -9,6 +9,7 @@ use crate::{
         ApiError,
         desk::{Asked, Desk},
         json::{self, Members, Text, once},
+        peer::Call,
         service::Answer,
     },
     model::Decision,
@@ -55,12 +56,12 @@ enum Semantic {
 }
 
 /// Answers `POST /access/v1/evaluations`.
-pub(in crate::http) async fn evaluations(desk: &Desk, body: &[u8], request_id: &str) -> Result<Answer, ApiError> {
+pub(in crate::http) async fn evaluations(desk: &Desk, body: &[u8], call: Call<'_>) -> Result<Answer, ApiError> {
     json::check(body)?;
     let batch: Body<'_> = serde_json::from_slice(body)?;
     if batch.evaluations.is_empty() {
         let room = desk.room().await?;
-        return super::evaluate(desk, body, request_id, room).await;
+        return super::evaluate(desk, body, call, room).await;
     }
     let (given, most) = (batch.evaluations.len(), desk.limits().batch_items);
     if given > most {
@@ -79,7 +80,7 @@ pub(in crate::http) async fn evaluations(desk: &Desk, body: &[u8], request_id: &
                 tokio::task::yield_now().await;
             }
         }
-        let asked = Asked { request_id, origin: Origin::Authzen, time, room: desk.room().await? };
+        let asked = Asked { call, origin: Origin::Authzen, time, room: desk.room().await? };
         let (decision, ticket) = answer_item(desk, &current, &batch, item, &asked, &mut out);
         last = ticket.or(last);
         if batch.options.semantic.ends_with(decision) {

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     config::Limits,
     engine::Dialect,
-    http::testing::{declared, recorder, services},
+    http::testing::{call, declared, recorder, services},
 };
 use serde_json::{Value, json};
 
@@ -20,9 +20,9 @@ fn run(dialect: Dialect, batch: bool, body: &str) -> Result<Value, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let answer = runtime.block_on(async {
         if batch {
-            evaluations(&desk, body.as_bytes(), "r-1").await
+            evaluations(&desk, body.as_bytes(), call()).await
         } else {
-            evaluation(&desk, body.as_bytes(), "r-1").await
+            evaluation(&desk, body.as_bytes(), call()).await
         }
     });
     answer.map(|answer| serde_json::from_str(&answer.body).unwrap()).map_err(|error| error.message.into_owned())
