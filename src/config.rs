@@ -16,6 +16,7 @@ mod reference;
 mod sample;
 mod secret;
 mod settings;
+mod subjects;
 mod tokens;
 mod units;
 
@@ -30,7 +31,10 @@ pub use settings::{
     ActivationTests, AdminAuth, Audit, AuthorizeServer, Directory, Engine, Hold, Limits, LogFormat, Mode, Policies,
     Redact, Server, Settings, Shutdown, Telemetry, WhenFailed, WhenFull, WhenStale,
 };
-
+pub use subjects::{
+    Algorithm, ClaimPath, ClaimRule, Family, KeyAddress, KeySource, KeyUpkeep, Subjects, TenantRule, TokenIssuer,
+    Verification,
+};
 pub use tokens::{AdminToken, Scope};
 pub use units::read_duration;
 

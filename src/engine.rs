@@ -6,6 +6,7 @@
 mod program;
 mod vocabulary;
 
+mod asserted;
 mod bind;
 mod names;
 mod open;
@@ -29,6 +30,7 @@ mod reach;
 mod shortfall;
 mod verify;
 
+pub use asserted::Ignored;
 pub use decide::{EvaluationError, Outcome, decide, refuse};
 pub use explain::{ConditionResult, Considered, Explanation, explain};
 pub use implication::implies;

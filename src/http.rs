@@ -17,6 +17,7 @@ mod shadow;
 mod address;
 mod aside;
 mod body;
+mod claim;
 mod request_id;
 mod routes;
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! process    main → cli → app
-//! runtime    http   reload   directory   audit   mail
+//! runtime    http   reload   directory   audit   mail   identity
 //! services   config   lifecycle   telemetry   storage
 //! core       policy → engine → model        policy → document
 //! ```
@@ -26,6 +26,7 @@ pub mod telemetry;
 pub mod audit;
 pub mod directory;
 pub mod http;
+pub mod identity;
 pub mod mail;
 pub mod reload;
 

@@ -10,9 +10,11 @@ mod metrics;
 mod reference;
 mod subscriber;
 mod table;
+mod tokens;
 
 pub use decisions::DecisionCounters;
 pub use metrics::{AuditFigures, HttpSeries, Metrics};
 pub use reference::reference;
 pub use subscriber::{FilterError, InstallError, LogLevel, install};
 pub use table::{ConfigOutcome, MailOutcome, ReloadOutcome, ShadowOutcome};
+pub use tokens::TokenFigures;

@@ -1,6 +1,6 @@
 //! What must hold between settings. A security setting that cannot be honoured is an error.
 
-use super::{AdminAuth, RedactAction, RedactKey, Settings, load::Given, mail};
+use super::{AdminAuth, RedactAction, RedactKey, Settings, load::Given, mail, subjects};
 use crate::document::Diagnostics;
 use std::{net::SocketAddr, thread};
 
@@ -17,6 +17,7 @@ pub(super) fn check(settings: &mut Settings, given: &Given, problems: &mut Diagn
     policies(settings, given, problems);
     redact(settings, given, problems);
     mail::check(&mut settings.mail, given, problems);
+    subjects::check(&mut settings.subjects, given, problems);
     let defaults = Settings::default().directory;
     if settings.mail.transport == super::MailTransport::Smtp
         && settings.directory.invitation_link == defaults.invitation_link

@@ -8,7 +8,7 @@ use crate::{document::Node, engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing_subscriber::EnvFilter;
 
-pub(super) use super::{mail::Sender, redact::RedactFields, sample::Samples, tokens::Tokens};
+pub(super) use super::{mail::Sender, redact::RedactFields, sample::Samples, subjects::Issuers, tokens::Tokens};
 
 /// Reads what the file has at a place; leaves problems with the reading.
 pub(super) type ReadNode<V> = fn(&Node, &mut Reading<'_>) -> Option<V>;

@@ -1,6 +1,6 @@
 //! The checked settings, one type a section.
 
-use super::{AdminToken, Mail, RedactKey, RedactRule, SampleRule};
+use super::{AdminToken, Mail, RedactKey, RedactRule, SampleRule, Subjects};
 use crate::{engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -13,6 +13,8 @@ pub struct Settings {
     pub policies: Policies,
     /// `audit`
     pub audit: Audit,
+    /// `subjects`
+    pub subjects: Subjects,
     /// `engine`
     pub engine: Engine,
     /// `directory`
@@ -313,6 +315,7 @@ impl Default for Settings {
                 redact: Redact::default(),
                 sample: Vec::new(),
             },
+            subjects: Subjects::default(),
             engine: Engine { verify_one_in: 10_000 },
             directory: Directory {
                 language: "en".to_owned(),

@@ -139,6 +139,9 @@ impl<'a> Declared<'a> {
         if standing.expired {
             return Err(ReasonCode::UserExpired.into());
         }
+        if self.user.is_asserted {
+            conform("the user", attributes, &self.vocabulary.user_attributes)?;
+        }
         let store = self.program.store();
         let principal = Uid { ty: USER_TYPE, id: self.user.id() };
         let principal = Party {
@@ -177,9 +180,15 @@ impl<'a> Declared<'a> {
         if self.vocabulary.tenancy == Tenancy::None {
             return Ok(None);
         }
-        let tenant = match (request.tenant, &*self.user.memberships) {
+        let place = self.user.place.as_deref();
+        let tenant = match (request.tenant.or(place), &*self.user.memberships) {
             (Some(tenant), _) if !self.program.names().knows_tenant(tenant) => {
                 return Err(ReasonCode::TenantUnknown.into());
+            }
+            (Some(tenant), _) if place.is_some_and(|place| place != tenant) => {
+                let (user, place) = (self.user.id(), place.unwrap_or_default());
+                let text = format!("what is asserted of `{user}` is of the tenant `{place}`, the request of `{tenant}`");
+                return Err(Refusal { code: ReasonCode::TenantMismatch, fault: Some(text) });
             }
             (Some(tenant), _) => Some(tenant),
             (None, []) => None,

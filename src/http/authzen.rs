@@ -47,7 +47,9 @@ async fn evaluate(desk: &Desk, body: &[u8], request_id: &str, room: Room) -> Res
         let program = &current.snapshot.program;
         let parts = evaluation.parts()?;
         let asked = Asked { request_id, origin: Origin::Authzen, time: desk.now(), room };
-        let question = parts.question(program.dialect())?;
+        let claimed = parts.claimed(desk.claims(), program.dialect())?;
+        let claim = desk.claim(&current, &claimed, asked.time);
+        let question = parts.question(program.dialect(), &claim)?;
         let ruling = desk.decide(&current, &question, &asked);
         let revision = current.snapshot.revision;
         let text = write(ruling.decision(), revision, ruling.id, |out| ruling.write_reason(out, program));

@@ -6,12 +6,14 @@ use super::{
     ApiError, ErrorCode,
     aside::Aside,
     authorize_listener::Services,
+    claim::{self, Claim, Claims, Seat},
     json, routes,
     self_check::{Sampler, SelfCheck},
 };
 use crate::{
     audit::{Entry, Kind, Origin, RecordError, Recorder, Texts, Ticket, Waiter},
     config::Limits,
+    identity::Cache,
     engine::{self, Dialect, Outcome, Program, Subject},
     model::{Attributes, Decision, ReasonCode, Request, Resource, Revision, Timestamp},
     reload::Current,
@@ -45,6 +47,9 @@ pub(super) struct Desk {
     /// Where answered questions are counted, by route.
     answered: Vec<(&'static str, HttpSeries)>,
     scratch: RefCell<Scratch>,
+    claims: Claims,
+    /// Tokens that were verified.
+    seats: RefCell<Cache<Seat>>,
     /// The revision that answered last, ready to be sent: it changes with a reload only.
     revision: RefCell<Option<(Revision, HeaderValue)>>,
 }
@@ -65,6 +70,8 @@ pub(super) struct Question<'a> {
     pub(super) subject: &'a str,
     /// What the caller says about the subject.
     pub(super) subject_attributes: &'a Attributes<'a>,
+    /// What counts of a token, or of roles that the caller vouches for.
+    pub(super) claim: &'a Claim,
     /// The action.
     pub(super) action: &'a str,
     /// What it is done to.
@@ -115,7 +122,8 @@ pub(super) struct InFlight<'d>(&'d AtomicUsize);
 impl<'a> Question<'a> {
     /// The question as the engine takes it.
     pub(super) fn request(&self, time: Timestamp) -> Request<'a> {
-        let Self { action, resource, tenant, context, subject_attributes, .. } = *self;
+        let Self { action, resource, tenant, context, .. } = *self;
+        let subject_attributes = self.claim.attributes(self.subject_attributes);
         Request { action, resource, tenant, context, subject_attributes, time }
     }
 }
@@ -132,6 +140,9 @@ impl Desk {
         let metrics = &services.metrics;
         let answered = routes::labels().map(|(route, _)| (route, metrics.http_series(LISTENER, route, 200))).collect();
         let waiter = recorder.waiter();
+        let settings = &services.settings;
+        let claims = Claims::new(Arc::clone(&services.verifier), settings.clone(), Arc::clone(metrics));
+        let seats = RefCell::new(claim::seats(settings));
         Self {
             services,
             recorder: RefCell::new(recorder),
@@ -141,6 +152,8 @@ impl Desk {
             aside,
             answered,
             scratch: RefCell::default(),
+            claims,
+            seats,
             revision: RefCell::default(),
         }
     }
@@ -160,6 +173,16 @@ impl Desk {
     /// The limits of requests.
     pub(super) fn limits(&self) -> Limits {
         self.services.settings.load().server.authorize.limits
+    }
+
+    /// Finds out what counts of what requests say of their subjects.
+    pub(super) fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Tokens that were verified on this thread.
+    pub(super) fn seats(&self) -> &RefCell<Cache<Seat>> {
+        &self.seats
     }
 
     /// Where work is done that would hold up decisions.
@@ -237,11 +260,11 @@ impl Desk {
         let request = question.request(asked.time);
         let subject = subject(current, question);
         let started = Instant::now();
-        let expired = self.services.reader.is_expired(asked.time);
-        let outcome = if expired {
-            engine::refuse(program, subject, &request, ReasonCode::PoliciesStale)
-        } else {
-            engine::decide(program, subject, &request)
+        let expired = self.services.reader.is_expired(asked.time).then_some(ReasonCode::PoliciesStale);
+        let refused = expired.or(question.claim.refusal());
+        let outcome = match refused {
+            Some(code) => engine::refuse(program, subject, &request, code),
+            None => engine::decide(program, subject, &request),
         };
         let took = started.elapsed();
         let erring = outcome.errors.len();
@@ -256,7 +279,7 @@ impl Desk {
         let module = ruling.outcome.as_ref().and_then(|outcome| outcome.module);
         current.counters.record(ruling.decision(), module, asked.origin, took);
         // What was not decided by the policies is not compared with what others would decide.
-        if !expired {
+        if refused.is_none() {
             self.sampler.count(&self.services.reader, current, question, asked.time);
             if let (Some(comparer), Some(outcome)) = (&self.services.comparer, &ruling.outcome) {
                 comparer.compare(current, outcome, question, asked);
@@ -351,7 +374,12 @@ pub(super) fn subject<'a>(current: &'a Current, question: &Question<'a>) -> Subj
             Subject::Entity { ty: question.subject_type.unwrap_or(principal_type), id }
         }
         Dialect::Declared(_) if is_user(question) => {
-            current.subjects.find(id).map_or(Subject::Unknown { id }, Subject::User)
+            let user = match question.claim {
+                Claim::Nothing => current.subjects.find(id),
+                Claim::Asserted(asserted) => asserted.user.as_ref(),
+                Claim::Refused(_) => None,
+            };
+            user.map_or(Subject::Unknown { id }, Subject::User)
         }
         Dialect::Declared(_) => Subject::Unknown { id },
     }

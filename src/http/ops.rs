@@ -5,11 +5,12 @@
 
 use super::{
     management::framed,
-    views::{self, AuditView, ConfigView, FailureView, ShadowView},
+    views::{self, AuditView, ConfigView, FailureView, IssuerView, ShadowView},
 };
 use crate::{
     audit::{self, Health},
     config::{Live, WhenStale},
+    identity::Verifier,
     lifecycle::{Clock, Readiness},
     model::Timestamp,
     reload::{ConfigHandle, CopyFailure, Handle, Shadow},
@@ -43,6 +44,8 @@ pub struct Services {
     pub config: Option<ConfigHandle>,
     /// The settings that count.
     pub settings: Live,
+    /// Verifies tokens.
+    pub verifier: Arc<Verifier>,
     /// The audit log.
     pub log: audit::Log,
     /// Tells the time.
@@ -141,6 +144,7 @@ struct StatusView {
     policies: PoliciesView,
     shadow: Option<ShadowView>,
     configuration: Option<ConfigView>,
+    token_issuers: Vec<IssuerView>,
     audit: AuditView,
 }
 
@@ -218,6 +222,7 @@ async fn status(State(services): State<Services>) -> Json<StatusView> {
         },
         shadow: services.shadow.as_ref().map(|shadow| ShadowView::from(&*shadow.status())),
         configuration: services.config.as_ref().map(|config| ConfigView::from(&*config.status())),
+        token_issuers: services.verifier.status(services.clock.now()).iter().map(IssuerView::from).collect(),
         audit: views::audit(&services.log),
     })
 }

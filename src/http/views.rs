@@ -3,6 +3,7 @@
 use crate::{
     audit::{self, Health},
     document::Diagnostic,
+    identity::IssuerStatus,
     reload::{ConfigStatus, Failure, ShadowStatus},
 };
 use schemars::JsonSchema;
@@ -91,6 +92,30 @@ impl From<&ConfigStatus> for ConfigView {
             changed_at: status.changed_at.to_string(),
             waiting_for_restart: status.waiting.clone(),
             diagnostics: status.problem.iter().flat_map(|problem| problem.iter()).map(DiagnosticView::from).collect(),
+        }
+    }
+}
+
+/// How the keys of a token issuer stand.
+#[derive(Debug, Serialize)]
+pub(super) struct IssuerView {
+    issuer: String,
+    keys: usize,
+    confirmed_at: Option<String>,
+    stale: bool,
+    failures: u32,
+    failure: Option<String>,
+}
+
+impl From<&IssuerStatus> for IssuerView {
+    fn from(status: &IssuerStatus) -> Self {
+        Self {
+            issuer: status.issuer.clone(),
+            keys: status.keys,
+            confirmed_at: status.confirmed_at.map(|at| at.to_string()),
+            stale: status.stale,
+            failures: status.failures,
+            failure: status.failure.clone(),
         }
     }
 }

@@ -4,10 +4,12 @@
 mod mail;
 mod policies;
 mod settings;
+mod tokens;
 
 pub use mail::*;
 pub use policies::*;
 pub use settings::*;
+pub use tokens::*;
 
 use super::Metrics;
 use crate::{engine::Difference, model::Revision};

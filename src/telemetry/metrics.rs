@@ -4,6 +4,7 @@ use super::{
     decisions::{self, DecisionCounters, KnownModules},
     mail::MailMetrics,
     table::{self, ConfigOutcome, Kind, Metric, ReloadOutcome, ShadowOutcome},
+    tokens::TokenMetrics,
 };
 use crate::model::{Revision, Status, Timestamp};
 use arc_swap::ArcSwapOption;
@@ -36,6 +37,7 @@ pub struct Metrics {
     directory_users: IntGaugeVec,
     users_source: ArcSwapOption<UsersSource>,
     pub(super) mail: MailMetrics,
+    pub(super) tokens: TokenMetrics,
     audit_source: ArcSwapOption<AuditSource>,
 }
 
@@ -151,6 +153,7 @@ impl Metrics {
             directory_users: integers(&registry, &table::DIRECTORY_USERS),
             users_source: ArcSwapOption::empty(),
             mail: MailMetrics::new(&registry),
+            tokens: TokenMetrics::new(&registry),
             audit_source: ArcSwapOption::empty(),
             registry,
         };
@@ -297,6 +300,7 @@ impl Metrics {
             self.audit.refresh(&source());
         }
         self.mail.refresh();
+        self.tokens.refresh();
         if let Some(users) = &*self.users_source.load() {
             self.directory_users(users());
         }
@@ -337,7 +341,7 @@ impl fmt::Debug for Metrics {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a double holds microseconds exactly until the year 2255")]
-fn seconds(time: Timestamp) -> f64 {
+pub(super) fn seconds(time: Timestamp) -> f64 {
     time.as_micros() as f64 / 1e6
 }
 
@@ -361,7 +365,12 @@ pub(super) fn counters(registry: &Registry, metric: &Metric) -> IntCounterVec {
     add(registry, built(metric, IntCounterVec::new(options(metric), &labels(metric))))
 }
 
-fn gauge(registry: &Registry, metric: &Metric) -> Gauge {
+/// The child of a counter with one label, there from now on.
+pub(super) fn counter_of(counters: &IntCounterVec, value: &str) -> IntCounter {
+    counters.with_label_values(&[value])
+}
+
+pub(super) fn gauge(registry: &Registry, metric: &Metric) -> Gauge {
     add(registry, built(metric, Gauge::with_opts(options(metric))))
 }
 

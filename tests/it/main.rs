@@ -20,6 +20,8 @@
 /// Starts the real binary and speaks to it.
 mod support;
 
+/// Roles that callers vouch for.
+mod asserted;
 /// The audit log: every record once, whatever happens to rings, store and directory.
 mod audit;
 /// What applications report, what is redacted, what is sampled.
@@ -110,3 +112,5 @@ mod search;
 mod shutdown;
 /// Holds the repository to its own rules.
 mod tidy;
+/// Tokens as subjects: what they are believed, and every way in which they are not.
+mod tokens;

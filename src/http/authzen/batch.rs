@@ -16,7 +16,7 @@ use crate::{
 };
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use std::{cell::OnceCell, fmt};
+use std::{cell::OnceCell, fmt, sync::Arc};
 
 /// After so many items, other connections of the worker get their turn.
 const TURN: usize = 64;
@@ -96,7 +96,7 @@ pub(in crate::http) async fn evaluations(desk: &Desk, body: &[u8], request_id: &
 /// Decides one item and writes what is answered to it. From the decision to its record nothing waits.
 fn answer_item(
     desk: &Desk,
-    current: &Current,
+    current: &Arc<Current>,
     batch: &Body<'_>,
     item: &RawValue,
     asked: &Asked<'_>,
@@ -105,7 +105,14 @@ fn answer_item(
     let program = &current.snapshot.program;
     let own = read::<Evaluation<'_>>(item);
     let parts = own.as_ref().map_err(Clone::clone).and_then(|own| batch.complete(own));
-    let question = parts.as_ref().map_err(Clone::clone).and_then(|parts| parts.question(program.dialect()));
+    let claim = parts.as_ref().map_err(Clone::clone).and_then(|parts| {
+        let claimed = parts.claimed(desk.claims(), program.dialect())?;
+        Ok(desk.claim(current, &claimed, asked.time))
+    });
+    let question = match (&parts, &claim) {
+        (Ok(parts), Ok(claim)) => parts.question(program.dialect(), claim),
+        (Err(error), _) | (_, Err(error)) => Err(error.clone()),
+    };
     match question {
         Ok(question) => {
             let ruling = desk.decide(current, &question, asked);

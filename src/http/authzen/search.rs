@@ -12,6 +12,7 @@ use crate::{
     engine::{Dialect, Outcome, decide},
     http::{
         ApiError,
+        claim::{Claim, Claims},
         desk::{self, Desk, Question},
         json::{self, Members, write},
         service::Answer,
@@ -70,11 +71,18 @@ pub(in crate::http) async fn search(desk: &Desk, sought: Sought, body: Bytes) ->
     let current = arc_swap::Guard::into_inner(desk.current());
     let revision = desk.revision_header(current.snapshot.revision);
     let time = desk.now();
-    let body = desk.aside().run(move || find(&current, sought, &body, time)).await?;
+    let claims = desk.claims().clone();
+    let body = desk.aside().run(move || find(&current, &claims, sought, &body, time)).await?;
     Ok(Answer { body, revision })
 }
 
-fn find(current: &Current, sought: Sought, body: &[u8], time: Timestamp) -> Result<String, ApiError> {
+fn find(
+    current: &Current,
+    claims: &Claims,
+    sought: Sought,
+    body: &[u8],
+    time: Timestamp,
+) -> Result<String, ApiError> {
     let body: Body<'_> = serde_json::from_slice(body)?;
     let reasons = body.options.as_ref().and_then(|options| options.reasons).unwrap_or_default();
     let mut page = Page::new(sought, current.snapshot.revision, &body, body.page.as_ref(), reasons)?;
@@ -87,7 +95,16 @@ fn find(current: &Current, sought: Sought, body: &[u8], time: Timestamp) -> Resu
     let context: Option<Members<'_>> = body.context.map(batch::read).transpose()?;
     let context = context.as_ref().map_or(&[][..], |Members(members)| members);
     let parts = Parts::new(subject.as_ref(), action.as_ref(), resource.as_ref(), context)?;
-    let question = parts.question(current.snapshot.program.dialect())?;
+    let dialect = current.snapshot.program.dialect();
+    let claim = match sought {
+        Sought::Subjects => Claim::Nothing,
+        Sought::Resources | Sought::Actions => claims.find(current, &parts.claimed(claims, dialect)?, time),
+    };
+    if claim.refusal().is_some() {
+        // Whoever that is may do nothing.
+        return Ok(page.finish());
+    }
+    let question = parts.question(dialect, &claim)?;
     let search = Search { current, question, time, reasons };
     match sought {
         Sought::Subjects => search.subjects(&mut page),
@@ -104,7 +121,7 @@ fn entity(given: Option<&RawValue>, is_sought: bool) -> Result<Option<Entity<'_>
     }
     let Kind { ty, properties } = batch::read(given)?;
     let properties = properties.map(batch::read).transpose()?.unwrap_or_default();
-    Ok(Some(Entity { ty, id: Cow::Borrowed(""), properties }))
+    Ok(Some(Entity { ty, id: Cow::Borrowed(""), properties, token: None }))
 }
 
 struct Search<'s> {
