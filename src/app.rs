@@ -10,12 +10,12 @@ mod stop;
 use crate::{
     audit::{self, Log, Recorder},
     config::{self, AdminAuth, Live, Settings, Sources},
-    identity::{self, Keeper, Verifier},
     http::{
         admin,
         authorize_listener::{self, BindError, Comparer},
         management, ops,
     },
+    identity::{self, Keeper, Verifier},
     lifecycle::{Clock, Readiness, Signal, Signals, Stopper, Tasks},
     reload::{self, Cause, ConfigHandle, Handle, LastGood, Shadow},
     telemetry::{AuditFigures, LogLevel, Metrics, events},
@@ -172,7 +172,8 @@ impl App {
         let last_good = LastGood::new(&settings.audit.directory);
         let directory = directory::open(settings, &log)?;
         let roster = directory.roster();
-        let loading = loading::Loading { settings: &live, metrics: &metrics, clock, log: &log, roster, verifier: &verifier };
+        let loading =
+            loading::Loading { settings: &live, metrics: &metrics, clock, log: &log, roster, verifier: &verifier };
         let (reader, reload, worker) = loading.policies(last_good)?;
         loading.compare_samples(&reader);
         let shadow = loading.shadow()?;

@@ -131,13 +131,15 @@ impl Question {
             }
         };
         if body.has_token() {
-            output::say("error: tokens are verified by a running sidecar; name the user, and the roles in `subject.roles`");
+            output::say(
+                "error: tokens are verified by a running sidecar; name the user, and the roles in `subject.roles`",
+            );
             return ExitCode::Usage;
         }
         let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
-        let asserted = body.assertion().and_then(|assertion| {
-            BoundUser::asserted(&snapshot.program, subjects.find(body.user()), &assertion)
-        });
+        let asserted = body
+            .assertion()
+            .and_then(|assertion| BoundUser::asserted(&snapshot.program, subjects.find(body.user()), &assertion));
         let subject = match &asserted {
             Some((user, _)) => Subject::User(user),
             None => subject(snapshot, &subjects, &body),

@@ -29,8 +29,7 @@ pub(super) fn apart<V>(line: &str, read: fn(&Node, &mut Reading<'_>) -> Option<V
     let text = Text::new("", line.to_owned());
     let root = yaml::read(&text).ok()?;
     let (mut settings, mut given, mut problems) = (Settings::default(), Given::default(), Diagnostics::default());
-    let mut reading =
-        Reading { text: &text, settings: &mut settings, given: &mut given, problems: &mut problems };
+    let mut reading = Reading { text: &text, settings: &mut settings, given: &mut given, problems: &mut problems };
     let value = read(&root, &mut reading)?;
     problems.finish().is_ok().then_some(value)
 }

@@ -86,7 +86,8 @@ impl Default for Subjects {
 pub(super) fn check(subjects: &mut Subjects, given: &Given, problems: &mut Diagnostics) {
     let Subjects { tokens, verification, keys, .. } = subjects;
     if verification.leeway > MOST_LEEWAY {
-        let message = "`subjects.verification.leeway` is at most 10m: tokens would count long after their end".to_owned();
+        let message =
+            "`subjects.verification.leeway` is at most 10m: tokens would count long after their end".to_owned();
         problems.push(given.problem(&["subjects.verification.leeway"], "leeway-too-long", message));
     }
     if verification.token_bytes > MOST_TOKEN_BYTES {

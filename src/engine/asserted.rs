@@ -58,8 +58,8 @@ fn add_attributes(user: &mut User, assertion: &Assertion, vocabulary: &Vocabular
     for (name, value) in &assertion.attributes {
         let is_declared = vocabulary.user_attributes.iter().any(|(known, _)| *known == **name);
         let mut given = user.memberships.iter().flat_map(|membership| &membership.values);
-        let is_known = user.attributes.iter().any(|(known, _)| *known == **name)
-            || given.any(|given| given.attribute == **name);
+        let is_known =
+            user.attributes.iter().any(|(known, _)| *known == **name) || given.any(|given| given.attribute == **name);
         if is_declared && !is_known {
             user.attributes.push((name.to_string(), value.clone()));
         }

@@ -187,7 +187,8 @@ impl<'a> Declared<'a> {
             }
             (Some(tenant), _) if place.is_some_and(|place| place != tenant) => {
                 let (user, place) = (self.user.id(), place.unwrap_or_default());
-                let text = format!("what is asserted of `{user}` is of the tenant `{place}`, the request of `{tenant}`");
+                let text =
+                    format!("what is asserted of `{user}` is of the tenant `{place}`, the request of `{tenant}`");
                 return Err(Refusal { code: ReasonCode::TenantMismatch, fault: Some(text) });
             }
             (Some(tenant), _) => Some(tenant),

@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn every_refusal_of_a_token_has_words_of_its_own() {
-        let mut said: Vec<_> = ReasonCode::ALL.iter().filter(|code| code.is_of_a_token()).map(|code| of_token(*code)).collect();
+        let mut said: Vec<_> =
+            ReasonCode::ALL.iter().filter(|code| code.is_of_a_token()).map(|code| of_token(*code)).collect();
         let refusals = said.len();
         said.sort_unstable();
         said.dedup();

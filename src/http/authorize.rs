@@ -226,7 +226,8 @@ impl SubjectBody<'_> {
             (Some(token), None) => Word::Token(Cow::Borrowed(token)),
             (None, Some(roles)) if trusts_roles => Word::Roles(roles.iter().map(ToString::to_string).collect(), tenant),
             (None, Some(_)) => {
-                let message = "`subject.roles` counts with `subjects.trust_asserted_roles`, in a policy set that has roles";
+                let message =
+                    "`subject.roles` counts with `subjects.trust_asserted_roles`, in a policy set that has roles";
                 return Err(ApiError::malformed(message));
             }
             (Some(_), Some(_)) => return Err(claim::both()),
@@ -260,7 +261,8 @@ impl<'de> Deserialize<'de> for SubjectBody<'de> {
                 if token.is_none() && id.is_none() {
                     return Err(A::Error::custom("a subject needs `id` or `token`"));
                 }
-                let roles = roles.flatten().map(|roles: Vec<Text<'_>>| roles.into_iter().map(|Text(role)| role).collect());
+                let roles =
+                    roles.flatten().map(|roles: Vec<Text<'_>>| roles.into_iter().map(|Text(role)| role).collect());
                 Ok(SubjectBody { id: id.unwrap_or_default(), token, roles })
             }
         }

@@ -161,21 +161,14 @@ impl Desk {
     pub(super) fn claim(&self, current: &Arc<Current>, claimed: &Claimed<'_>, now: Timestamp) -> Claim {
         let Word::Token(token) = &claimed.word else { return self.claims().find(current, claimed, now) };
         let hash = Hash::of(token);
-        match self.seen(hash, token, now) {
+        match self.identify(hash, token, now) {
             Ok(identity) => self.claims().meet(claimed.named, &identity, || self.seated(current, hash, &identity)),
             Err(code) => Claim::Refused(code),
         }
     }
 
     /// Who a token says it is.
-    ///
-    /// # Errors
-    /// Says why the token is refused.
-    pub(super) fn identify(&self, token: &str, now: Timestamp) -> Result<Arc<Identity>, ReasonCode> {
-        self.seen(Hash::of(token), token, now)
-    }
-
-    fn seen(&self, hash: Hash, token: &str, now: Timestamp) -> Result<Arc<Identity>, ReasonCode> {
+    fn identify(&self, hash: Hash, token: &str, now: Timestamp) -> Result<Arc<Identity>, ReasonCode> {
         let mut seats = self.seats().borrow_mut();
         if let Some(seat) = seats.get(hash) {
             if self.claims().verifier.still_holds(&seat.identity, now) {

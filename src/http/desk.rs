@@ -13,8 +13,8 @@ use super::{
 use crate::{
     audit::{Entry, Kind, Origin, RecordError, Recorder, Texts, Ticket, Waiter},
     config::Limits,
-    identity::Cache,
     engine::{self, Dialect, Outcome, Program, Subject},
+    identity::Cache,
     model::{Attributes, Decision, ReasonCode, Request, Resource, Revision, Timestamp},
     reload::Current,
     telemetry::HttpSeries,

@@ -3,14 +3,7 @@
 //! They are answered from the same snapshot as decisions, by the same engine, beside the threads that decide. They are
 //! no decisions, and leave no record in the audit log.
 
-use super::{
-    ApiError, ErrorCode, address,
-    authorize::SubjectBody,
-    claim::Claim,
-    desk::Desk,
-    json,
-    service::Answer,
-};
+use super::{ApiError, ErrorCode, address, authorize::SubjectBody, claim::Claim, desk::Desk, json, service::Answer};
 use crate::{
     engine::BoundUser,
     model::Timestamp,
@@ -69,7 +62,8 @@ async fn of_subject(desk: &Desk, about: About, body: Bytes) -> Result<Answer, Ap
         let claimed = subject.claimed(tenant, trusts_roles)?;
         match claims.find(current, &claimed, time) {
             Claim::Nothing => {
-                let user = current.subjects.find(claimed.named).ok_or_else(|| Unknown::User(claimed.named.to_owned()))?;
+                let user =
+                    current.subjects.find(claimed.named).ok_or_else(|| Unknown::User(claimed.named.to_owned()))?;
                 report(current, about, user, tenant, time)
             }
             Claim::Asserted(asserted) => {

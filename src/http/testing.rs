@@ -55,15 +55,7 @@ pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
     settings.server.authorize.limits = limits;
     let settings = Live::new(settings);
     let verifier = Verifier::open(settings.clone(), Arc::clone(&metrics), now()).unwrap();
-    Services {
-        reader: Reader::new(current),
-        metrics,
-        now,
-        settings,
-        verifier,
-        verify_one_in: 0,
-        comparer: None,
-    }
+    Services { reader: Reader::new(current), metrics, now, settings, verifier, verify_one_in: 0, comparer: None }
 }
 
 thread_local! {

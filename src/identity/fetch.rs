@@ -99,8 +99,7 @@ impl Fetcher {
     }
 
     async fn connect(&self, address: &KeyAddress) -> Result<Bytes, FetchError> {
-        let stream =
-            TcpStream::connect((address.host.as_str(), address.port())).await.map_err(FetchError::Connect)?;
+        let stream = TcpStream::connect((address.host.as_str(), address.port())).await.map_err(FetchError::Connect)?;
         match (&self.tls, address.secure) {
             (_, false) => exchange(stream, address).await,
             (Some(tls), true) => {
@@ -134,9 +133,8 @@ where
             return Err(FetchError::Refused(response.status()));
         }
         let body = Limited::new(response.into_body(), MOST_BYTES).collect().await;
-        body.map(http_body_util::Collected::to_bytes).map_err(|error| {
-            if error.is::<LengthLimitError>() { FetchError::TooLong } else { FetchError::Body(error) }
-        })
+        body.map(http_body_util::Collected::to_bytes)
+            .map_err(|error| if error.is::<LengthLimitError>() { FetchError::TooLong } else { FetchError::Body(error) })
     };
     let (mut asking, mut connection) = (pin!(asking), pin!(connection));
     tokio::select! {

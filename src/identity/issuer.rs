@@ -117,7 +117,8 @@ impl Issuer {
     }
 
     fn audience(&self, claims: &Json) -> Result<(), ReasonCode> {
-        let is_ours = |audience: &Json| audience.as_text().is_some_and(|of| self.config.audiences.iter().any(|own| own == of));
+        let is_ours =
+            |audience: &Json| audience.as_text().is_some_and(|of| self.config.audiences.iter().any(|own| own == of));
         let fits = match claims.get("aud") {
             Some(Json::List(several)) => several.iter().any(is_ours),
             Some(one) => is_ours(one),

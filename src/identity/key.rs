@@ -81,6 +81,11 @@ impl Key {
         self.material.is_some()
     }
 
+    /// The same key, for as long as this although its issuer does not list it.
+    pub(super) fn kept(&self, until: Timestamp) -> Self {
+        Self { until: Some(until), ..self.clone() }
+    }
+
     /// Whether it is the same key, wherever it is listed.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.kid == other.kid && self.algorithm == other.algorithm && self.material == other.material

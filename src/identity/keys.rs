@@ -74,7 +74,7 @@ impl KeySet {
                 later(now, keep)
             });
             if now < until {
-                keys.push(Key { until: Some(until), ..key.clone() });
+                keys.push(key.kept(until));
             }
         }
         (Self { keys, confirmed: Some(now) }, renewal)

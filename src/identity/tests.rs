@@ -39,7 +39,8 @@ fn a_token_says_who_it_is_in_the_names_of_the_policy_set() {
 
 #[test]
 fn every_algorithm_verifies_its_own_signatures_and_no_others() {
-    let pairs = [Pair::p256("k"), Pair::p384("k"), Pair::ed25519("k"), Pair::secret(b"0123456789012345678901234567890123")];
+    let pairs =
+        [Pair::p256("k"), Pair::p384("k"), Pair::ed25519("k"), Pair::secret(b"0123456789012345678901234567890123")];
     for pair in &pairs {
         let forge = Forge::with(pair, "");
         let token = pair.sign(&claims());
@@ -47,7 +48,12 @@ fn every_algorithm_verifies_its_own_signatures_and_no_others() {
         assert_eq!(refused(&forge, &spoil(&token, 2)), Some(ReasonCode::TokenSignature), "{:?}", pair.algorithm());
         assert!(refused(&forge, &spoil(&token, 1)).is_some(), "{:?}", pair.algorithm());
         let stranger = pair.another();
-        assert_eq!(refused(&forge, &stranger.sign(&claims())), Some(ReasonCode::TokenSignature), "{:?}", pair.algorithm());
+        assert_eq!(
+            refused(&forge, &stranger.sign(&claims())),
+            Some(ReasonCode::TokenSignature),
+            "{:?}",
+            pair.algorithm()
+        );
     }
 }
 
@@ -78,7 +84,8 @@ fn whatever_is_wrong_with_a_token_has_a_code_of_its_own() {
     let good = pair.sign(&claims());
     let [header, payload, signature]: [&str; 3] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
     let twice = format!(r#"{{"iss":"{ISSUER}","aud":"{AUDIENCE}","exp":{},"sub":"sam","sub":"max"}}"#, NOW + 60);
-    let nested = format!(r#"{{"iss":"{ISSUER}","aud":"{AUDIENCE}","exp":{},"sub":"sam","x":{{"a":1,"a":1}}}}"#, NOW + 60);
+    let nested =
+        format!(r#"{{"iss":"{ISSUER}","aud":"{AUDIENCE}","exp":{},"sub":"sam","x":{{"a":1,"a":1}}}}"#, NOW + 60);
     let cases = [
         (good.clone(), None),
         // The form.
@@ -98,7 +105,10 @@ fn whatever_is_wrong_with_a_token_has_a_code_of_its_own() {
         (with(json!({ "long": "x".repeat(9000) })), Some(ReasonCode::TokenTooLarge)),
         (pair.sign_headed(&json!({ "alg": "ES256", "kid": "k1" }), &twice), Some(ReasonCode::TokenDuplicateMember)),
         (pair.sign_headed(&json!({ "alg": "ES256", "kid": "k1" }), &nested), Some(ReasonCode::TokenDuplicateMember)),
-        (pair.sign_text(r#"{"alg":"ES256","alg":"none"}"#, &claims().to_string()), Some(ReasonCode::TokenDuplicateMember)),
+        (
+            pair.sign_text(r#"{"alg":"ES256","alg":"none"}"#, &claims().to_string()),
+            Some(ReasonCode::TokenDuplicateMember),
+        ),
         // The algorithm.
         (unsigned("none", &claims()), Some(ReasonCode::TokenUnsigned)),
         (unsigned("nOnE", &claims()), Some(ReasonCode::TokenUnsigned)),
@@ -162,14 +172,17 @@ fn whatever_is_wrong_with_a_token_has_a_code_of_its_own() {
 #[test]
 fn a_value_without_its_prefix_or_name_is_somebody_else_or_nobody() {
     let pair = Pair::p256("k1");
-    let forge = Forge::with(&pair, "user: { claim: sub, prefix: 'shop|' }\n    tenant: { claim: org, names: { a: north } }");
+    let forge =
+        Forge::with(&pair, "user: { claim: sub, prefix: 'shop|' }\n    tenant: { claim: org, names: { a: north } }");
     let asked = |user: &str, org: Json| {
         let token = pair.sign(&json!({ "iss": ISSUER, "aud": AUDIENCE, "exp": NOW + 60, "sub": user, "org": org }));
         forge.verifier.verify(&token, seconds(NOW)).map(|identity| identity.assertion.tenant.clone())
     };
     assert_eq!(asked("shop|sam", json!("a")), Ok(Some("north".to_owned())));
     assert_eq!(asked("shop|sam", Json::Null), Ok(None));
-    for (user, org) in [("sam", json!("a")), ("shop|", json!("a")), ("shop|sam", json!("b")), ("shop|sam", json!("north"))] {
+    for (user, org) in
+        [("sam", json!("a")), ("shop|", json!("a")), ("shop|sam", json!("b")), ("shop|sam", json!("north"))]
+    {
         assert_eq!(asked(user, org.clone()), Err(ReasonCode::TokenClaims), "{user} {org}");
     }
 }

@@ -45,7 +45,13 @@ fn roles_in_the_properties_count_only_where_the_operator_says_so() {
         ("zoe", json!({ "roles": ["Admin", "root", ""] }), north, "user_unknown", "not_granted"),
         ("zoe", json!({ "roles": [] }), north, "user_unknown", "not_granted"),
         // Nothing else is asserted this way.
-        ("zoe", json!({ "grants": { "orders": "full" }, "status": "active", "gates": ["x"] }), north, "user_unknown", "user_unknown"),
+        (
+            "zoe",
+            json!({ "grants": { "orders": "full" }, "status": "active", "gates": ["x"] }),
+            north,
+            "user_unknown",
+            "user_unknown",
+        ),
     ] {
         let body = evaluation(id, properties, tenant);
         assert_eq!(asked(&plain, &body).1, off, "without trust: {body}");
@@ -63,13 +69,17 @@ fn roles_in_the_properties_count_only_where_the_operator_says_so() {
 #[test]
 fn v1_authorize_takes_roles_in_the_subject() {
     let (plain, trusting) = (office("{}"), office(TRUSTING));
-    let question = |subject: Value| json!({ "subject": subject, "action": "edit", "tenant": "north", "resource": "order:o-1" });
+    let question =
+        |subject: Value| json!({ "subject": subject, "action": "edit", "tenant": "north", "resource": "order:o-1" });
     let boss = question(json!({ "id": "zoe", "roles": ["manager"] }));
     assert_eq!(trusting.authorize(&boss).1["decision"], "allow");
     let (status, answer) = plain.authorize(&boss);
     assert_eq!((status, &answer["error"]["code"]), (400, &json!("malformed_request")));
     assert!(answer["error"]["message"].as_str().unwrap().contains("subjects.trust_asserted_roles"), "{answer}");
-    assert_eq!(trusting.authorize(&question(json!({ "id": "sue", "roles": ["admin"] }))).1["reason"]["code"], "user_suspended");
+    assert_eq!(
+        trusting.authorize(&question(json!({ "id": "sue", "roles": ["admin"] }))).1["reason"]["code"],
+        "user_suspended"
+    );
     assert_eq!(trusting.authorize(&question(json!({ "id": "wes" }))).1["reason"]["code"], "not_granted");
     assert_eq!(trusting.authorize(&question(json!({ "roles": ["admin"] }))).0, 400, "roles of nobody");
 }
@@ -101,7 +111,8 @@ fn batches_take_each_items_own_roles() {
     let item = |roles: Value| evaluation("zoe", json!({ "roles": roles }), Some("north"));
     let body = json!({ "evaluations": [item(json!(["manager"])), item(json!(["warehouse"])), item(json!([5])), item(json!(["admin"]))] });
     let answer = sidecar.post("/access/v1/evaluations", &body).json();
-    let decisions: Vec<_> = answer["evaluations"].as_array().unwrap().iter().map(|item| item["decision"].clone()).collect();
+    let decisions: Vec<_> =
+        answer["evaluations"].as_array().unwrap().iter().map(|item| item["decision"].clone()).collect();
     assert_eq!(decisions, [json!(true), json!(false), json!(false), json!(true)]);
 }
 

@@ -4,7 +4,9 @@ mod doors;
 mod keys;
 mod settings;
 
-use crate::support::{KeyServer, PolicyDir, Sidecar, SidecarBuilder, SigningKey, jwks, repo, seconds_now, unsigned, wait_for};
+use crate::support::{
+    KeyServer, PolicyDir, Sidecar, SidecarBuilder, SigningKey, jwks, repo, seconds_now, unsigned, wait_for,
+};
 use serde_json::{Value, json};
 use std::{fs, time::Duration};
 
@@ -102,7 +104,8 @@ fn every_token_that_is_not_as_it_should_be_is_a_deny_with_its_code_and_a_record(
         let body = json!({ "subject": { "type": "user", "id": "", "token": token }, "action": { "name": "view" },
             "resource": { "type": "order", "id": "o-1" }, "context": { "tenant": "north" } });
         let answer = sidecar.post("/access/v1/evaluation", &body);
-        let answered = (answer.status, answer.json()["decision"].clone(), answer.json()["context"]["reason"]["code"].clone());
+        let answered =
+            (answer.status, answer.json()["decision"].clone(), answer.json()["context"]["reason"]["code"].clone());
         assert_eq!(answered, (200, json!(false), json!(wanted)), "{token}");
     }
     // Somebody else than the request names.
@@ -201,7 +204,10 @@ fn a_change_of_the_directory_counts_for_tokens_that_were_seen_before() {
         let answer = sidecar.admin_post(path, &body);
         assert!(answer.status < 300, "{path}: {answer:?}");
     };
-    admin("/v1/users", json!({ "id": "zed", "email": "zed@x.example", "first_name": "Z", "last_name": "Ed", "activation": "none" }));
+    admin(
+        "/v1/users",
+        json!({ "id": "zed", "email": "zed@x.example", "first_name": "Z", "last_name": "Ed", "activation": "none" }),
+    );
     let token = key.sign(&of_roles("zed", &json!("north"), &["shop-clerks"]));
     assert_eq!(ask(&sidecar, &token), ("allow".to_owned(), "granted".to_owned()));
     assert_eq!(ask(&sidecar, &token), ("allow".to_owned(), "granted".to_owned()));
@@ -225,7 +231,8 @@ fn users_whom_nobody_knows_are_nobody_where_only_known_ones_count() {
 fn a_verified_token_is_not_verified_again_until_its_key_is_gone() {
     let (old, new) = (SigningKey::p256("old"), SigningKey::p256("new"));
     let server = KeyServer::start(&jwks(&[&old]));
-    let sidecar = office(&format!("jwks: '{}'", server.url()), "").config("server: { authorize: { workers: 1 } }").start();
+    let sidecar =
+        office(&format!("jwks: '{}'", server.url()), "").config("server: { authorize: { workers: 1 } }").start();
     let token = old.sign(&claims("wes"));
     for _ in 0..20 {
         assert_eq!(code(&sidecar, &token), "granted");

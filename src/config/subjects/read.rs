@@ -28,7 +28,8 @@ const TENANT_KEYS: [&str; 4] = ["claim", "prefix", "names", "is"];
 /// The claim that says who the user is, where the setting names none.
 const USER_CLAIM: &str = "sub";
 
-const CLAIM_WANTED: &str = "the place of a claim, such as `sub`, `realm_access.roles` or `/https:~1~1example.com~1roles`";
+const CLAIM_WANTED: &str =
+    "the place of a claim, such as `sub`, `realm_access.roles` or `/https:~1~1example.com~1roles`";
 
 /// The kind of `subjects.tokens`.
 pub(in crate::config) struct Issuers;

@@ -10,8 +10,8 @@ use crate::{
     },
     model::{Attributes, Resource, Value},
 };
-use serde_json::value::RawValue;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt};
 
 /// Where policies find the properties of the action. What a caller's context says under this name is left out, so that it cannot
@@ -109,7 +109,9 @@ impl<'p> Parts<'p> {
                 _ => return Err(ApiError::malformed("`subject.properties.token` must be a string")),
             },
             (Some(token), Some(_)) if !claims.takes_tokens() => Some(read_token(token)?),
-            (Some(_), Some(_)) => return Err(ApiError::malformed("a subject has one token: `token` or `properties.token`")),
+            (Some(_), Some(_)) => {
+                return Err(ApiError::malformed("a subject has one token: `token` or `properties.token`"));
+            }
             (None, _) => None,
         };
         let word = match (token, roles) {

@@ -76,13 +76,7 @@ pub(in crate::http) async fn search(desk: &Desk, sought: Sought, body: Bytes) ->
     Ok(Answer { body, revision })
 }
 
-fn find(
-    current: &Current,
-    claims: &Claims,
-    sought: Sought,
-    body: &[u8],
-    time: Timestamp,
-) -> Result<String, ApiError> {
+fn find(current: &Current, claims: &Claims, sought: Sought, body: &[u8], time: Timestamp) -> Result<String, ApiError> {
     let body: Body<'_> = serde_json::from_slice(body)?;
     let reasons = body.options.as_ref().and_then(|options| options.reasons).unwrap_or_default();
     let mut page = Page::new(sought, current.snapshot.revision, &body, body.page.as_ref(), reasons)?;

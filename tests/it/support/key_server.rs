@@ -169,7 +169,10 @@ impl Shared {
         match reply {
             Reply::Text(body) => {
                 let length = body.len();
-                write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")?;
+                write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+                )?;
             }
             Reply::Status(status, header) => {
                 write!(stream, "HTTP/1.1 {status} Whatever\r\n{header}\r\ncontent-length: 0\r\n\r\n")?;

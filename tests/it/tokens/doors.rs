@@ -18,7 +18,9 @@ fn a_token_stands_in_for_the_user_in_both_ways_of_asking() {
     let key = SigningKey::p256("k");
     let sidecar = office(&file(&folder, &jwks(&[&key])), ROLES).start();
     let token = key.sign(&boss());
-    for subject in [json!({ "token": token }), json!({ "id": "zoe", "token": token }), json!({ "token": token, "id": null })] {
+    for subject in
+        [json!({ "token": token }), json!({ "id": "zoe", "token": token }), json!({ "token": token, "id": null })]
+    {
         let (_, answer) = sidecar.authorize(&question(subject.clone()));
         assert_eq!(answer["decision"], "allow", "{subject}: {answer}");
     }
@@ -37,8 +39,12 @@ fn a_token_stands_in_for_the_user_in_both_ways_of_asking() {
             evaluation(json!({ "type": "user", "id": "", "token": "nonsense" })),
         ], "options": { "reasons": true } });
         let answer = sidecar.post("/access/v1/evaluations", &batch).json();
-        let codes: Vec<_> =
-            answer["evaluations"].as_array().unwrap().iter().map(|one| one["context"]["reason"]["code"].clone()).collect();
+        let codes: Vec<_> = answer["evaluations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["context"]["reason"]["code"].clone())
+            .collect();
         assert_eq!(codes, ["granted", "action_unknown", "token_subject", "token_malformed"], "{answer}");
     }
     wait_for("the records name user, tenant and roles", SOON, || {
@@ -114,7 +120,10 @@ fn explanations_access_menus_and_searches_take_tokens() {
     let access = sidecar.post("/v1/access", &json!({ "subject": { "token": clerk } }));
     assert_eq!(access.status, 200, "{access:?}");
     let access = access.json();
-    assert_eq!((&access["user"], &access["tenant"], &access["roles"][0]["id"]), (&json!("zoe"), &json!("north"), &json!("warehouse")));
+    assert_eq!(
+        (&access["user"], &access["tenant"], &access["roles"][0]["id"]),
+        (&json!("zoe"), &json!("north"), &json!("warehouse"))
+    );
     let orders = access["modules"].as_array().unwrap().iter().find(|module| module["id"] == "orders").unwrap().clone();
     assert!(orders["summary"].as_str().unwrap().contains("view"), "{orders}");
     let refused = sidecar.post("/v1/access", &json!({ "subject": { "token": expired } }));
@@ -158,13 +167,16 @@ fn in_plain_cedar_a_token_gives_the_principal_and_its_attributes() {
     )]);
     let keys = PolicyDir::with(&[]);
     let key = SigningKey::p256("k");
-    let sidecar = office(&file(&keys, &jwks(&[&key])), ", attributes: { roles: realm.roles }").policies(policies.path()).start();
+    let sidecar =
+        office(&file(&keys, &jwks(&[&key])), ", attributes: { roles: realm.roles }").policies(policies.path()).start();
     let token = |roles: Value| key.sign(&with(claims("sam"), &json!({ "realm": { "roles": roles } })));
     assert_eq!(code(&sidecar, &token(json!(["clerk"]))), "granted");
     assert_eq!(code(&sidecar, &token(json!(["other"]))), "condition_not_met");
     // What the caller says beside the token does not count.
-    let subject = json!({ "type": "User", "id": "sam", "token": token(json!([])), "properties": { "roles": ["clerk"] } });
-    let answer = sidecar.post("/access/v1/evaluation", &with(evaluation(subject), &json!({ "action": { "name": "view" } })));
+    let subject =
+        json!({ "type": "User", "id": "sam", "token": token(json!([])), "properties": { "roles": ["clerk"] } });
+    let answer =
+        sidecar.post("/access/v1/evaluation", &with(evaluation(subject), &json!({ "action": { "name": "view" } })));
     assert_eq!(answer.json()["decision"], false, "{answer:?}");
     let expired = key.sign(&with(claims("sam"), &json!({ "exp": 5 })));
     assert_eq!(code(&sidecar, &expired), "token_expired");

@@ -172,7 +172,10 @@ fn issuers_change_while_the_sidecar_runs() {
     let (one, other) = (KeyServer::start(&jwks(&[&ours])), KeyServer::start(&jwks(&[&theirs])));
     let sidecar = office(&at(&one), "").start();
     let (of_ours, of_theirs) = (ours.sign(&claims("wes")), theirs.sign(&claims("wes")));
-    assert_eq!((code(&sidecar, &of_ours), code(&sidecar, &of_theirs)), ("granted".to_owned(), "token_signature".to_owned()));
+    assert_eq!(
+        (code(&sidecar, &of_ours), code(&sidecar, &of_theirs)),
+        ("granted".to_owned(), "token_signature".to_owned())
+    );
     sidecar.configure(&subjects(&at(&other), ""));
     wait_for("the other keys count", SOON, || code(&sidecar, &of_theirs) == "granted");
     assert_eq!(code(&sidecar, &of_ours), "token_signature", "also where the token was seen before");

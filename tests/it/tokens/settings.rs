@@ -48,7 +48,9 @@ fn what_cannot_be_honoured_stops_the_start_and_names_the_mend() {
         ("subjects: { keys: { refresh: 1h, max_age: 1h } }".to_owned(), vec!["at least twice"]),
         ("subjects: { keys: { ca_file: /nowhere/ca.pem } }".to_owned(), vec!["no issuer has its keys behind `https`"]),
         (
-            format!("subjects: {{ keys: {{ ca_file: /nowhere/ca.pem }}, tokens: [ {{ {base}, jwks: https://id.example/k }} ] }}"),
+            format!(
+                "subjects: {{ keys: {{ ca_file: /nowhere/ca.pem }}, tokens: [ {{ {base}, jwks: https://id.example/k }} ] }}"
+            ),
             vec!["subjects.keys.ca_file"],
         ),
     ] {
