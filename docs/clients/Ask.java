@@ -11,7 +11,7 @@ import java.util.regex.Pattern;
 
 public class Ask {
     // The JDK reads no JSON. Your application does: read `decision` as a boolean there, and `context.id` as a text.
-    private static final Pattern YES = Pattern.compile("^\\s*\\{\\s*\"decision\"\\s*:\\s*true\\s*[,}]");
+    private static final Pattern YES = Pattern.compile("\\s*\\{\\s*\"decision\"\\s*:\\s*true\\s*(,.*)?\\}\\s*", Pattern.DOTALL);
     private static final Pattern ID = Pattern.compile("\"id\"\\s*:\\s*\"([0-9A-Z]{26})\"");
 
     private static final Duration PATIENCE = Duration.ofSeconds(1);
@@ -47,7 +47,7 @@ public class Ask {
             var decision = ID.matcher(answer);
             // The id leads to the record in the audit log.
             System.err.println("decision " + (decision.find() ? decision.group(1) : "none"));
-            return YES.matcher(answer).find();
+            return YES.matcher(answer).matches();
         } catch (InterruptedException error) {
             Thread.currentThread().interrupt();
             return false;
