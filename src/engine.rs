@@ -13,6 +13,8 @@ mod open;
 mod question;
 mod subject;
 
+mod asker;
+
 mod compile;
 mod expression;
 mod index;
@@ -30,6 +32,7 @@ mod reach;
 mod shortfall;
 mod verify;
 
+pub use asker::Asker;
 pub use asserted::Ignored;
 pub use decide::{EvaluationError, Outcome, decide, refuse};
 pub use explain::{ConditionResult, Considered, Explanation, explain};

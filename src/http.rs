@@ -18,6 +18,7 @@ mod address;
 mod aside;
 mod body;
 mod claim;
+mod peer;
 mod request_id;
 mod routes;
 

@@ -51,6 +51,8 @@ pub struct AuthorizeServer {
     pub allow_unauthenticated: bool,
     /// `server.authorize.workers`: threads that decide; each has a runtime of its own.
     pub workers: usize,
+    /// `server.authorize.public_url`: where callers reach the listener, for AuthZEN's metadata.
+    pub public_url: Option<String>,
     /// `server.authorize.limits`
     pub limits: Limits,
 }
@@ -72,6 +74,8 @@ pub struct Limits {
     pub in_flight: usize,
     /// `batch_items`: items of one AuthZEN batch.
     pub batch_items: usize,
+    /// `batch_bytes`: longest body of an AuthZEN batch.
+    pub batch_bytes: usize,
 }
 
 /// `server.admin.auth`
@@ -340,6 +344,7 @@ impl Default for Server {
                 listen: local(8480),
                 allow_unauthenticated: false,
                 workers: 0,
+                public_url: None,
                 limits: Limits::default(),
             },
             admin_listen: local(8481),
@@ -359,7 +364,8 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(5),
             connections: 4096,
             in_flight: 1024,
-            batch_items: 256,
+            batch_items: 1000,
+            batch_bytes: 256 << 10,
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{
     claim::{self, Claim, Claimed, Word},
     desk::{self, Asked, Desk, Question},
     json::{self, Members, Text, once, unknown_field},
+    peer::Call,
     questions,
     service::Answer,
 };
@@ -53,17 +54,16 @@ struct ResourceBody<'a> {
 
 /// Reads the body of a request, for whoever asks in the same words without HTTP.
 pub fn read_authorize(body: &[u8]) -> Result<AuthorizeBody<'_>, ApiError> {
-    json::check(body)?;
-    Ok(serde_json::from_slice(body)?)
+    Ok(serde_json::from_str(json::check(body)?)?)
 }
 
 /// Answers.
-pub(super) async fn answer(desk: &Desk, bytes: &Bytes, request_id: &str) -> Result<Answer, ApiError> {
+pub(super) async fn answer(desk: &Desk, bytes: &Bytes, call: Call<'_>) -> Result<Answer, ApiError> {
     let room = desk.room().await?;
     // From here to the record nothing waits.
     let (text, revision, id, ticket, explained) = {
         let body = read_authorize(bytes)?;
-        let asked = Asked { request_id, origin: Origin::Native, time: desk.now(), room };
+        let asked = Asked { call, origin: Origin::Native, time: desk.now(), room };
         let current = desk.current();
         let trusts_roles = desk.claims().trusts_roles(current.snapshot.program.dialect());
         let claimed = body.subject.claimed(body.tenant.as_deref(), trusts_roles)?;

@@ -2,16 +2,24 @@
 //!
 //! A desk belongs to one worker thread. [`Desk::decide`] is synchronous: what it decided is in the audit ring when it returns.
 
+mod record;
+mod run;
+
+pub(super) use run::Run;
+
+use self::record::{Made, Scratch, write_context, write_user};
 use super::{
     ApiError, ErrorCode,
     aside::Aside,
     authorize_listener::Services,
     claim::{self, Claim, Claims, Seat},
-    json, routes,
+    json,
+    peer::Call,
+    routes,
     self_check::{Sampler, SelfCheck},
 };
 use crate::{
-    audit::{Entry, Kind, Origin, RecordError, Recorder, Texts, Ticket, Waiter},
+    audit::{Origin, RecordError, Recorder, Ticket, Waiter},
     config::Limits,
     engine::{self, Dialect, Outcome, Program, Subject},
     identity::Cache,
@@ -54,13 +62,6 @@ pub(super) struct Desk {
     revision: RefCell<Option<(Revision, HeaderValue)>>,
 }
 
-/// Texts of a record that have to be put together. Kept, so that they are not allocated anew.
-#[derive(Debug, Default)]
-struct Scratch {
-    user: String,
-    context: String,
-}
-
 /// One question, in the words of the caller.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question<'a> {
@@ -85,8 +86,8 @@ pub(super) struct Question<'a> {
 /// The request that a question came with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
-    /// Its id.
-    pub(super) request_id: &'a str,
+    /// Its id, and who is at the other end.
+    pub(super) call: Call<'a>,
     /// The way of asking.
     pub(super) origin: Origin,
     /// When.
@@ -190,6 +191,11 @@ impl Desk {
         &self.aside
     }
 
+    /// Where callers reach the listener from outside, if that is known.
+    pub(super) fn public_url(&self) -> Option<String> {
+        self.services.settings.load().server.authorize.public_url.clone()
+    }
+
     /// The current snapshot. To be loaded once per request.
     pub(super) fn current(&self) -> Guard<Arc<Current>> {
         self.services.reader.load()
@@ -249,8 +255,26 @@ impl Desk {
         header
     }
 
-    /// Decides one question, records the decision and counts it.
+    /// Decides one question, records the decision and counts it. Several are put to a [`Run`].
     pub(super) fn decide<'a>(&self, current: &'a Current, question: &Question<'a>, asked: &Asked<'_>) -> Ruling<'a> {
+        let program = &current.snapshot.program;
+        let subject = subject(current, question);
+        let scratch = &mut *self.scratch.borrow_mut();
+        write_user(&mut scratch.user, program.dialect(), question);
+        write_context(&mut scratch.context, program, question.context);
+        self.rule(current, question, asked, subject, scratch, |request| engine::decide(program, subject, request))
+    }
+
+    /// The steps from a question to its ruling: `decide` makes the decision, `scratch` holds texts of the record.
+    fn rule<'a>(
+        &self,
+        current: &'a Current,
+        question: &Question<'a>,
+        asked: &Asked<'_>,
+        subject: Subject<'a>,
+        scratch: &Scratch,
+        decide: impl FnOnce(&Request<'a>) -> Outcome<'a>,
+    ) -> Ruling<'a> {
         let program = &current.snapshot.program;
         let id = self.new_id(asked.time);
         if asked.room == Room::Failed {
@@ -258,17 +282,16 @@ impl Desk {
             return Ruling { id, outcome: None, ticket: None };
         }
         let request = question.request(asked.time);
-        let subject = subject(current, question);
         let started = Instant::now();
         let expired = self.services.reader.is_expired(asked.time).then_some(ReasonCode::PoliciesStale);
         let refused = expired.or(question.claim.refusal());
         let outcome = match refused {
             Some(code) => engine::refuse(program, subject, &request, code),
-            None => engine::decide(program, subject, &request),
+            None => decide(&request),
         };
         let took = started.elapsed();
         let erring = outcome.errors.len();
-        let recorded = self.record(current, question, asked, &outcome, id, took);
+        let recorded = self.record(current, question, asked, &Made { outcome: &outcome, id, took, scratch });
         let ruling = match recorded {
             Ok(ticket) => Ruling { id, outcome: Some(outcome), ticket: Some(ticket) },
             Err(RecordError::Failed | RecordError::Full) => Ruling { id, outcome: None, ticket: None },
@@ -286,44 +309,6 @@ impl Desk {
             }
         }
         ruling
-    }
-
-    fn record(
-        &self,
-        current: &Current,
-        question: &Question<'_>,
-        asked: &Asked<'_>,
-        outcome: &Outcome<'_>,
-        id: Ulid,
-        took: Duration,
-    ) -> Result<Ticket, RecordError> {
-        let program = &current.snapshot.program;
-        let scratch = &mut *self.scratch.borrow_mut();
-        let context = write_context(&mut scratch.context, program, question.context);
-        self.recorder.borrow_mut().record(&Entry {
-            time: asked.time,
-            kind: Kind::Decision,
-            id: id.to_bytes(),
-            request_id: asked.request_id,
-            tenant: outcome.tenant.or(question.tenant).unwrap_or_default(),
-            user: write_user(&mut scratch.user, program.dialect(), question),
-            roles: outcome.roles,
-            action: question.action,
-            module: program.module_id(outcome.module),
-            resource_type: question.resource.ty,
-            resource_id: question.resource.id,
-            decision: Some(outcome.decision),
-            reason: outcome.code.as_str(),
-            policies: &PolicyIds { program, outcome },
-            errors: &Errors { program, outcome },
-            revision: current.snapshot.revision.short(),
-            duration_ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
-            origin: asked.origin,
-            actor: "",
-            before: "",
-            after: "",
-            context,
-        })
     }
 }
 
@@ -388,51 +373,4 @@ pub(super) fn subject<'a>(current: &'a Current, question: &Question<'a>) -> Subj
 /// Whether the subject of a question to a declared policy set is a user. AuthZEN's examples write the type in lower case.
 pub(super) fn is_user(question: &Question<'_>) -> bool {
     question.subject_type.is_none_or(|ty| ty.eq_ignore_ascii_case("User"))
-}
-
-fn write_user<'s>(scratch: &'s mut String, dialect: &Dialect, question: &Question<'s>) -> &'s str {
-    let ty = match (dialect, question.subject_type) {
-        (Dialect::PlainCedar { principal_type }, None) => principal_type,
-        (Dialect::Declared(_), _) if is_user(question) => return question.subject,
-        (_, ty) => ty.unwrap_or_default(),
-    };
-    scratch.clear();
-    json::write::plain(scratch, format_args!("{ty}::\"{}\"", question.subject.escape_debug()));
-    scratch
-}
-
-fn write_context<'s>(scratch: &'s mut String, program: &Program, context: &Attributes<'_>) -> &'s str {
-    scratch.clear();
-    let mut kept = context.iter().filter(|(name, _)| program.records_context(name)).peekable();
-    if kept.peek().is_some() {
-        json::write::members(scratch, kept.map(|(name, value)| (&**name, value)));
-    }
-    scratch
-}
-
-struct PolicyIds<'p, 'o> {
-    program: &'p Program,
-    outcome: &'p Outcome<'o>,
-}
-
-impl Texts for PolicyIds<'_, '_> {
-    fn each(&self, take: &mut dyn FnMut(&str)) {
-        for policy in self.outcome.determining.iter().filter_map(|&index| self.program.policy(index)) {
-            take(&policy.id);
-        }
-    }
-}
-
-struct Errors<'p, 'o> {
-    program: &'p Program,
-    outcome: &'p Outcome<'o>,
-}
-
-impl Texts for Errors<'_, '_> {
-    fn each(&self, take: &mut dyn FnMut(&str)) {
-        for error in &self.outcome.errors {
-            let id = self.program.policy(error.policy).map_or("", |policy| &*policy.id);
-            take(&format!("{id}: {}", error.message));
-        }
-    }
 }

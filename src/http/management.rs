@@ -8,10 +8,7 @@ mod frame;
 pub use connection::serve;
 pub(super) use frame::{Error, framed};
 
-use std::{
-    io,
-    net::{IpAddr, SocketAddr},
-};
+use std::{io, net::SocketAddr};
 use tokio::net::TcpListener;
 
 /// A socket that listens, not served yet.
@@ -20,10 +17,6 @@ pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
 }
-
-/// Who is at the other end of a request's connection. A proxy in between is who is seen here.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) IpAddr);
 
 /// Binds a listener. Needs a runtime with IO around it.
 pub fn bind(address: SocketAddr) -> io::Result<Bound> {

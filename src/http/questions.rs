@@ -38,8 +38,7 @@ pub(super) async fn of_user(desk: &Desk, about: About, id: &str, query: Option<&
 
 /// Answers about a configuration that is not saved, or about a subject of whom a token or the caller says more than a name.
 pub(super) async fn of_configuration(desk: &Desk, about: About, body: Bytes) -> Result<Answer, ApiError> {
-    json::check(&body)?;
-    let given: serde_json::Value = serde_json::from_slice(&body)?;
+    let given: serde_json::Value = serde_json::from_str(json::check(&body)?)?;
     if given.get("subject").is_some() {
         return of_subject(desk, about, body).await;
     }

@@ -3,6 +3,7 @@
 use super::{
     ApiError, ErrorCode, authorize, authzen, body,
     desk::{Desk, LISTENER},
+    peer::{Call, Peer},
     questions,
     request_id::{RequestId, X_REQUEST_ID},
     routes::{self, Access, Handler, Route},
@@ -38,13 +39,18 @@ pub(super) struct Answer {
 }
 
 /// Answers one request. Every answer carries the request's id; every answer is counted.
-pub(super) async fn answer(desk: Rc<Desk>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+pub(super) async fn answer(
+    desk: Rc<Desk>,
+    peer: Rc<Peer>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let started = Instant::now();
     let (head, body) = request.into_parts();
     let request_id = RequestId::of(&head.headers, &desk);
     let (label, result) = match routes::find(&head.method, head.uri.path()) {
         Ok((route, id)) => {
-            let handled = handle(&desk, route, id, &head, body, request_id.text());
+            let call = Call { request_id: request_id.text(), peer: &peer };
+            let handled = handle(&desk, route, id, &head, body, call);
             (route.path, fence(handled, route.path, request_id.text()).await)
         }
         Err((label, error)) => (label, Err(error)),
@@ -64,7 +70,7 @@ async fn handle(
     id: &str,
     head: &request::Parts,
     body: Incoming,
-    request_id: &str,
+    call: Call<'_>,
 ) -> Result<Answer, ApiError> {
     match route.access {
         Access::Application => {}
@@ -74,18 +80,26 @@ async fn handle(
         Bytes::new()
     } else {
         body::require_json(&head.headers)?;
-        body::read(&head.headers, body, &desk.limits()).await?
+        let mut limits = desk.limits();
+        if route.handler == Handler::Evaluations {
+            limits.body_bytes = limits.batch_bytes;
+        }
+        body::read(&head.headers, body, &limits).await?
     };
     // Decisions say so themselves; whatever else tells what somebody may do has no word for it.
-    let decides = matches!(route.handler, Handler::Authorize | Handler::Evaluation | Handler::Evaluations);
-    if !decides && desk.is_expired() {
+    let tells = !matches!(
+        route.handler,
+        Handler::Authorize | Handler::Evaluation | Handler::Evaluations | Handler::Metadata
+    );
+    if tells && desk.is_expired() {
         return Err(ApiError::new(ErrorCode::PoliciesStale, "the policies are older than allowed"));
     }
     match route.handler {
-        Handler::Authorize => authorize::answer(desk, &body, request_id).await,
-        Handler::Evaluation => authzen::evaluation(desk, &body, request_id).await,
-        Handler::Evaluations => authzen::evaluations(desk, &body, request_id).await,
-        Handler::Search(sought) => authzen::search(desk, sought, body).await,
+        Handler::Authorize => authorize::answer(desk, &body, call).await,
+        Handler::Evaluation => authzen::evaluation(desk, id, &body, call).await,
+        Handler::Evaluations => authzen::evaluations(desk, id, &body, call).await,
+        Handler::Search(sought) => authzen::search(desk, id, sought, body).await,
+        Handler::Metadata => authzen::metadata(desk, id),
         Handler::OfConfiguration(about) => questions::of_configuration(desk, about, body).await,
         Handler::OfUser(about) => questions::of_user(desk, about, id, head.uri.query()).await,
     }

@@ -103,7 +103,7 @@ impl Comparer {
         let snapshot = &current.snapshot;
         let answered = Answered {
             sample: Sample::new(question, asked.time),
-            request_id: asked.request_id.to_owned(),
+            request_id: asked.call.request_id.to_owned(),
             origin: asked.origin,
             live: Said::new(outcome, &snapshot.program, snapshot.revision),
         };

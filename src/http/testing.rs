@@ -1,6 +1,9 @@
 //! A small policy set in memory, for the tests of this module.
 
-use super::authorize_listener::Services;
+use super::{
+    authorize_listener::Services,
+    peer::{Call, Peer, PeerAddress},
+};
 use crate::{
     audit::{Log, Options, Recorder},
     config::{Limits, Live, Settings},
@@ -70,6 +73,12 @@ thread_local! {
 /// A producer of records.
 pub(super) fn recorder() -> Recorder {
     LOG.with(|(log, _)| log.recorder().unwrap())
+}
+
+/// A request of somebody on this machine.
+pub(super) fn call() -> Call<'static> {
+    static PEER: Peer = Peer::at(PeerAddress::Unix);
+    Call { request_id: "r-1", peer: &PEER }
 }
 
 /// One module with one resource type, no tenants.

@@ -10,10 +10,7 @@ mod foreign;
 use super::actor::Caller;
 use crate::{
     config::{AdminAuth, AdminToken, Live, Scope},
-    http::{
-        ApiError, ErrorCode,
-        management::{Error, Peer},
-    },
+    http::{ApiError, ErrorCode, management::Error, peer::Peer},
     telemetry::events,
 };
 use axum::{
@@ -104,7 +101,8 @@ impl Door {
 
 /// Lets a request in or not.
 pub(super) async fn check(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    let from = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
+    let peer = request.extensions().get::<Arc<Peer>>();
+    let from = peer.and_then(|peer| peer.ip()).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     match gate.door.admit(request.headers(), from, gate.scopes, Instant::now()) {
         Ok(caller) => {
             if let Some(caller) = caller {

@@ -5,7 +5,7 @@ use crate::{
     config::Limits,
     http::{
         aside::Aside,
-        testing::{declared, recorder, services},
+        testing::{call, declared, recorder, services},
     },
 };
 use std::sync::Arc;
@@ -14,7 +14,7 @@ fn ask(body: &str) -> Result<String, String> {
     let desk = Desk::new(services(declared(), Limits::default()), recorder(), None, Arc::default(), Aside::default());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime
-        .block_on(answer(&desk, &Bytes::copy_from_slice(body.as_bytes()), "r-1"))
+        .block_on(answer(&desk, &Bytes::copy_from_slice(body.as_bytes()), call()))
         .map(|answer| answer.body)
         .map_err(|error| error.message.into_owned())
 }
@@ -105,6 +105,6 @@ fn bytes_that_are_not_utf_8_are_refused() {
     let desk = Desk::new(services(declared(), Limits::default()), recorder(), None, Arc::default(), Aside::default());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let body = b"{\"user\":\"s\xffm\",\"action\":\"view\",\"resource\":\"order\"}";
-    let error = runtime.block_on(answer(&desk, &Bytes::from_static(body), "r-1")).unwrap_err();
+    let error = runtime.block_on(answer(&desk, &Bytes::from_static(body), call())).unwrap_err();
     assert_eq!(error.message, "invalid unicode code point at line 1 column 11");
 }

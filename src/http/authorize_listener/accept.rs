@@ -8,7 +8,7 @@ use crate::{
 };
 use std::{
     io::{self, Write as _},
-    net::Shutdown,
+    net::{Shutdown, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -23,8 +23,8 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 /// A connection on its way to a worker. Other kinds of sockets become further variants.
 #[derive(Debug)]
 pub(super) enum Accepted {
-    /// TCP, in the form that can move between runtimes.
-    Tcp(std::net::TcpStream),
+    /// TCP, in the form that can move between runtimes, and where it comes from.
+    Tcp(std::net::TcpStream, SocketAddr),
 }
 
 /// The count of open connections.
@@ -62,8 +62,8 @@ impl Drop for Place {
 pub(super) async fn run(listener: TcpListener, connections: &Connections, workers: &[Worker]) -> usize {
     let mut turns = workers.iter().enumerate().cycle();
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) if is_the_clients(&error) => continue,
             Err(error) => {
                 events::accept_failed(LISTENER, &error);
@@ -78,7 +78,7 @@ pub(super) async fn run(listener: TcpListener, connections: &Connections, worker
         // Whatever cannot be set here fails again, and visibly, in the worker.
         let Ok(stream) = stream.set_nodelay(true).and_then(|()| stream.into_std()) else { continue };
         if let Some((number, worker)) = turns.next()
-            && worker.take(Accepted::Tcp(stream), place).is_err()
+            && worker.take(Accepted::Tcp(stream, from), place).is_err()
         {
             return number;
         }

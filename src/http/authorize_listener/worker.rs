@@ -8,6 +8,7 @@ use super::{
 use crate::{
     http::{
         desk::{Desk, LISTENER},
+        peer::{Peer, PeerAddress},
         service,
     },
     telemetry::events,
@@ -87,8 +88,8 @@ async fn run(desk: Rc<Desk>, mut accepted: mpsc::UnboundedReceiver<(Accepted, Pl
 
 async fn connection(desk: Rc<Desk>, accepted: Accepted, _place: Place, stop: watch::Receiver<bool>) {
     let served = match accepted {
-        Accepted::Tcp(stream) => match TcpStream::from_std(stream) {
-            Ok(stream) => serve(desk, stream, stop).await,
+        Accepted::Tcp(stream, from) => match TcpStream::from_std(stream) {
+            Ok(stream) => serve(desk, Peer::at(PeerAddress::Ip(from)), stream, stop).await,
             Err(error) => {
                 events::accept_failed(LISTENER, &error);
                 return;
@@ -101,13 +102,14 @@ async fn connection(desk: Rc<Desk>, accepted: Accepted, _place: Place, stop: wat
     }
 }
 
-async fn serve<S>(desk: Rc<Desk>, stream: S, mut stop: watch::Receiver<bool>) -> hyper::Result<()>
+async fn serve<S>(desk: Rc<Desk>, peer: Peer, stream: S, mut stop: watch::Receiver<bool>) -> hyper::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let limits = desk.limits();
     let (stream, outlet) = gather(stream);
-    let service = service_fn(move |request| service::answer(Rc::clone(&desk), request));
+    let peer = Rc::new(peer);
+    let service = service_fn(move |request| service::answer(Rc::clone(&desk), Rc::clone(&peer), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)

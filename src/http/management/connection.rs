@@ -1,7 +1,8 @@
 //! The accept loop and the life of one connection.
 
-use super::{Bound, Peer};
+use super::Bound;
 use crate::{
+    http::peer::{Peer, PeerAddress},
     lifecycle::{Stop, Tasks},
     telemetry::events,
 };
@@ -39,7 +40,7 @@ pub async fn serve(bound: Bound, name: &'static str, router: Router, tasks: Task
             // The semaphore is never closed.
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let (stream, peer) = match bound.listener.accept().await {
-                Ok((stream, address)) => (stream, Peer(address.ip())),
+                Ok((stream, from)) => (stream, Arc::new(Peer::at(PeerAddress::Ip(from)))),
                 Err(error) => {
                     back_off(name, &error).await;
                     continue;
@@ -67,10 +68,10 @@ async fn back_off(name: &str, error: &io::Error) {
     }
 }
 
-async fn connection(stream: TcpStream, peer: Peer, router: Router, stop: Stop) {
+async fn connection(stream: TcpStream, peer: Arc<Peer>, router: Router, stop: Stop) {
     let service = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Arc::clone(&peer));
         service.call(request)
     });
     let served = http1::Builder::new()
