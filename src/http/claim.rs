@@ -13,6 +13,7 @@ use crate::{
     reload::Current,
     telemetry::Metrics,
 };
+use serde_json::{Map, Value};
 use std::{
     borrow::Cow,
     sync::{Arc, Weak},
@@ -57,15 +58,21 @@ pub(super) struct Asserted {
     pub(super) assertion: Arc<Assertion>,
     /// The user with it. `None` in a set of plain Cedar, and where the user counts for nobody.
     pub(super) user: Option<BoundUser>,
+    /// The claims of the token that says so, where one does.
+    pub(super) claims: Option<Arc<Map<String, Value>>>,
 }
 
 impl Claim {
     /// What is asserted, in a snapshot.
-    pub(super) fn asserted(current: &Current, assertion: Arc<Assertion>) -> (Self, Ignored) {
+    pub(super) fn asserted(
+        current: &Current,
+        assertion: Arc<Assertion>,
+        claims: Option<Arc<Map<String, Value>>>,
+    ) -> (Self, Ignored) {
         let known = current.subjects.find(&assertion.user);
         let bound = BoundUser::asserted(&current.snapshot.program, known, &assertion);
         let (user, ignored) = bound.map_or((None, Ignored::default()), |(user, ignored)| (Some(user), ignored));
-        (Self::Asserted(Arc::new(Asserted { assertion, user })), ignored)
+        (Self::Asserted(Arc::new(Asserted { assertion, user, claims })), ignored)
     }
 
     /// Why whatever is asked is refused.
@@ -76,6 +83,11 @@ impl Claim {
     /// What is asserted, where it counts.
     pub(super) fn assertion(&self) -> Option<&Arc<Assertion>> {
         if let Self::Asserted(asserted) = self { Some(&asserted.assertion) } else { None }
+    }
+
+    /// The claims of the token, where one was given and counts.
+    pub(super) fn claims(&self) -> Option<&Map<String, Value>> {
+        if let Self::Asserted(asserted) = self { asserted.claims.as_deref() } else { None }
     }
 
     /// The subject's id: the asserted one, or else the one that was named.
@@ -126,10 +138,10 @@ impl Claims {
         match &claimed.word {
             Word::Nothing => Claim::Nothing,
             Word::Token(token) => match self.verifier.verify(token, now) {
-                Ok(identity) => self.meet(claimed.named, &identity, || self.bind(current, &identity.assertion)),
+                Ok(identity) => self.meet(claimed.named, &identity, || self.bind_token(current, &identity)),
                 Err(code) => Claim::Refused(code),
             },
-            Word::Roles(roles, tenant) => self.bind(current, &Arc::new(vouched(claimed.named, roles.clone(), *tenant))),
+            Word::Roles(roles, tenant) => self.bind(current, Arc::new(vouched(claimed.named, roles.clone(), *tenant)), None),
         }
     }
 
@@ -142,8 +154,12 @@ impl Claims {
         Claim::Refused(ReasonCode::TokenSubject)
     }
 
-    fn bind(&self, current: &Current, assertion: &Arc<Assertion>) -> Claim {
-        let (claim, Ignored { unknown, without_tenant }) = Claim::asserted(current, Arc::clone(assertion));
+    fn bind_token(&self, current: &Current, identity: &Identity) -> Claim {
+        self.bind(current, Arc::clone(&identity.assertion), Some(Arc::clone(&identity.claims)))
+    }
+
+    fn bind(&self, current: &Current, assertion: Arc<Assertion>, claims: Option<Arc<Map<String, Value>>>) -> Claim {
+        let (claim, Ignored { unknown, without_tenant }) = Claim::asserted(current, assertion, claims);
         if unknown + without_tenant > 0 {
             self.metrics.asserted_roles_ignored(unknown, without_tenant);
         }
@@ -190,7 +206,7 @@ impl Desk {
         {
             return claim.clone();
         }
-        let claim = self.claims().bind(current, &identity.assertion);
+        let claim = self.claims().bind_token(current, identity);
         if let Some(seat) = seat {
             seat.bound = Some((Arc::downgrade(current), claim.clone()));
         }

@@ -49,7 +49,7 @@ impl Sample {
 
     /// Puts the question, with its subject as a snapshot knows it.
     pub(super) fn ask<T>(&self, current: &Current, put: impl FnOnce(Subject<'_>, &Request<'_>) -> T) -> T {
-        let claim = self.assertion.as_ref().map(|assertion| Claim::asserted(current, Arc::clone(assertion)).0);
+        let claim = self.assertion.as_ref().map(|assertion| Claim::asserted(current, Arc::clone(assertion), None).0);
         let question = Question {
             subject_type: self.subject_type.as_deref(),
             subject: &self.subject,

@@ -10,6 +10,7 @@ use crate::{
     model::{Assertion, ReasonCode, Timestamp},
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
+use serde_json::{Map, Value};
 use std::{
     borrow::Cow,
     sync::{
@@ -27,6 +28,8 @@ const MOST_ID_BYTES: usize = 256;
 pub struct Identity {
     /// Who it is and what is said of it.
     pub assertion: Arc<Assertion>,
+    /// All claims, for those who read more of a request from them.
+    pub claims: Arc<Map<String, Value>>,
     /// From when on the token has to be looked at again.
     pub(super) expires: Timestamp,
     /// Since when nothing was taken from what the token rests on.
@@ -96,7 +99,9 @@ impl Issuer {
         self.audience(&token.claims)?;
         let assertion = Arc::new(self.assertion(&token.claims)?);
         let expires = [Some(ends), key.until, fresh_until].into_iter().flatten().min().unwrap_or(ends);
-        Ok(Identity { assertion, expires, generation })
+        // Only an object is taken for claims.
+        let claims = if let Value::Object(claims) = token.claims.into_serde() { claims } else { Map::new() };
+        Ok(Identity { assertion, claims: Arc::new(claims), expires, generation })
     }
 
     /// Checks the times, and says when the token ends.

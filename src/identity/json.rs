@@ -56,6 +56,19 @@ impl Json {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
+    /// The same in the form of the library.
+    pub(super) fn into_serde(self) -> serde_json::Value {
+        match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Bool(value) => value.into(),
+            Self::Int(number) => number.into(),
+            Self::Number(number) => number.into(),
+            Self::Text(text) => text.into(),
+            Self::List(items) => items.into_iter().map(Self::into_serde).collect(),
+            Self::Object(members) => members.into_iter().map(|(name, value)| (name, value.into_serde())).collect(),
+        }
+    }
+
     /// The value as policies see it. What they have no value for is a reason to deny and does not disappear.
     pub(super) fn to_value(&self) -> Value<'static> {
         match self {
