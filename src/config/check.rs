@@ -1,6 +1,6 @@
 //! What must hold between settings. A security setting that cannot be honoured is an error.
 
-use super::{AdminAuth, RedactAction, RedactKey, Settings, load::Given, mail};
+use super::{AdminAuth, RedactAction, RedactKey, Settings, load::Given, mail, proxies};
 use crate::document::Diagnostics;
 use std::{net::SocketAddr, thread};
 
@@ -14,6 +14,7 @@ const LEAST_HEADER_BYTES: usize = 8 * 1024;
 pub(super) fn check(settings: &mut Settings, given: &Given, problems: &mut Diagnostics) {
     admin(settings, given, problems);
     authorize(settings, given, problems);
+    proxies::check(settings, given, problems);
     policies(settings, given, problems);
     redact(settings, given, problems);
     mail::check(&mut settings.mail, given, problems);

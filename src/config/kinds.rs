@@ -2,13 +2,13 @@
 
 use super::{
     ActivationTests, AdminAuth, Hold, LogFormat, MailTransport, Mode, SmtpTls, WhenFailed, WhenFull, WhenStale,
-    file::Reading, mail, units,
+    file::Reading, mail, proxies, units,
 };
 use crate::{document::Node, engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing_subscriber::EnvFilter;
 
-pub(super) use super::{mail::Sender, redact::RedactFields, sample::Samples, tokens::Tokens};
+pub(super) use super::{mail::Sender, proxies::TrustedProxies, redact::RedactFields, sample::Samples, tokens::Tokens};
 
 /// Reads what the file has at a place; leaves problems with the reading.
 pub(super) type ReadNode<V> = fn(&Node, &mut Reading<'_>) -> Option<V>;
@@ -139,6 +139,11 @@ kinds! {
     Host: Option<String>, "a host name or an IP address, or an empty text",
         |text| or(text, "", |text| mail::is_host(text).then(|| text.to_owned())),
         |text| text.clone().unwrap_or_else(|| "\"\"".to_owned());
+    /// The name of a header, or none.
+    HeaderOrNone: Option<String>, "the name of a header, or an empty text", |text| or(text, "", proxies::read_header),
+        |name| name.clone().unwrap_or_else(|| "\"\"".to_owned());
+    /// What the names of headers begin with.
+    HeaderPrefix: String, "the beginning of the name of a header", proxies::read_header, String::clone;
     /// A name to log in with, or none.
     Username: Option<String>, "a name, or an empty text",
         |text| or(text, "", |text| (!text.contains(char::is_control)).then(|| text.to_owned())),

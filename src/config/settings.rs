@@ -1,6 +1,6 @@
 //! The checked settings, one type a section.
 
-use super::{AdminToken, Mail, RedactKey, RedactRule, SampleRule};
+use super::{AdminToken, Mail, Proxy, RedactKey, RedactRule, SampleRule, Trusted};
 use crate::{engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -51,6 +51,10 @@ pub struct AuthorizeServer {
     pub workers: usize,
     /// `server.authorize.limits`
     pub limits: Limits,
+    /// `server.authorize.trusted_proxies`: who is believed about the requests of others.
+    pub trusted_proxies: Vec<Trusted>,
+    /// `server.authorize.proxy`
+    pub proxy: Proxy,
 }
 
 /// `server.authorize.limits`
@@ -338,6 +342,8 @@ impl Default for Server {
                 allow_unauthenticated: false,
                 workers: 0,
                 limits: Limits::default(),
+                trusted_proxies: Vec::new(),
+                proxy: Proxy::default(),
             },
             admin_listen: local(8481),
             admin_auth: AdminAuth::Tokens,
