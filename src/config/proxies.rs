@@ -91,7 +91,9 @@ impl Network {
         let address: IpAddr = address.parse().ok().filter(|address: &IpAddr| address.to_canonical() == *address)?;
         let most = if address.is_ipv4() { 32 } else { 128 };
         let bits = match bits {
-            Some(bits) if bits.bytes().all(|byte| byte.is_ascii_digit()) => bits.parse().ok().filter(|bits| *bits <= most)?,
+            Some(bits) if bits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                bits.parse().ok().filter(|bits| *bits <= most)?
+            }
             Some(_) => return None,
             None => most,
         };
@@ -165,7 +167,8 @@ pub(super) fn read_header(text: &str) -> Option<String> {
 }
 
 /// Headers whose value is the client's to choose, or which mean something to every proxy: none can say who the user is.
-const NOT_OF_PROXIES: [&str; 6] = ["authorization", "cookie", "host", "x-forwarded-for", "x-forwarded-host", "x-request-id"];
+const NOT_OF_PROXIES: [&str; 6] =
+    ["authorization", "cookie", "host", "x-forwarded-for", "x-forwarded-host", "x-request-id"];
 
 /// A header that nobody may be believed about says that something else was meant.
 pub(super) fn check(settings: &Settings, given: &Given, problems: &mut Diagnostics) {
@@ -212,10 +215,24 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_refused() {
-        for text in ["", "10.1.2.3/16", "10.1.0.0/33", "10.1.0.0/", "10.1.0.0/+8", "10.1", "localhost", "::ffff:10.0.0.1", "2001:db8::1/32", "*"] {
+        for text in [
+            "",
+            "10.1.2.3/16",
+            "10.1.0.0/33",
+            "10.1.0.0/",
+            "10.1.0.0/+8",
+            "10.1",
+            "localhost",
+            "::ffff:10.0.0.1",
+            "2001:db8::1/32",
+            "*",
+        ] {
             assert_eq!(Trusted::read(text), None, "{text}");
         }
-        assert_eq!(TrustedProxies::read("unix, 10.1.0.0/16,::1").map(|list| TrustedProxies::show(&list)), Some("[unix, 10.1.0.0/16, ::1/128]".to_owned()));
+        assert_eq!(
+            TrustedProxies::read("unix, 10.1.0.0/16,::1").map(|list| TrustedProxies::show(&list)),
+            Some("[unix, 10.1.0.0/16, ::1/128]".to_owned())
+        );
         assert_eq!(TrustedProxies::read("unix, 10.1.0.1/16"), None);
     }
 }

@@ -472,7 +472,8 @@ fn add_member(object: &mut String, member: &str) {
     if member.is_empty() {
         return;
     }
-    object.push_str(if object.pop().is_some() { "," } else { "{" });
+    let is_open = object.pop().is_some();
+    object.push_str(if is_open { "," } else { "{" });
     object.push_str(member);
     object.push('}');
 }

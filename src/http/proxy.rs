@@ -117,12 +117,7 @@ async fn settle(desk: &Desk, forwarded: &Forwarded<'_>, unclear: Option<Miss>) -
     Ok(tell::unrecorded(server, forwarded, verdict))
 }
 
-fn decide(
-    desk: &Desk,
-    forwarded: &Forwarded<'_>,
-    unclear: Option<Miss>,
-    room: Room,
-) -> (Verdict, Option<Ticket>) {
+fn decide(desk: &Desk, forwarded: &Forwarded<'_>, unclear: Option<Miss>, room: Room) -> (Verdict, Option<Ticket>) {
     let current = desk.current();
     let settings = desk.settings();
     let server = &settings.server.authorize;
@@ -144,7 +139,8 @@ fn decide(
     let is_public = found.as_ref().is_ok_and(|found| found.route.is_public());
     let who = if is_public { Who::Nobody } else { subject::of(server, forwarded, trusted) };
     let route = found.as_ref().map_or("", |found| found.route.name.as_str());
-    let question = found.as_ref().map_err(Clone::clone).and_then(|found| taken(found, &who, &request, forwarded, trusted));
+    let question =
+        found.as_ref().map_err(Clone::clone).and_then(|found| taken(found, &who, &request, forwarded, trusted));
     let asked = Asked { call: forwarded.call, origin: forwarded.origin, time: desk.now(), room };
     let http = shown(forwarded, route);
     let ruling = rule(desk, &current, &question, &who, forwarded, &asked, &http);

@@ -251,7 +251,6 @@ pub(super) enum Needed {
 #[derive(Debug, Clone)]
 pub(super) struct Route {
     pub(super) at: Spot,
-    pub(super) text: Text,
     pub(super) name: Option<Named>,
     pub(super) hosts: Vec<Named>,
     pub(super) methods: Vec<Named>,

@@ -9,8 +9,8 @@ mod take;
 mod template;
 mod tree;
 
-pub use take::{Headers, Taken};
 pub(super) use take::{Given, Question, Scalar};
+pub use take::{Headers, Taken};
 pub(super) use template::{Flaw, PathTemplate, TextTemplate};
 
 use crate::{engine::Location, model::ReasonCode};
@@ -169,7 +169,8 @@ impl Routes {
 
     /// Pairs of routes that fit some path in common without one of them being the more specific one.
     pub(super) fn ambiguities(&self) -> impl Iterator<Item = Conflict> {
-        let hosts = std::iter::once(&self.any).chain(self.exact.values()).chain(self.endings.iter().map(|(_, host)| host));
+        let hosts =
+            std::iter::once(&self.any).chain(self.exact.values()).chain(self.endings.iter().map(|(_, host)| host));
         hosts.flat_map(|host| {
             let clashes = host.tree.ambiguities().into_iter();
             clashes.filter_map(move |(later, clash)| Some(host.conflict(host.first(later)?, "ambiguous-route", clash)))
@@ -184,12 +185,16 @@ impl Routes {
     /// # Errors
     /// Fails with the reason to deny it.
     pub fn find<'t>(&self, request: &HttpRequest<'t>) -> Result<Match<'_, 't>, Miss> {
-        let target = Target::read(request.target)
-            .map_err(|why| miss(ReasonCode::PathNotCanonical, format!("the path can be taken for another one: {why}")))?;
+        let target = Target::read(request.target).map_err(|why| {
+            miss(ReasonCode::PathNotCanonical, format!("the path can be taken for another one: {why}"))
+        })?;
         let host = match request.host.filter(|host| !host.is_empty()).map(read_host) {
             Some(Ok(host)) => self.host_of(&host),
             Some(Err(why)) => {
-                return Err(miss(ReasonCode::PathNotCanonical, format!("the host can be taken for another one: {why}")));
+                return Err(miss(
+                    ReasonCode::PathNotCanonical,
+                    format!("the host can be taken for another one: {why}"),
+                ));
             }
             None => &self.any,
         };
@@ -199,9 +204,11 @@ impl Routes {
         };
         let methods = host.methods.get(fit.template).map(Vec::as_slice).unwrap_or_default();
         if !fit.exact {
-            let template = methods.first().and_then(|(_, place)| self.list.get(*place)).map(|route| route.path.to_string());
+            let template =
+                methods.first().and_then(|(_, place)| self.list.get(*place)).map(|route| route.path.to_string());
             let template = template.unwrap_or_default();
-            let why = format!("the path can be taken for another one: `{path}` is not written as the route `{template}` is");
+            let why =
+                format!("the path can be taken for another one: `{path}` is not written as the route `{template}` is");
             return Err(miss(ReasonCode::PathNotCanonical, why));
         }
         let of = |method: &str| methods.iter().find(|(known, _)| known == method).map(|(_, place)| *place);

@@ -133,7 +133,11 @@ pub(super) static SET: Table = Table {
             Shape::record(&DELEGATION),
             "Who may administer users in the directory. Without it nobody may but operators.",
         ),
-        Field::new("routes", ROUTES, "Which question an HTTP request is that a proxy asks about. Without a route it is denied."),
+        Field::new(
+            "routes",
+            ROUTES,
+            "Which question an HTTP request is that a proxy asks about. Without a route it is denied.",
+        ),
     ],
 };
 

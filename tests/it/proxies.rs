@@ -7,8 +7,7 @@ mod spoofed;
 use crate::support::{Sidecar, SidecarBuilder};
 
 /// Settings under which this machine is a trusted proxy that says who the user is.
-const TRUSTING: &str =
-    "server: { authorize: { trusted_proxies: [127.0.0.1, unix], proxy: { user_header: X-Demo-User, tell_reasons: true } } }";
+const TRUSTING: &str = "server: { authorize: { trusted_proxies: [127.0.0.1, unix], proxy: { user_header: X-Demo-User, tell_reasons: true } } }";
 
 /// The demo behind proxies.
 fn trusting() -> SidecarBuilder {

@@ -64,7 +64,11 @@ pub(in crate::http) async fn forward_auth(
 }
 
 /// `/ext-authz/...`: the HTTP service of Envoy's filter. The request line, the host and the headers are those of the request.
-pub(in crate::http) async fn ext_authz(desk: &Desk, head: &request::Parts, call: Call<'_>) -> Result<Verdict, ApiError> {
+pub(in crate::http) async fn ext_authz(
+    desk: &Desk,
+    head: &request::Parts,
+    call: Call<'_>,
+) -> Result<Verdict, ApiError> {
     let settings = desk.settings();
     let target = head.uri.path_and_query().map_or("", |target| target.as_str());
     let target = target.strip_prefix(EXT_AUTHZ).unwrap_or_default().as_bytes();
@@ -81,7 +85,8 @@ pub(in crate::http) async fn ext_authz(desk: &Desk, head: &request::Parts, call:
     };
     let trusted = trusts(&settings.server.authorize, call.peer);
     let read = || {
-        let host = text(&head.headers, HOST.as_str())?.or_else(|| head.uri.authority().map(|authority| authority.as_str()));
+        let host =
+            text(&head.headers, HOST.as_str())?.or_else(|| head.uri.authority().map(|authority| authority.as_str()));
         let scheme = if trusted { text(&head.headers, "x-forwarded-proto")? } else { None };
         Ok::<_, String>((host, scheme))
     };
@@ -114,7 +119,12 @@ impl<'h> Told<'h> {
         let target = agreed(headers, URIS)?.ok_or_else(|| missing(URIS))?;
         let method = agreed(headers, METHODS)?.ok_or_else(|| missing(METHODS))?;
         let method = str::from_utf8(method).map_err(|_| "the method is no visible ASCII".to_owned())?;
-        Ok(Self { method, target, scheme: text(headers, "x-forwarded-proto")?, host: text(headers, "x-forwarded-host")? })
+        Ok(Self {
+            method,
+            target,
+            scheme: text(headers, "x-forwarded-proto")?,
+            host: text(headers, "x-forwarded-host")?,
+        })
     }
 }
 
@@ -130,9 +140,8 @@ fn agreed<'h>(headers: &'h HeaderMap, names: [&str; 2]) -> Result<Option<&'h [u8
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, String> {
-    one(headers, name).map_err(|twice| {
-        format!("`{name}` {}", if twice { "is given more than once" } else { "is no visible ASCII" })
-    })
+    one(headers, name)
+        .map_err(|twice| format!("`{name}` {}", if twice { "is given more than once" } else { "is no visible ASCII" }))
 }
 
 /// Where the client is: the last address in `X-Forwarded-For` that is not a trusted proxy's. What stands in front of it is the
@@ -162,20 +171,49 @@ mod tests {
     #[test]
     fn a_request_is_told_by_the_headers_of_one_convention_or_by_both_alike() {
         let told = |list: &[(&'static str, &[u8])]| {
-            Told::read(&headers(list)).map(|told| (told.method.to_owned(), String::from_utf8_lossy(told.target).into_owned(), told.host.map(str::to_owned)))
+            Told::read(&headers(list)).map(|told| {
+                (
+                    told.method.to_owned(),
+                    String::from_utf8_lossy(told.target).into_owned(),
+                    told.host.map(str::to_owned),
+                )
+            })
         };
         let orders = |host: Option<&str>| Ok(("GET".to_owned(), "/orders".to_owned(), host.map(str::to_owned)));
         assert_eq!(told(&[("x-original-uri", b"/orders"), ("x-original-method", b"GET")]), orders(None));
-        assert_eq!(told(&[("x-forwarded-uri", b"/orders"), ("x-forwarded-method", b"GET"), ("x-forwarded-host", b"a:80")]), orders(Some("a:80")));
-        assert_eq!(told(&[("x-original-uri", b"/orders"), ("x-forwarded-uri", b"/orders"), ("x-forwarded-method", b"GET")]), orders(None));
+        assert_eq!(
+            told(&[("x-forwarded-uri", b"/orders"), ("x-forwarded-method", b"GET"), ("x-forwarded-host", b"a:80")]),
+            orders(Some("a:80"))
+        );
+        assert_eq!(
+            told(&[("x-original-uri", b"/orders"), ("x-forwarded-uri", b"/orders"), ("x-forwarded-method", b"GET")]),
+            orders(None)
+        );
         for (list, why) in [
             (&[][..], "neither `x-original-uri` nor `x-forwarded-uri`"),
             (&[("x-original-uri", &b"/orders"[..])], "neither `x-original-method` nor `x-forwarded-method`"),
-            (&[("x-original-uri", b"/orders"), ("x-forwarded-uri", b"/health"), ("x-original-method", b"GET")], "say different things"),
-            (&[("x-original-uri", b"/orders"), ("x-original-uri", b"/health"), ("x-original-method", b"GET")], "say different things"),
-            (&[("x-original-uri", b"/orders"), ("x-original-method", b"GET"), ("x-forwarded-method", b"PUT")], "say different things"),
+            (
+                &[("x-original-uri", b"/orders"), ("x-forwarded-uri", b"/health"), ("x-original-method", b"GET")],
+                "say different things",
+            ),
+            (
+                &[("x-original-uri", b"/orders"), ("x-original-uri", b"/health"), ("x-original-method", b"GET")],
+                "say different things",
+            ),
+            (
+                &[("x-original-uri", b"/orders"), ("x-original-method", b"GET"), ("x-forwarded-method", b"PUT")],
+                "say different things",
+            ),
             (&[("x-original-uri", b"/orders"), ("x-original-method", b"\xff")], "no visible ASCII"),
-            (&[("x-original-uri", b"/orders"), ("x-original-method", b"GET"), ("x-forwarded-host", b"a"), ("x-forwarded-host", b"b")], "`x-forwarded-host` is given more than once"),
+            (
+                &[
+                    ("x-original-uri", b"/orders"),
+                    ("x-original-method", b"GET"),
+                    ("x-forwarded-host", b"a"),
+                    ("x-forwarded-host", b"b"),
+                ],
+                "`x-forwarded-host` is given more than once",
+            ),
         ] {
             let error = told(list).expect_err(why);
             assert!(error.contains(why), "{error}");

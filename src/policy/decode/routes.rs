@@ -14,7 +14,6 @@ impl Decoder<'_> {
     pub(super) fn routes(&mut self, root: &Node, routes: &mut Vec<Route>) {
         let file = Route {
             at: Spot::of(self.text, &root.span),
-            text: self.text.clone(),
             name: None,
             hosts: Vec::new(),
             methods: Vec::new(),
@@ -69,7 +68,6 @@ impl Decoder<'_> {
         }
         Route {
             at: Spot::of(self.text, &node.span),
-            text: self.text.clone(),
             name: text("name"),
             hosts: names("host", &around.hosts),
             methods: names("method", &around.methods),

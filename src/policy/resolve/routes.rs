@@ -128,7 +128,8 @@ impl Resolver<'_> {
             match host_pattern(&host.name) {
                 Ok(pattern) => patterns.push(pattern),
                 Err(why) => {
-                    let problem = host.at.error("bad-host", format!("`{}` cannot be the host of a route: {why}", host.name));
+                    let problem =
+                        host.at.error("bad-host", format!("`{}` cannot be the host of a route: {why}", host.name));
                     let help = "such as `api.example.com` or `*.example.com`".to_owned();
                     self.problems.push(problem.with_help(help));
                 }

@@ -294,7 +294,8 @@ mod tests {
             let error = Target::read(target.as_bytes()).err().unwrap_or_else(|| panic!("{target} is taken"));
             assert!(error.contains(why), "{target}: {error}");
         }
-        for target in [&b"/or\0ders"[..], b"/orders\t", b"/or ders", b"/orders/\xff", "/café".as_bytes(), b"/orders?\x00"]
+        for target in
+            [&b"/or\0ders"[..], b"/orders\t", b"/or ders", b"/orders/\xff", "/café".as_bytes(), b"/orders?\x00"]
         {
             assert!(Target::read(target).is_err(), "{target:?}");
         }

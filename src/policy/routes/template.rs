@@ -66,13 +66,8 @@ pub(super) enum Fact {
     Ip,
 }
 
-const FACTS: [(&str, Fact); 5] = [
-    ("method", Fact::Method),
-    ("scheme", Fact::Scheme),
-    ("host", Fact::Host),
-    ("path", Fact::Path),
-    ("ip", Fact::Ip),
-];
+const FACTS: [(&str, Fact); 5] =
+    [("method", Fact::Method), ("scheme", Fact::Scheme), ("host", Fact::Host), ("path", Fact::Path), ("ip", Fact::Ip)];
 
 /// What is wrong with a template: the text after the place, and advice.
 #[derive(Debug, PartialEq, Eq)]
@@ -123,7 +118,10 @@ impl PathTemplate {
             if matches!(segment, Segment::Parameter(name) if !name.is_empty())
                 && template.segments.iter().skip(at + 1).any(|other| other == segment)
             {
-                return Err(bad(format!("the path has two parameters of one name: `{segment}`"), "name one of them anew"));
+                return Err(bad(
+                    format!("the path has two parameters of one name: `{segment}`"),
+                    "name one of them anew",
+                ));
             }
         }
         Ok(template)
@@ -183,7 +181,11 @@ impl TextTemplate {
             };
             literal(&mut parts, before)?;
             let Some((inside, after)) = after.split_once('}') else {
-                return Err(Flaw::new("bad-template", format!("a `{{` of `{text}` is not closed"), "such as `order:{id}`"));
+                return Err(Flaw::new(
+                    "bad-template",
+                    format!("a `{{` of `{text}` is not closed"),
+                    "such as `order:{id}`",
+                ));
             };
             let (inside, optional) = inside.strip_suffix('?').map_or((inside, false), |inside| (inside, true));
             parts.push(Part::From { place: Place::read(inside, path)?, optional });
@@ -219,7 +221,10 @@ impl Place {
             return place.map(Self::Path).ok_or_else(|| {
                 let known = path.parameters().filter(|name| !name.is_empty());
                 let help = crate::document::hint(text, known).or_else(|| {
-                    Some("name a parameter of the path, or `query.`, `header.`, `claim.` or `request.` with a name".to_owned())
+                    Some(
+                        "name a parameter of the path, or `query.`, `header.`, `claim.` or `request.` with a name"
+                            .to_owned(),
+                    )
                 });
                 Flaw { code: "unknown-parameter", message: format!("the path has no parameter `{text}`"), help }
             });
@@ -249,7 +254,10 @@ impl Place {
 /// A byte of a header's name.
 pub(super) const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
-        || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+        || matches!(
+            byte,
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        )
 }
 
 impl fmt::Display for Segment {
@@ -298,7 +306,9 @@ mod tests {
 
     #[test]
     fn path_templates_are_read_and_shown_alike() {
-        for text in ["/", "/orders", "/orders/", "/orders/{id}", "/{tenant}/orders/**", "/**", "/a/*/b.json", "/v1.2/x@y"] {
+        for text in
+            ["/", "/orders", "/orders/", "/orders/{id}", "/{tenant}/orders/**", "/**", "/a/*/b.json", "/v1.2/x@y"]
+        {
             assert_eq!(PathTemplate::read(text).unwrap().to_string(), text);
         }
     }

@@ -182,7 +182,11 @@ fn the_question_is_taken_from_path_query_headers_and_claims() {
         ("{claim.realm.id}", "", "7"),
         ("{claim.yes}", "", "true"),
         ("{claim.no?}", "", ""),
-        ("{request.method} {request.path} {request.host} {request.scheme} {request.ip}", "", "GET /north/orders/o%201 h https 10.1.2.3"),
+        (
+            "{request.method} {request.path} {request.host} {request.scheme} {request.ip}",
+            "",
+            "GET /north/orders/o%201 h https 10.1.2.3",
+        ),
     ] {
         let routes = taking(text);
         let target = format!("/north/orders/o%201{query}");
@@ -235,7 +239,10 @@ fn optional_values_are_left_out_and_others_have_their_type() {
     let routes = taking("{id}");
     for (query, expected) in [
         ("", vec![("kind", Value::text("web"))]),
-        ("?page=3&draft=true", vec![("page", Value::Long(3)), ("draft", Value::Bool(true)), ("kind", Value::text("web"))]),
+        (
+            "?page=3&draft=true",
+            vec![("page", Value::Long(3)), ("draft", Value::Bool(true)), ("kind", Value::text("web"))],
+        ),
     ] {
         let target = format!("/north/orders/o-1{query}");
         let request = request("GET", None, &target);

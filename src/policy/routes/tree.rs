@@ -355,7 +355,10 @@ mod tests {
             match meet {
                 None => assert_eq!(found, [""; 0], "{one} {other}"),
                 Some(meet) => {
-                    assert_eq!(found, [format!("`{other}` and `{one}` both fit `{meet}`, and neither is more specific")]);
+                    assert_eq!(
+                        found,
+                        [format!("`{other}` and `{one}` both fit `{meet}`, and neither is more specific")]
+                    );
                     assert!(tree(&[one, other, meet]).ambiguities().is_empty(), "{one} {other} {meet}");
                 }
             }

@@ -171,17 +171,16 @@ static ROUTE: Table = Table {
         Field::required(
             "request",
             Shape::one_of(
-                &[Shape::text("a request line"), Shape::list(&Shape::text("a request line"), "a list of request lines")],
+                &[
+                    Shape::text("a request line"),
+                    Shape::list(&Shape::text("a request line"), "a list of request lines"),
+                ],
                 "a request line such as `GET /orders/o-1`, or a list of them",
             ),
             "The request line, `GET /orders/o-1`; with the host where it matters, `GET https://api.example.com/orders/o-1`.",
         ),
         Field::new(USERS.name, USERS.shape, "Who asks. Without it nobody says who."),
-        Field::new(
-            "headers",
-            Shape::map(&Shape::TEXT, "a mapping from names to texts"),
-            "The headers of the request.",
-        ),
+        Field::new("headers", Shape::map(&Shape::TEXT, "a mapping from names to texts"), "The headers of the request."),
         Field::new("claims", ATTRIBUTE_VALUES, "The claims of the token that says who asks."),
         Field::new("ip", Shape::text("an IP address"), "The address of the client."),
         SESSION,

@@ -20,7 +20,11 @@ pub(super) static ROUTE: Table = Table {
     fields: &[
         Field::new("name", Shape::TEXT, "What it is called. Otherwise its methods, host and path: `GET /orders/{id}`."),
         DESCRIPTION,
-        Field::new("host", HOSTS, "The hosts that it is for. Hosts that have routes have no others. Otherwise all others."),
+        Field::new(
+            "host",
+            HOSTS,
+            "The hosts that it is for. Hosts that have routes have no others. Otherwise all others.",
+        ),
         Field::new(
             "path",
             Shape::text("a path such as `/orders/{id}`"),
@@ -35,11 +39,17 @@ pub(super) static ROUTE: Table = Table {
             "The resource type or module, with an id behind a colon. In braces: a parameter of the path, or `query.`, `header.`, `claim.` or `request.` with a name; a `?` at the end lets it be absent.",
         ),
         Field::new("tenant", Shape::text("a tenant such as `{tenant}`"), "The tenant, as the id of `resource`."),
-        Field::new("attributes", ATTRIBUTE_VALUES, "Attributes of the resource: values, or texts as the id of `resource`."),
+        Field::new(
+            "attributes",
+            ATTRIBUTE_VALUES,
+            "Attributes of the resource: values, or texts as the id of `resource`.",
+        ),
         Field::new("context", ATTRIBUTE_VALUES, "What the request says about its circumstances, as `attributes`."),
         Field::new("routes", ROUTES, "Routes for which the other keys hold where they do not say it themselves."),
     ],
 };
 
 /// Routes stand in a list: what they are called follows from what they say.
-pub(super) const ROUTES: Shape = Shape::list(&Shape::record(&ROUTE), "a list of routes");
+pub(super) static ROUTES: Shape = Shape::list(&ONE, "a list of routes");
+
+static ONE: Shape = Shape::record(&ROUTE);

@@ -109,7 +109,9 @@ fn the_settings_name_the_headers_and_keep_reasons_from_clients() {
         .start();
     let answer = ask(&sidecar, Traefik, "GET", "/orders", &[("X-Who", "bob")]);
     assert_eq!((answer.status, answer.header("x-auth-user"), answer.header("x-auth-roles")), (200, "bob", "clerk"));
-    for (target, user, status, expected) in [("/nothing", "bob", 403, "forbidden"), ("/orders", "", 401, "unauthorized")] {
+    for (target, user, status, expected) in
+        [("/nothing", "bob", 403, "forbidden"), ("/orders", "", 401, "unauthorized")]
+    {
         let answer = ask(&sidecar, Traefik, "GET", target, &[("X-Who", user)]);
         assert_eq!((answer.status, code(&answer).as_str()), (status, expected));
         assert!(!answer.body.contains("route"), "{answer:?}");
@@ -145,8 +147,14 @@ fn records_say_the_request_the_route_and_the_door() {
         assert_eq!(record["context"]["http"]["route"], "GET /health");
         ask(&sidecar, convention, "GET", "/%2e%2e/x", &[("X-Demo-User", "bob")]);
         let record = latest("decision=deny");
-        assert_eq!(shown(&record, &["source", "user", "action", "reason"]), [source, "bob", "GET", "path_not_canonical"]);
-        assert_eq!(record["context"]["http"], serde_json::json!({ "method": "GET", "host": "shop.example", "path": "/%2e%2e/x" }));
+        assert_eq!(
+            shown(&record, &["source", "user", "action", "reason"]),
+            [source, "bob", "GET", "path_not_canonical"]
+        );
+        assert_eq!(
+            record["context"]["http"],
+            serde_json::json!({ "method": "GET", "host": "shop.example", "path": "/%2e%2e/x" })
+        );
         assert!(sidecar.count("sidegate_decisions_total", &[&format!("source=\"{source}\"")]) >= 3);
     }
 }
@@ -181,7 +189,12 @@ fn what_a_route_takes_comes_from_the_query_headers_the_host_and_the_address() {
         ("a.shop.example", "/orders?channel=web", &[inside, bob, ("X-Tenant", "east")], "not_granted"),
         ("a.shop.example", "/orders?channel=web", &[inside, bob, north, ("X-Tenant", "south")], "route_value_invalid"),
         ("a.shop.example", "/orders?channel=web", &[bob, north], "condition_not_met"),
-        ("a.shop.example", "/orders?channel=web", &[("X-Forwarded-For", "10.1.2.3, 192.0.2.1"), bob, north], "condition_not_met"),
+        (
+            "a.shop.example",
+            "/orders?channel=web",
+            &[("X-Forwarded-For", "10.1.2.3, 192.0.2.1"), bob, north],
+            "condition_not_met",
+        ),
         ("a.shop.example", "/orders", &[inside, bob, north], "condition_not_met"),
         ("a.shop.example", "/orders?channel=web&channel=x", &[inside, bob, north], "route_value_invalid"),
         ("a.shop.example", "/orders?channel=web&page=x", &[inside, bob, north], "route_value_invalid"),
@@ -201,7 +214,10 @@ fn what_a_route_takes_comes_from_the_query_headers_the_host_and_the_address() {
 fn a_set_of_plain_cedar_has_routes_too() {
     let set = PolicyDir::with(&[
         ("photos.cedar", r#"permit (principal == User::"bob", action == Action::"view", resource in Album::"trip");"#),
-        ("entities.json", r#"[{"uid":{"type":"Photo","id":"p-1"},"attrs":{},"parents":[{"type":"Album","id":"trip"}]}]"#),
+        (
+            "entities.json",
+            r#"[{"uid":{"type":"Photo","id":"p-1"},"attrs":{},"parents":[{"type":"Album","id":"trip"}]}]"#,
+        ),
         ("routes.yaml", "routes: [{ path: '/photos/{id}', method: GET, action: view, resource: 'Photo:{id}' }]\n"),
         (
             "tests/routes.yaml",
@@ -212,7 +228,9 @@ fn a_set_of_plain_cedar_has_routes_too() {
     assert_eq!(tested.code, Some(0), "{tested:?}");
     assert!(tested.stdout.contains("routes 1 of 1"), "{tested:?}");
     let sidecar = trusting().policies(set.path()).start();
-    for (target, user, status) in [("/photos/p-1", "bob", 200), ("/photos/p-2", "bob", 403), ("/photos/p-1", "eve", 403)] {
+    for (target, user, status) in
+        [("/photos/p-1", "bob", 200), ("/photos/p-2", "bob", 403), ("/photos/p-1", "eve", 403)]
+    {
         let answer = ask(&sidecar, Traefik, "GET", target, &[("X-Demo-User", user)]);
         assert_eq!(answer.status, status, "{target} {user}: {answer:?}");
     }

@@ -38,7 +38,8 @@ fn whoever_is_no_trusted_proxy_is_not_believed() {
         assert_eq!(status(&sidecar, "GET", b"/ext-authz/orders", &ORDERS), 401, "{trusted}");
         assert_eq!(status(&sidecar, "GET", b"/ext-authz/health", &ORDERS), 200, "{trusted}");
         let records = sidecar.admin_get("/v1/audit?decision=deny").json();
-        let reasons: Vec<_> = records["items"].as_array().unwrap().iter().map(|record| record["reason"].clone()).collect();
+        let reasons: Vec<_> =
+            records["items"].as_array().unwrap().iter().map(|record| record["reason"].clone()).collect();
         assert_eq!(reasons, ["subject_missing", "proxy_untrusted", "proxy_untrusted", "proxy_untrusted"]);
         assert_eq!(records["items"][0]["user"], "", "who is not believed is not in the log either");
     }
@@ -76,7 +77,8 @@ fn headers_that_contradict_each_other_or_come_twice_are_denied() {
         assert_eq!(status(&sidecar, "GET", b"/ext-authz/orders", &headers), 401, "{more:?}");
     }
     for user in [&b""[..], b"\xc3\xa9", b"a\tb", &[b'a'; 300]] {
-        let headers: Vec<_> = ORDERS.into_iter().filter(|(name, _)| *name != "X-Demo-User").chain([("X-Demo-User", user)]).collect();
+        let headers: Vec<_> =
+            ORDERS.into_iter().filter(|(name, _)| *name != "X-Demo-User").chain([("X-Demo-User", user)]).collect();
         assert_eq!(status(&sidecar, "GET", b"/auth-request", &headers), 401, "{user:?}");
     }
     for missing in ["X-Forwarded-Method", "X-Forwarded-Uri"] {
@@ -210,7 +212,8 @@ fn decoded(text: &str) -> String {
     let mut out = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).and_then(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+        let hex =
+            bytes.get(at + 1..at + 3).and_then(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
         match (bytes[at], hex) {
             (b'%', Some(byte)) => {
                 out.push(byte);
@@ -230,8 +233,9 @@ fn decoded(text: &str) -> String {
 #[test]
 fn no_mixture_of_tricks_leads_to_what_is_not_allowed() {
     const PARTS: [&str; 30] = [
-        "/", "/", "/", "orders", "Orders", "products", "products", "health", "o-1", "..", ".", "%2e", "%2E%2e", "%2f", "%5c", "\\", ";", ";x=1",
-        "%3b", "%00", "%20", "%252e", "%252f", "?", "#", "%6f", "rders", "reps", "carol", "%",
+        "/", "/", "/", "orders", "Orders", "products", "products", "health", "o-1", "..", ".", "%2e", "%2E%2e", "%2f",
+        "%5c", "\\", ";", ";x=1", "%3b", "%00", "%20", "%252e", "%252f", "?", "#", "%6f", "rders", "reps", "carol",
+        "%",
     ];
     const ROUNDS: u32 = 2000;
     let mut random = fastrand::Rng::with_seed(seed("proxies::spoofed"));

@@ -53,7 +53,8 @@ impl Program {
         let own = places.iter().map(|place| repo(place));
         let on_the_path = env::var_os("PATH").unwrap_or_default();
         let mut all = own.chain(env::split_paths(&on_the_path).map(|folder| folder.join(name)));
-        all.find(|path| path.is_file()).unwrap_or_else(|| panic!("`{name}` is not installed: run `scripts/install-test-tools`"))
+        all.find(|path| path.is_file())
+            .unwrap_or_else(|| panic!("`{name}` is not installed: run `scripts/install-test-tools`"))
     }
 
     fn command(self, config: &Path, scratch: &Path) -> Command {
@@ -61,7 +62,13 @@ impl Program {
         match self {
             Self::Nginx => command.arg("-p").arg(scratch).arg("-c").arg(config).args(["-g", "daemon off;"]),
             Self::Caddy => command.args(["run", "--adapter", "caddyfile", "--config"]).arg(config),
-            Self::Envoy => command.arg("-c").arg(config).args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"]),
+            Self::Envoy => command.arg("-c").arg(config).args([
+                "--concurrency",
+                "1",
+                "--disable-hot-restart",
+                "--log-level",
+                "warn",
+            ]),
         };
         command.env("HOME", scratch).env("XDG_CONFIG_HOME", scratch).env("XDG_DATA_HOME", scratch);
         command
@@ -111,7 +118,9 @@ impl Proxy {
         }
         request.extend(b"\r\n");
         let mut raw = Raw::connect(self.address);
-        raw.send(request).response().unwrap_or_else(|| panic!("the proxy has closed the connection:\n{}", self.process.log()))
+        raw.send(request)
+            .response()
+            .unwrap_or_else(|| panic!("the proxy has closed the connection:\n{}", self.process.log()))
     }
 
     /// Everything that it has printed so far.

@@ -26,7 +26,8 @@ impl Runner<'_> {
     pub(super) fn route(&mut self, test: &PolicyTest, wanted: &RouteTest) -> Verdict {
         let answered = self.answered(test, wanted);
         let asked = answered.asked.as_ref();
-        let of = |expected: &Option<String>, found: Option<&str>| expected.as_deref().is_none_or(|text| Some(text) == found);
+        let of =
+            |expected: &Option<String>, found: Option<&str>| expected.as_deref().is_none_or(|text| Some(text) == found);
         let passed = answered.decision == wanted.expect
             && wanted.reason.is_none_or(|reason| reason == answered.code)
             && of(&wanted.route, answered.route.as_deref())
