@@ -2,12 +2,14 @@
 
 use super::{
     ApiError, ErrorCode, authorize, authzen, body,
+    callers::Visit,
+    credentials,
     desk::{Desk, LISTENER},
-    peer::{Call, Peer},
+    peer::Call,
     proxy::{self, Verdict},
     questions,
     request_id::{RequestId, X_REQUEST_ID},
-    routes::{self, Access, Handler, Route},
+    routes::{self, Handler, Route},
 };
 use crate::telemetry::events;
 use bytes::Bytes;
@@ -15,7 +17,7 @@ use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
     http::request,
 };
 use std::{
@@ -50,7 +52,7 @@ enum Reply {
 /// Answers one request. Every answer carries the request's id; every answer is counted.
 pub(super) async fn answer(
     desk: Rc<Desk>,
-    peer: Rc<Peer>,
+    visit: Rc<Visit>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let started = Instant::now();
@@ -58,9 +60,12 @@ pub(super) async fn answer(
     let request_id = RequestId::of(&head.headers, &desk);
     let (label, result) = match routes::find(&head.method, head.uri.path()) {
         Ok((route, id)) => {
-            let call = Call { request_id: request_id.text(), peer: &peer };
-            let handled = handle(&desk, route, id, &head, body, call);
-            (route.path, fence(handled, route.path, request_id.text()).await)
+            let called = async {
+                let admitted = visit.admit(&head.headers, route.scope(), started)?;
+                let call = Call { request_id: request_id.text(), peer: &visit.peer, caller: admitted.caller() };
+                handle(&desk, route, id, &head, body, call).await
+            };
+            (route.path, fence(called, route.path, request_id.text()).await)
         }
         Err((label, error)) => (label, Err(error)),
     };
@@ -81,9 +86,6 @@ async fn handle(
     body: Incoming,
     call: Call<'_>,
 ) -> Result<Reply, ApiError> {
-    match route.access {
-        Access::Application => {}
-    }
     let _in_flight = desk.enter()?;
     if route.handler.is_door() {
         // What the request carries to the application says nothing here.
@@ -171,6 +173,9 @@ fn error_response(error: &ApiError, request_id: &str) -> Response<Full<Bytes>> {
     }
     if let Some(seconds) = error.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if error.code == ErrorCode::Unauthorized {
+        headers.insert(WWW_AUTHENTICATE, credentials::CHALLENGE.clone());
     }
     if error.code.closes() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
