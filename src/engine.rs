@@ -12,6 +12,8 @@ mod open;
 mod question;
 mod subject;
 
+mod asker;
+
 mod compile;
 mod expression;
 mod index;
@@ -29,6 +31,7 @@ mod reach;
 mod shortfall;
 mod verify;
 
+pub use asker::Asker;
 pub use decide::{EvaluationError, Outcome, decide, refuse, settle};
 pub use explain::{ConditionResult, Considered, Explanation, explain};
 pub use implication::implies;

@@ -82,6 +82,9 @@ keys! {
         "Time until the connection can be used; one that takes longer is closed.";
     "server.authorize.workers": CountOrZero, server.authorize.workers,
         "Threads that decide; each has a runtime of its own. 0: one a core, at most 8.";
+    "server.authorize.public_url": HttpsOrNone, server.authorize.public_url,
+        "Where callers reach the listener, such as `https://pdp.example`. AuthZEN's metadata names it, and is not offered without it: \
+         what a request says of its host is never believed. Empty: none.";
     "server.authorize.limits.body_bytes": Bytes, server.authorize.limits.body_bytes,
         "Longest body of a request; a longer one is answered with 413.";
     "server.authorize.limits.header_bytes": Bytes, server.authorize.limits.header_bytes,
@@ -96,7 +99,9 @@ keys! {
     "server.authorize.limits.in_flight": Count, server.authorize.limits.in_flight,
         "Requests being answered, all workers together; beyond it the answer is 503.";
     "server.authorize.limits.batch_items": Count, server.authorize.limits.batch_items,
-        "Items of one AuthZEN batch.";
+        "Items of one AuthZEN batch; one with more is answered with 400.";
+    "server.authorize.limits.batch_bytes": Bytes, server.authorize.limits.batch_bytes,
+        "Longest body of an AuthZEN batch; a longer one is answered with 413.";
     "server.authorize.trusted_proxies": TrustedProxies, server.authorize.trusted_proxies,
         "Who is believed about the requests of others: networks, addresses, and `unix` for whoever comes through the Unix socket. From \
          anybody else /auth-request is denied, and a header, a client address or a claim that a proxy would set says nothing. In the \

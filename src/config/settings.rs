@@ -59,6 +59,8 @@ pub struct AuthorizeServer {
     pub tls: Tls,
     /// `server.authorize.workers`: threads that decide; each has a runtime of its own.
     pub workers: usize,
+    /// `server.authorize.public_url`: where callers reach the listener, for AuthZEN's metadata.
+    pub public_url: Option<String>,
     /// `server.authorize.limits`
     pub limits: Limits,
     /// `server.authorize.trusted_proxies`: who is believed about the requests of others.
@@ -97,6 +99,8 @@ pub struct Limits {
     pub in_flight: usize,
     /// `batch_items`: items of one AuthZEN batch.
     pub batch_items: usize,
+    /// `batch_bytes`: longest body of an AuthZEN batch.
+    pub batch_bytes: usize,
 }
 
 /// `server.admin.auth`
@@ -382,6 +386,7 @@ impl Default for Server {
                 callers: Arc::default(),
                 tls: Tls::default(),
                 workers: 0,
+                public_url: None,
                 limits: Limits::default(),
                 trusted_proxies: Vec::new(),
                 proxy: Proxy::default(),
@@ -406,7 +411,8 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(5),
             connections: 4096,
             in_flight: 1024,
-            batch_items: 256,
+            batch_items: 1000,
+            batch_bytes: 256 << 10,
         }
     }
 }

@@ -44,8 +44,7 @@ struct ResourceBody<'a> {
 
 /// Reads the body of a request, for whoever asks in the same words without HTTP.
 pub fn read_authorize(body: &[u8]) -> Result<AuthorizeBody<'_>, ApiError> {
-    json::check(body)?;
-    Ok(serde_json::from_slice(body)?)
+    Ok(serde_json::from_str(json::check(body)?)?)
 }
 
 /// Answers.

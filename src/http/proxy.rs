@@ -197,22 +197,22 @@ fn rule<'a>(
     }
 }
 
-/// What the record says of the request, as the members of an object. The query is not among it: it may hold secrets.
+/// What the record says of the request, as an object. The query is not among it: it may hold secrets.
 fn shown(forwarded: &Forwarded<'_>, route: &str) -> String {
-    let mut out = String::with_capacity(128);
+    let mut out = String::from("{");
     let path = forwarded.target.split(|&byte| byte == b'?').next().unwrap_or_default();
     let path = String::from_utf8_lossy(path);
     let host = forwarded.host.unwrap_or_default();
     let members = [("method", forwarded.method), ("host", host), ("path", &*path), ("route", route)];
     for (name, text) in members.into_iter().filter(|(_, text)| !text.is_empty()) {
-        out.push_str(if out.is_empty() { r#""http":{"# } else { "," });
+        if out.len() > 1 {
+            out.push(',');
+        }
         json::write::text(&mut out, name);
         out.push(':');
         json::write::text(&mut out, kept(text));
     }
-    if !out.is_empty() {
-        out.push('}');
-    }
+    out.push('}');
     out
 }
 

@@ -37,8 +37,7 @@ pub(super) async fn of_user(desk: &Desk, about: About, id: &str, query: Option<&
 
 /// Answers about a configuration that is not saved.
 pub(super) async fn of_configuration(desk: &Desk, about: About, body: Bytes) -> Result<Answer, ApiError> {
-    json::check(&body)?;
-    let given: serde_json::Value = serde_json::from_slice(&body)?;
+    let given: serde_json::Value = serde_json::from_str(json::check(&body)?)?;
     answer(desk, move |current, time| {
         let Configuration { user, tenant } = Configuration::read(&current.snapshot, &given)?;
         let user = BoundUser::new(&current.snapshot.program, &Arc::new(user));

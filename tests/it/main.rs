@@ -36,12 +36,14 @@ mod audit_upkeep;
 mod audit_verify;
 /// `POST /v1/authorize`: forms of a question, reasons, revisions.
 mod authorize;
-/// AuthZEN: the interoperability scenarios, the certification fixture, batches.
+/// AuthZEN: the interoperability scenarios, the certification fixture, every point of the specification.
 mod authzen;
 /// Callers of the authorize listener: tokens, certificates, scopes, limits.
 mod callers;
 /// The commands: data, diagnostics, exit codes.
 mod cli;
+/// The samples of `docs/clients`, each as it stands there.
+mod clients;
 /// Broken policy sets give their exact diagnostics.
 mod compile;
 /// The configuration of the real binary.

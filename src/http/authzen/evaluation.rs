@@ -48,6 +48,8 @@ pub(super) struct Parts<'p> {
     resource: &'p Entity<'p>,
     // Borrowed, unless something had to be put into it or taken out.
     context: Cow<'p, Attributes<'p>>,
+    /// The tenant that the address names.
+    place: Option<&'p str>,
 }
 
 impl<'a> Action<'a> {
@@ -59,17 +61,17 @@ impl<'a> Action<'a> {
 
 impl<'a> Evaluation<'a> {
     /// Reads a request, in which nothing may be missing.
-    pub(super) fn read_whole(body: &'a [u8]) -> Result<Self, ApiError> {
-        let mut deserializer = serde_json::Deserializer::from_slice(body);
+    pub(super) fn read_whole(body: &'a str) -> Result<Self, ApiError> {
+        let mut deserializer = serde_json::Deserializer::from_str(body);
         let evaluation = Reader { whole: true }.deserialize(&mut deserializer)?;
         deserializer.end()?;
         Ok(evaluation)
     }
 
-    /// The parts of a request that was read whole.
-    pub(super) fn parts(&self) -> Result<Parts<'_>, ApiError> {
+    /// The parts of a request that was read whole, asked at an address that names a tenant or none.
+    pub(super) fn parts<'p>(&'p self, place: Option<&'p str>) -> Result<Parts<'p>, ApiError> {
         let context = self.context.as_ref().map_or(&[][..], |Members(members)| members);
-        Parts::new(self.subject.as_ref(), self.action.as_ref(), self.resource.as_ref(), context)
+        Parts::new(self.subject.as_ref(), self.action.as_ref(), self.resource.as_ref(), context, place)
     }
 }
 
@@ -80,6 +82,7 @@ impl<'p> Parts<'p> {
         action: Option<&'p Action<'p>>,
         resource: Option<&'p Entity<'p>>,
         context: &'p Attributes<'p>,
+        place: Option<&'p str>,
     ) -> Result<Self, ApiError> {
         let missing = |field: &str| ApiError::malformed(format!("missing field `{field}`"));
         let action = action.ok_or_else(|| missing("action"))?;
@@ -88,6 +91,7 @@ impl<'p> Parts<'p> {
             action,
             resource: resource.ok_or_else(|| missing("resource"))?,
             context: with_action_properties(context, action),
+            place,
         })
     }
 
@@ -108,14 +112,18 @@ impl<'p> Parts<'p> {
         })
     }
 
-    /// `context.tenant`, or else `subject.properties.tenant`.
+    /// The address's, or else `context.tenant`, or else `subject.properties.tenant`. Whoever says two things is not answered.
     fn tenant(&self, dialect: &Dialect) -> Result<Option<&str>, ApiError> {
         let properties = &self.subject.properties.0;
-        match (tenant_of(&self.context).or_else(|| tenant_of(properties)), dialect) {
-            (Some(Value::String(tenant)), _) => Ok(Some(tenant)),
+        match (tenant_of(&self.context).or_else(|| tenant_of(properties)), self.place, dialect) {
+            (Some(Value::String(tenant)), Some(place), _) if *tenant != place => {
+                Err(ApiError::malformed(format!("`tenant` is `{tenant}`, but the address names the tenant `{place}`")))
+            }
+            (Some(Value::String(tenant)), ..) => Ok(Some(tenant)),
+            (None, place, _) => Ok(place),
             // To plain Cedar the name means nothing. To others a tenant that cannot be read is not the same as none.
-            (None, _) | (Some(_), Dialect::PlainCedar { .. }) => Ok(None),
-            (Some(_), Dialect::Declared(_)) => Err(ApiError::malformed("`tenant` must be a string")),
+            (Some(_), _, Dialect::PlainCedar { .. }) => Ok(None),
+            (Some(_), _, Dialect::Declared(_)) => Err(ApiError::malformed("`tenant` must be a string")),
         }
     }
 }
