@@ -34,9 +34,10 @@ mod verify;
 
 pub use asker::Asker;
 pub use asserted::Ignored;
-pub use decide::{EvaluationError, Outcome, decide, refuse};
+pub use decide::{EvaluationError, Outcome, decide, refuse, settle};
 pub use explain::{ConditionResult, Considered, Explanation, explain};
 pub use implication::implies;
+pub use message::of_token;
 pub use program::{BuildError, ForbidErrors, Location, PolicyFacts, PolicyIndex, PolicyKind, Program, Source};
 pub use prospects::{Prospects, permits_for};
 pub use reach::{Hidden, Part, Parts, Reach, Touched, Touching};

@@ -4,6 +4,7 @@
 //! zero, and no label carries an id from a request.
 
 mod decisions;
+mod doors;
 pub mod events;
 mod mail;
 mod metrics;
@@ -13,6 +14,7 @@ mod table;
 mod tokens;
 
 pub use decisions::DecisionCounters;
+pub use doors::{CallerCounters, Handshake, TlsReload};
 pub use metrics::{AuditFigures, HttpSeries, Metrics};
 pub use reference::reference;
 pub use subscriber::{FilterError, InstallError, LogLevel, install};

@@ -39,6 +39,15 @@ impl Outcome<'_> {
             ReasonCode::ModuleUnknown => write!(f, "there is no resource type or module `{ty}`"),
             ReasonCode::ActionUnknown => write!(f, "there is no action `{action}`"),
             ReasonCode::PolicyError => self.write_error(program, f),
+            ReasonCode::Public => f.write_str("the route is public"),
+            ReasonCode::RouteUnknown
+            | ReasonCode::PathNotCanonical
+            | ReasonCode::RouteValueInvalid
+            | ReasonCode::SubjectMissing
+            | ReasonCode::ProxyUntrusted
+            | ReasonCode::ProxyHeadersInvalid => {
+                f.write_str(self.fault.as_deref().unwrap_or("the request cannot be told"))
+            }
             ReasonCode::AuditUnavailable => f.write_str("the audit log cannot take the record"),
             ReasonCode::PoliciesStale => f.write_str("the policies are older than allowed"),
             code => f.write_str(of_token(code)),
@@ -58,7 +67,8 @@ impl Outcome<'_> {
 }
 
 /// What is said of a token that is refused. Nothing of the token itself: it may be anything.
-const fn of_token(code: ReasonCode) -> &'static str {
+#[must_use]
+pub const fn of_token(code: ReasonCode) -> &'static str {
     match code {
         ReasonCode::TokenMalformed => "the token is not a signed JWT",
         ReasonCode::TokenTooLarge => "the token is longer than allowed",

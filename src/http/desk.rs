@@ -2,6 +2,7 @@
 //!
 //! A desk belongs to one worker thread. [`Desk::decide`] is synchronous: what it decided is in the audit ring when it returns.
 
+mod forwarded;
 mod record;
 mod run;
 
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     audit::{Origin, RecordError, Recorder, Ticket, Waiter},
-    config::Limits,
+    config::{Limits, Settings},
     engine::{self, Dialect, Outcome, Program, Subject},
     identity::Cache,
     model::{Attributes, Decision, ReasonCode, Request, Resource, Revision, Timestamp},
@@ -41,6 +42,9 @@ use ulid::Ulid;
 
 /// The name of the listener in metrics and logs.
 pub(super) const LISTENER: &str = "authorize";
+
+/// What is said of a decision that could not be recorded.
+pub(super) const UNAVAILABLE: &str = "the audit log cannot take the record";
 
 /// What one worker needs to answer.
 #[derive(Debug)]
@@ -169,6 +173,11 @@ impl Desk {
     pub(super) fn new_id(&self, now: Timestamp) -> Ulid {
         let milliseconds = u64::try_from(now.as_micros() / 1000).unwrap_or_default();
         Ulid::from_parts(milliseconds, fastrand::u128(..))
+    }
+
+    /// The settings that count now.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.services.settings.load())
     }
 
     /// The limits of requests.
@@ -302,7 +311,8 @@ impl Desk {
         let module = ruling.outcome.as_ref().and_then(|outcome| outcome.module);
         current.counters.record(ruling.decision(), module, asked.origin, took);
         // What was not decided by the policies is not compared with what others would decide.
-        if refused.is_none() {
+        let is_settled = ruling.code().is_of_a_proxy() || ruling.code().is_of_a_token();
+        if refused.is_none() && !is_settled {
             self.sampler.count(&self.services.reader, current, question, asked.time);
             if let (Some(comparer), Some(outcome)) = (&self.services.comparer, &ruling.outcome) {
                 comparer.compare(current, outcome, question, asked);
@@ -313,6 +323,27 @@ impl Desk {
 }
 
 impl Ruling<'_> {
+    /// Why.
+    pub(super) fn code(&self) -> ReasonCode {
+        self.outcome.as_ref().map_or(ReasonCode::AuditUnavailable, |outcome| outcome.code)
+    }
+
+    /// The reason in plain words.
+    pub(super) fn message(&self, program: &Program) -> String {
+        let outcome = self.outcome.as_ref();
+        outcome.map_or_else(|| UNAVAILABLE.to_owned(), |outcome| outcome.message(program).to_string())
+    }
+
+    /// The tenant in which it was decided.
+    pub(super) fn tenant(&self) -> Option<&str> {
+        self.outcome.as_ref().and_then(|outcome| outcome.tenant)
+    }
+
+    /// The roles that the user has there.
+    pub(super) fn roles(&self) -> &[String] {
+        self.outcome.as_ref().map_or(&[], |outcome| outcome.roles)
+    }
+
     /// The answer.
     pub(super) fn decision(&self) -> Decision {
         self.outcome.as_ref().map_or(Decision::Deny, |outcome| outcome.decision)
@@ -343,7 +374,9 @@ pub(super) fn write_reason(out: &mut String, outcome: &Outcome<'_>, program: &Pr
 pub(super) fn write_unavailable(out: &mut String) {
     out.push_str(r#"{"code":""#);
     out.push_str(ReasonCode::AuditUnavailable.as_str());
-    out.push_str(r#"","message":"the audit log cannot take the record","policies":[]}"#);
+    out.push_str(r#"","message":""#);
+    out.push_str(UNAVAILABLE);
+    out.push_str(r#"","policies":[]}"#);
 }
 
 impl Drop for InFlight<'_> {

@@ -5,7 +5,7 @@
 
 use super::{
     management::framed,
-    views::{self, AuditView, ConfigView, FailureView, IssuerView, ShadowView},
+    views::{self, AuditView, CertificateView, ConfigView, FailureView, IssuerView, ShadowView},
 };
 use crate::{
     audit::{self, Health},
@@ -13,7 +13,7 @@ use crate::{
     identity::Verifier,
     lifecycle::{Clock, Readiness},
     model::Timestamp,
-    reload::{ConfigHandle, CopyFailure, Handle, Shadow},
+    reload::{CertificatesHandle, ConfigHandle, CopyFailure, Handle, Shadow},
     telemetry::Metrics,
 };
 use axum::{
@@ -42,6 +42,8 @@ pub struct Services {
     pub shadow: Option<Shadow>,
     /// How the configuration stands, where it has a file.
     pub config: Option<ConfigHandle>,
+    /// How the certificates stand, where a listener has one.
+    pub certificates: Option<CertificatesHandle>,
     /// The settings that count.
     pub settings: Live,
     /// Verifies tokens.
@@ -144,6 +146,7 @@ struct StatusView {
     policies: PoliciesView,
     shadow: Option<ShadowView>,
     configuration: Option<ConfigView>,
+    certificates: Vec<CertificateView>,
     token_issuers: Vec<IssuerView>,
     audit: AuditView,
 }
@@ -222,6 +225,7 @@ async fn status(State(services): State<Services>) -> Json<StatusView> {
         },
         shadow: services.shadow.as_ref().map(|shadow| ShadowView::from(&*shadow.status())),
         configuration: services.config.as_ref().map(|config| ConfigView::from(&*config.status())),
+        certificates: services.certificates.iter().flat_map(views::certificates).collect(),
         token_issuers: services.verifier.status(services.clock.now()).iter().map(IssuerView::from).collect(),
         audit: views::audit(&services.log),
     })

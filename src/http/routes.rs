@@ -1,29 +1,21 @@
 //! The paths of the authorize listener, as data.
 
 use super::{ApiError, ErrorCode, authzen::Sought, questions::About};
+use crate::config::CallerScope;
 use hyper::Method;
 
 /// What a path takes and who answers it.
 #[derive(Debug)]
 pub(super) struct Route {
-    /// The method.
+    /// The method; of a door for proxies any.
     pub(super) method: Method,
     /// The path; it also labels the route's metrics. `{id}` and `{tenant}` stand for one segment, `{path}` for all that follows,
     /// which may be nothing.
     pub(super) path: &'static str,
-    /// Who may call it.
-    pub(super) access: Access,
     /// Who answers it.
     pub(super) handler: Handler,
     /// The codes that are to be expected.
     codes: &'static [u16],
-}
-
-/// Who may call a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// The applications beside which the sidecar runs: whoever reaches the listener.
-    Application,
 }
 
 /// Who answers a route. A closed list, so that no route needs a boxed future.
@@ -43,14 +35,31 @@ pub(super) enum Handler {
     OfUser(About),
     /// A question about a configuration that is not saved.
     OfConfiguration(About),
+    /// Forward auth of nginx, Traefik and Caddy.
+    ForwardAuth,
+    /// The HTTP service of Envoy's filter.
+    ExtAuthz,
+}
+
+impl Handler {
+    /// Whether a proxy asks, with the method and the path of the request that it asks about.
+    pub(super) const fn is_door(self) -> bool {
+        matches!(self, Self::ForwardAuth | Self::ExtAuthz)
+    }
 }
 
 const DECIDING: &[u16] = &[200, 400, 405, 413, 500, 503];
 const DECIDING_IN: &[u16] = &[200, 400, 404, 405, 413, 500, 503];
 const READING: &[u16] = &[200, 400, 404, 405, 500, 503];
+const FORWARDED: &[u16] = &[200, 401, 403, 413, 500, 503];
 const REPORTING: &[u16] = &[200, 400, 404, 405, 413, 422, 500, 503];
+/// Of every route, where there are callers.
+const OF_CALLERS: &[u16] = &[401, 403, 429];
 
-static ROUTES: [Route; 16] = [
+static ROUTES: [Route; 18] = [
+    // First: what stands behind a door is the path of an application, and none of these that follow.
+    Route::new(Method::GET, "/auth-request", Handler::ForwardAuth, FORWARDED),
+    Route::new(Method::GET, "/ext-authz{path}", Handler::ExtAuthz, FORWARDED),
     Route::new(Method::POST, "/v1/authorize", Handler::Authorize, DECIDING),
     Route::new(Method::POST, "/access/v1/evaluation", Handler::Evaluation, DECIDING),
     Route::new(Method::POST, "/access/v1/evaluations", Handler::Evaluations, DECIDING),
@@ -71,7 +80,21 @@ static ROUTES: [Route; 16] = [
 
 impl Route {
     const fn new(method: Method, path: &'static str, handler: Handler, codes: &'static [u16]) -> Self {
-        Self { method, path, access: Access::Application, handler, codes }
+        Self { method, path, handler, codes }
+    }
+
+    /// What a caller must be allowed to ask; nothing where everybody may.
+    pub(super) const fn scope(&self) -> Option<CallerScope> {
+        match self.handler {
+            Handler::Search(_) => Some(CallerScope::Search),
+            Handler::OfUser(_) | Handler::OfConfiguration(_) => Some(CallerScope::Access),
+            Handler::Authorize
+            | Handler::Evaluation
+            | Handler::Evaluations
+            | Handler::ForwardAuth
+            | Handler::ExtAuthz => Some(CallerScope::Decide),
+            Handler::Metadata => None,
+        }
     }
 
     /// What stands for the part in braces, empty where the path has none; `None` where the path is another one.
@@ -90,6 +113,11 @@ impl Route {
 /// Labels the metrics of requests for paths that do not exist.
 const NO_ROUTE: &str = "other";
 
+/// The same for the codes that callers may be answered with.
+pub(super) fn labels_of_callers() -> impl Iterator<Item = (&'static str, &'static [u16])> {
+    ROUTES.iter().map(|route| (route.path, OF_CALLERS))
+}
+
 /// The values of the label `route`, each with the codes that are to be expected.
 pub(super) fn labels() -> impl Iterator<Item = (&'static str, &'static [u16])> {
     ROUTES.iter().map(|route| (route.path, route.codes)).chain([(NO_ROUTE, &[404][..])])
@@ -98,7 +126,7 @@ pub(super) fn labels() -> impl Iterator<Item = (&'static str, &'static [u16])> {
 /// The route of a request with what stands for the part in braces, or the label and the error of one that has none.
 pub(super) fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Route, &'p str), (&'static str, ApiError)> {
     let fitting = || ROUTES.iter().filter_map(|route| Some((route, route.takes(path)?)));
-    if let Some(found) = fitting().find(|(route, _)| route.method == *method) {
+    if let Some(found) = fitting().find(|(route, _)| route.handler.is_door() || route.method == *method) {
         return Ok(found);
     }
     let allowed: Vec<&Route> = fitting().map(|(route, _)| route).collect();

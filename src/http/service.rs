@@ -2,11 +2,14 @@
 
 use super::{
     ApiError, ErrorCode, authorize, authzen, body,
+    callers::Visit,
+    credentials,
     desk::{Desk, LISTENER},
-    peer::{Call, Peer},
+    peer::Call,
+    proxy::{self, Verdict},
     questions,
     request_id::{RequestId, X_REQUEST_ID},
-    routes::{self, Access, Handler, Route},
+    routes::{self, Handler, Route},
 };
 use crate::telemetry::events;
 use bytes::Bytes;
@@ -14,7 +17,7 @@ use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
     http::request,
 };
 use std::{
@@ -38,10 +41,18 @@ pub(super) struct Answer {
     pub(super) revision: HeaderValue,
 }
 
+/// What comes back.
+enum Reply {
+    /// To whoever asked a question.
+    Answer(Answer),
+    /// To a proxy, with the revision that decided.
+    Verdict(Verdict, HeaderValue),
+}
+
 /// Answers one request. Every answer carries the request's id; every answer is counted.
 pub(super) async fn answer(
     desk: Rc<Desk>,
-    peer: Rc<Peer>,
+    visit: Rc<Visit>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let started = Instant::now();
@@ -49,14 +60,17 @@ pub(super) async fn answer(
     let request_id = RequestId::of(&head.headers, &desk);
     let (label, result) = match routes::find(&head.method, head.uri.path()) {
         Ok((route, id)) => {
-            let call = Call { request_id: request_id.text(), peer: &peer };
-            let handled = handle(&desk, route, id, &head, body, call);
-            (route.path, fence(handled, route.path, request_id.text()).await)
+            let called = async {
+                let admitted = visit.admit(&head.headers, route.scope(), started)?;
+                let call = Call { request_id: request_id.text(), peer: &visit.peer, caller: admitted.caller() };
+                handle(&desk, route, id, &head, body, call).await
+            };
+            (route.path, fence(called, route.path, request_id.text()).await)
         }
         Err((label, error)) => (label, Err(error)),
     };
     let mut response = match result {
-        Ok(answer) => answer.into_response(),
+        Ok(reply) => reply.into_response(),
         Err(error) => error_response(&error, request_id.text()),
     };
     response.headers_mut().insert(&X_REQUEST_ID, request_id.into_header());
@@ -71,11 +85,18 @@ async fn handle(
     head: &request::Parts,
     body: Incoming,
     call: Call<'_>,
-) -> Result<Answer, ApiError> {
-    match route.access {
-        Access::Application => {}
-    }
+) -> Result<Reply, ApiError> {
     let _in_flight = desk.enter()?;
+    if route.handler.is_door() {
+        // What the request carries to the application says nothing here.
+        body::read(&head.headers, body, &desk.limits()).await?;
+        let verdict = match route.handler {
+            Handler::ForwardAuth => proxy::forward_auth(desk, head, call).await?,
+            _ => proxy::ext_authz(desk, head, call).await?,
+        };
+        let revision = desk.revision_header(verdict.revision);
+        return Ok(Reply::Verdict(verdict, revision));
+    }
     let body = if route.method == Method::GET {
         Bytes::new()
     } else {
@@ -94,7 +115,7 @@ async fn handle(
     if tells && desk.is_expired() {
         return Err(ApiError::new(ErrorCode::PoliciesStale, "the policies are older than allowed"));
     }
-    match route.handler {
+    let answer = match route.handler {
         Handler::Authorize => authorize::answer(desk, &body, call).await,
         Handler::Evaluation => authzen::evaluation(desk, id, &body, call).await,
         Handler::Evaluations => authzen::evaluations(desk, id, &body, call).await,
@@ -102,13 +123,15 @@ async fn handle(
         Handler::Metadata => authzen::metadata(desk, id),
         Handler::OfConfiguration(about) => questions::of_configuration(desk, about, body).await,
         Handler::OfUser(about) => questions::of_user(desk, about, id, head.uri.query()).await,
-    }
+        Handler::ForwardAuth | Handler::ExtAuthz => Err(ApiError::new(ErrorCode::NotFound, "no such path")),
+    };
+    answer.map(Reply::Answer)
 }
 
 /// Keeps a panic within its request: it becomes an answer, and the connection and the worker go on.
-async fn fence<F>(work: F, route: &'static str, request_id: &str) -> Result<Answer, ApiError>
+async fn fence<F>(work: F, route: &'static str, request_id: &str) -> Result<Reply, ApiError>
 where
-    F: Future<Output = Result<Answer, ApiError>>,
+    F: Future<Output = Result<Reply, ApiError>>,
 {
     let mut work = pin!(work);
     poll_fn(|context| {
@@ -120,6 +143,22 @@ where
         })
     })
     .await
+}
+
+impl Reply {
+    fn into_response(self) -> Response<Full<Bytes>> {
+        match self {
+            Self::Answer(answer) => answer.into_response(),
+            Self::Verdict(verdict, revision) => {
+                let mut response = Response::new(Full::new(Bytes::from(verdict.body)));
+                *response.status_mut() = verdict.status;
+                let headers = response.headers_mut();
+                headers.extend(verdict.headers);
+                headers.insert(&SIDEGATE_REVISION, revision);
+                response
+            }
+        }
+    }
 }
 
 impl Answer {
@@ -142,6 +181,9 @@ fn error_response(error: &ApiError, request_id: &str) -> Response<Full<Bytes>> {
     }
     if let Some(seconds) = error.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if error.code == ErrorCode::Unauthorized {
+        headers.insert(WWW_AUTHENTICATE, credentials::CHALLENGE.clone());
     }
     if error.code.closes() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));

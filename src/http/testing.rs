@@ -58,7 +58,16 @@ pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
     settings.server.authorize.limits = limits;
     let settings = Live::new(settings);
     let verifier = Verifier::open(settings.clone(), Arc::clone(&metrics), now()).unwrap();
-    Services { reader: Reader::new(current), metrics, now, settings, verifier, verify_one_in: 0, comparer: None }
+    Services {
+        reader: Reader::new(current),
+        metrics,
+        now,
+        settings,
+        verifier,
+        verify_one_in: 0,
+        comparer: None,
+        acceptor: None,
+    }
 }
 
 thread_local! {
@@ -78,7 +87,7 @@ pub(super) fn recorder() -> Recorder {
 /// A request of somebody on this machine.
 pub(super) fn call() -> Call<'static> {
     static PEER: Peer = Peer::at(PeerAddress::Unix);
-    Call { request_id: "r-1", peer: &PEER }
+    Call { request_id: "r-1", peer: &PEER, caller: "" }
 }
 
 /// One module with one resource type, no tenants.

@@ -1,7 +1,8 @@
 //! The registry and its typed handles.
 
 use super::{
-    decisions::{self, DecisionCounters, KnownModules},
+    decisions::{self, DecisionCounters, KnownNames},
+    doors::DoorMetrics,
     mail::MailMetrics,
     table::{self, ConfigOutcome, Kind, Metric, ReloadOutcome, ShadowOutcome},
     tokens::TokenMetrics,
@@ -9,8 +10,8 @@ use super::{
 use crate::model::{Revision, Status, Timestamp};
 use arc_swap::ArcSwapOption;
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
 };
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -19,7 +20,7 @@ pub struct Metrics {
     registry: Registry,
     decisions: IntCounterVec,
     decision_duration: Histogram,
-    known_modules: KnownModules,
+    known_modules: KnownNames,
     http_duration: HistogramVec,
     reloads: IntCounterVec,
     reload_duration: Histogram,
@@ -38,6 +39,7 @@ pub struct Metrics {
     users_source: ArcSwapOption<UsersSource>,
     pub(super) mail: MailMetrics,
     pub(super) tokens: TokenMetrics,
+    pub(super) doors: DoorMetrics,
     audit_source: ArcSwapOption<AuditSource>,
 }
 
@@ -135,7 +137,7 @@ impl Metrics {
         let metrics = Self {
             decisions: counters(&registry, decisions::METRIC),
             decision_duration: histogram(&registry, &table::DECISION_DURATION),
-            known_modules: KnownModules::default(),
+            known_modules: KnownNames::default(),
             http_duration: histograms(&registry, &table::HTTP_DURATION),
             reloads: counters(&registry, &table::POLICY_RELOADS),
             reload_duration: histogram(&registry, &table::POLICY_RELOAD_DURATION),
@@ -154,6 +156,7 @@ impl Metrics {
             users_source: ArcSwapOption::empty(),
             mail: MailMetrics::new(&registry),
             tokens: TokenMetrics::new(&registry),
+            doors: DoorMetrics::new(&registry),
             audit_source: ArcSwapOption::empty(),
             registry,
         };
@@ -372,6 +375,10 @@ pub(super) fn counter_of(counters: &IntCounterVec, value: &str) -> IntCounter {
 
 pub(super) fn gauge(registry: &Registry, metric: &Metric) -> Gauge {
     add(registry, built(metric, Gauge::with_opts(options(metric))))
+}
+
+pub(super) fn gauges(registry: &Registry, metric: &Metric) -> GaugeVec {
+    add(registry, built(metric, GaugeVec::new(options(metric), &labels(metric))))
 }
 
 pub(super) fn integer(registry: &Registry, metric: &Metric) -> IntGauge {

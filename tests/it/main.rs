@@ -40,6 +40,8 @@ mod audit_verify;
 mod authorize;
 /// AuthZEN: the interoperability scenarios, the certification fixture, every point of the specification.
 mod authzen;
+/// Callers of the authorize listener: tokens, certificates, scopes, limits.
+mod callers;
 /// The commands: data, diagnostics, exit codes.
 mod cli;
 /// The samples of `docs/clients`, each as it stands there.
@@ -84,6 +86,8 @@ mod ops;
 mod plain_cedar;
 /// `sidegate test`: tables, JSON, JUnit, coverage, exit codes.
 mod policy_tests;
+/// Forward auth and Envoy's HTTP service: by their headers, and through real proxies.
+mod proxies;
 /// Access, menus, matrices, explanations.
 mod questions;
 /// Questions at their edges: single resources, pages, tenants that are none, rows that are empty.
@@ -114,5 +118,13 @@ mod search;
 mod shutdown;
 /// Holds the repository to its own rules.
 mod tidy;
+/// TLS on every listener.
+mod tls;
+/// Certificates of administrators, and the product's own clients over TLS.
+mod tls_clients;
+/// Certificates that rotate while the sidecar runs.
+mod tls_rotation;
+/// The Unix socket of the authorize listener.
+mod unix_socket;
 /// Tokens as subjects: what they are believed, and every way in which they are not.
 mod tokens;

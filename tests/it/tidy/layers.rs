@@ -61,9 +61,6 @@ pub const OWNED: &[Owned] = &[
     owned("hyper", &["http", "cli", "audit::checkpoint", "identity::fetch"]),
     owned("hyper_util", &["http", "cli", "audit::checkpoint", "identity::fetch"]),
     owned("ring", &["identity"]),
-    owned("rustls", &["identity::fetch"]),
-    owned("tokio_rustls", &["identity::fetch"]),
-    owned("rustls_native_certs", &["identity::fetch"]),
     owned("clap", &["cli"]),
     owned("clap_complete", &["cli"]),
 ];

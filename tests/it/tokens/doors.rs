@@ -181,3 +181,37 @@ fn in_plain_cedar_a_token_gives_the_principal_and_its_attributes() {
     let expired = key.sign(&with(claims("sam"), &json!({ "exp": 5 })));
     assert_eq!(code(&sidecar, &expired), "token_expired");
 }
+
+#[test]
+fn a_request_behind_a_proxy_is_of_the_user_whose_token_it_bears() {
+    let keys = PolicyDir::with(&[]);
+    let key = SigningKey::p256("k");
+    let trusting = "server: { authorize: { trusted_proxies: [127.0.0.1], proxy: { tell_reasons: true } } }";
+    let sidecar = office(&file(&keys, &jwks(&[&key])), "").policies(crate::support::repo("policies/demo")).config(trusting).start();
+    let ask = |method: &str, authorization: Option<String>| {
+        let mut headers =
+            vec![("X-Original-Method", method), ("X-Original-URI", "/orders/o-1"), ("X-Forwarded-Host", "shop.example")];
+        headers.extend(authorization.as_deref().map(|value| ("Authorization", value)));
+        sidecar.client().get(sidecar.authorize_address(), "/auth-request", &headers).expect("an answer")
+    };
+    let bearer = |user: &str| Some(format!("Bearer {}", key.sign(&claims(user))));
+    assert_eq!(ask("GET", bearer("bob")).status, 200);
+    let denied = ask("DELETE", bearer("bob"));
+    assert_eq!((denied.status, &denied.json()["error"]["code"]), (403, &json!("not_granted")));
+    for (authorization, code) in [
+        (None, "subject_missing"),
+        (Some("Basic Ym9iOmJvYg==".to_owned()), "subject_missing"),
+        (Some("Bearer nonsense".to_owned()), "token_malformed"),
+        (Some(format!("bearer {}", key.sign(&with(claims("bob"), &json!({ "exp": 5 }))))), "token_expired"),
+    ] {
+        let answer = ask("GET", authorization.clone());
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (401, &json!(code)), "{authorization:?}");
+        assert_eq!(answer.header("www-authenticate").contains("invalid_token"), code.starts_with("token_"));
+    }
+    wait_for("the records name the user and the reason", SOON, || {
+        let records = sidecar.admin_get("/v1/audit?limit=100").json();
+        let records = records["items"].as_array().unwrap().clone();
+        records.iter().any(|record| record["user"] == "bob" && record["decision"] == "allow")
+            && records.iter().any(|record| record["reason"] == "token_expired")
+    });
+}
