@@ -1,8 +1,6 @@
 //! The checked settings, one type a section.
 
-use super::{
-    AdminClient, AdminToken, Caller, Mail, Proxy, RedactKey, RedactRule, SampleRule, Subjects, Tls, Trusted,
-};
+use super::{AdminClient, AdminToken, Caller, Mail, Proxy, RedactKey, RedactRule, SampleRule, Subjects, Tls, Trusted};
 use crate::{engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 

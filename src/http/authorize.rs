@@ -65,7 +65,7 @@ pub(super) async fn answer(desk: &Desk, bytes: &Bytes, call: Call<'_>) -> Result
         let body = read_authorize(bytes)?;
         let asked = Asked { call, origin: Origin::Native, time: desk.now(), room };
         let current = desk.current();
-        let trusts_roles = desk.claims().trusts_roles(current.snapshot.program.dialect());
+        let trusts_roles = || desk.claims().trusts_roles(current.snapshot.program.dialect());
         let claimed = body.subject.claimed(body.tenant.as_deref(), trusts_roles)?;
         let claim = desk.claim(&current, &claimed, asked.time);
         let question = body.question(&claim);
@@ -219,12 +219,18 @@ impl<'de> Deserialize<'de> for AuthorizeBody<'de> {
 
 impl SubjectBody<'_> {
     /// What a question asked in a tenant says of its subject, to a sidecar that believes callers about roles or does not.
-    pub(super) fn claimed<'s>(&'s self, tenant: Option<&'s str>, trusts_roles: bool) -> Result<Claimed<'s>, ApiError> {
+    pub(super) fn claimed<'s>(
+        &'s self,
+        tenant: Option<&'s str>,
+        trusts_roles: impl FnOnce() -> bool,
+    ) -> Result<Claimed<'s>, ApiError> {
         let Self { id, token, roles } = self;
         let word = match (token, roles) {
             (None, None) => Word::Nothing,
             (Some(token), None) => Word::Token(Cow::Borrowed(token)),
-            (None, Some(roles)) if trusts_roles => Word::Roles(roles.iter().map(ToString::to_string).collect(), tenant),
+            (None, Some(roles)) if trusts_roles() => {
+                Word::Roles(roles.iter().map(ToString::to_string).collect(), tenant)
+            }
             (None, Some(_)) => {
                 let message =
                     "`subject.roles` counts with `subjects.trust_asserted_roles`, in a policy set that has roles";

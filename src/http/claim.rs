@@ -69,8 +69,15 @@ impl Claim {
         assertion: Arc<Assertion>,
         claims: Option<Arc<Map<String, Value>>>,
     ) -> (Self, Ignored) {
+        let program = &current.snapshot.program;
+        if let Dialect::PlainCedar { principal_type } = program.dialect()
+            && assertion.known_users_only
+            && program.entities_of(principal_type).binary_search_by(|id| (**id).cmp(&*assertion.user)).is_err()
+        {
+            return (Self::Refused(ReasonCode::UserUnknown), Ignored::default());
+        }
         let known = current.subjects.find(&assertion.user);
-        let bound = BoundUser::asserted(&current.snapshot.program, known, &assertion);
+        let bound = BoundUser::asserted(program, known, &assertion);
         let (user, ignored) = bound.map_or((None, Ignored::default()), |(user, ignored)| (Some(user), ignored));
         (Self::Asserted(Arc::new(Asserted { assertion, user, claims })), ignored)
     }
@@ -141,7 +148,9 @@ impl Claims {
                 Ok(identity) => self.meet(claimed.named, &identity, || self.bind_token(current, &identity)),
                 Err(code) => Claim::Refused(code),
             },
-            Word::Roles(roles, tenant) => self.bind(current, Arc::new(vouched(claimed.named, roles.clone(), *tenant)), None),
+            Word::Roles(roles, tenant) => {
+                self.bind(current, Arc::new(vouched(claimed.named, roles.clone(), *tenant)), None)
+            }
         }
     }
 

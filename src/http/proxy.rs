@@ -138,8 +138,7 @@ fn decide(desk: &Desk, forwarded: &Forwarded<'_>, unclear: Option<Miss>, room: R
     // Of a public route nobody is asked who it is.
     let is_public = found.as_ref().is_ok_and(|found| found.route.is_public());
     let time = desk.now();
-    let who =
-        if is_public { Who::Nobody } else { subject::of(desk, &current, server, forwarded, trusted, time) };
+    let who = if is_public { Who::Nobody } else { subject::of(desk, &current, server, forwarded, trusted, time) };
     let route = found.as_ref().map_or("", |found| found.route.name.as_str());
     let question =
         found.as_ref().map_err(Clone::clone).and_then(|found| taken(found, &who, &request, forwarded, trusted));

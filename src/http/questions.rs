@@ -57,7 +57,7 @@ async fn of_subject(desk: &Desk, about: About, body: Bytes) -> Result<Answer, Ap
         let SubjectQuestion { subject, tenant } = serde_json::from_slice(&body)?;
         let subject: SubjectBody<'_> = serde_json::from_str(subject.get())?;
         let tenant = tenant.as_deref();
-        let trusts_roles = claims.trusts_roles(current.snapshot.program.dialect());
+        let trusts_roles = || claims.trusts_roles(current.snapshot.program.dialect());
         let claimed = subject.claimed(tenant, trusts_roles)?;
         match claims.find(current, &claimed, time) {
             Claim::Nothing => {

@@ -124,7 +124,7 @@ mod tls;
 mod tls_clients;
 /// Certificates that rotate while the sidecar runs.
 mod tls_rotation;
-/// The Unix socket of the authorize listener.
-mod unix_socket;
 /// Tokens as subjects: what they are believed, and every way in which they are not.
 mod tokens;
+/// The Unix socket of the authorize listener.
+mod unix_socket;

@@ -118,6 +118,12 @@ impl<'p> Parts<'p> {
             }
             (None, _) => None,
         };
+        if let (Some(_), Dialect::PlainCedar { principal_type }) = (&token, dialect)
+            && self.subject.ty != *principal_type
+        {
+            // The token says who it is, and the caller must not make something else of it.
+            return Err(ApiError::malformed(format!("the subject of a token is of the type `{principal_type}`")));
+        }
         let word = match (token, roles) {
             (None, None) => Word::Nothing,
             (Some(token), None) => Word::Token(token),

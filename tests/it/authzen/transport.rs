@@ -192,8 +192,15 @@ fn what_is_missing_or_of_the_wrong_type_is_400() {
         json!({"type": "user", "id": "alice", "properties": []}),
         json!({"type": "user", "id": "alice", "properties": "x"}),
     ];
-    let wrong_actions =
-        [json!(null), json!("read"), json!(["read"]), json!({}), json!({"name": null}), json!({"name": 1}), json!({"name": "read", "properties": 1})];
+    let wrong_actions = [
+        json!(null),
+        json!("read"),
+        json!(["read"]),
+        json!({}),
+        json!({"name": null}),
+        json!({"name": 1}),
+        json!({"name": "read", "properties": 1}),
+    ];
     let wrong_contexts = [json!([]), json!("x"), json!(1), json!(true)];
     let mut bodies: Vec<String> = Vec::new();
     for (part, wrong) in [
@@ -213,13 +220,20 @@ fn what_is_missing_or_of_the_wrong_type_is_400() {
             bodies.push(body.to_string());
         }
     }
-    bodies.extend(["", " ", "null", "[]", "\"x\"", "1", "true", "{", "subject=alice", "{}{}", "\u{feff}{}"].map(str::to_owned));
+    bodies.extend(
+        ["", " ", "null", "[]", "\"x\"", "1", "true", "{", "subject=alice", "{}{}", "\u{feff}{}"].map(str::to_owned),
+    );
     bodies.push(format!("{good} x"));
-    bodies.push(Value::from(vec![good["subject"].clone(), good["action"].clone(), good["resource"].clone()]).to_string());
+    bodies
+        .push(Value::from(vec![good["subject"].clone(), good["action"].clone(), good["resource"].clone()]).to_string());
     for body in bodies {
         for path in [EVALUATION, EVALUATIONS] {
             let answer = sidecar.post_text(path, &[], &body);
-            assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!("malformed_request")), "{path} {body}");
+            assert_eq!(
+                (answer.status, &answer.json()["error"]["code"]),
+                (400, &json!("malformed_request")),
+                "{path} {body}"
+            );
         }
     }
 }

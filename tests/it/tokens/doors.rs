@@ -180,6 +180,16 @@ fn in_plain_cedar_a_token_gives_the_principal_and_its_attributes() {
     assert_eq!(answer.json()["decision"], false, "{answer:?}");
     let expired = key.sign(&with(claims("sam"), &json!({ "exp": 5 })));
     assert_eq!(code(&sidecar, &expired), "token_expired");
+    let body = evaluation(json!({ "type": "Admin", "id": "sam", "token": token(json!(["clerk"])) }));
+    let answer = sidecar.post("/access/v1/evaluation", &body);
+    assert!(
+        answer.status == 400 && answer.body.contains("`User`"),
+        "a caller makes nobody else of a token: {answer:?}"
+    );
+
+    let more = ", attributes: { roles: realm.roles }, known_users_only: true";
+    let sidecar = office(&file(&keys, &jwks(&[&key])), more).policies(policies.path()).start();
+    assert_eq!(code(&sidecar, &token(json!(["clerk"]))), "user_unknown");
 }
 
 #[test]
@@ -187,10 +197,16 @@ fn a_request_behind_a_proxy_is_of_the_user_whose_token_it_bears() {
     let keys = PolicyDir::with(&[]);
     let key = SigningKey::p256("k");
     let trusting = "server: { authorize: { trusted_proxies: [127.0.0.1], proxy: { tell_reasons: true } } }";
-    let sidecar = office(&file(&keys, &jwks(&[&key])), "").policies(crate::support::repo("policies/demo")).config(trusting).start();
+    let sidecar = office(&file(&keys, &jwks(&[&key])), "")
+        .policies(crate::support::repo("policies/demo"))
+        .config(trusting)
+        .start();
     let ask = |method: &str, authorization: Option<String>| {
-        let mut headers =
-            vec![("X-Original-Method", method), ("X-Original-URI", "/orders/o-1"), ("X-Forwarded-Host", "shop.example")];
+        let mut headers = vec![
+            ("X-Original-Method", method),
+            ("X-Original-URI", "/orders/o-1"),
+            ("X-Forwarded-Host", "shop.example"),
+        ];
         headers.extend(authorization.as_deref().map(|value| ("Authorization", value)));
         sidecar.client().get(sidecar.authorize_address(), "/auth-request", &headers).expect("an answer")
     };
