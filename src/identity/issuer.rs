@@ -89,7 +89,9 @@ impl Issuer {
         if fresh_until.is_some_and(|until| now >= until) {
             return Err(ReasonCode::TokenKeysStale);
         }
-        let key = keys.find(token.kid.as_deref(), token.algorithm, now).inspect_err(|code| {
+        // A shared secret has no name: it is the only one, whatever the token calls it.
+        let kid = token.kid.as_deref().filter(|_| !self.is_fixed);
+        let key = keys.find(kid, token.algorithm, now).inspect_err(|code| {
             if *code == ReasonCode::TokenKeyUnknown {
                 self.wanted.notify_one();
             }
