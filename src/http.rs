@@ -17,9 +17,12 @@ mod shadow;
 mod address;
 mod aside;
 mod body;
+mod callers;
+mod credentials;
 mod peer;
 mod request_id;
 mod routes;
+pub mod tls;
 
 mod authorize;
 mod authzen;
