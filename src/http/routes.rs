@@ -74,6 +74,8 @@ impl Route {
             Handler::Search(_) => Some(CallerScope::Search),
             Handler::OfUser(_) | Handler::OfConfiguration(_) => Some(CallerScope::Access),
             Handler::Authorize | Handler::Evaluation | Handler::Evaluations => Some(CallerScope::Decide),
+            // It says where to ask, and nothing of who may do what.
+            Handler::Metadata => None,
         }
     }
 

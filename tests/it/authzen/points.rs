@@ -36,6 +36,7 @@ const POINTS: &[(&str, &str, &[(&str, &str)])] = &[
         (TRANSPORT, "the_id_of_a_request_comes_back_on_every_path_whatever_becomes_of_it"),
         (LIMITS, "a_request_id_comes_back_as_it_was_whatever_it_was"),
     ]),
+    ("11.3", "401 with `WWW-Authenticate`, 403 beyond what a caller may ask", &[(TRANSPORT, "who_does_not_show_who_it_is_is_401_with_the_way_to_do_so")]),
     ("11.3", "an authorization that nobody asked for does not matter", &[(TRANSPORT, "an_authorization_that_nobody_asked_for_does_not_matter")]),
     ("11.7", "long and deep bodies", &[(TRANSPORT, "what_is_too_large_or_too_deep_is_refused")]),
     ("11.7", "floods and slow clients", &[
