@@ -50,7 +50,9 @@ fn beside_singles(measured: &[(Figures, Figures)]) -> bool {
     let cheaper = median(measured.iter().map(cheaper).collect());
     let per_second = median(measured.iter().map(|(_, many)| many.per_second * items).collect());
     let whole = median(measured.iter().map(|(_, many)| many.p50 / 1000.0).collect());
-    println!("items of a batch of {ITEMS}   {per_second:>10.0} a second, {cheaper:.1} times cheaper, {whole:.1} ms a batch");
+    println!(
+        "items of a batch of {ITEMS}   {per_second:>10.0} a second, {cheaper:.1} times cheaper, {whole:.1} ms a batch"
+    );
     cheaper >= LEAST_CHEAPER
 }
 

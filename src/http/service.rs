@@ -89,10 +89,8 @@ async fn handle(
         body::read(&head.headers, body, &limits).await?
     };
     // Decisions say so themselves; whatever else tells what somebody may do has no word for it.
-    let tells = !matches!(
-        route.handler,
-        Handler::Authorize | Handler::Evaluation | Handler::Evaluations | Handler::Metadata
-    );
+    let tells =
+        !matches!(route.handler, Handler::Authorize | Handler::Evaluation | Handler::Evaluations | Handler::Metadata);
     if tells && desk.is_expired() {
         return Err(ApiError::new(ErrorCode::PoliciesStale, "the policies are older than allowed"));
     }

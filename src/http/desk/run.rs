@@ -78,9 +78,8 @@ impl<'r> Run<'r> {
     /// Puts the texts of the record together, as far as they are others than those of the last one.
     fn draft(&mut self, question: &Question<'_>) {
         let program = &self.current.snapshot.program;
-        let is_named = |(ty, id): &(Option<String>, String)| {
-            id == question.subject && ty.as_deref() == question.subject_type
-        };
+        let is_named =
+            |(ty, id): &(Option<String>, String)| id == question.subject && ty.as_deref() == question.subject_type;
         if !self.named.as_ref().is_some_and(is_named) {
             write_user(&mut self.scratch.user, program.dialect(), question);
             self.named = Some((question.subject_type.map(str::to_owned), question.subject.to_owned()));

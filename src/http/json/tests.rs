@@ -76,9 +76,11 @@ fn nesting_has_an_end() {
 
 #[test]
 fn what_is_not_utf8_is_refused_with_its_place_wherever_it_stands() {
-    for (body, place) in
-        [(&b"\xff"[..], "line 1 column 1"), (b"{\"a\":\"\xc3\x28\"}", "line 1 column 7"), (b"{\n \"\xed\xa0\x80\":1}", "line 2 column 3")]
-    {
+    for (body, place) in [
+        (&b"\xff"[..], "line 1 column 1"),
+        (b"{\"a\":\"\xc3\x28\"}", "line 1 column 7"),
+        (b"{\n \"\xed\xa0\x80\":1}", "line 2 column 3"),
+    ] {
         let error = check(body).unwrap_err();
         assert_eq!(error.message, format!("invalid unicode code point at {place}"));
     }

@@ -50,7 +50,11 @@ fn an_item_takes_what_it_lacks_from_the_top_as_a_whole() {
     let soft = json!({"name": "delete", "properties": {"soft": true}});
     let shelved = json!({"type": "record", "id": "record-1", "properties": {"status": "archived"}});
     for (top, item, decision) in [
-        (json!({"subject": user("alice"), "action": {"name": "read"}, "resource": record("record-1")}), json!({}), true),
+        (
+            json!({"subject": user("alice"), "action": {"name": "read"}, "resource": record("record-1")}),
+            json!({}),
+            true,
+        ),
         (json!({}), read_first(), true),
         (json!({"subject": user("nobody"), "action": {"name": "fly"}, "resource": record("x")}), read_first(), true),
         (read_first(), json!({"subject": user("nobody")}), false),

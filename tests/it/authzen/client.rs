@@ -170,6 +170,9 @@ fn that_client_refuses_metadata_of_another_identifier() {
     run(async {
         let elsewhere = AuthZenClient::builder(format!("{url}/tenant")).discover().timeout(SOON);
         let refused = elsewhere.http_client(http(address, &certificate)).build().await;
-        assert!(matches!(refused, Err(AuthZenError::Discovery(ref message)) if message.contains("404")), "no tenants here");
+        assert!(
+            matches!(refused, Err(AuthZenError::Discovery(ref message)) if message.contains("404")),
+            "no tenants here"
+        );
     });
 }

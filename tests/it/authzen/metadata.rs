@@ -38,9 +38,9 @@ fn the_metadata_names_every_endpoint_under_the_configured_address() {
         assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"), "{answer:?}");
         // The identifier is what was configured, to the letter.
         assert_eq!(answer.json(), endpoints(url, base));
-        assert!(answer.json().as_object().expect("an object").values().all(|value| value.as_str().is_some_and(|url| {
-            url.starts_with("https://") && !url.contains(['?', '#'])
-        })));
+        assert!(answer.json().as_object().expect("an object").values().all(|value| {
+            value.as_str().is_some_and(|url| url.starts_with("https://") && !url.contains(['?', '#']))
+        }));
         let other = if path == METADATA { format!("{METADATA}/a") } else { METADATA.to_owned() };
         assert_eq!(get(&sidecar, &other, &[]).status, 404, "{url}: the identifier of somebody else");
     }
@@ -69,10 +69,7 @@ fn without_a_public_address_there_is_no_metadata() {
     let sidecar = Sidecar::builder().policies(policies.path()).start();
     let answer = sidecar.get(METADATA);
     assert_eq!(answer.status, 404);
-    assert_eq!(
-        answer.json()["error"]["message"],
-        "no metadata: `server.authorize.public_url` is not configured"
-    );
+    assert_eq!(answer.json()["error"]["message"], "no metadata: `server.authorize.public_url` is not configured");
 }
 
 #[test]

@@ -192,8 +192,15 @@ fn what_is_missing_or_of_the_wrong_type_is_400() {
         json!({"type": "user", "id": "alice", "properties": []}),
         json!({"type": "user", "id": "alice", "properties": "x"}),
     ];
-    let wrong_actions =
-        [json!(null), json!("read"), json!(["read"]), json!({}), json!({"name": null}), json!({"name": 1}), json!({"name": "read", "properties": 1})];
+    let wrong_actions = [
+        json!(null),
+        json!("read"),
+        json!(["read"]),
+        json!({}),
+        json!({"name": null}),
+        json!({"name": 1}),
+        json!({"name": "read", "properties": 1}),
+    ];
     let wrong_contexts = [json!([]), json!("x"), json!(1), json!(true)];
     let mut bodies: Vec<String> = Vec::new();
     for (part, wrong) in [
@@ -213,13 +220,20 @@ fn what_is_missing_or_of_the_wrong_type_is_400() {
             bodies.push(body.to_string());
         }
     }
-    bodies.extend(["", " ", "null", "[]", "\"x\"", "1", "true", "{", "subject=alice", "{}{}", "\u{feff}{}"].map(str::to_owned));
+    bodies.extend(
+        ["", " ", "null", "[]", "\"x\"", "1", "true", "{", "subject=alice", "{}{}", "\u{feff}{}"].map(str::to_owned),
+    );
     bodies.push(format!("{good} x"));
-    bodies.push(Value::from(vec![good["subject"].clone(), good["action"].clone(), good["resource"].clone()]).to_string());
+    bodies
+        .push(Value::from(vec![good["subject"].clone(), good["action"].clone(), good["resource"].clone()]).to_string());
     for body in bodies {
         for path in [EVALUATION, EVALUATIONS] {
             let answer = sidecar.post_text(path, &[], &body);
-            assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!("malformed_request")), "{path} {body}");
+            assert_eq!(
+                (answer.status, &answer.json()["error"]["code"]),
+                (400, &json!("malformed_request")),
+                "{path} {body}"
+            );
         }
     }
 }
@@ -338,8 +352,10 @@ fn who_does_not_show_who_it_is_is_401_with_the_way_to_do_so() {
     let policies = certification();
     let made = sidegate(["token", "--name", "shop", "--output", "json"]);
     let made: Value = serde_json::from_str(&made.stdout).expect("JSON");
-    let (token, digest) = (made["token"].as_str().expect("a token"), made["entry"]["sha256"].as_str().expect("a digest"));
-    let callers = format!("server: {{ authorize: {{ callers: [{{ name: shop, sha256: {digest}, scopes: [decide] }}] }} }}");
+    let (token, digest) =
+        (made["token"].as_str().expect("a token"), made["entry"]["sha256"].as_str().expect("a digest"));
+    let callers =
+        format!("server: {{ authorize: {{ callers: [{{ name: shop, sha256: {digest}, scopes: [decide] }}] }} }}");
     let beyond = Sidecar::builder().policies(policies.path()).listen("authorize", "0.0.0.0:0");
     let sidecar = beyond.config(PUBLIC).config(&callers).start();
     let right = format!("Bearer {token}");

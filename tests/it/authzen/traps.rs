@@ -111,9 +111,8 @@ fn properties_of_a_request_lie_over_stored_ones_and_parents_stay() {
         vec![member, team],
     );
     let sidecar = Sidecar::builder().policies(policies.path()).start();
-    let with = |properties: Value| {
-        question(json!({"type": "user", "id": "a", "properties": properties}), "view", record("1"))
-    };
+    let with =
+        |properties: Value| question(json!({"type": "user", "id": "a", "properties": properties}), "view", record("1"));
     for (properties, allowed) in [
         (json!({}), false),
         (json!({"role": "editor"}), true),
@@ -198,8 +197,16 @@ fn a_search_sees_the_properties_that_an_evaluation_sees() {
             json!({"subject": {"type": "user", "properties": {"role": "admin"}}, "action": {"name": "write"}, "resource": archived}),
             vec!["alice", "bob"],
         ),
-        ("subject", json!({"subject": {"type": "user"}, "action": {"name": "write"}, "resource": archived}), vec!["bob"]),
-        ("subject", json!({"subject": {"type": "user"}, "action": soft, "resource": record("record-1")}), vec!["alice"]),
+        (
+            "subject",
+            json!({"subject": {"type": "user"}, "action": {"name": "write"}, "resource": archived}),
+            vec!["bob"],
+        ),
+        (
+            "subject",
+            json!({"subject": {"type": "user"}, "action": soft, "resource": record("record-1")}),
+            vec!["alice"],
+        ),
         (
             "resource",
             json!({"subject": admin, "action": {"name": "write"}, "resource": {"type": "record", "properties": {"status": "archived"}}}),
