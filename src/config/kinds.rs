@@ -230,10 +230,6 @@ fn is_http(text: &str) -> bool {
     !host.is_empty() && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control())
 }
 
-fn is_account(text: &str) -> bool {
-    !text.is_empty() && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control() || letter == ':')
-}
-
 /// Strict, since others compare it character by character: no login, no query, no fragment, no path that leads elsewhere.
 fn is_https(text: &str) -> bool {
     let rest = text.strip_prefix("https://").unwrap_or_default();
@@ -253,6 +249,10 @@ fn is_https(text: &str) -> bool {
     is_host
         && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
         && path.strip_suffix('/').unwrap_or(path).split('/').all(|segment| path.is_empty() || is_segment(segment))
+}
+
+fn is_account(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control() || letter == ':')
 }
 
 fn is_link_form(text: &str) -> bool {

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     audit::Origin,
-    engine::{Dialect, Program, Tenancy},
+    engine::Program,
     model::{Decision, Revision},
 };
 use ulid::Ulid;
@@ -72,12 +72,10 @@ fn place(program: &Program, segment: &str) -> Result<Option<String>, ApiError> {
     if segment.is_empty() {
         return Ok(None);
     }
-    match program.dialect() {
-        Dialect::Declared(vocabulary) if vocabulary.tenancy == Tenancy::Required => {
-            Ok(Some(address::segment(segment)?.into_owned()))
-        }
-        Dialect::Declared(_) | Dialect::PlainCedar { .. } => Err(ApiError::new(ErrorCode::NotFound, "no such path")),
+    if !metadata::has_tenants(program.dialect()) {
+        return Err(ApiError::new(ErrorCode::NotFound, "no such path"));
     }
+    Ok(Some(address::segment(segment)?.into_owned()))
 }
 
 fn write(decision: Decision, revision: Revision, id: Ulid, reason: impl FnOnce(&mut String)) -> String {

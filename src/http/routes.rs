@@ -93,6 +93,7 @@ impl Route {
             | Handler::Evaluations
             | Handler::ForwardAuth
             | Handler::ExtAuthz => Some(CallerScope::Decide),
+            // It says where to ask, and nothing of who may do what.
             Handler::Metadata => None,
         }
     }

@@ -10,12 +10,17 @@ mod servers;
 mod ask;
 
 use crate::support::{Exited, Process, Sidecar, is_tool_there, repo, wait_until};
-use serde_json::Value;
+use serde_json::{Value, json};
 use servers::{Counter, Liar};
 use std::{fs, path::PathBuf, process::Command, time::Duration};
 
 /// Compilers take their time.
 const DEADLINE: Duration = Duration::from_secs(180);
+
+/// Who asks, as the samples say it and as the sidecar knows it.
+const TOKEN: &str = "sg-a-token-of-the-samples";
+const CALLERS: &str = "server: { authorize: { callers: \
+    [{ name: sample, sha256: 1dcc8e2667d98c3f875416cc5f022b0b21320fccd9849b1f442a455fd988ff89 }] } }";
 
 const QUESTIONS: &[(&str, &str)] = &[
     ("bob edit order o-1", "allow"),
@@ -34,7 +39,7 @@ fn sample(file: &str) -> PathBuf {
 }
 
 fn finish(mut command: Command, url: &str, questions: &[String]) -> Exited {
-    command.args(questions).env("SIDEGATE_URL", url).env_remove("SIDEGATE_TOKEN");
+    command.args(questions).env("SIDEGATE_URL", url).env("SIDEGATE_TOKEN", TOKEN);
     for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
         command.env_remove(proxy);
     }
@@ -58,7 +63,7 @@ fn check(run: Run<'_>) {
 
 #[track_caller]
 fn asks_the_sidecar(run: Run<'_>) -> Exited {
-    let sidecar = Sidecar::builder().start();
+    let sidecar = Sidecar::builder().config(CALLERS).start();
     let counter = Counter::before(sidecar.authorize_address());
     let questions: Vec<String> = QUESTIONS.iter().map(|(question, _)| (*question).to_owned()).collect();
     let exited = run(&counter.url(), &questions);
@@ -74,7 +79,7 @@ fn asks_the_sidecar(run: Run<'_>) -> Exited {
     for record in recorded.unwrap_or_else(|| panic!("not {} records: {:#?}", QUESTIONS.len(), records())) {
         let id = record["id"].as_str().expect("an id");
         assert!(exited.stderr.contains(id), "decision {id} is not named: {exited:?}");
-        assert_eq!(record["source"], "authzen");
+        assert_eq!((&record["source"], &record["actor"]), (&json!("authzen"), &json!("sample")), "{record}");
     }
     exited
 }
@@ -167,7 +172,8 @@ fn the_sample_in_rust_as_a_program() {
     let Some(questions) = std::env::var_os("ASK_QUESTIONS") else { return };
     let url = std::env::var_os("SIDEGATE_URL").expect("a server");
     let questions: Vec<String> = questions.to_str().expect("UTF-8").lines().map(str::to_owned).collect();
-    let sidegate = ask::Sidegate::new(url.to_str().expect("UTF-8"), None);
+    let token = std::env::var_os("SIDEGATE_TOKEN").map(|token| token.into_string().expect("UTF-8"));
+    let sidegate = ask::Sidegate::new(url.to_str().expect("UTF-8"), token);
     for answer in ask::ask_all(&sidegate, &questions) {
         println!("{answer}");
     }

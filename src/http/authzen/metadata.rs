@@ -5,7 +5,7 @@
 
 use crate::{
     engine::{Dialect, Tenancy},
-    http::{ApiError, ErrorCode, address, desk::Desk, service::Answer},
+    http::{ApiError, ErrorCode, desk::Desk, service::Answer},
 };
 use serde::Serialize;
 
@@ -31,10 +31,9 @@ pub(in crate::http) fn metadata(desk: &Desk, path: &str) -> Result<Answer, ApiEr
         None => return Err(ApiError::new(ErrorCode::NotFound, "no such path")),
         // To the letter: callers compare it with the identifier that they have.
         Some("") => url.clone(),
-        Some(tenant) if is_tenant(current.snapshot.program.dialect(), &address::segment(tenant)?) => {
-            format!("{base}/{tenant}")
-        }
-        Some(_) => return Err(ApiError::new(ErrorCode::NotFound, "no such tenant")),
+        // Whether there is such a tenant shows with the first question, to those who may ask it.
+        Some(tenant) if has_tenants(current.snapshot.program.dialect()) => format!("{base}/{tenant}"),
+        Some(_) => return Err(ApiError::new(ErrorCode::NotFound, "no such path")),
     };
     let endpoint = |path: &str| format!("{}/access/v1/{path}", identifier.trim_end_matches('/'));
     let metadata = Metadata {
@@ -60,12 +59,11 @@ fn tenant_in<'p>(base: &str, path: &'p str) -> Option<&'p str> {
     (!rest.contains('/')).then_some(rest)
 }
 
-fn is_tenant(dialect: &Dialect, tenant: &str) -> bool {
+/// Whether the policy set has tenants, so that there are addresses of tenants.
+pub(super) fn has_tenants(dialect: &Dialect) -> bool {
     match dialect {
-        Dialect::Declared(vocabulary) if vocabulary.tenancy == Tenancy::Required => {
-            vocabulary.tenants.as_ref().is_none_or(|tenants| tenants.iter().any(|known| known == tenant))
-        }
-        Dialect::Declared(_) | Dialect::PlainCedar { .. } => false,
+        Dialect::Declared(vocabulary) => vocabulary.tenancy == Tenancy::Required,
+        Dialect::PlainCedar { .. } => false,
     }
 }
 

@@ -70,6 +70,11 @@ const POINTS: &[(&str, &str, &[(&str, &str)])] = &[
     ),
     (
         "11.3",
+        "401 with `WWW-Authenticate`, 403 beyond what a caller may ask",
+        &[(TRANSPORT, "who_does_not_show_who_it_is_is_401_with_the_way_to_do_so")],
+    ),
+    (
+        "11.3",
         "an authorization that nobody asked for does not matter",
         &[(TRANSPORT, "an_authorization_that_nobody_asked_for_does_not_matter")],
     ),

@@ -1,7 +1,7 @@
 //! The outer form of AuthZEN over HTTP: paths, methods, content types, ids of requests, JSON, errors.
 
 use super::{EVALUATION, EVALUATIONS, METADATA, PATHS, body_of, certification, record, user};
-use crate::support::{Answer, PolicyDir, Raw, Sidecar};
+use crate::support::{Answer, PolicyDir, Raw, Sidecar, sidegate};
 use serde_json::{Value, json};
 
 const PUBLIC: &str = "server: { authorize: { public_url: https://pdp.example } }";
@@ -345,4 +345,32 @@ fn the_same_question_has_the_same_answer() {
             }
         }
     }
+}
+
+#[test]
+fn who_does_not_show_who_it_is_is_401_with_the_way_to_do_so() {
+    let policies = certification();
+    let made = sidegate(["token", "--name", "shop", "--output", "json"]);
+    let made: Value = serde_json::from_str(&made.stdout).expect("JSON");
+    let (token, digest) =
+        (made["token"].as_str().expect("a token"), made["entry"]["sha256"].as_str().expect("a digest"));
+    let callers =
+        format!("server: {{ authorize: {{ callers: [{{ name: shop, sha256: {digest}, scopes: [decide] }}] }} }}");
+    let beyond = Sidecar::builder().policies(policies.path()).listen("authorize", "0.0.0.0:0");
+    let sidecar = beyond.config(PUBLIC).config(&callers).start();
+    let right = format!("Bearer {token}");
+    for path in PATHS {
+        let body = body_of(path).to_string();
+        for headers in [vec![], vec![("authorization", "Bearer wrong")], vec![("authorization", "undefined")]] {
+            let headers = [headers, vec![("x-request-id", "r-4")]].concat();
+            let answer = sidecar.post_text(path, &headers, &body);
+            assert_eq!((answer.status, answer.header("x-request-id")), (401, "r-4"), "{path} {headers:?}");
+            assert!(answer.header("www-authenticate").starts_with("Bearer"), "{answer:?}");
+            assert_eq!(answer.json()["error"]["code"], "unauthorized");
+        }
+        let answer = sidecar.post_text(path, &[("authorization", &right), ("x-request-id", "r-5")], &body);
+        let status = if path.contains("search") { 403 } else { 200 };
+        assert_eq!((answer.status, answer.header("x-request-id")), (status, "r-5"), "{path} {answer:?}");
+    }
+    assert_eq!(sidecar.get(METADATA).status, 200, "who has no token yet must find out where to go");
 }
