@@ -72,6 +72,10 @@ impl Witness for Nobody {
     }
 }
 
+/// That of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
