@@ -17,6 +17,7 @@ mod shadow;
 mod address;
 mod aside;
 mod body;
+mod outgoing;
 mod peer;
 mod request_id;
 mod routes;

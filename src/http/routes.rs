@@ -73,11 +73,12 @@ impl Route {
 }
 
 /// Labels the metrics of requests for paths that do not exist.
-const NO_ROUTE: &str = "other";
+pub(super) const NO_ROUTE: &str = "other";
 
 /// The values of the label `route`, each with the codes that are to be expected.
 pub(super) fn labels() -> impl Iterator<Item = (&'static str, &'static [u16])> {
-    ROUTES.iter().map(|route| (route.path, route.codes)).chain([(NO_ROUTE, &[404][..])])
+    let own = ROUTES.iter().map(|route| (route.path, route.codes));
+    own.chain([(NO_ROUTE, &[404][..])])
 }
 
 /// The route of a request with the segment of its path that stands for `{id}`, or the label and the error of one that has none.

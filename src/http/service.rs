@@ -3,6 +3,7 @@
 use super::{
     ApiError, ErrorCode, authorize, authzen, body,
     desk::{Desk, LISTENER},
+    outgoing::Outgoing,
     peer::{Call, Peer},
     questions,
     request_id::{RequestId, X_REQUEST_ID},
@@ -10,9 +11,8 @@ use super::{
 };
 use crate::telemetry::events;
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{
-    Method, Request, Response, StatusCode,
+    Method, Request, Response, StatusCode, Version,
     body::Incoming,
     header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
     http::request,
@@ -43,7 +43,7 @@ pub(super) async fn answer(
     desk: Rc<Desk>,
     peer: Rc<Peer>,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Outgoing>, Infallible> {
     let started = Instant::now();
     let (head, body) = request.into_parts();
     let request_id = RequestId::of(&head.headers, &desk);
@@ -57,7 +57,7 @@ pub(super) async fn answer(
     };
     let mut response = match result {
         Ok(answer) => answer.into_response(),
-        Err(error) => error_response(&error, request_id.text()),
+        Err(error) => error_response(&error, request_id.text(), head.version),
     };
     response.headers_mut().insert(&X_REQUEST_ID, request_id.into_header());
     desk.count(label, response.status().as_u16(), started.elapsed());
@@ -98,25 +98,26 @@ async fn handle(
 }
 
 /// Keeps a panic within its request: it becomes an answer, and the connection and the worker go on.
-async fn fence<F>(work: F, route: &'static str, request_id: &str) -> Result<Answer, ApiError>
-where
-    F: Future<Output = Result<Answer, ApiError>>,
-{
+pub(super) async fn fence<T, E: From<ApiError>>(
+    work: impl Future<Output = Result<T, E>>,
+    route: &'static str,
+    request_id: &str,
+) -> Result<T, E> {
     let mut work = pin!(work);
     poll_fn(|context| {
         // What a panic can leave half done is dropped with the request: the cells of a desk are whole between requests.
         catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(|_| {
             // The panic's own text has gone where all panics go.
             events::request_failed(LISTENER, route, request_id);
-            Poll::Ready(Err(ApiError::new(ErrorCode::Internal, "internal error")))
+            Poll::Ready(Err(ApiError::new(ErrorCode::Internal, "internal error").into()))
         })
     })
     .await
 }
 
 impl Answer {
-    fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from(self.body)));
+    fn into_response(self) -> Response<Outgoing> {
+        let mut response = Response::new(Outgoing::new(self.body));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(&SIDEGATE_REVISION, self.revision);
@@ -124,8 +125,8 @@ impl Answer {
     }
 }
 
-fn error_response(error: &ApiError, request_id: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(error.body(request_id))));
+fn error_response(error: &ApiError, request_id: &str, version: Version) -> Response<Outgoing> {
+    let mut response = Response::new(Outgoing::new(error.body(request_id)));
     *response.status_mut() = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -135,7 +136,8 @@ fn error_response(error: &ApiError, request_id: &str) -> Response<Full<Bytes>> {
     if let Some(seconds) = error.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if error.code.closes() {
+    // In HTTP/2 the stream ends with the answer, whatever of the request is still to come.
+    if error.code.closes() && version < Version::HTTP_2 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

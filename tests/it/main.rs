@@ -64,6 +64,8 @@ mod domain_rules;
 mod end_to_end;
 /// The audit log under faults: killed processes, lost power, failing disks, damaged files.
 mod faults;
+/// HTTP/2: the routes by it, its limits, and what no well-behaved client sends.
+mod http2;
 /// What no well-behaved client sends.
 mod http_limits;
 /// Letters to a real mail server, and into files.

@@ -5,9 +5,11 @@
 
 mod client;
 pub mod facts;
+pub mod frames;
 mod generation;
 mod git;
 mod grid;
+pub mod http2;
 mod mail_server;
 mod paths;
 mod policies;
@@ -21,6 +23,7 @@ pub use client::{Answer, Client};
 pub use generation::{decides, generation, wait_decides};
 pub use git::{AUTHOR, git, is_git_there};
 pub use grid::Grid;
+pub use http2::Http2;
 pub use mail_server::{Certificate, MailServer};
 pub use paths::{repo, shared};
 pub use policies::PolicyDir;
