@@ -1,6 +1,6 @@
 //! Throughput and latency of decisions over HTTP, beside a bare hyper server, and beside the sidecar without its audit log, in one run.
 //!
-//! `cargo bench --bench http [-- --seconds 3 --rounds 5]`. Each round measures the yardstick, then the sidecar, one after the other
+//! `cargo bench --bench http [-- --seconds 3 --rounds 5 --tls]`. Each round measures the yardstick, then the sidecar, one after the other
 //! on the same machine; the figures are medians of the rounds, the ratios are taken within a round.
 //! The sidecar without a log is one that samples every allow away: it puts a record's fields together and writes nothing.
 //! The load generator shares the cores with the server it measures, as an application does with its sidecar.
@@ -26,6 +26,8 @@ mod bare;
 mod load;
 #[path = "http/servers.rs"]
 mod servers;
+#[path = "http/tls.rs"]
+mod tls;
 
 use load::{Figures, Load};
 use servers::Server;
@@ -100,6 +102,9 @@ fn main() {
     };
     let seconds = Duration::from_secs(number("--seconds", 3));
     let rounds = number("--rounds", 5) as usize;
+    if arguments.iter().any(|argument| argument == "--tls") {
+        return tls::run(seconds, rounds);
+    }
 
     let bare = Server::bare();
     let sidecars = servers::WAYS.map(|(way, audit)| (way, Server::sidecar(audit)));

@@ -9,15 +9,19 @@ mod stop;
 
 use crate::{
     audit::{self, Log, Recorder},
-    config::{self, AdminAuth, Live, Settings, Sources},
+    config::{self, AdminAuth, Live, Settings, Sources, Tls},
+    document::Diagnostics,
     http::{
         admin,
         authorize_listener::{self, BindError, Comparer},
         management, ops,
+        tls::{AUTHORIZE_PROTOCOLS, MANAGEMENT_PROTOCOLS},
     },
     lifecycle::{Clock, Readiness, Signal, Signals, Stopper, Tasks},
-    reload::{self, Cause, ConfigHandle, Handle, LastGood, Shadow},
+    model::Timestamp,
+    reload::{self, Cause, CertificatesHandle, ConfigHandle, Guarded, Handle, LastGood, Shadow},
     telemetry::{AuditFigures, LogLevel, Metrics, events},
+    tls::Acceptor,
 };
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 use tokio::{runtime, sync::Notify};
@@ -56,8 +60,11 @@ pub enum StartError {
     #[error("files cannot be looked at")]
     Loading(#[source] io::Error),
     /// No socket for decisions.
-    #[error("`server.authorize.listen`")]
-    Authorize(#[source] BindError),
+    #[error(transparent)]
+    Authorize(BindError),
+    /// No certificates.
+    #[error("`server`")]
+    Certificates(#[source] Diagnostics),
     /// No socket for administrators or operators.
     #[error("`server.{listener}.listen`: cannot listen on `{address}`")]
     Bind {
@@ -76,7 +83,8 @@ impl StartError {
     pub const fn is_of_a_setting(&self) -> bool {
         match self {
             Self::Audit(error) => error.is_of_a_setting(),
-            Self::Redaction(_) => true,
+            Self::Redaction(_) | Self::Certificates(_) => true,
+            Self::Authorize(BindError::Unix(error)) => error.is_of_a_setting(),
             _ => false,
         }
     }
@@ -96,6 +104,33 @@ pub enum Ended {
 /// Whether what the settings name can be used, as far as that shows without starting.
 pub fn check(settings: &Settings) -> Result<(), StartError> {
     log_options(settings)?.check().map_err(StartError::Audit)
+}
+
+/// Whether the certificates that the settings name can be used.
+pub fn check_certificates(settings: &Settings) -> Result<(), Diagnostics> {
+    guarded(settings, Clock::system().now()).map(drop)
+}
+
+/// The listeners that speak TLS.
+fn guarded(settings: &Settings, now: Timestamp) -> Result<Vec<Guarded>, Diagnostics> {
+    let server = &settings.server;
+    let listeners: [(&'static str, &Tls, _); 3] = [
+        ("authorize", &server.authorize.tls, AUTHORIZE_PROTOCOLS),
+        (admin::LISTENER, &server.admin_tls, MANAGEMENT_PROTOCOLS),
+        (ops::LISTENER, &server.ops_tls, MANAGEMENT_PROTOCOLS),
+    ];
+    let (mut all, mut problems) = (Vec::new(), Diagnostics::default());
+    for (listener, settings, protocols) in listeners {
+        match Guarded::open(listener, settings, protocols, now) {
+            Ok(guarded) => all.extend(guarded),
+            Err(more) => problems.append(more),
+        }
+    }
+    if problems.has_errors() { Err(problems) } else { Ok(all) }
+}
+
+fn acceptor(guarded: &[Guarded], listener: &str) -> Option<Acceptor> {
+    guarded.iter().find(|guarded| guarded.listener == listener).map(|guarded| guarded.acceptor.clone())
 }
 
 /// Runs the sidecar until it is told to stop.
@@ -125,6 +160,7 @@ struct App {
     reload: Handle,
     shadow: Option<Shadow>,
     config: Option<ConfigHandle>,
+    certificates: Option<CertificatesHandle>,
     parts: Parts,
 }
 
@@ -160,6 +196,7 @@ impl App {
         let readiness = Readiness::new();
         readiness.hold("starting", "the process has not started yet");
 
+        let guarded = guarded(settings, started).map_err(StartError::Certificates)?;
         let metrics = Metrics::new();
         let (log, recorders) = open_log(settings, &metrics)?;
         let live = Live::new(settings.clone());
@@ -192,15 +229,24 @@ impl App {
             parts.reloading.spawn("configuration", worker.run(parts.stop_reload.listener()));
             config
         });
+        let doors = ["authorize", admin::LISTENER, ops::LISTENER].map(|listener| acceptor(&guarded, listener));
+        let [authorize_door, admin_door, ops_door] = doors;
+        let certificates = reload::watch_certificates(guarded, live.clone(), Arc::clone(&metrics), clock);
+        let certificates = certificates.map_err(StartError::Loading)?.map(|(certificates, worker)| {
+            parts.reloading.spawn("certificates", worker.run(parts.stop_reload.listener()));
+            certificates
+        });
         parts.keep_directory(&directory, settings, &metrics, clock)?;
         parts.serve_ops(
             sockets.ops,
+            ops_door,
             ops::Services {
                 metrics: Arc::clone(&metrics),
                 readiness: readiness.clone(),
                 reload: reload.clone(),
                 shadow: shadow.clone(),
                 config: config.clone(),
+                certificates: certificates.clone(),
                 settings: live.clone(),
                 log: log.clone(),
                 clock,
@@ -214,7 +260,7 @@ impl App {
             directory,
             log: log.clone(),
         };
-        parts.serve_admin(sockets.admin, services, &live);
+        parts.serve_admin(sockets.admin, admin_door, services, &live);
         let comparer = shadow.clone().map(|shadow| Comparer::start(shadow, log.clone(), Arc::clone(&metrics)));
         let comparer = comparer.transpose().map_err(StartError::Loading)?;
         let services = authorize_listener::Services {
@@ -224,13 +270,14 @@ impl App {
             settings: live.clone(),
             verify_one_in: settings.engine.verify_one_in,
             comparer,
+            acceptor: authorize_door,
         };
         parts.serve_decisions(sockets.authorize, services, recorders);
 
         records::system(&log, clock, "started");
         readiness.release("starting");
         events::ready(began.elapsed());
-        Ok(Self { settings: live, clock, signals, readiness, log, reload, shadow, config, parts })
+        Ok(Self { settings: live, clock, signals, readiness, log, reload, shadow, config, certificates, parts })
     }
 
     /// Waits for the word to stop, and stops.
@@ -259,6 +306,9 @@ impl App {
         if let Some(shadow) = &self.shadow {
             shadow.nudge(Cause::Signal);
         }
+        if let Some(certificates) = &self.certificates {
+            certificates.nudge(Cause::Signal);
+        }
         self.reload.nudge(Cause::Signal);
     }
 }
@@ -276,6 +326,9 @@ impl Sockets {
             ops: management(ops::LISTENER, server.ops_listen)?,
         };
         events::listening("authorize", sockets.authorize.address());
+        if let Some(path) = sockets.authorize.unix_socket() {
+            events::listening("authorize", format_args!("unix:{}", path.display()));
+        }
         events::listening(admin::LISTENER, sockets.admin.address());
         events::listening(ops::LISTENER, sockets.ops.address());
         Ok(sockets)
@@ -289,6 +342,7 @@ impl Parts {
         services: authorize_listener::Services,
         recorders: Vec<Recorder>,
     ) {
+        warn_of_open_tokens(&services.settings);
         let stop = self.stop_listeners.listener();
         let broken = Arc::clone(&self.broken);
         self.requests.spawn("authorize listener", async move {
@@ -299,21 +353,42 @@ impl Parts {
         });
     }
 
-    fn serve_admin(&self, bound: management::Bound, services: admin::Services, settings: &Live) {
+    fn serve_admin(
+        &self,
+        bound: management::Bound,
+        acceptor: Option<Acceptor>,
+        services: admin::Services,
+        settings: &Live,
+    ) {
         let server = settings.load().server.clone();
-        if server.admin_auth == AdminAuth::Tokens && server.admin_tokens.is_empty() {
+        if server.admin_auth == AdminAuth::Tokens && server.admin_tokens.is_empty() && server.admin_clients.is_empty() {
             events::admin_has_no_tokens();
         }
+        if !server.admin_tokens.is_empty() && !bound.address().ip().to_canonical().is_loopback() && acceptor.is_none() {
+            events::tokens_in_the_open(admin::LISTENER);
+        }
+        let metrics = Arc::clone(&services.metrics);
         let router = admin::router(services, settings);
-        let serving =
-            management::serve(bound, admin::LISTENER, router, self.requests.clone(), self.stop_listeners.listener());
+        let serving = management::Serving { name: admin::LISTENER, acceptor, metrics, router };
+        let serving = management::serve(bound, serving, self.requests.clone(), self.stop_listeners.listener());
         self.requests.spawn("admin listener", serving);
     }
 
-    fn serve_ops(&self, bound: management::Bound, services: ops::Services) {
-        let serving =
-            management::serve(bound, ops::LISTENER, ops::router(services), self.ops.clone(), self.stop_ops.listener());
+    fn serve_ops(&self, bound: management::Bound, acceptor: Option<Acceptor>, services: ops::Services) {
+        let metrics = Arc::clone(&services.metrics);
+        let serving = management::Serving { name: ops::LISTENER, acceptor, metrics, router: ops::router(services) };
+        let serving = management::serve(bound, serving, self.ops.clone(), self.stop_ops.listener());
         self.ops.spawn("ops listener", serving);
+    }
+}
+
+/// Callers send their tokens through the network.
+fn warn_of_open_tokens(settings: &Live) {
+    let settings = settings.load();
+    let server = &settings.server.authorize;
+    let with_tokens = server.callers.iter().any(|caller| caller.sha256.is_some());
+    if with_tokens && server.demands_callers() && !server.tls.is_on() {
+        events::tokens_in_the_open("authorize");
     }
 }
 
@@ -339,6 +414,7 @@ fn log_options(settings: &Settings) -> Result<audit::Options, StartError> {
             interval: audit.checkpoint_interval,
             file: audit.checkpoint_file.clone(),
             webhook: audit.checkpoint_webhook.clone(),
+            webhook_ca: audit.checkpoint_webhook_ca.clone(),
         },
         intake: intake.map(Arc::new),
         ..audit::Options::new(&audit.directory)

@@ -4,7 +4,9 @@
 //! wins over the environment, the environment over the file, the file over the default. Every problem is reported at
 //! once, with its place; a security setting that cannot be honoured is a problem. Only this module reads the environment.
 
+mod callers;
 mod check;
+mod entries;
 mod file;
 mod keys;
 mod kinds;
@@ -16,21 +18,23 @@ mod reference;
 mod sample;
 mod secret;
 mod settings;
+mod tls;
 mod tokens;
 mod units;
 
+pub use callers::{AdminClient, Caller, CallerScope};
 pub use live::{Change, Live};
 pub use load::{Error, Flag, Sources, environment, load, read, settle};
 pub use mail::{Mail, MailRetry, MailTransport, Smtp, SmtpTls};
 pub use redact::{RedactAction, RedactField, RedactKey, RedactRule};
 pub use reference::reference;
 pub use sample::SampleRule;
-pub use secret::Secret;
+pub use secret::{Secret, read as read_private};
 pub use settings::{
     ActivationTests, AdminAuth, Audit, AuthorizeServer, Directory, Engine, Hold, Limits, LogFormat, Mode, Policies,
-    Redact, Server, Settings, Shutdown, Telemetry, WhenFailed, WhenFull, WhenStale,
+    Redact, Server, Settings, Shutdown, Telemetry, UnixSocket, WhenFailed, WhenFull, WhenStale,
 };
-
+pub use tls::{ClientCertificates, Tls, TlsVersion};
 pub use tokens::{AdminToken, Scope};
 pub use units::read_duration;
 

@@ -17,10 +17,13 @@ mod shadow;
 mod address;
 mod aside;
 mod body;
+mod callers;
+mod credentials;
 mod outgoing;
 mod peer;
 mod request_id;
 mod routes;
+pub mod tls;
 
 mod authorize;
 mod authzen;

@@ -5,7 +5,7 @@
 //! ```text
 //! process    main → cli → app
 //! runtime    http   reload   directory   audit   mail
-//! services   config   lifecycle   telemetry   storage
+//! services   config   lifecycle   telemetry   storage   tls
 //! core       policy → engine → model        policy → document
 //! ```
 //!
@@ -22,6 +22,7 @@ pub mod config;
 pub mod lifecycle;
 mod storage;
 pub mod telemetry;
+pub mod tls;
 
 pub mod audit;
 pub mod directory;

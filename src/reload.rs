@@ -4,9 +4,11 @@
 //! digest with what is live, compiles off the request threads, and swaps one pointer. Any failure keeps the last good
 //! snapshot. A refused set is reported once a digest; files that cannot be read are tried again at each look.
 //!
-//! The set beside the live one (`shadow`) and the process's own configuration (`settings`) are looked at in the same way.
+//! The set beside the live one (`shadow`), the process's own configuration (`settings`) and the certificates of its listeners
+//! (`certificates`) are looked at in the same way.
 
 mod cause;
+mod certificates;
 mod checkout;
 mod current;
 mod handle;
@@ -23,6 +25,7 @@ mod worker;
 mod workshop;
 
 pub use cause::Cause;
+pub use certificates::{CertificateStatus, CertificatesHandle, CertificatesWorker, Guarded, watch_certificates};
 pub use checkout::Checkout;
 pub use current::{Current, Reader};
 pub use handle::{Handle, Stopped};

@@ -4,6 +4,7 @@
 //! zero, and no label carries an id from a request.
 
 mod decisions;
+mod doors;
 pub mod events;
 mod mail;
 mod metrics;
@@ -12,6 +13,7 @@ mod subscriber;
 mod table;
 
 pub use decisions::DecisionCounters;
+pub use doors::{CallerCounters, Handshake, TlsReload};
 pub use metrics::{AuditFigures, HttpSeries, Metrics};
 pub use reference::reference;
 pub use subscriber::{FilterError, InstallError, LogLevel, install};

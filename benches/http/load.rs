@@ -127,7 +127,8 @@ async fn client(
     }
 }
 
-fn is_whole(answer: &[u8]) -> bool {
+/// Whether a whole answer has come.
+pub fn is_whole(answer: &[u8]) -> bool {
     let text = std::str::from_utf8(answer).expect("text");
     assert!(text.len() < 12 || text.starts_with("HTTP/1.1 200"), "{text}");
     let length = text.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse().ok());

@@ -39,12 +39,17 @@ impl Server {
 
     /// The sidecar, with these settings of its audit log.
     pub fn sidecar(audit: &str) -> Self {
+        Self::sidecar_with(audit, "")
+    }
+
+    /// The same, with these settings below `server` too.
+    pub fn sidecar_with(audit: &str, server: &str) -> Self {
         let files = tempfile::tempdir().expect("a directory");
         let policies = files.path().join("policies");
         fs::create_dir(&policies).expect("a directory");
         fs::write(policies.join("policies.cedar"), policy_text()).expect("a file");
         let config = files.path().join("sidegate.yaml");
-        let settings = format!("server: {{ admin: {{ auth: none }} }}\naudit: {audit}\n");
+        let settings = format!("server: {{ admin: {{ auth: none }}{server} }}\naudit: {audit}\n");
         fs::write(&config, settings).expect("a file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_sidegate"));
         command.arg("serve").arg("--config").arg(config).arg("--policies").arg(policies);

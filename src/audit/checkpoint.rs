@@ -5,7 +5,7 @@
 
 mod webhook;
 
-pub(crate) use webhook::Webhook;
+pub(crate) use webhook::{SetupError, Webhook};
 
 use super::{
     chain::Hash,
@@ -27,13 +27,15 @@ pub struct Checkpoints {
     pub interval: Duration,
     /// A file to which each is appended.
     pub file: Option<PathBuf>,
-    /// Where each is posted, `http://host:port/path`.
+    /// Where each is posted, `https://host:port/path`.
     pub webhook: Option<String>,
+    /// Certificates on which that of the webhook must rest; those of the system without it.
+    pub webhook_ca: Option<PathBuf>,
 }
 
 impl Default for Checkpoints {
     fn default() -> Self {
-        Self { interval: Duration::from_mins(1), file: None, webhook: None }
+        Self { interval: Duration::from_mins(1), file: None, webhook: None, webhook_ca: None }
     }
 }
 

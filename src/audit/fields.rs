@@ -31,7 +31,7 @@ fields! {
     "revision": "text", "The policy files that decided: 12 hexadecimal digits";
     "duration_us": "number", "How long deciding took, in microseconds; absent where nothing was decided";
     "source": "text", "The door it came through: `native`, `authzen`, `envoy`, `forward_auth`, `admin` or `cli`";
-    "actor": "text", "Who acted through the application (`Sidegate-Actor`)";
+    "actor": "text", "Who acted through the application (`Sidegate-Actor`); of a decision, the caller who asked (`server.authorize.callers`), where it is known";
     "before": "JSON", "The state before a change";
     "after": "JSON", "The state after a change";
     "context": "JSON", "Of a decision, what the policies ask of the request's context and nothing else; of an activity, what was reported";

@@ -4,7 +4,7 @@ use super::{
     Checkpoints, Entry, Gap, Health, Intake, Mode, OnCommit, OpenError, Reader, RecordError, Recorder, Retention,
     Ticket, WhenFailed, WhenFull,
     block::Positions,
-    checkpoint::Webhook,
+    checkpoint::{SetupError, Webhook},
     events,
     keeper::Keeper,
     open::{self, DirectoryLock, remove_rings_from},
@@ -384,10 +384,10 @@ impl fmt::Debug for Options {
 
 fn webhook(options: &Options) -> Result<Option<Webhook>, OpenError> {
     let Some(address) = &options.checkpoints.webhook else { return Ok(None) };
-    match Webhook::new(address) {
-        Some(Ok(webhook)) => Ok(Some(webhook)),
-        Some(Err(source)) => Err(OpenError::Io { path: options.directory.clone(), source }),
-        None => Err(OpenError::Webhook { address: address.clone() }),
+    match Webhook::new(address, options.checkpoints.webhook_ca.as_deref()) {
+        Ok(webhook) => Ok(Some(webhook)),
+        Err(SetupError::Runtime(source)) => Err(OpenError::Io { path: options.directory.clone(), source }),
+        Err(source) => Err(OpenError::Webhook { address: address.clone(), source: Box::new(source) }),
     }
 }
 

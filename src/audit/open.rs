@@ -122,10 +122,12 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The address that checkpoints are to be posted to cannot be used.
-    #[error("`audit.checkpoint.webhook`: `{address}` is no plain `http` address")]
+    #[error("`audit.checkpoint.webhook`: `{address}` cannot be used")]
     Webhook {
         /// The address.
         address: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Anything else that the file system says.
     #[error("`{}` cannot be used", path.display())]

@@ -10,7 +10,7 @@ mod verify;
 use super::{
     ExitCode,
     output::{self, Output},
-    remote::{Remote, RemoteError},
+    remote::{CredentialArgs, Remote, RemoteError},
 };
 use crate::audit::{Export, ExportError, Figures, Format, HASH_MARK, OpenError, Query, QueryError, ReadError, Reader};
 use clap::{Args, Subcommand, ValueEnum};
@@ -104,9 +104,8 @@ struct SourceArgs {
 /// Which records: every filter that is given must hold.
 #[derive(Debug, Args, Default)]
 struct FilterArgs {
-    /// The bearer token for `--admin`
-    #[arg(long, env = "SIDEGATE_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    #[command(flatten)]
+    credentials: CredentialArgs,
     /// The user who asked
     #[arg(long)]
     user: Option<String>,
@@ -181,7 +180,8 @@ enum AuditError {
 impl AuditError {
     const fn code(&self) -> ExitCode {
         match self {
-            Self::Query(_) | Self::Remote(RemoteError::Address { .. }) => ExitCode::Usage,
+            Self::Query(_) => ExitCode::Usage,
+            Self::Remote(error) if error.is_usage() => ExitCode::Usage,
             _ => ExitCode::Failed,
         }
     }
@@ -326,7 +326,7 @@ impl Source {
             (Some(data), _) => Ok(Self::Local(Reader::open(data)?)),
             (None, admin) => {
                 let address = admin.as_deref().unwrap_or_default();
-                Ok(Self::Remote(Remote::new(address, filters.token.clone())?))
+                Ok(Self::Remote(Remote::new(address, &filters.credentials)?))
             }
         }
     }

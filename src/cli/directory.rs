@@ -6,7 +6,7 @@ pub(super) use offline::{Offline, OfflineError, call};
 
 use super::{
     ExitCode, output,
-    remote::{Remote, RemoteError},
+    remote::{CredentialArgs, Remote, RemoteError},
 };
 use crate::directory::{BackupError, Directory, FOLDER, Form, Options, StoreError};
 use clap::{Args, Subcommand, ValueEnum};
@@ -85,9 +85,8 @@ struct InstanceArgs {
     /// The admin listener of an instance that runs, such as `http://127.0.0.1:8481`
     #[arg(long, value_name = "URL")]
     admin: String,
-    /// The bearer token for `--admin`, an operator's
-    #[arg(long, env = "SIDEGATE_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    #[command(flatten)]
+    credentials: CredentialArgs,
 }
 
 /// Where the directory is.
@@ -95,9 +94,8 @@ struct InstanceArgs {
 struct SourceArgs {
     #[command(flatten)]
     place: PlaceArgs,
-    /// The bearer token for `--admin`, an operator's
-    #[arg(long, env = "SIDEGATE_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    #[command(flatten)]
+    credentials: CredentialArgs,
 }
 
 #[derive(Debug, Args)]
@@ -174,7 +172,11 @@ pub(super) fn run(args: &DirectoryArgs) -> ExitCode {
             ExitCode::Done
         }
         Err(error) => {
-            let usage = matches!(error, DirectoryError::Form(_) | DirectoryError::Remote(RemoteError::Address { .. }));
+            let usage = match &error {
+                DirectoryError::Form(_) => true,
+                DirectoryError::Remote(error) => error.is_usage(),
+                _ => false,
+            };
             let code = output::fail(if usage { ExitCode::Usage } else { ExitCode::Failed }, &error);
             if let DirectoryError::Remote(RemoteError::Refused { problems, .. }) = &error {
                 for problem in problems {
@@ -188,7 +190,7 @@ pub(super) fn run(args: &DirectoryArgs) -> ExitCode {
 
 impl InstanceArgs {
     fn remote(&self) -> Result<Remote, RemoteError> {
-        Remote::new(&self.admin, self.token.clone())
+        Remote::new(&self.admin, &self.credentials)
     }
 }
 
@@ -224,7 +226,7 @@ impl ExportArgs {
 
 impl BackupArgs {
     fn execute(&self, out: &mut dyn Write) -> Result<(), DirectoryError> {
-        let SourceArgs { place, token } = &self.source;
+        let SourceArgs { place, credentials } = &self.source;
         match (&place.data, &place.admin) {
             (Some(data), _) => {
                 let options = Options::new(&existing(data)?);
@@ -233,7 +235,7 @@ impl BackupArgs {
                 Ok(())
             }
             (None, admin) => {
-                let remote = Remote::new(admin.as_deref().unwrap_or_default(), token.clone())?;
+                let remote = Remote::new(admin.as_deref().unwrap_or_default(), credentials)?;
                 Ok(remote.get("/v1/directory/backup", &[], out)?)
             }
         }
@@ -242,7 +244,7 @@ impl BackupArgs {
 
 impl RestoreArgs {
     fn execute(&self, out: &mut dyn Write) -> Result<(), DirectoryError> {
-        let SourceArgs { place, token } = &self.source;
+        let SourceArgs { place, credentials } = &self.source;
         let mut file = open(&self.file)?;
         match (&place.data, &place.admin) {
             (Some(data), _) => {
@@ -262,7 +264,7 @@ impl RestoreArgs {
             (None, admin) => {
                 let mut bytes = Vec::new();
                 file.read_to_end(&mut bytes).map_err(|source| unreadable(&self.file, source))?;
-                let remote = Remote::new(admin.as_deref().unwrap_or_default(), token.clone())?;
+                let remote = Remote::new(admin.as_deref().unwrap_or_default(), credentials)?;
                 let answer = remote.post("/v1/directory/restore", &[], ("application/x-ndjson", bytes))?;
                 line(out, &answer)
             }

@@ -1,5 +1,7 @@
 //! An instance that runs, through its admin listener: one request, its answer streamed.
 
+use crate::tls::{Connector, DialError, Identity, TrustError, dial};
+use clap::Args;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode, Uri,
@@ -10,9 +12,10 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use std::{
     io::{self, Write},
+    path::PathBuf,
     time::Duration,
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
 /// How long the listener may take to accept, and to begin its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,6 +24,23 @@ const LONG: Duration = Duration::from_mins(10);
 /// Most bytes of an error's body that are looked at.
 const ERROR_BYTES: usize = 1024 * 1024;
 
+/// Who asks an admin listener, and whom it trusts to be it.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct CredentialArgs {
+    /// The bearer token for `--admin`
+    #[arg(long, env = "SIDEGATE_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Certificates in PEM on which that of `--admin` must rest; without it those that the system trusts
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    ca: Option<PathBuf>,
+    /// The certificate in PEM that is shown to `--admin`
+    #[arg(long, value_name = "FILE", requires = "admin", requires = "client_key")]
+    client_certificate: Option<PathBuf>,
+    /// Its key in PEM
+    #[arg(long, value_name = "FILE", requires = "client_certificate")]
+    client_key: Option<PathBuf>,
+}
+
 /// An admin listener.
 pub(super) struct Remote {
     host: String,
@@ -28,6 +48,7 @@ pub(super) struct Remote {
     // Before the paths of the listener, where it stands behind a proxy.
     prefix: String,
     token: Option<String>,
+    connector: Option<Connector>,
 }
 
 /// Why there is no answer.
@@ -38,12 +59,18 @@ pub(super) enum RemoteError {
     #[error("the token holds characters that a header cannot")]
     Token,
     #[error("`{address}` cannot be reached")]
-    Connect { address: String, source: io::Error },
+    Connect { address: String, source: DialError },
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    #[error("the runtime cannot be started")]
+    Runtime(#[source] io::Error),
     #[error("`{address}` did not answer in time")]
     Slow { address: String },
     #[error("the conversation with the admin listener broke off")]
     Broken(#[from] hyper::Error),
-    #[error("the admin listener wants a bearer token; give one with `--token` or in `SIDEGATE_TOKEN`")]
+    #[error(
+        "the admin listener wants a bearer token; give one with `--token` or in `SIDEGATE_TOKEN`, or a certificate with `--client-certificate`"
+    )]
     NoToken,
     #[error("the admin listener does not know the token that was given with `--token` or in `SIDEGATE_TOKEN`")]
     UnknownToken,
@@ -53,24 +80,45 @@ pub(super) enum RemoteError {
     Write(#[source] io::Error),
 }
 
+impl RemoteError {
+    /// Whether what was given is to blame, before anybody was asked.
+    pub(super) const fn is_usage(&self) -> bool {
+        matches!(self, Self::Address { .. } | Self::Trust(_))
+    }
+}
+
+impl CredentialArgs {
+    const fn has_certificates(&self) -> bool {
+        self.ca.is_some() || self.client_certificate.is_some()
+    }
+
+    fn connector(&self) -> Result<Connector, TrustError> {
+        let identity = self.client_certificate.as_deref().zip(self.client_key.as_deref());
+        let identity = identity.map(|(certificate, key)| Identity { certificate, key });
+        Connector::new(self.ca.as_deref(), identity)
+    }
+}
+
 impl Remote {
-    pub(super) fn new(address: &str, token: Option<String>) -> Result<Self, RemoteError> {
+    pub(super) fn new(address: &str, credentials: &CredentialArgs) -> Result<Self, RemoteError> {
         let refused = |expected| RemoteError::Address { address: address.to_owned(), expected };
-        let expected = "it looks like `http://127.0.0.1:8481`";
+        let expected = "it looks like `http://127.0.0.1:8481` or `https://sidegate.internal:8481`";
         let uri: Uri = address.parse().map_err(|_| refused(expected))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(refused("this command speaks plain HTTP only; run it on the instance's machine"));
+        let (port, connector) = match uri.scheme_str() {
+            Some("http") if credentials.has_certificates() => {
+                return Err(refused("`--ca` and `--client-certificate` are for `https`"));
             }
+            Some("http") => (80, None),
+            Some("https") => (443, Some(credentials.connector()?)),
             _ => return Err(refused(expected)),
-        }
+        };
         let host = uri.host().ok_or_else(|| refused(expected))?.trim_matches(['[', ']']).to_owned();
         if uri.query().is_some() {
             return Err(refused("filters are given as flags"));
         }
         let prefix = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { host, port: uri.port_u16().unwrap_or(80), prefix, token })
+        let (port, token) = (uri.port_u16().unwrap_or(port), credentials.token.clone());
+        Ok(Self { host, port, prefix, token, connector })
     }
 
     /// Asks, and writes the body of the answer as it comes.
@@ -92,10 +140,8 @@ impl Remote {
     }
 
     fn send(&self, request: Request<Full<Bytes>>, patience: Duration, out: &mut dyn Write) -> Result<(), RemoteError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|source| RemoteError::Connect { address: self.authority(), source })?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RemoteError::Runtime)?;
         runtime.block_on(self.exchange(request, patience, out))
     }
 
@@ -113,7 +159,7 @@ impl Remote {
         out: &mut dyn Write,
     ) -> Result<(), RemoteError> {
         let slow = || RemoteError::Slow { address: self.authority() };
-        let connecting = timeout(PATIENCE, TcpStream::connect((self.host.as_str(), self.port)));
+        let connecting = timeout(PATIENCE, dial(&self.host, self.port, self.connector.as_ref()));
         let stream = connecting
             .await
             .map_err(|_| slow())?

@@ -4,7 +4,7 @@ use super::{
     ExitCode,
     directory::{Offline, OfflineError, call},
     output,
-    remote::{Remote, RemoteError},
+    remote::{CredentialArgs, Remote, RemoteError},
     set,
 };
 use crate::{
@@ -31,9 +31,8 @@ pub(super) struct ReviewArgs {
     /// The policy set that decides, for `--data`
     #[arg(long, value_name = "DIR", requires = "data")]
     policies: Option<PathBuf>,
-    /// The bearer token for `--admin`
-    #[arg(long, env = "SIDEGATE_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    #[command(flatten)]
+    credentials: CredentialArgs,
     /// Of this user
     #[arg(long)]
     user: Option<String>,
@@ -125,7 +124,7 @@ pub(super) fn run(args: &ReviewArgs) -> ExitCode {
             ExitCode::Done
         }
         Err(error) => {
-            let usage = matches!(error, ReviewError::Remote(RemoteError::Address { .. }));
+            let usage = matches!(&error, ReviewError::Remote(error) if error.is_usage());
             output::fail(if usage { ExitCode::Usage } else { ExitCode::Failed }, &error)
         }
     }
@@ -162,7 +161,7 @@ impl ReviewArgs {
     }
 
     fn remote(&self, out: &mut dyn Write) -> Result<(), ReviewError> {
-        let remote = Remote::new(self.place.admin.as_deref().unwrap_or_default(), self.token.clone())?;
+        let remote = Remote::new(self.place.admin.as_deref().unwrap_or_default(), &self.credentials)?;
         let spans = [self.unused_for, self.expiring_within, self.no_login_for]
             .map(|span| span.map(|span| format!("{}s", span.as_secs())));
         let [unused_for, expiring_within, no_login_for] = &spans;

@@ -73,6 +73,9 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
     if let Err(problems) = mail::check(&settings.mail) {
         return refuse(&config::Error::Invalid(problems));
     }
+    if let Err(problems) = app::check_certificates(&settings) {
+        return refuse(&config::Error::Invalid(problems));
+    }
     if args.check_config {
         if let Err(error) = app::check(&settings) {
             return output::fail(ExitCode::Usage, &error);

@@ -1,11 +1,17 @@
 //! What must hold between settings. A security setting that cannot be honoured is an error.
 
-use super::{AdminAuth, RedactAction, RedactKey, Settings, load::Given, mail};
+use super::{
+    AdminAuth, AuthorizeServer, ClientCertificates, RedactAction, RedactKey, Settings, load::Given, mail,
+    settings::is_local, tls,
+};
 use crate::document::Diagnostics;
-use std::{net::SocketAddr, thread};
+use std::{os::unix::ffi::OsStrExt as _, thread};
 
 /// Workers at most, where the number is left to the machine: a sidecar shares its node with many others.
 const MOST_WORKERS: usize = 8;
+
+/// Bytes of the path of a Unix socket at most: the system's address has 108 with the zero at the end.
+const MOST_SOCKET_PATH_BYTES: usize = 107;
 
 /// hyper refuses to read a head into less.
 const LEAST_HEADER_BYTES: usize = 8 * 1024;
@@ -14,6 +20,8 @@ const LEAST_HEADER_BYTES: usize = 8 * 1024;
 pub(super) fn check(settings: &mut Settings, given: &Given, problems: &mut Diagnostics) {
     admin(settings, given, problems);
     authorize(settings, given, problems);
+    callers(settings, given, problems);
+    tls::check(settings, given, problems);
     policies(settings, given, problems);
     redact(settings, given, problems);
     mail::check(&mut settings.mail, given, problems);
@@ -50,7 +58,7 @@ fn policies(settings: &Settings, given: &Given, problems: &mut Diagnostics) {
 fn admin(settings: &Settings, given: &Given, problems: &mut Diagnostics) {
     let server = &settings.server;
     if server.admin_auth == AdminAuth::Tokens {
-        return;
+        return admin_clients(settings, given, problems);
     }
     if !is_local(server.admin_listen) {
         let message = format!(
@@ -64,6 +72,49 @@ fn admin(settings: &Settings, given: &Given, problems: &mut Diagnostics) {
         let message = "`server.admin.tokens` has no effect with `server.admin.auth: none`".to_owned();
         problems.push(given.problem(&["server.admin.tokens"], "tokens-without-effect", message));
     }
+    if !server.admin_clients.is_empty() {
+        let message = "`server.admin.clients` has no effect with `server.admin.auth: none`".to_owned();
+        problems.push(given.problem(&["server.admin.clients"], "clients-without-effect", message));
+    }
+}
+
+/// Certificates count where they are asked for, and records must tell a client from a token.
+fn admin_clients(settings: &Settings, given: &Given, problems: &mut Diagnostics) {
+    const CLIENTS: &str = "server.admin.clients";
+    let server = &settings.server;
+    if !server.admin_clients.is_empty() && server.admin_tls.client_certificates == ClientCertificates::Off {
+        let message = format!("`{CLIENTS}` has no effect while `server.admin.tls.client_certificates` is `off`");
+        problems.push(given.problem(&[CLIENTS], "clients-without-effect", message));
+    }
+    for client in &server.admin_clients {
+        if server.admin_tokens.iter().any(|token| token.name == client.name) {
+            let message = format!("`{}` is the name of a token and of a client", client.name);
+            problems.push(given.problem(&[CLIENTS, "server.admin.tokens"], "duplicate-entry", message));
+        }
+    }
+}
+
+/// Beyond this machine, whoever asks must be known.
+fn callers(settings: &Settings, given: &Given, problems: &mut Diagnostics) {
+    const CALLERS: &str = "server.authorize.callers";
+    let server = &settings.server.authorize;
+    let asks = server.tls.client_certificates != ClientCertificates::Off;
+    if server.demands_callers() && server.callers.is_empty() {
+        let message =
+            format!("decisions would be served to anybody through {}, which is not a loopback address", server.listen);
+        let problem = given.problem(&["server.authorize.listen"], "authorize-without-auth", message);
+        problems.push(problem.with_help(
+            "list who may ask under `server.authorize.callers`, or listen on `127.0.0.1` or `server.authorize.unix_socket`"
+                .to_owned(),
+        ));
+    }
+    for caller in server.callers.iter().filter(|caller| !asks && !caller.certificates.is_empty()) {
+        let message = format!(
+            "the certificates of `{}` have no effect while `server.authorize.tls.client_certificates` is `off`",
+            caller.name
+        );
+        problems.push(given.problem(&[CALLERS], "certificates-without-effect", message));
+    }
 }
 
 fn authorize(settings: &mut Settings, given: &Given, problems: &mut Diagnostics) {
@@ -71,17 +122,37 @@ fn authorize(settings: &mut Settings, given: &Given, problems: &mut Diagnostics)
     if server.workers == 0 {
         server.workers = thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
     }
-    if !is_local(server.listen) && !server.allow_unauthenticated {
-        let message =
-            format!("decisions would be served to anybody through {}, which is not a loopback address", server.listen);
-        let problem = given.problem(&["server.authorize.listen"], "authorize-without-auth", message);
-        problems.push(problem.with_help(
-            "listen on `127.0.0.1`, or set `server.authorize.allow_unauthenticated: true` where the network is trusted".to_owned(),
-        ));
-    }
+    unix_socket(server, given, problems);
     if server.limits.header_bytes < LEAST_HEADER_BYTES {
         let message = "`server.authorize.limits.header_bytes` is at least `8KiB`".to_owned();
         problems.push(given.problem(&["server.authorize.limits.header_bytes"], "invalid-value", message));
+    }
+}
+
+/// A socket's address holds a path of a fixed length.
+fn unix_socket(server: &AuthorizeServer, given: &Given, problems: &mut Diagnostics) {
+    const PATH: &str = "server.authorize.unix_socket";
+    let socket = &server.unix_socket;
+    match &socket.path {
+        Some(path) => {
+            let length = path.as_os_str().as_bytes().len();
+            if length > MOST_SOCKET_PATH_BYTES {
+                let message = format!(
+                    "`{PATH}` has {length} bytes, and the address of a Unix socket {MOST_SOCKET_PATH_BYTES} at most"
+                );
+                let problem = given.problem(&[PATH], "path-too-long", message);
+                problems
+                    .push(problem.with_help("use a shorter path, such as `/run/sidegate/authorize.sock`".to_owned()));
+            }
+        }
+        None => {
+            let owner = socket.owner.as_ref().map(|_| "server.authorize.unix_socket_owner");
+            let group = socket.group.as_ref().map(|_| "server.authorize.unix_socket_group");
+            for key in owner.into_iter().chain(group) {
+                let message = format!("`{key}` has no effect without `{PATH}`");
+                problems.push(given.problem(&[key], "owner-without-effect", message));
+            }
+        }
     }
 }
 
@@ -114,8 +185,4 @@ fn redact(settings: &mut Settings, given: &Given, problems: &mut Diagnostics) {
         }
         None => {}
     }
-}
-
-const fn is_local(address: SocketAddr) -> bool {
-    address.ip().to_canonical().is_loopback()
 }

@@ -53,10 +53,33 @@ macro_rules! keys {
 
 keys! {
     "server.authorize.listen": Address("--authorize-listen"), server.authorize.listen,
-        "Where applications ask. An address beyond this machine needs `server.authorize.allow_unauthenticated`.";
-    "server.authorize.allow_unauthenticated": Switch, server.authorize.allow_unauthenticated,
-        "Serve decisions on an address beyond this machine although callers are not authenticated. Whoever reaches the port \
-         can ask what anybody may do.";
+        "Where applications ask. Beyond this machine they must be of `server.authorize.callers`.";
+    "server.authorize.unix_socket": FileOrNone, server.authorize.unix_socket.path,
+        "A Unix socket where applications of this machine ask as well, open to whom its mode lets in. Empty: none.";
+    "server.authorize.unix_socket_mode": FileMode, server.authorize.unix_socket.mode,
+        "The mode of the Unix socket: who may write may ask.";
+    "server.authorize.unix_socket_owner": Account, server.authorize.unix_socket.owner,
+        "The user to whom it belongs, by name or number. Empty: whoever runs the process.";
+    "server.authorize.unix_socket_group": Account, server.authorize.unix_socket.group,
+        "Its group, by name or number. Empty: that of the process.";
+    "server.authorize.callers": Callers, server.authorize.callers,
+        "Who may ask, each as `{ name: shop, sha256: <64 hexadecimal digits>, certificates: [shop.internal], scopes: [decide], \
+         requests_per_second: 500, in_flight: 50 }`: told by a bearer token with this digest, by a client certificate with one of \
+         these names, or by either. Scopes are `decide`, `search` and `access`; without the key all of them. In the environment: \
+         `name=shop sha256=<digest> scopes=decide+search, name=erp certificates=erp.internal`.";
+    "server.authorize.tls.certificate": FileOrNone, server.authorize.tls.certificate,
+        "The certificate the listener shows, in PEM, and after it those that lead to who is trusted. Empty: no TLS. It is read anew when it \
+         changes, and so are the other two files.";
+    "server.authorize.tls.key": FileOrNone, server.authorize.tls.key,
+        "Its private key in PEM, in a file that others can neither read nor change.";
+    "server.authorize.tls.client_ca": FileOrNone, server.authorize.tls.client_ca,
+        "Certificates in PEM on which those of clients must rest. Empty: none.";
+    "server.authorize.tls.client_certificates": ClientCertificatesKind, server.authorize.tls.client_certificates,
+        "`off`: clients are not asked. `optional`: they may show a certificate. `required`: there is no connection without.";
+    "server.authorize.tls.minimum_version": TlsVersionKind, server.authorize.tls.minimum_version,
+        "The oldest TLS that is spoken.";
+    "server.authorize.tls.handshake_timeout": Span, server.authorize.tls.handshake_timeout,
+        "Time until the connection can be used; one that takes longer is closed.";
     "server.authorize.workers": CountOrZero, server.authorize.workers,
         "Threads that decide; each has a runtime of its own. 0: one a core, at most 8.";
     "server.authorize.limits.body_bytes": Bytes, server.authorize.limits.body_bytes,
@@ -77,15 +100,44 @@ keys! {
     "server.admin.listen": Address("--admin-listen"), server.admin_listen,
         "Where administrators are served.";
     "server.admin.auth": AdminAuthKind, server.admin_auth,
-        "`tokens`: every request needs a bearer token of `server.admin.tokens`. `none`: nobody is asked, which is refused on an \
+        "`tokens`: every request needs a bearer token of `server.admin.tokens` or a certificate of `server.admin.clients`. `none`: nobody is asked, which is refused on an \
          address beyond this machine.";
     "server.admin.tokens": Tokens, server.admin_tokens,
         "Bearer tokens, each as `{ name: ops, sha256: <64 hexadecimal digits>, scopes: [read, audit] }`; the digest is that of the \
          token's text. Scopes are `read`, `directory`, `audit` and `policies`; without the key the token opens everything. With \
          `operator: true`, calls that name no actor are the operator's, whom no rule of delegation binds. In the environment: \
          `ops=<digest>,ci=<digest>:read+policies,console=<digest>:directory+operator`.";
+    "server.admin.clients": AdminClients, server.admin_clients,
+        "Who administers by a client certificate, each as `{ name: ops, certificates: [ops.internal], scopes: [read, audit] }`, with \
+         the scopes and `operator` of tokens. In the environment: `name=ops certificates=ops.internal scopes=read+audit`.";
+    "server.admin.tls.certificate": FileOrNone, server.admin_tls.certificate,
+        "The certificate the listener shows, in PEM, and after it those that lead to who is trusted. Empty: no TLS. It is read anew when it \
+         changes, and so are the other two files.";
+    "server.admin.tls.key": FileOrNone, server.admin_tls.key,
+        "Its private key in PEM, in a file that others can neither read nor change.";
+    "server.admin.tls.client_ca": FileOrNone, server.admin_tls.client_ca,
+        "Certificates in PEM on which those of clients must rest. Empty: none.";
+    "server.admin.tls.client_certificates": ClientCertificatesKind, server.admin_tls.client_certificates,
+        "`off`: clients are not asked. `optional`: they may show a certificate. `required`: there is no connection without.";
+    "server.admin.tls.minimum_version": TlsVersionKind, server.admin_tls.minimum_version,
+        "The oldest TLS that is spoken.";
+    "server.admin.tls.handshake_timeout": Span, server.admin_tls.handshake_timeout,
+        "Time until the connection can be used; one that takes longer is closed.";
     "server.ops.listen": Address("--ops-listen"), server.ops_listen,
         "Where metrics and probes are: /metrics, /healthz, /readyz, /status.";
+    "server.ops.tls.certificate": FileOrNone, server.ops_tls.certificate,
+        "The certificate the listener shows, in PEM, and after it those that lead to who is trusted. Empty: no TLS. It is read anew when it \
+         changes, and so are the other two files.";
+    "server.ops.tls.key": FileOrNone, server.ops_tls.key,
+        "Its private key in PEM, in a file that others can neither read nor change.";
+    "server.ops.tls.client_ca": FileOrNone, server.ops_tls.client_ca,
+        "Certificates in PEM on which those of clients must rest. Empty: none.";
+    "server.ops.tls.client_certificates": ClientCertificatesKind, server.ops_tls.client_certificates,
+        "`off`: clients are not asked. `optional`: they may show a certificate. `required`: there is no connection without.";
+    "server.ops.tls.minimum_version": TlsVersionKind, server.ops_tls.minimum_version,
+        "The oldest TLS that is spoken.";
+    "server.ops.tls.handshake_timeout": Span, server.ops_tls.handshake_timeout,
+        "Time until the connection can be used; one that takes longer is closed.";
     "policies.directory": Folder("--policies"), policies.directory,
         "The policy set. Relative paths begin at the working directory.";
     "policies.watch": Switch, policies.watch,
@@ -139,7 +191,9 @@ keys! {
     "audit.checkpoint.file": FileOrNone, audit.checkpoint_file,
         "A file to which each checkpoint is appended, better on another disk. Empty: none.";
     "audit.checkpoint.webhook": HttpOrNone, audit.checkpoint_webhook,
-        "Where each checkpoint is posted as JSON, with a few seconds' patience. Plain HTTP only. Empty: nowhere.";
+        "Where each checkpoint is posted as JSON, with a few seconds' patience. Empty: nowhere.";
+    "audit.checkpoint.webhook_ca": FileOrNone, audit.checkpoint_webhook_ca,
+        "Certificates in PEM on which that of an `https` webhook must rest, and no others. Empty: those that the system trusts.";
     "audit.redact.fields": RedactFields, audit.redact.fields,
         "What is not kept as it is: places in a record, such as `/user` or `/context/ip`, each with `drop`, `hash` or `mask`. In \
          the environment: `/user=hash,/context/ip=mask`.";

@@ -1,14 +1,20 @@
 //! The kinds of values: how each is read, what is said when it cannot be, and how it is written.
 
 use super::{
-    ActivationTests, AdminAuth, Hold, LogFormat, MailTransport, Mode, SmtpTls, WhenFailed, WhenFull, WhenStale,
-    file::Reading, mail, units,
+    ActivationTests, AdminAuth, ClientCertificates, Hold, LogFormat, MailTransport, Mode, SmtpTls, TlsVersion,
+    WhenFailed, WhenFull, WhenStale, file::Reading, mail, units,
 };
 use crate::{document::Node, engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing_subscriber::EnvFilter;
 
-pub(super) use super::{mail::Sender, redact::RedactFields, sample::Samples, tokens::Tokens};
+pub(super) use super::{
+    callers::{AdminClients, Callers},
+    mail::Sender,
+    redact::RedactFields,
+    sample::Samples,
+    tokens::Tokens,
+};
 
 /// Reads what the file has at a place; leaves problems with the reading.
 pub(super) type ReadNode<V> = fn(&Node, &mut Reading<'_>) -> Option<V>;
@@ -110,8 +116,8 @@ kinds! {
     SpanOrNever: Option<Duration>, "a duration such as `24h` or `90d`, or `never`",
         |text| or(text, "never", |text| units::read_duration(text).filter(|span| !span.is_zero())),
         |span| span.map_or_else(|| "never".to_owned(), units::show_duration);
-    /// A plain HTTP address, or none.
-    HttpOrNone: Option<String>, "an address such as `http://collector:9000/checkpoints` (`https` is not spoken), or an empty text",
+    /// An address of HTTP or HTTPS, or none.
+    HttpOrNone: Option<String>, "an address such as `https://collector:9000/checkpoints`, or an empty text",
         |text| or(text, "", |text| is_http(text).then(|| text.to_owned())),
         |address| address.clone().unwrap_or_else(|| "\"\"".to_owned());
     /// Where invitation links lead.
@@ -135,6 +141,14 @@ kinds! {
     /// A file or a directory, or none.
     FileOrNone: Option<PathBuf>, "a path, or an empty text", |text| Some((!text.is_empty()).then(|| PathBuf::from(text))),
         |path| path.as_ref().map_or_else(|| "\"\"".to_owned(), |path| path.display().to_string());
+    /// Who may do what with a file.
+    FileMode: u32, "a file's mode of three or four octal digits, such as `0660`",
+        |text| u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777 && (3..=4).contains(&text.len())),
+        |mode| format!("{mode:04o}");
+    /// A user or a group, or none.
+    Account: Option<String>, "a name or a number, or an empty text",
+        |text| or(text, "", |text| is_account(text).then(|| text.to_owned())),
+        |text| text.clone().unwrap_or_else(|| "\"\"".to_owned());
     /// A server's name or address, or none.
     Host: Option<String>, "a host name or an IP address, or an empty text",
         |text| or(text, "", |text| mail::is_host(text).then(|| text.to_owned())),
@@ -158,6 +172,11 @@ kinds! {
 choices! {
     /// `server.admin.auth`
     AdminAuthKind: AdminAuth, "`none` or `tokens`", { "none" => AdminAuth::None, "tokens" => AdminAuth::Tokens };
+    /// `server.*.tls.client_certificates`
+    ClientCertificatesKind: ClientCertificates, "`off`, `optional` or `required`",
+        { "off" => ClientCertificates::Off, "optional" => ClientCertificates::Optional, "required" => ClientCertificates::Required };
+    /// `server.*.tls.minimum_version`
+    TlsVersionKind: TlsVersion, "`1.2` or `1.3`", { "1.2" => TlsVersion::V1_2, "1.3" => TlsVersion::V1_3 };
     /// `policies.forbid_errors`
     ForbidErrorsKind: ForbidErrors, "`deny` or `skip`", { "deny" => ForbidErrors::Deny, "skip" => ForbidErrors::Skip };
     /// `policies.activation_tests`
@@ -191,9 +210,13 @@ fn or<T>(text: &str, none: &str, read: impl FnOnce(&str) -> Option<T>) -> Option
 }
 
 fn is_http(text: &str) -> bool {
-    let rest = text.strip_prefix("http://").unwrap_or_default();
+    let rest = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or_default();
     let host = rest.split('/').next().unwrap_or_default();
     !host.is_empty() && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+}
+
+fn is_account(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control() || letter == ':')
 }
 
 fn is_link_form(text: &str) -> bool {

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// What is read of a file at most, so that a wrong path does not fill the memory.
-const MOST_BYTES: u64 = 4096;
+const MOST_BYTES: u64 = 64 << 10;
 
 /// A secret as it was read. Never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl fmt::Debug for Secret {
 ///
 /// # Errors
 /// Fails where it cannot be read, is no file or no text, or where others can read or change it.
-pub(super) fn read(path: &Path, what: &str) -> Result<Secret, String> {
+pub fn read(path: &Path, what: &str) -> Result<Secret, String> {
     let shown = path.display();
     let failed = |error: io::Error| format!("{what} `{shown}` cannot be read: {error}");
     let file = File::open(path).map_err(failed)?;
@@ -50,10 +50,14 @@ pub(super) fn read(path: &Path, what: &str) -> Result<Secret, String> {
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o027 != 0 {
         return Err(format!(
-            "{what} `{shown}` has mode {mode:04o}, so that others can read or change it; `chmod 600` mends it"
+            "{what} `{shown}` has mode {mode:04o}, so that others can read or change it; `chmod 600` mends it, in a volume of \
+             Kubernetes `defaultMode: 0440`"
         ));
     }
     let mut text = String::new();
-    file.take(MOST_BYTES).read_to_string(&mut text).map_err(failed)?;
+    file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err(format!("{what} `{shown}` is larger than a secret can be"));
+    }
     Ok(Secret(text))
 }

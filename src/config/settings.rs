@@ -1,8 +1,8 @@
 //! The checked settings, one type a section.
 
-use super::{AdminToken, Mail, RedactKey, RedactRule, SampleRule};
+use super::{AdminClient, AdminToken, Caller, Mail, RedactKey, RedactRule, SampleRule, Tls};
 use crate::{engine::ForbidErrors, model::Timestamp};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 /// Everything that the process is told. [`Settings::default`] holds the defaults.
 #[derive(Debug, Clone)]
@@ -36,8 +36,14 @@ pub struct Server {
     pub admin_auth: AdminAuth,
     /// `server.admin.tokens`
     pub admin_tokens: Vec<AdminToken>,
+    /// `server.admin.clients`
+    pub admin_clients: Vec<AdminClient>,
+    /// `server.admin.tls`
+    pub admin_tls: Tls,
     /// `server.ops.listen`
     pub ops_listen: SocketAddr,
+    /// `server.ops.tls`
+    pub ops_tls: Tls,
 }
 
 /// `server.authorize`
@@ -45,12 +51,29 @@ pub struct Server {
 pub struct AuthorizeServer {
     /// `server.authorize.listen`
     pub listen: SocketAddr,
-    /// `server.authorize.allow_unauthenticated`: serve beyond this machine though callers are not authenticated.
-    pub allow_unauthenticated: bool,
+    /// `server.authorize.unix_socket` and what begins like it.
+    pub unix_socket: UnixSocket,
+    /// `server.authorize.callers`
+    pub callers: Arc<[Caller]>,
+    /// `server.authorize.tls`
+    pub tls: Tls,
     /// `server.authorize.workers`: threads that decide; each has a runtime of its own.
     pub workers: usize,
     /// `server.authorize.limits`
     pub limits: Limits,
+}
+
+/// `server.authorize.unix_socket`
+#[derive(Debug, Clone)]
+pub struct UnixSocket {
+    /// `unix_socket`: where it is; none without it.
+    pub path: Option<PathBuf>,
+    /// `unix_socket_mode`: who may ask through it, as a file's mode.
+    pub mode: u32,
+    /// `unix_socket_owner`: a user's name or number.
+    pub owner: Option<String>,
+    /// `unix_socket_group`: a group's name or number.
+    pub group: Option<String>,
 }
 
 /// `server.authorize.limits`
@@ -163,6 +186,8 @@ pub struct Audit {
     pub checkpoint_file: Option<PathBuf>,
     /// `audit.checkpoint.webhook`
     pub checkpoint_webhook: Option<String>,
+    /// `audit.checkpoint.webhook_ca`: what is trusted instead of the system's certificates.
+    pub checkpoint_webhook_ca: Option<PathBuf>,
     /// `audit.redact`
     pub redact: Redact,
     /// `audit.sample`: the first that fits an allow says whether it is kept.
@@ -278,6 +303,19 @@ pub struct Shutdown {
     pub deadline: Duration,
 }
 
+impl AuthorizeServer {
+    /// Whether whoever comes through the network must say who it is: it need not be of this machine.
+    #[must_use]
+    pub const fn demands_callers(&self) -> bool {
+        !is_local(self.listen)
+    }
+}
+
+/// Whether only this machine can reach an address.
+pub(super) const fn is_local(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -310,6 +348,7 @@ impl Default for Settings {
                 checkpoint_interval: Duration::from_mins(1),
                 checkpoint_file: None,
                 checkpoint_webhook: None,
+                checkpoint_webhook_ca: None,
                 redact: Redact::default(),
                 sample: Vec::new(),
             },
@@ -335,14 +374,19 @@ impl Default for Server {
         Self {
             authorize: AuthorizeServer {
                 listen: local(8480),
-                allow_unauthenticated: false,
+                unix_socket: UnixSocket { path: None, mode: 0o600, owner: None, group: None },
+                callers: Arc::default(),
+                tls: Tls::default(),
                 workers: 0,
                 limits: Limits::default(),
             },
             admin_listen: local(8481),
             admin_auth: AdminAuth::Tokens,
             admin_tokens: Vec::new(),
+            admin_clients: Vec::new(),
+            admin_tls: Tls::default(),
             ops_listen: local(8482),
+            ops_tls: Tls::default(),
         }
     }
 }

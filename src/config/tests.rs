@@ -114,6 +114,9 @@ fn what_would_open_the_door_to_anybody_is_refused() {
         ("server: { admin: { auth: none, listen: '[::]:8481' } }", "admin-without-auth"),
         ("server: { admin: { auth: none, tokens: [{ name: a, sha256: DIGEST }] } }", "tokens-without-effect"),
         ("server: { authorize: { listen: 0.0.0.0:8480 } }", "authorize-without-auth"),
+        ("server: { authorize: { listen: 0.0.0.0:8480, callers: [] } }", "authorize-without-auth"),
+        ("server: { authorize: { callers: [{ name: a, certificates: [x] }] } }", "certificates-without-effect"),
+        ("server: { admin: { clients: [{ name: a, certificates: [x] }] } }", "clients-without-effect"),
     ] {
         let found = problems(&Given { file: Some(&file.replace("DIGEST", DIGEST)), ..NOTHING });
         assert!(found.len() == 1 && found[0].contains(code), "{file}: {found:?}");
@@ -121,9 +124,9 @@ fn what_would_open_the_door_to_anybody_is_refused() {
     for file in [
         "server: { admin: { auth: none, listen: '[::1]:8481' } }",
         "server: { admin: { listen: 0.0.0.0:8481 } }",
-        "server: { authorize: { listen: 0.0.0.0:8480, allow_unauthenticated: true } }",
+        "server: { authorize: { listen: 0.0.0.0:8480, callers: [{ name: a, sha256: DIGEST }] } }",
     ] {
-        read(&Given { file: Some(file), ..NOTHING }).unwrap();
+        read(&Given { file: Some(&file.replace("DIGEST", DIGEST)), ..NOTHING }).unwrap();
     }
 }
 
@@ -329,5 +332,53 @@ fn a_key_file_is_private_and_holds_a_key() {
             }
             None => assert_eq!(read(&given).unwrap().audit.redact.key, RedactKey::new(&[0xab; 32])),
         }
+    }
+}
+
+#[test]
+fn callers_are_the_same_from_the_file_and_from_the_environment_and_are_written_as_they_are_read() {
+    let file = format!(
+        "server:\n  authorize:\n    tls: {{ certificate: c, key: k, client_ca: a, client_certificates: optional }}\n    callers:\n      \
+         - {{ name: shop, sha256: {DIGEST}, scopes: [decide, search], requests_per_second: 5 }}\n      \
+         - {{ name: erp, certificates: [\"spiffe://c/ERP\", Erp.Internal], in_flight: 2 }}\n"
+    );
+    let callers = read(&Given { file: Some(&file), ..NOTHING }).unwrap().server.authorize.callers;
+    assert_eq!(callers[1].certificates, ["spiffe://c/ERP", "erp.internal"]);
+    assert_eq!(callers[1].scopes, CallerScope::ALL);
+    let written = callers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let tls = "certificate: c, key: k, client_ca: a, client_certificates: optional";
+    let again = format!("server: {{ authorize: {{ tls: {{ {tls} }}, callers: [{written}] }} }}");
+    assert_eq!(read(&Given { file: Some(&again), ..NOTHING }).unwrap().server.authorize.callers, callers);
+
+    let list = format!(
+        "name=shop sha256={DIGEST} scopes=decide+search requests_per_second=5, \
+         name=erp certificates=spiffe://c/ERP+Erp.Internal in_flight=2"
+    );
+    let tls = format!("server: {{ authorize: {{ tls: {{ {tls} }} }} }}");
+    let environment: &[(&str, &str)] = &[("SIDEGATE_SERVER__AUTHORIZE__CALLERS", &list)];
+    let given = Given { file: Some(&tls), environment, ..NOTHING };
+    assert_eq!(read(&given).unwrap().server.authorize.callers, callers);
+    for slip in
+        ["name=shop", "sha256=x", "name=a sha256=x", "name=a rate=5", "name=a name=b", "a", "name=a in_flight=0"]
+    {
+        let environment: &[(&str, &str)] = &[("SIDEGATE_SERVER__AUTHORIZE__CALLERS", slip)];
+        let found = problems(&Given { environment, ..NOTHING });
+        assert!(found.len() == 1 && found[0].contains("does not fit `server.authorize.callers`"), "{slip}: {found:?}");
+    }
+}
+
+#[test]
+fn the_mode_of_a_socket_is_octal() {
+    for (written, mode) in [
+        ("0600", Some(0o600)),
+        ("\"0666\"", Some(0o666)),
+        ("660", Some(0o660)),
+        ("0o600", None),
+        ("0888", None),
+        ("17777", None),
+    ] {
+        let file = format!("server: {{ authorize: {{ unix_socket_mode: {written} }} }}");
+        let found = read(&Given { file: Some(&file), ..NOTHING }).ok();
+        assert_eq!(found.map(|settings| settings.server.authorize.unix_socket.mode), mode, "{written}");
     }
 }

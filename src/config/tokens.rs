@@ -88,7 +88,12 @@ const OPERATOR: &str = "operator";
 /// The keys of one token in the file.
 const KEYS: [&str; 4] = ["name", "sha256", "scopes", OPERATOR];
 
-const SCOPES_WANTED: &str = "a list of `read`, `directory`, `audit` and `policies` that names at least one";
+/// What the scopes are, as a message says it.
+pub(super) const SCOPES_WANTED: &str = "a list of `read`, `directory`, `audit` and `policies` that names at least one";
+
+/// What a digest is, as a message says it.
+pub(super) const DIGEST_WANTED: &str =
+    "64 hexadecimal digits, such as `sidegate token` or `printf %s \"$TOKEN\" | sha256sum` prints";
 
 /// The list as one text: `ops=<digest>,ci=<digest>:policies`.
 pub(super) struct Tokens;
@@ -173,8 +178,7 @@ fn read_item(node: &Node, reading: &mut Reading<'_>) -> Option<AdminToken> {
         }
     }
     let name = part(node, "name", AdminToken::NAME, read_name, reading);
-    let wanted = "64 hexadecimal digits, such as `sidegate token` or `printf %s \"$TOKEN\" | sha256sum` prints";
-    let sha256 = part(node, "sha256", wanted, read_digest, reading);
+    let sha256 = part(node, "sha256", DIGEST_WANTED, read_digest, reading);
     let scopes = match node.get("scopes") {
         None => Some(Scope::ALL.to_vec()),
         Some(node) => read_scopes(node, reading),
@@ -235,12 +239,14 @@ fn part<T>(
     value
 }
 
-fn read_name(text: &str) -> Option<String> {
+/// Reads a name.
+pub(super) fn read_name(text: &str) -> Option<String> {
     let fits = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     fits.then(|| text.to_owned())
 }
 
-fn read_digest(text: &str) -> Option<[u8; 32]> {
+/// Reads a digest.
+pub(super) fn read_digest(text: &str) -> Option<[u8; 32]> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if !rest.is_empty() {
         return None;
@@ -255,7 +261,8 @@ fn read_digest(text: &str) -> Option<[u8; 32]> {
     bytes?.try_into().ok()
 }
 
-fn hex(digest: &[u8]) -> String {
+/// Writes a digest.
+pub(super) fn hex(digest: &[u8]) -> String {
     let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     nibbles.filter_map(|nibble| char::from_digit(u32::from(nibble), 16)).collect()
 }

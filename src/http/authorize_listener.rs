@@ -9,15 +9,18 @@ mod gather;
 mod http1;
 mod http2;
 mod preface;
+mod unix_socket;
 mod worker;
 
 pub use super::shadow::Comparer;
 use super::{
     aside::Aside,
+    callers::Callers,
     desk::{Desk, LISTENER},
     routes,
     self_check::SelfCheck,
 };
+pub use unix_socket::UnixSocketError;
 
 use crate::{
     audit::Recorder,
@@ -25,15 +28,20 @@ use crate::{
     model::Timestamp,
     reload::Reader,
     telemetry::Metrics,
+    tls::Acceptor,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
     future::Future,
     io,
     net::{SocketAddr, TcpListener},
+    path::Path,
     sync::{Arc, atomic::AtomicUsize},
 };
 use tokio::sync::watch;
+
+use unix_socket::UnixSocket;
+use worker::Entrance;
 
 /// Connections that the kernel keeps for us while we are busy.
 const BACKLOG: i32 = 1024;
@@ -53,24 +61,33 @@ pub struct Services {
     pub verify_one_in: u64,
     /// Puts every question to a second policy set that never answers, where there is one.
     pub comparer: Option<Comparer>,
+    /// Agrees with clients on TLS, where it is spoken.
+    pub acceptor: Option<Acceptor>,
 }
 
-/// A socket that listens, not served yet.
+/// Sockets that listen, not served yet.
 #[derive(Debug)]
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
+    unix: Option<UnixSocket>,
 }
 
 /// Why the listener could not be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on `{address}`")]
-pub struct BindError {
-    /// The address that was asked for.
-    pub address: SocketAddr,
-    /// What the system says.
-    #[source]
-    pub source: io::Error,
+pub enum BindError {
+    /// The address cannot be had.
+    #[error("`server.authorize.listen`: cannot listen on `{address}`")]
+    Address {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// Nor can the Unix socket.
+    #[error(transparent)]
+    Unix(#[from] UnixSocketError),
 }
 
 /// Why the listener could not be served, or not to its end.
@@ -90,23 +107,30 @@ impl Bound {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// The path of the Unix socket, where there is one.
+    #[must_use]
+    pub fn unix_socket(&self) -> Option<&Path> {
+        self.unix.as_ref().map(UnixSocket::path)
+    }
 }
 
 /// Binds the listener.
 pub fn bind(server: &AuthorizeServer) -> Result<Bound, BindError> {
-    listen(server.listen).map_err(|source| BindError { address: server.listen, source })
+    let address = server.listen;
+    let listener = listen(address).map_err(|source| BindError::Address { address, source })?;
+    let address = listener.local_addr().map_err(|source| BindError::Address { address, source })?;
+    Ok(Bound { listener, address, unix: UnixSocket::bind(&server.unix_socket)? })
 }
 
-fn listen(address: SocketAddr) -> io::Result<Bound> {
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for connections of the last run to be forgotten.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    let listener = TcpListener::from(socket);
-    let address = listener.local_addr()?;
-    Ok(Bound { listener, address })
+    Ok(TcpListener::from(socket))
 }
 
 /// Serves with one worker for each recorder, until `shutdown` resolves and every connection has ended after it.
@@ -119,25 +143,33 @@ pub async fn serve(
     recorders: Vec<Recorder>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    for (route, codes) in routes::labels() {
+    let with_callers = !services.settings.load().server.authorize.callers.is_empty();
+    let of_callers = with_callers.then(routes::labels_of_callers).into_iter().flatten();
+    for (route, codes) in routes::labels().chain(of_callers) {
         services.metrics.http_route(LISTENER, route, codes);
     }
     let check = SelfCheck::start(services.verify_one_in, Arc::clone(&services.metrics)).map_err(ServeError::Start)?;
     let in_flight = Arc::new(AtomicUsize::new(0));
     let aside = Aside::default();
+    let callers = Callers::new(services.settings.clone(), Arc::clone(&services.metrics));
     let (stop, _) = watch::channel(false);
     let mut workers = Vec::with_capacity(recorders.len());
     for (number, recorder) in recorders.into_iter().enumerate() {
         let desk = Desk::new(services.clone(), recorder, check.clone(), Arc::clone(&in_flight), aside.clone());
-        workers.push(worker::start(number, desk, stop.subscribe()).map_err(ServeError::Start)?);
+        let entrance = Entrance {
+            callers: Arc::clone(&callers),
+            acceptor: services.acceptor.clone(),
+            metrics: Arc::clone(&services.metrics),
+        };
+        workers.push(worker::start(number, desk, entrance, stop.subscribe()).map_err(ServeError::Start)?);
     }
-    let listener = tokio::net::TcpListener::from_std(bound.listener).map_err(ServeError::Start)?;
+    let doors = accept::Doors::open(bound.listener, bound.unix).map_err(ServeError::Start)?;
     let connections = accept::Connections::bounded_by(services.settings.clone());
     let failed = tokio::select! {
-        failed = accept::run(listener, &connections, &workers) => Some(failed),
+        failed = accept::run(doors, &connections, &workers) => Some(failed),
         () = shutdown => None,
     };
-    // The listener is closed. Workers that get no more connections end with their last one.
+    // The listener is closed, and its Unix socket is gone. Workers that get no more connections end with their last one.
     stop.send_replace(true);
     for worker in workers {
         worker.ended().await?;

@@ -14,11 +14,11 @@ pub enum ErrorCode {
     UnsupportedContentType,
     /// The body did not arrive in time.
     RequestTimeout,
-    /// The admin listener wants a bearer token.
+    /// Whoever asks must say who it is.
     Unauthorized,
     /// The admin listener refuses the request for where it comes from.
     Forbidden,
-    /// The bearer token opens other paths only.
+    /// Whoever asks may ask other things only.
     ScopeMissing,
     /// Nobody is named for whom the call is made, and the token speaks for nobody.
     ActorMissing,
@@ -48,6 +48,8 @@ pub enum ErrorCode {
     InvalidActivity,
     /// Too many unknown tokens from one address, or from all.
     TooManyFailures,
+    /// More requests than the caller may send.
+    TooManyRequests,
     /// More requests at once than `server.authorize.limits.in_flight`.
     Overloaded,
     /// The audit queue is full, and `audit.when_full` is `refuse`.
@@ -84,9 +86,13 @@ impl ErrorCode {
             }
             Self::UnsupportedContentType => ("unsupported_content_type", 400, "a body of another content type"),
             Self::RequestTimeout => ("request_timeout", 400, "the body did not arrive in time"),
-            Self::Unauthorized => ("unauthorized", 401, "no bearer token, or one that is not known"),
+            Self::Unauthorized => {
+                ("unauthorized", 401, "no bearer token or client certificate, or one that is not known")
+            }
             Self::Forbidden => ("forbidden", 403, "a request that a page of another site had a browser send"),
-            Self::ScopeMissing => ("scope_missing", 403, "the token has none of the scopes that the path takes"),
+            Self::ScopeMissing => {
+                ("scope_missing", 403, "the token, the client or the caller has none of the scopes that the path takes")
+            }
             Self::ActorMissing => {
                 ("actor_missing", 403, "the token is not an operator's, and nobody is named in `Sidegate-Actor`")
             }
@@ -121,6 +127,9 @@ impl ErrorCode {
             }
             Self::InvalidActivity => ("invalid_activity", 422, "activities that cannot be taken; `problems` lists why"),
             Self::TooManyFailures => ("too_many_failures", 429, "too many unknown tokens were tried from this address"),
+            Self::TooManyRequests => {
+                ("too_many_requests", 429, "more requests than `server.authorize.callers` lets this caller send")
+            }
             Self::Internal => ("internal", 500, "a fault of the server"),
             Self::Overloaded => ("overloaded", 503, "more at once than the server takes"),
             Self::AuditUnavailable => ("audit_unavailable", 503, "the audit log takes no records"),
@@ -137,7 +146,7 @@ impl ErrorCode {
     /// Seconds after which to try again, where trying again can help and nothing more is known.
     const fn retry_after(self) -> Option<u16> {
         match self {
-            Self::Overloaded | Self::AuditUnavailable | Self::TooManyFailures => Some(1),
+            Self::Overloaded | Self::AuditUnavailable | Self::TooManyFailures | Self::TooManyRequests => Some(1),
             _ => None,
         }
     }
@@ -276,10 +285,14 @@ mod tests {
             ErrorCode::MalformedRequest,
             ErrorCode::UnsupportedContentType,
             ErrorCode::RequestTimeout,
+            ErrorCode::Unauthorized,
+            ErrorCode::ScopeMissing,
             ErrorCode::NotFound,
             ErrorCode::MethodNotAllowed,
             ErrorCode::BodyTooLarge,
             ErrorCode::InvalidConfiguration,
+            ErrorCode::TooManyFailures,
+            ErrorCode::TooManyRequests,
             ErrorCode::Overloaded,
             ErrorCode::AuditUnavailable,
             ErrorCode::Internal,

@@ -5,7 +5,7 @@
 mod connection;
 mod frame;
 
-pub use connection::serve;
+pub use connection::{Serving, serve};
 pub(super) use frame::{Error, framed};
 
 use std::{io, net::SocketAddr};

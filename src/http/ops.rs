@@ -5,14 +5,14 @@
 
 use super::{
     management::framed,
-    views::{self, AuditView, ConfigView, FailureView, ShadowView},
+    views::{self, AuditView, CertificateView, ConfigView, FailureView, ShadowView},
 };
 use crate::{
     audit::{self, Health},
     config::{Live, WhenStale},
     lifecycle::{Clock, Readiness},
     model::Timestamp,
-    reload::{ConfigHandle, CopyFailure, Handle, Shadow},
+    reload::{CertificatesHandle, ConfigHandle, CopyFailure, Handle, Shadow},
     telemetry::Metrics,
 };
 use axum::{
@@ -41,6 +41,8 @@ pub struct Services {
     pub shadow: Option<Shadow>,
     /// How the configuration stands, where it has a file.
     pub config: Option<ConfigHandle>,
+    /// How the certificates stand, where a listener has one.
+    pub certificates: Option<CertificatesHandle>,
     /// The settings that count.
     pub settings: Live,
     /// The audit log.
@@ -141,6 +143,7 @@ struct StatusView {
     policies: PoliciesView,
     shadow: Option<ShadowView>,
     configuration: Option<ConfigView>,
+    certificates: Vec<CertificateView>,
     audit: AuditView,
 }
 
@@ -218,6 +221,7 @@ async fn status(State(services): State<Services>) -> Json<StatusView> {
         },
         shadow: services.shadow.as_ref().map(|shadow| ShadowView::from(&*shadow.status())),
         configuration: services.config.as_ref().map(|config| ConfigView::from(&*config.status())),
+        certificates: services.certificates.iter().flat_map(views::certificates).collect(),
         audit: views::audit(&services.log),
     })
 }

@@ -30,6 +30,8 @@ pub(super) struct Call<'c> {
     pub(super) request_id: &'c str,
     /// Who is at the other end.
     pub(super) peer: &'c Peer,
+    /// The name of the caller; empty where nobody needs to be known.
+    pub(super) caller: &'c str,
 }
 
 impl Peer {

@@ -1,6 +1,7 @@
 //! The paths of the authorize listener, as data.
 
 use super::{ApiError, ErrorCode, authzen::Sought, questions::About};
+use crate::config::CallerScope;
 use hyper::Method;
 
 /// What a path takes and who answers it.
@@ -10,19 +11,10 @@ pub(super) struct Route {
     pub(super) method: Method,
     /// The path; it also labels the route's metrics. `{id}` stands for one segment.
     pub(super) path: &'static str,
-    /// Who may call it.
-    pub(super) access: Access,
     /// Who answers it.
     pub(super) handler: Handler,
     /// The codes that are to be expected.
     codes: &'static [u16],
-}
-
-/// Who may call a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// The applications beside which the sidecar runs: whoever reaches the listener.
-    Application,
 }
 
 /// Who answers a route. A closed list, so that no route needs a boxed future.
@@ -45,6 +37,8 @@ pub(super) enum Handler {
 const DECIDING: &[u16] = &[200, 400, 405, 413, 500, 503];
 const READING: &[u16] = &[200, 400, 404, 405, 500, 503];
 const REPORTING: &[u16] = &[200, 400, 404, 405, 413, 422, 500, 503];
+/// Of every route, where there are callers.
+const OF_CALLERS: &[u16] = &[401, 403, 429];
 
 static ROUTES: [Route; 10] = [
     Route::new(Method::POST, "/v1/authorize", Handler::Authorize, DECIDING),
@@ -61,7 +55,16 @@ static ROUTES: [Route; 10] = [
 
 impl Route {
     const fn new(method: Method, path: &'static str, handler: Handler, codes: &'static [u16]) -> Self {
-        Self { method, path, access: Access::Application, handler, codes }
+        Self { method, path, handler, codes }
+    }
+
+    /// What a caller must be allowed to ask; nothing where everybody may.
+    pub(super) const fn scope(&self) -> Option<CallerScope> {
+        match self.handler {
+            Handler::Search(_) => Some(CallerScope::Search),
+            Handler::OfUser(_) | Handler::OfConfiguration(_) => Some(CallerScope::Access),
+            Handler::Authorize | Handler::Evaluation | Handler::Evaluations => Some(CallerScope::Decide),
+        }
     }
 
     /// The segment that stands for `{id}`, empty where the path has none; `None` where the path is another one.
@@ -74,6 +77,11 @@ impl Route {
 
 /// Labels the metrics of requests for paths that do not exist.
 pub(super) const NO_ROUTE: &str = "other";
+
+/// The same for the codes that callers may be answered with.
+pub(super) fn labels_of_callers() -> impl Iterator<Item = (&'static str, &'static [u16])> {
+    ROUTES.iter().map(|route| (route.path, OF_CALLERS))
+}
 
 /// The values of the label `route`, each with the codes that are to be expected.
 pub(super) fn labels() -> impl Iterator<Item = (&'static str, &'static [u16])> {

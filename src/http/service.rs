@@ -2,19 +2,21 @@
 
 use super::{
     ApiError, ErrorCode, authorize, authzen, body,
+    callers::Visit,
+    credentials,
     desk::{Desk, LISTENER},
     outgoing::Outgoing,
-    peer::{Call, Peer},
+    peer::Call,
     questions,
     request_id::{RequestId, X_REQUEST_ID},
-    routes::{self, Access, Handler, Route},
+    routes::{self, Handler, Route},
 };
 use crate::telemetry::events;
 use bytes::Bytes;
 use hyper::{
     Method, Request, Response, StatusCode, Version,
     body::Incoming,
-    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
     http::request,
 };
 use std::{
@@ -41,7 +43,7 @@ pub(super) struct Answer {
 /// Answers one request. Every answer carries the request's id; every answer is counted.
 pub(super) async fn answer(
     desk: Rc<Desk>,
-    peer: Rc<Peer>,
+    visit: Rc<Visit>,
     request: Request<Incoming>,
 ) -> Result<Response<Outgoing>, Infallible> {
     let started = Instant::now();
@@ -49,9 +51,12 @@ pub(super) async fn answer(
     let request_id = RequestId::of(&head.headers, &desk);
     let (label, result) = match routes::find(&head.method, head.uri.path()) {
         Ok((route, id)) => {
-            let call = Call { request_id: request_id.text(), peer: &peer };
-            let handled = handle(&desk, route, id, &head, body, call);
-            (route.path, fence(handled, route.path, request_id.text()).await)
+            let called = async {
+                let admitted = visit.admit(&head.headers, route.scope(), started)?;
+                let call = Call { request_id: request_id.text(), peer: &visit.peer, caller: admitted.caller() };
+                handle(&desk, route, id, &head, body, call).await
+            };
+            (route.path, fence(called, route.path, request_id.text()).await)
         }
         Err((label, error)) => (label, Err(error)),
     };
@@ -72,9 +77,6 @@ async fn handle(
     body: Incoming,
     call: Call<'_>,
 ) -> Result<Answer, ApiError> {
-    match route.access {
-        Access::Application => {}
-    }
     let _in_flight = desk.enter()?;
     let body = if route.method == Method::GET {
         Bytes::new()
@@ -135,6 +137,9 @@ fn error_response(error: &ApiError, request_id: &str, version: Version) -> Respo
     }
     if let Some(seconds) = error.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if error.code == ErrorCode::Unauthorized {
+        headers.insert(WWW_AUTHENTICATE, credentials::CHALLENGE.clone());
     }
     // In HTTP/2 the stream ends with the answer, whatever of the request is still to come.
     if error.code.closes() && version < Version::HTTP_2 {

@@ -62,6 +62,7 @@ pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
         settings: Live::new(settings),
         verify_one_in: 0,
         comparer: None,
+        acceptor: None,
     }
 }
 
@@ -82,7 +83,7 @@ pub(super) fn recorder() -> Recorder {
 /// A request of somebody on this machine.
 pub(super) fn call() -> Call<'static> {
     static PEER: Peer = Peer::at(PeerAddress::Unix);
-    Call { request_id: "r-1", peer: &PEER }
+    Call { request_id: "r-1", peer: &PEER, caller: "" }
 }
 
 /// One module with one resource type, no tenants.

@@ -3,7 +3,7 @@
 use crate::{
     audit::{self, Health},
     document::Diagnostic,
-    reload::{ConfigStatus, Failure, ShadowStatus},
+    reload::{CertificateStatus, CertificatesHandle, ConfigStatus, Failure, ShadowStatus},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -93,6 +93,28 @@ impl From<&ConfigStatus> for ConfigView {
             diagnostics: status.problem.iter().flat_map(|problem| problem.iter()).map(DiagnosticView::from).collect(),
         }
     }
+}
+
+/// How the certificate of a listener stands.
+#[derive(Debug, Serialize)]
+pub(super) struct CertificateView {
+    listener: &'static str,
+    names: Vec<String>,
+    expires_at: String,
+    loaded_at: String,
+    problems: Vec<String>,
+}
+
+/// Looks at the certificates.
+pub(super) fn certificates(handle: &CertificatesHandle) -> Vec<CertificateView> {
+    let view = |status: &CertificateStatus| CertificateView {
+        listener: status.listener,
+        names: status.names.clone(),
+        expires_at: status.expires.to_string(),
+        loaded_at: status.loaded_at.to_string(),
+        problems: status.problems.clone(),
+    };
+    handle.status().iter().map(view).collect()
 }
 
 /// How the audit log is doing.

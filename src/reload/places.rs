@@ -29,21 +29,28 @@ pub(super) enum Interest {
 /// Directories, by their real paths, with what is of interest in each.
 pub(super) type Places = BTreeMap<PathBuf, Interest>;
 
-/// All that must be watched for `root`, as things are now.
-pub(super) fn places(root: &Path) -> Places {
+/// All that must be watched for `roots`, as things are now.
+pub(super) fn all_places(roots: &[PathBuf]) -> Places {
     let mut found = Places::new();
+    for root in roots {
+        add(root, &mut found);
+    }
+    found
+}
+
+/// Adds all that must be watched for `root`.
+fn add(root: &Path, found: &mut Places) {
     let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
     // A single file is watched in the directory that holds it.
-    if let Some(real) = walk_to(&root, &mut found).filter(|real| real.is_dir()) {
+    if let Some(real) = walk_to(&root, found).filter(|real| real.is_dir()) {
         let mut left = vec![real];
         while let Some(directory) = left.pop() {
             if found.len() < MAX_DIRECTORIES && found.get(&directory) != Some(&Interest::All) {
                 found.insert(directory.clone(), Interest::All);
-                left.extend(subdirectories(&directory, &mut found));
+                left.extend(subdirectories(&directory, found));
             }
         }
     }
-    found
 }
 
 /// Whether something that happened to `path` is of interest.
@@ -137,6 +144,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().canonicalize().unwrap();
         (folder, path)
+    }
+
+    fn places(root: &Path) -> Places {
+        all_places(&[root.to_owned()])
     }
 
     fn only(names: &[&str]) -> Interest {

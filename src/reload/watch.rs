@@ -20,7 +20,7 @@ use std::{
 /// Keeps the watches of one loop in place.
 #[derive(Debug)]
 pub(super) struct Watch {
-    root: PathBuf,
+    roots: Arc<[PathBuf]>,
     slot: Arc<Slot>,
     watcher: Option<Watcher>,
     told_of_failure: bool,
@@ -29,7 +29,12 @@ pub(super) struct Watch {
 impl Watch {
     /// Nothing is watched yet; what is heard will go to `slot`.
     pub(super) fn new(root: &Path, slot: Arc<Slot>) -> Self {
-        Self { root: root.to_owned(), slot, watcher: None, told_of_failure: false }
+        Self::of_several([root.to_owned()].into(), slot)
+    }
+
+    /// The same for several directories or files.
+    pub(super) fn of_several(roots: Arc<[PathBuf]>, slot: Arc<Slot>) -> Self {
+        Self { roots, slot, watcher: None, told_of_failure: false }
     }
 
     /// Brings the watches in line with the directories, or ends them where they are not wanted. Whatever changed before they were
@@ -39,9 +44,9 @@ impl Watch {
             self.watcher = None;
             return false;
         }
-        let (root, slot, watcher) = (self.root.clone(), Arc::clone(&self.slot), self.watcher.take());
+        let (roots, slot, watcher) = (Arc::clone(&self.roots), Arc::clone(&self.slot), self.watcher.take());
         let armed = workshop.run(move || {
-            let mut watcher = watcher.map_or_else(|| Watcher::new(&root, slot), Ok)?;
+            let mut watcher = watcher.map_or_else(|| Watcher::new(roots, slot), Ok)?;
             let armed = watcher.arm();
             Ok::<_, notify::Error>((watcher, armed))
         });
@@ -65,11 +70,11 @@ impl Watch {
     }
 }
 
-/// Watches a policy directory and all that leads to it.
+/// Watches directories or files, and all that leads to them.
 #[derive(Debug)]
 struct Watcher {
     events: RecommendedWatcher,
-    root: PathBuf,
+    roots: Arc<[PathBuf]>,
     places: Arc<ArcSwap<Places>>,
     // Which inode each watch sits on: a directory that was made again needs a new one.
     armed: BTreeMap<PathBuf, Inode>,
@@ -88,7 +93,7 @@ type Inode = (u64, u64);
 
 impl Watcher {
     /// A watcher that is not armed yet; what it hears goes to `slot`.
-    fn new(root: &Path, slot: Arc<Slot>) -> notify::Result<Self> {
+    fn new(roots: Arc<[PathBuf]>, slot: Arc<Slot>) -> notify::Result<Self> {
         let places = Arc::new(ArcSwap::from_pointee(Places::new()));
         let of_interest = Arc::clone(&places);
         let hear = move |event: notify::Result<Event>| {
@@ -98,12 +103,12 @@ impl Watcher {
             }
         };
         let watcher = RecommendedWatcher::new(hear, Config::default())?;
-        Ok(Self { events: watcher, root: root.to_owned(), places, armed: BTreeMap::new() })
+        Ok(Self { events: watcher, roots, places, armed: BTreeMap::new() })
     }
 
     /// Brings the watches in line with the directories as they are now.
     fn arm(&mut self) -> Armed {
-        let wanted = Arc::new(places::places(&self.root));
+        let wanted = Arc::new(places::all_places(&self.roots));
         self.places.store(Arc::clone(&wanted));
         let inodes: BTreeMap<PathBuf, Inode> =
             wanted.keys().filter_map(|directory| Some((directory.clone(), inode(directory)?))).collect();

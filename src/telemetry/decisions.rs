@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
-/// Distinct module names that become labels in the life of the process. Names that come and go with reloads count too:
+/// Distinct names of modules, or of callers, that become labels in the life of the process. Names that come and go with reloads count too:
 /// a scraper keeps every series that it ever saw.
-const MAX_MODULES: usize = 128;
+const MAX_NAMES: usize = 128;
 
 const DECISIONS: [Decision; 2] = [Decision::Allow, Decision::Deny];
 const ORIGINS: [Origin; 6] =
@@ -30,12 +30,12 @@ pub struct DecisionCounters {
 #[derive(Debug, Clone)]
 struct ModuleCounters([[IntCounter; ORIGINS.len()]; DECISIONS.len()]);
 
-/// The module names that are labels.
+/// The names that are labels.
 #[derive(Debug, Default)]
-pub(super) struct KnownModules(Mutex<BTreeSet<String>>);
+pub(super) struct KnownNames(Mutex<BTreeSet<String>>);
 
 impl DecisionCounters {
-    pub(super) fn new(counters: &IntCounterVec, duration: Histogram, known: &KnownModules, modules: &[&str]) -> Self {
+    pub(super) fn new(counters: &IntCounterVec, duration: Histogram, known: &KnownNames, modules: &[&str]) -> Self {
         let other = ModuleCounters::resolve(counters, "other");
         let resolve = |module: &&str| {
             if known.admit(module) { ModuleCounters::resolve(counters, module) } else { other.clone() }
@@ -77,10 +77,11 @@ impl ModuleCounters {
     }
 }
 
-impl KnownModules {
-    fn admit(&self, module: &str) -> bool {
+impl KnownNames {
+    /// Whether a name is one of those that become labels.
+    pub(super) fn admit(&self, name: &str) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.contains(module) || (known.len() < MAX_MODULES && known.insert(module.to_owned()))
+        known.contains(name) || (known.len() < MAX_NAMES && known.insert(name.to_owned()))
     }
 }
 
@@ -95,12 +96,12 @@ mod tests {
     #[test]
     fn modules_beyond_the_bound_count_as_other() {
         let metrics = Metrics::new();
-        let names: Vec<String> = (0..=MAX_MODULES).map(|n| format!("m{n}")).collect();
+        let names: Vec<String> = (0..=MAX_NAMES).map(|n| format!("m{n}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let counters = metrics.decision_counters(&names);
         let took = Duration::from_micros(3);
         counters.record(Decision::Allow, Some(0), Origin::Native, took);
-        counters.record(Decision::Deny, Some(MAX_MODULES), Origin::Authzen, took);
+        counters.record(Decision::Deny, Some(MAX_NAMES), Origin::Authzen, took);
         counters.record(Decision::Deny, None, Origin::Envoy, took);
 
         let text = metrics.render();
@@ -112,6 +113,6 @@ mod tests {
         ] {
             assert!(text.contains(line), "no {line} in\n{text}");
         }
-        assert!(!text.contains(&format!(r#"module="m{MAX_MODULES}""#)));
+        assert!(!text.contains(&format!(r#"module="m{MAX_NAMES}""#)));
     }
 }

@@ -1,23 +1,19 @@
 //! What operators are told: one function an event. Each log line carries the event's name in `event`, and where an event
 //! has a metric, the same function counts it.
 
+mod doors;
 mod mail;
 mod policies;
 mod settings;
 
+pub use doors::*;
 pub use mail::*;
 pub use policies::*;
 pub use settings::*;
 
 use super::Metrics;
 use crate::{engine::Difference, model::Revision};
-use std::{
-    error::Error,
-    fmt,
-    net::{IpAddr, SocketAddr},
-    path::Path,
-    time::Duration,
-};
+use std::{error::Error, fmt, net::IpAddr, path::Path, time::Duration};
 use tracing::{error, info, warn};
 
 /// The process has read its settings and begins.
@@ -31,8 +27,8 @@ pub fn starting(version: &str, policies: &Path, data: &Path) {
     );
 }
 
-/// A socket is bound.
-pub fn listening(listener: &str, address: SocketAddr) {
+/// A socket is bound. The address of a Unix socket is `unix:` and its path.
+pub fn listening(listener: &str, address: impl fmt::Display) {
     info!(event = "listening", listener, %address, "listening");
 }
 

@@ -1,15 +1,16 @@
 //! The registry and its typed handles.
 
 use super::{
-    decisions::{self, DecisionCounters, KnownModules},
+    decisions::{self, DecisionCounters, KnownNames},
+    doors::DoorMetrics,
     mail::MailMetrics,
     table::{self, ConfigOutcome, Kind, Metric, ReloadOutcome, ShadowOutcome},
 };
 use crate::model::{Revision, Status, Timestamp};
 use arc_swap::ArcSwapOption;
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
 };
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -18,7 +19,7 @@ pub struct Metrics {
     registry: Registry,
     decisions: IntCounterVec,
     decision_duration: Histogram,
-    known_modules: KnownModules,
+    known_modules: KnownNames,
     http_duration: HistogramVec,
     reloads: IntCounterVec,
     reload_duration: Histogram,
@@ -36,6 +37,7 @@ pub struct Metrics {
     directory_users: IntGaugeVec,
     users_source: ArcSwapOption<UsersSource>,
     pub(super) mail: MailMetrics,
+    pub(super) doors: DoorMetrics,
     audit_source: ArcSwapOption<AuditSource>,
 }
 
@@ -133,7 +135,7 @@ impl Metrics {
         let metrics = Self {
             decisions: counters(&registry, decisions::METRIC),
             decision_duration: histogram(&registry, &table::DECISION_DURATION),
-            known_modules: KnownModules::default(),
+            known_modules: KnownNames::default(),
             http_duration: histograms(&registry, &table::HTTP_DURATION),
             reloads: counters(&registry, &table::POLICY_RELOADS),
             reload_duration: histogram(&registry, &table::POLICY_RELOAD_DURATION),
@@ -151,6 +153,7 @@ impl Metrics {
             directory_users: integers(&registry, &table::DIRECTORY_USERS),
             users_source: ArcSwapOption::empty(),
             mail: MailMetrics::new(&registry),
+            doors: DoorMetrics::new(&registry),
             audit_source: ArcSwapOption::empty(),
             registry,
         };
@@ -337,7 +340,7 @@ impl fmt::Debug for Metrics {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a double holds microseconds exactly until the year 2255")]
-fn seconds(time: Timestamp) -> f64 {
+pub(super) fn seconds(time: Timestamp) -> f64 {
     time.as_micros() as f64 / 1e6
 }
 
@@ -363,6 +366,10 @@ pub(super) fn counters(registry: &Registry, metric: &Metric) -> IntCounterVec {
 
 fn gauge(registry: &Registry, metric: &Metric) -> Gauge {
     add(registry, built(metric, Gauge::with_opts(options(metric))))
+}
+
+pub(super) fn gauges(registry: &Registry, metric: &Metric) -> GaugeVec {
+    add(registry, built(metric, GaugeVec::new(options(metric), &labels(metric))))
 }
 
 pub(super) fn integer(registry: &Registry, metric: &Metric) -> IntGauge {

@@ -121,6 +121,19 @@ metrics! {
     DIRECTORY_USERS = "sidegate_directory_users", Kind::Gauge,
         [("status", "`invited`, `active`, `suspended`")],
         "Users, by status";
+    TLS_EXPIRES = "sidegate_tls_certificate_expiry_timestamp_seconds", Kind::Gauge,
+        [("listener", "`authorize`, `admin`, `ops`")],
+        "When the certificate that a listener shows expires, as a Unix time; 0 where it speaks no TLS";
+    TLS_RELOADS = "sidegate_tls_reloads_total", Kind::Counter,
+        [("listener", "`authorize`, `admin`, `ops`"), ("outcome", "`loaded`, `rejected`: the certificate that is shown stays")],
+        "Looks at the files of a certificate that found others, by what came of them";
+    TLS_HANDSHAKES = "sidegate_tls_handshakes_total", Kind::Counter,
+        [("listener", "`authorize`, `admin`, `ops`"), ("outcome", "`done`, `failed`, `timed_out`")],
+        "Connections over TLS, by how they began";
+    CALLER_REQUESTS = "sidegate_caller_requests_total", Kind::Counter,
+        [("caller", "a name of `server.authorize.callers`; `other` beyond the first 128 of the process"),
+         ("outcome", "`admitted`, `limited`: more than the caller may send, `out_of_scope`: the caller may not ask that")],
+        "Requests of known callers, by what became of them";
     MAIL_LETTERS = "sidegate_mail_letters_total", Kind::Counter,
         [("outcome", "`sent`, `failed`: it is tried again, `gave_up`")],
         "Attempts to send a mail, by what came of them";

@@ -202,7 +202,7 @@ fn settings_of_the_log_that_cannot_be_honoured_stop_the_start() {
             "make its directory, or name another file",
         ),
         ("audit: { checkpoint: { file: / } }".to_owned(), "`audit.checkpoint.file`"),
-        ("audit: { checkpoint: { webhook: \"https://collector/\" } }".to_owned(), "`https` is not spoken"),
+        ("audit: { checkpoint: { webhook: \"ftp://collector/\" } }".to_owned(), "an address such as `https://"),
         ("audit: { hold: maybe }".to_owned(), "audit.hold"),
         ("audit: { retention: { age: soon } }".to_owned(), "audit.retention.age"),
     ] {

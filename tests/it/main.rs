@@ -38,6 +38,8 @@ mod audit_verify;
 mod authorize;
 /// AuthZEN: the interoperability scenarios, the certification fixture, batches.
 mod authzen;
+/// Callers of the authorize listener: tokens, certificates, scopes, limits.
+mod callers;
 /// The commands: data, diagnostics, exit codes.
 mod cli;
 /// Broken policy sets give their exact diagnostics.
@@ -112,3 +114,11 @@ mod search;
 mod shutdown;
 /// Holds the repository to its own rules.
 mod tidy;
+/// TLS on every listener.
+mod tls;
+/// Certificates of administrators, and the product's own clients over TLS.
+mod tls_clients;
+/// Certificates that rotate while the sidecar runs.
+mod tls_rotation;
+/// The Unix socket of the authorize listener.
+mod unix_socket;

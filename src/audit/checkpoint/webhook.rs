@@ -1,11 +1,12 @@
-//! Posts checkpoints: plain HTTP, one connection each, and never longer than a few seconds.
+//! Posts checkpoints: one connection each, over TLS where the address says so, and never longer than a few seconds.
 
+use crate::tls::{Connector, DialError, TrustError, dial};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode, Uri, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
-use std::{io, time::Duration};
-use tokio::{net::TcpStream, runtime::Runtime, time::timeout};
+use std::{io, path::Path, time::Duration};
+use tokio::{runtime::Runtime, time::timeout};
 
 /// How long one delivery may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -17,13 +18,25 @@ pub(crate) struct Webhook {
     uri: Uri,
     host: String,
     port: u16,
+    connector: Option<Connector>,
+}
+
+/// Why there is nobody to post to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SetupError {
+    #[error("it is no address of HTTP or HTTPS")]
+    Address,
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    #[error("the runtime cannot be started")]
+    Runtime(#[from] io::Error),
 }
 
 /// Why a checkpoint was not delivered.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WebhookError {
     #[error("it cannot be reached")]
-    Connect(#[from] io::Error),
+    Connect(#[from] DialError),
     #[error("the conversation broke off")]
     Broken(#[from] hyper::Error),
     #[error("the request cannot be made")]
@@ -35,16 +48,18 @@ pub(crate) enum WebhookError {
 }
 
 impl Webhook {
-    /// For a plain `http` address. `None` where it is none.
-    pub(crate) fn new(address: &str) -> Option<io::Result<Self>> {
-        let uri: Uri = address.parse().ok()?;
-        if uri.scheme_str() != Some("http") {
-            return None;
-        }
-        let host = uri.host()?.trim_matches(['[', ']']).to_owned();
-        let port = uri.port_u16().unwrap_or(80);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        Some(runtime.map(|runtime| Self { runtime, uri, host, port }))
+    /// For an address. Whom to trust is said by a file, or without one by the system.
+    pub(crate) fn new(address: &str, ca: Option<&Path>) -> Result<Self, SetupError> {
+        let uri: Uri = address.parse().map_err(|_| SetupError::Address)?;
+        let (port, connector) = match uri.scheme_str() {
+            Some("http") => (80, None),
+            Some("https") => (443, Some(Connector::new(ca, None)?)),
+            _ => return Err(SetupError::Address),
+        };
+        let host = uri.host().ok_or(SetupError::Address)?.trim_matches(['[', ']']).to_owned();
+        let port = uri.port_u16().unwrap_or(port);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { runtime, uri, host, port, connector })
     }
 
     /// Posts a line of JSON and waits for the answer, which must be a success.
@@ -54,7 +69,7 @@ impl Webhook {
     }
 
     async fn exchange(&self, line: String) -> Result<(), WebhookError> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let stream = dial(&self.host, self.port, self.connector.as_ref()).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());

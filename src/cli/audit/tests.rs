@@ -208,13 +208,14 @@ fn a_directory_that_is_in_use_leads_to_the_admin_listener() {
 fn what_is_wrong_with_the_arguments_is_said() {
     let data = tempfile::tempdir().unwrap();
     let directory = data.path().to_str().unwrap();
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 8] = [
         (&["list", "--data", directory], "there is no audit log in"),
         (&["list", "--data", directory, "--decision", "maybe"], "`maybe` is no value of `decision`: `allow` or `deny`"),
         (&["list", "--data", directory, "--limit", "1001"], "a page has at most 1000 records"),
         (&["export", "--data", directory, "--from", "yesterday"], "`yesterday` is no value of `from`: a time such as"),
         (&["list", "--admin", "127.0.0.1:8481"], "it looks like `http://127.0.0.1:8481`"),
-        (&["list", "--admin", "https://example.com"], "this command speaks plain HTTP only"),
+        (&["list", "--admin", "http://127.0.0.1:1", "--ca", "x"], "`--ca` and `--client-certificate` are for `https`"),
+        (&["list", "--admin", "https://127.0.0.1:1", "--ca", "/no/such"], "`/no/such` cannot be read"),
         (&["list", "--admin", "http://127.0.0.1:1"], "`127.0.0.1:1` cannot be reached"),
     ];
     for (arguments, expected) in cases {

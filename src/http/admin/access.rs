@@ -1,41 +1,42 @@
 //! Who may administer, and what.
 //!
-//! With tokens, every path that is not open to all needs one that opens it; there is no way round it. Without, the listener is
-//! on a loopback address, and what is left to fear is a browser on the same machine that a foreign page makes send requests:
+//! With tokens, every path that is not open to all needs one that opens it, or the certificate of a client; there is no way round it.
+//! Without, the listener is on a loopback address, and what is left to fear is a browser on the same machine that a foreign page makes send requests:
 //! these are refused.
 
-mod failures;
 mod foreign;
 
 use super::actor::Caller;
 use crate::{
-    config::{AdminAuth, AdminToken, Live, Scope},
-    http::{ApiError, ErrorCode, management::Error, peer::Peer},
+    config::{AdminAuth, AdminClient, AdminToken, Live, Scope, Settings},
+    http::{
+        ApiError, ErrorCode,
+        credentials::{self, Failures, Noted},
+        management::Error,
+        peer::{Peer, PeerAddress},
+    },
     telemetry::events,
 };
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, header::AUTHORIZATION},
+    http::HeaderMap,
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use failures::{Failures, Noted};
-use sha2::{Digest, Sha256};
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
-use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
 /// Who may.
 #[derive(Debug)]
 pub(super) enum Door {
     /// Whoever reaches the loopback address.
     Local,
-    /// Who has one of the tokens that are listed now.
-    Tokens {
-        /// Where they are listed.
+    /// Who has one of the tokens, or is one of the clients, that are listed now.
+    Listed {
+        /// Where.
         settings: Live,
         /// Tokens that were not known.
         failures: Mutex<Failures>,
@@ -57,7 +58,7 @@ impl Door {
         let auth = settings.load().server.admin_auth;
         match auth {
             AdminAuth::None => Self::Local,
-            AdminAuth::Tokens => Self::Tokens { settings, failures: Mutex::default() },
+            AdminAuth::Tokens => Self::Listed { settings, failures: Mutex::default() },
         }
     }
 
@@ -65,7 +66,7 @@ impl Door {
     fn admit(
         &self,
         headers: &HeaderMap,
-        from: IpAddr,
+        peer: &Peer,
         scopes: &[Scope],
         now: Instant,
     ) -> Result<Option<Caller>, ApiError> {
@@ -74,36 +75,75 @@ impl Door {
                 Err(ApiError::new(ErrorCode::Forbidden, "requests from pages of other sites are refused"))
             }
             Self::Local => Ok(Some(Caller::local())),
-            Self::Tokens { .. } if scopes.is_empty() => Ok(None),
-            Self::Tokens { settings, failures } => {
-                let unauthorized = |why| ApiError::new(ErrorCode::Unauthorized, why);
-                let given = bearer(headers).ok_or_else(|| unauthorized("no bearer token"))?;
-                // What it guards is whole after every step.
-                let failures = || failures.lock().unwrap_or_else(PoisonError::into_inner);
-                failures().hear(from, now).map_err(too_many)?;
+            Self::Listed { .. } if scopes.is_empty() => Ok(None),
+            Self::Listed { settings, failures } => {
                 let settings = settings.load();
-                let Some(token) = find(&settings.server.admin_tokens, given) else {
-                    let noted = failures().note(from, now);
-                    if noted != Noted::More {
-                        events::admin_token_unknown(from, noted == Noted::Last);
-                    }
-                    return Err(unauthorized("the bearer token is not known"));
+                let known = match credentials::authorization(headers) {
+                    // Whoever shows a token means it, whatever the certificate says.
+                    Some(given) => Known::Token(by_token(&settings, given, failures, peer, now)?),
+                    None => Known::Client(by_certificate(&settings, &peer.names)?),
                 };
-                if scopes.iter().any(|scope| token.scopes.contains(scope)) {
-                    Ok(Some(Caller::with(token)))
+                let (opens, caller) = match known {
+                    Known::Token(token) => (&token.scopes, Caller::with(token)),
+                    Known::Client(client) => (&client.scopes, Caller::with_certificate(client)),
+                };
+                if scopes.iter().any(|scope| opens.contains(scope)) {
+                    Ok(Some(caller))
                 } else {
-                    Err(ApiError::new(ErrorCode::ScopeMissing, scope_missing(token, scopes)))
+                    Err(ApiError::new(ErrorCode::ScopeMissing, scope_missing(&known, scopes)))
                 }
             }
         }
     }
 }
 
+/// Who was told by what.
+#[derive(Debug, Clone, Copy)]
+enum Known<'k> {
+    Token(&'k AdminToken),
+    Client(&'k AdminClient),
+}
+
+fn by_token<'s>(
+    settings: &'s Settings,
+    given: &str,
+    failures: &Mutex<Failures>,
+    peer: &Peer,
+    now: Instant,
+) -> Result<&'s AdminToken, ApiError> {
+    let from = peer.ip().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    // What it guards is whole after every step.
+    let failures = || failures.lock().unwrap_or_else(PoisonError::into_inner);
+    failures().hear(from, now).map_err(credentials::too_many)?;
+    if let Some(token) = credentials::find(&settings.server.admin_tokens, |token| Some(&token.sha256), given) {
+        return Ok(token);
+    }
+    let noted = failures().note(from, now);
+    if noted != Noted::More {
+        events::admin_token_unknown(from, noted == Noted::Last);
+    }
+    Err(unauthorized("the bearer token is not known"))
+}
+
+fn by_certificate<'s>(settings: &'s Settings, names: &[String]) -> Result<&'s AdminClient, ApiError> {
+    let clients = &settings.server.admin_clients;
+    let found = clients.iter().find(|client| client.certificates.iter().any(|name| names.contains(name)));
+    found.ok_or_else(|| match names {
+        [] => unauthorized("no bearer token"),
+        names => unauthorized(format!("no client has the certificate of `{}`", names.join("`, `"))),
+    })
+}
+
+fn unauthorized(why: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
+    ApiError::new(ErrorCode::Unauthorized, why)
+}
+
 /// Lets a request in or not.
 pub(super) async fn check(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<Arc<Peer>>();
-    let from = peer.and_then(|peer| peer.ip()).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    match gate.door.admit(request.headers(), from, gate.scopes, Instant::now()) {
+    // The listener says who it is; a router that is called without one has nobody at the other end.
+    let peer =
+        request.extensions().get::<Arc<Peer>>().cloned().unwrap_or_else(|| Arc::new(Peer::at(PeerAddress::Unix)));
+    match gate.door.admit(request.headers(), &peer, gate.scopes, Instant::now()) {
         Ok(caller) => {
             if let Some(caller) = caller {
                 request.extensions_mut().insert(caller);
@@ -114,35 +154,16 @@ pub(super) async fn check(State(gate): State<Gate>, mut request: Request, next: 
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
-}
-
-/// Compares with every token to the end, so that the time it takes tells nothing about any of them.
-fn find<'t>(tokens: &'t [AdminToken], given: &str) -> Option<&'t AdminToken> {
-    let given: [u8; 32] = Sha256::digest(given.as_bytes()).into();
-    let mut place = u64::MAX;
-    for (index, token) in (0_u64..).zip(tokens) {
-        place.conditional_assign(&index, given.ct_eq(&token.sha256));
-    }
-    tokens.get(usize::try_from(place).ok()?)
-}
-
-fn scope_missing(token: &AdminToken, scopes: &[Scope]) -> String {
-    let name = &token.name;
+fn scope_missing(known: &Known<'_>, scopes: &[Scope]) -> String {
+    let (what, name) = match known {
+        Known::Token(token) => ("token", &token.name),
+        Known::Client(client) => ("client", &client.name),
+    };
     let words: Vec<String> = scopes.iter().map(|scope| format!("`{}`", scope.as_str())).collect();
     match words.as_slice() {
-        [one] => format!("the token `{name}` lacks the scope {one}"),
-        several => format!("the token `{name}` lacks the scope: one of {}", several.join(", ")),
+        [one] => format!("the {what} `{name}` lacks the scope {one}"),
+        several => format!("the {what} `{name}` lacks the scope: one of {}", several.join(", ")),
     }
-}
-
-fn too_many(wait: Duration) -> ApiError {
-    let seconds = u16::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u16::MAX).max(1);
-    let message = format!("too many unknown tokens; try again in {seconds} s");
-    ApiError { retry_after: Some(seconds), ..ApiError::new(ErrorCode::TooManyFailures, message) }
 }
 
 #[cfg(test)]

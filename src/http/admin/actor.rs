@@ -2,7 +2,7 @@
 
 use super::route::{Parameter, Shape};
 use crate::{
-    config::AdminToken,
+    config::{AdminClient, AdminToken},
     http::{ApiError, ErrorCode, management::Error},
     policy::is_visible,
 };
@@ -26,14 +26,14 @@ const LOCAL: &str = "local";
 /// Who was let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Caller {
-    /// The name of the token.
+    /// The name of the token or of the client.
     name: String,
     /// Whether it speaks for itself.
     operator: bool,
 }
 
 impl Caller {
-    /// The name of the token, or that of whoever needs none.
+    /// The name of the token or of the client, or that of whoever needs none.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -41,6 +41,11 @@ impl Caller {
     /// Whoever reaches the loopback address where no tokens are wanted.
     pub(super) fn local() -> Self {
         Self { name: LOCAL.to_owned(), operator: true }
+    }
+
+    /// Whoever has a certificate of this client.
+    pub(super) fn with_certificate(client: &AdminClient) -> Self {
+        Self { name: client.name.clone(), operator: client.operator }
     }
 
     /// Whoever has this token.
@@ -67,7 +72,7 @@ impl Acting {
             Some(caller) if caller.operator => Ok(Self::Operator(caller.name.clone())),
             _ => {
                 let message = format!(
-                    "name the user who acts in the header `{SIDEGATE_ACTOR}`; only a token with `operator: true` may leave it out"
+                    "name the user who acts in the header `{SIDEGATE_ACTOR}`; only a token or a client with `operator: true` may leave it out"
                 );
                 Err(ApiError::new(ErrorCode::ActorMissing, message))
             }

@@ -39,11 +39,16 @@ struct Inner<S> {
     buffer: Vec<u8>,
     // INVARIANT: at most `buffer.len()`.
     written: usize,
+    // Whether the stream may still hold something of what it was given: TLS does.
+    unflushed: bool,
+    // Whether the end has been begun and waits for the peer.
+    ending: bool,
 }
 
 /// Splits a stream into what a connection uses and what its driver keeps. `ahead` is read before what the stream still holds.
 pub(super) fn gather<S>(stream: S, ahead: Bytes) -> (Gathered<S>, Outlet<S>) {
-    let inner = Rc::new(RefCell::new(Inner { stream, ahead, buffer: Vec::new(), written: 0 }));
+    let inner = Inner { stream, ahead, buffer: Vec::new(), written: 0, unflushed: false, ending: false };
+    let inner = Rc::new(RefCell::new(inner));
     (Gathered(Rc::clone(&inner)), Outlet(inner))
 }
 
@@ -66,7 +71,11 @@ impl<S: AsyncWrite + Unpin> Outlet<S> {
                 ended = Some(end);
             }
             // A failed write shows itself to the connection with its next read; it is no news to anybody else.
-            if self.0.borrow_mut().poll_empty(context).is_ready() {
+            let is_idle = {
+                let inner = &mut *self.0.borrow_mut();
+                inner.poll_empty(context).is_ready() && !(inner.ending && ended.is_none())
+            };
+            if is_idle {
                 stalled = None;
                 return ended.take().map_or(Poll::Pending, Poll::Ready);
             }
@@ -84,12 +93,21 @@ impl<S: AsyncWrite + Unpin> Inner<S> {
         {
             match ready!(Pin::new(&mut self.stream).poll_write(context, rest)) {
                 Ok(0) => return self.give_up(io::ErrorKind::WriteZero.into()),
-                Ok(count) => self.written += count,
+                Ok(count) => {
+                    self.written += count;
+                    self.unflushed = true;
+                }
                 Err(error) => return self.give_up(error),
             }
         }
         self.buffer.clear();
         self.written = 0;
+        if self.unflushed {
+            if let Err(error) = ready!(Pin::new(&mut self.stream).poll_flush(context)) {
+                return self.give_up(error);
+            }
+            self.unflushed = false;
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -97,6 +115,7 @@ impl<S: AsyncWrite + Unpin> Inner<S> {
     fn give_up(&mut self, error: io::Error) -> Poll<io::Result<()>> {
         self.buffer.clear();
         self.written = 0;
+        self.unflushed = false;
         Poll::Ready(Err(error))
     }
 
@@ -153,6 +172,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let inner = &mut *self.0.borrow_mut();
+        inner.ending = true;
         ready!(inner.poll_empty(context))?;
         Pin::new(&mut inner.stream).poll_shutdown(context)
     }

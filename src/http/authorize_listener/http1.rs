@@ -1,7 +1,7 @@
 //! HTTP/1 on one connection.
 
 use super::gather::Gathered;
-use crate::http::{desk::Desk, peer::Peer, service};
+use crate::http::{callers::Visit, desk::Desk, service};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{pin::pin, rc::Rc};
@@ -16,7 +16,7 @@ const SMALLEST_BUFFER: usize = 8192;
 /// Serves a connection until the client closes it, is silent for too long, or the listener stops.
 pub(super) async fn serve<S>(
     desk: Rc<Desk>,
-    peer: Rc<Peer>,
+    visit: Rc<Visit>,
     stream: Gathered<S>,
     mut stop: watch::Receiver<bool>,
 ) -> hyper::Result<()>
@@ -24,7 +24,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let limits = desk.limits();
-    let service = service_fn(move |request| service::answer(Rc::clone(&desk), Rc::clone(&peer), request));
+    let service = service_fn(move |request| service::answer(Rc::clone(&desk), Rc::clone(&visit), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)

@@ -9,7 +9,7 @@ mod meter;
 use super::gather::Gathered;
 use crate::{
     config::Limits,
-    http::{desk::Desk, peer::Peer, service},
+    http::{callers::Visit, desk::Desk, service},
 };
 use activity::Activity;
 use hyper::{rt::Executor, server::conn::http2, service::service_fn};
@@ -52,7 +52,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Serves a connection until the client closes it, nothing has moved on it for too long, or the listener stops.
 pub(super) async fn serve<S>(
     desk: Rc<Desk>,
-    peer: Rc<Peer>,
+    visit: Rc<Visit>,
     stream: Gathered<S>,
     mut stop: watch::Receiver<bool>,
 ) -> hyper::Result<()>
@@ -64,7 +64,7 @@ where
     let requests = Rc::clone(&activity);
     let service = service_fn(move |request| {
         let moving = requests.moving();
-        let answer = service::answer(Rc::clone(&desk), Rc::clone(&peer), request);
+        let answer = service::answer(Rc::clone(&desk), Rc::clone(&visit), request);
         async move {
             let answer = answer.await;
             drop(moving);

@@ -97,8 +97,9 @@ fn head(more: &str) -> String {
 fn a_port_that_is_taken_is_named_in_the_error() {
     let first = bind(&at("127.0.0.1:0".parse().unwrap())).unwrap();
     let error = bind(&at(first.address())).unwrap_err();
-    assert_eq!(error.to_string(), format!("cannot listen on `{}`", first.address()));
-    assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
+    let BindError::Address { source, .. } = &error else { panic!("{error}") };
+    assert_eq!(source.kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(error.to_string(), format!("`server.authorize.listen`: cannot listen on `{}`", first.address()));
 }
 
 #[test]

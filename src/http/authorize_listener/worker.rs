@@ -9,15 +9,18 @@ use super::{
 };
 use crate::{
     http::{
+        callers::{Callers, Visit},
         desk::{Desk, LISTENER},
         peer::{Peer, PeerAddress},
+        tls,
     },
-    telemetry::events,
+    telemetry::{Metrics, events},
+    tls::{Acceptor, Greeted},
 };
-use std::{io, rc::Rc, thread, time::Duration};
+use std::{io, rc::Rc, sync::Arc, thread, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
     sync::{mpsc, oneshot, watch},
     task::{JoinSet, LocalSet},
 };
@@ -29,6 +32,17 @@ pub(super) struct Worker {
     connections: mpsc::UnboundedSender<(Accepted, Place)>,
     ended: oneshot::Receiver<()>,
     thread: thread::JoinHandle<()>,
+}
+
+/// How connections begin.
+#[derive(Debug)]
+pub(super) struct Entrance {
+    /// Who may come in.
+    pub(super) callers: Arc<Callers>,
+    /// Agrees with clients on TLS, where it is spoken.
+    pub(super) acceptor: Option<Acceptor>,
+    /// Where handshakes are counted.
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// The worker is gone.
@@ -47,13 +61,13 @@ enum ConnectionError {
 }
 
 /// Starts a worker.
-pub(super) fn start(number: usize, desk: Desk, stop: watch::Receiver<bool>) -> io::Result<Worker> {
+pub(super) fn start(number: usize, desk: Desk, entrance: Entrance, stop: watch::Receiver<bool>) -> io::Result<Worker> {
     // Connections are bounded where they are accepted.
     let (connections, accepted) = mpsc::unbounded_channel();
     let (end, ended) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let thread = thread::Builder::new().name(format!("decide-{number}")).spawn(move || {
-        LocalSet::new().block_on(&runtime, run(Rc::new(desk), accepted, stop));
+        LocalSet::new().block_on(&runtime, run(Rc::new(desk), Rc::new(entrance), accepted, stop));
         // Nobody listens any more if the end was not waited for.
         end.send(()).ok();
     })?;
@@ -78,13 +92,18 @@ impl Worker {
     }
 }
 
-async fn run(desk: Rc<Desk>, mut accepted: mpsc::UnboundedReceiver<(Accepted, Place)>, stop: watch::Receiver<bool>) {
+async fn run(
+    desk: Rc<Desk>,
+    entrance: Rc<Entrance>,
+    mut accepted: mpsc::UnboundedReceiver<(Accepted, Place)>,
+    stop: watch::Receiver<bool>,
+) {
     let mut open = JoinSet::new();
     loop {
         tokio::select! {
             next = accepted.recv() => {
                 let Some((accepted, place)) = next else { break };
-                open.spawn_local(connection(Rc::clone(&desk), accepted, place, stop.clone()));
+                open.spawn_local(connection(Rc::clone(&desk), Rc::clone(&entrance), accepted, place, stop.clone()));
             }
             // Ended connections are taken off the set; what went wrong on them is said where it happened.
             Some(_) = open.join_next() => {}
@@ -93,25 +112,51 @@ async fn run(desk: Rc<Desk>, mut accepted: mpsc::UnboundedReceiver<(Accepted, Pl
     while open.join_next().await.is_some() {}
 }
 
-async fn connection(desk: Rc<Desk>, accepted: Accepted, _place: Place, stop: watch::Receiver<bool>) {
-    let served = match accepted {
+async fn connection(
+    desk: Rc<Desk>,
+    entrance: Rc<Entrance>,
+    accepted: Accepted,
+    _place: Place,
+    stop: watch::Receiver<bool>,
+) {
+    let begun = match accepted {
         Accepted::Tcp(stream, from) => match TcpStream::from_std(stream) {
-            Ok(stream) => serve(desk, Peer::at(PeerAddress::Ip(from)), stream, stop).await,
-            Err(error) => {
-                events::accept_failed(LISTENER, &error);
-                return;
-            }
+            Ok(stream) => through_network(desk, &entrance, stream, Peer::at(PeerAddress::Ip(from)), stop).await,
+            Err(error) => return events::accept_failed(LISTENER, &error),
+        },
+        Accepted::Unix(stream) => match UnixStream::from_std(stream) {
+            Ok(stream) => serve(desk, entrance.callers.visit(Peer::at(PeerAddress::Unix)), stream, stop).await,
+            Err(error) => return events::accept_failed(LISTENER, &error),
         },
     };
-    if let Err(error) = served {
+    if let Err(error) = begun {
         // Clients hang up, send garbage and fall silent: nothing of it is news to an operator.
         tracing::debug!(event = "connection_failed", error = %error);
     }
 }
 
+async fn through_network(
+    desk: Rc<Desk>,
+    entrance: &Entrance,
+    stream: TcpStream,
+    peer: Peer,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), ConnectionError> {
+    let Some(acceptor) = &entrance.acceptor else {
+        return serve(desk, entrance.callers.visit(peer), stream, stop).await;
+    };
+    let greeted = tokio::select! {
+        greeted = tls::greet(acceptor, stream, LISTENER, &entrance.metrics) => greeted,
+        // Nothing was asked yet.
+        _ = stop.wait_for(|stopped| *stopped) => None,
+    };
+    let Some(Greeted { stream, names }) = greeted else { return Ok(()) };
+    serve(desk, entrance.callers.visit(Peer { names, ..peer }), stream, stop).await
+}
+
 async fn serve<S>(
     desk: Rc<Desk>,
-    peer: Peer,
+    visit: Visit,
     mut stream: S,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), ConnectionError>
@@ -129,11 +174,11 @@ where
         _ = stop.wait_for(|stopped| *stopped) => return Ok(()),
     };
     let (stream, outlet) = gather(stream, opening.read);
-    let peer = Rc::new(peer);
+    let visit = Rc::new(visit);
     match opening.protocol {
-        Protocol::Http1 => outlet.drive(http1::serve(desk, peer, stream, stop), patience).await?,
+        Protocol::Http1 => outlet.drive(http1::serve(desk, visit, stream, stop), patience).await?,
         // Boxed: it is larger, and most connections are of the other kind.
-        Protocol::Http2 => outlet.drive(Box::pin(http2::serve(desk, peer, stream, stop)), patience).await?,
+        Protocol::Http2 => outlet.drive(Box::pin(http2::serve(desk, visit, stream, stop)), patience).await?,
     }
     Ok(())
 }

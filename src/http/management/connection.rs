@@ -2,9 +2,13 @@
 
 use super::Bound;
 use crate::{
-    http::peer::{Peer, PeerAddress},
+    http::{
+        peer::{Peer, PeerAddress},
+        tls,
+    },
     lifecycle::{Stop, Tasks},
-    telemetry::events,
+    telemetry::{Metrics, events},
+    tls::{Acceptor, Greeted},
 };
 use axum::Router;
 use hyper::{
@@ -18,7 +22,12 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use std::{io, pin::pin, sync::Arc, time::Duration};
-use tokio::{net::TcpStream, sync::Semaphore, time::sleep};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::Semaphore,
+    time::sleep,
+};
 
 /// Connections at once; more wait in the kernel.
 const MOST_CONNECTIONS: usize = 256;
@@ -32,23 +41,37 @@ const MOST_HEADER_BYTES: usize = 16 * 1024;
 /// How long to wait when the system has no descriptors or memory for another connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
+/// How a listener serves.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// The name in logs and metrics.
+    pub name: &'static str,
+    /// Agrees with clients on TLS, where it is spoken.
+    pub acceptor: Option<Acceptor>,
+    /// Where handshakes are counted.
+    pub metrics: Arc<Metrics>,
+    /// What is served.
+    pub router: Router,
+}
+
 /// Serves a router until the stop; requests in flight are answered, and their connections are tasks that can be waited for.
-pub async fn serve(bound: Bound, name: &'static str, router: Router, tasks: Tasks, stop: Stop) {
+pub async fn serve(bound: Bound, serving: Serving, tasks: Tasks, stop: Stop) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let name = serving.name;
     let accept = async {
         loop {
             // The semaphore is never closed.
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            let (stream, peer) = match bound.listener.accept().await {
-                Ok((stream, from)) => (stream, Arc::new(Peer::at(PeerAddress::Ip(from)))),
+            let (stream, from) = match bound.listener.accept().await {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     back_off(name, &error).await;
                     continue;
                 }
             };
-            let (router, stop) = (router.clone(), stop.clone());
+            let (serving, stop) = (serving.clone(), stop.clone());
             tasks.spawn(format!("{name} connection"), async move {
-                connection(stream, peer, router, stop).await;
+                begin(stream, Peer::at(PeerAddress::Ip(from)), serving, stop).await;
                 drop(place);
             });
         }
@@ -68,7 +91,24 @@ async fn back_off(name: &str, error: &io::Error) {
     }
 }
 
-async fn connection(stream: TcpStream, peer: Arc<Peer>, router: Router, stop: Stop) {
+async fn begin(stream: TcpStream, peer: Peer, serving: Serving, stop: Stop) {
+    let Serving { name, acceptor, metrics, router } = serving;
+    let Some(acceptor) = acceptor else { return connection(stream, peer, router, stop).await };
+    let greeted = tokio::select! {
+        greeted = tls::greet(&acceptor, stream, name, &metrics) => greeted,
+        // Nothing was asked yet.
+        () = stop.stopped() => return,
+    };
+    if let Some(Greeted { stream, names }) = greeted {
+        connection(stream, Peer { names, ..peer }, router, stop).await;
+    }
+}
+
+async fn connection<S>(stream: S, peer: Peer, router: Router, stop: Stop)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin,
+{
+    let peer = Arc::new(peer);
     let service = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&peer));

@@ -1,7 +1,7 @@
 //! The frame around every answer: request id, error bodies in one shape, a fence against panics, metrics.
 
 use crate::{
-    http::{ApiError, ErrorCode, request_id},
+    http::{ApiError, ErrorCode, credentials, request_id},
     lifecycle::Clock,
     telemetry::{Metrics, events},
 };
@@ -155,7 +155,7 @@ async fn complete(response: Response, request_id: &HeaderValue) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if error.code == ErrorCode::Unauthorized {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"sidegate\""));
+        headers.insert(WWW_AUTHENTICATE, credentials::CHALLENGE.clone());
     }
     response
 }

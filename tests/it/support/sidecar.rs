@@ -105,15 +105,29 @@ impl Builder {
     /// Starts it and waits until it is ready.
     #[track_caller]
     pub fn start(self) -> Sidecar {
+        match self.start_or_fail() {
+            Ok(sidecar) => sidecar,
+            Err(exited) => panic!("the sidecar did not announce its listeners, it printed:\n{}", exited.stderr),
+        }
+    }
+
+    /// Starts it and waits until it is ready, or for its end.
+    #[track_caller]
+    pub fn start_or_fail(self) -> Result<Sidecar, Exited> {
+        let ops_speaks_tls = !self.config["server"]["ops"]["tls"].is_null();
         let (process, data, scratch) = self.spawn();
         let Some([authorize, admin, ops]) = addresses(&process) else {
-            panic!("the sidecar did not announce its listeners, it printed:\n{}", process.log());
+            return Err(process.wait_exit(START_DEADLINE).expect("it has announced nothing, so it ends"));
         };
         let sidecar = Sidecar { process, client: Client::new(), authorize, admin, ops, data, scratch };
+        if ops_speaks_tls {
+            sidecar.wait_event("ready", START_DEADLINE, |_| true);
+            return Ok(sidecar);
+        }
         wait_for("/readyz answers 200", START_DEADLINE, || {
             sidecar.client.get(sidecar.ops, "/readyz", &[]).is_ok_and(|answer| answer.status == 200)
         });
-        sidecar
+        Ok(sidecar)
     }
 
     /// Starts it where the start must fail, and waits for its end.
@@ -329,7 +343,8 @@ fn addresses(process: &Process) -> Option<[SocketAddr; 3]> {
     process.wait_line(START_DEADLINE, |line| {
         let event = parse_event(line, "listening")?;
         let place = ["authorize", "admin", "ops"].iter().position(|name| event["listener"] == **name)?;
-        found[place] = event["address"].as_str()?.parse().ok();
+        // A Unix socket is no such address.
+        found[place] = event["address"].as_str()?.parse().ok().or(found[place]);
         let [authorize, admin, ops] = found;
         Some([authorize?, admin?, ops?])
     })

@@ -1,10 +1,18 @@
 use super::*;
-use crate::config::Settings;
-use axum::http::{HeaderValue, header::ORIGIN};
+use axum::http::{
+    HeaderValue,
+    header::{AUTHORIZATION, ORIGIN},
+};
+use sha2::{Digest as _, Sha256};
+use std::{net::SocketAddr, time::Duration};
 
-const SOMEBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-const ANYBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+const SOMEBODY: Peer = at(1);
+const ANYBODY: Peer = at(2);
 const ANY: &[Scope] = &Scope::ALL;
+
+const fn at(last: u8) -> Peer {
+    Peer::at(PeerAddress::Ip(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)), 4711)))
+}
 
 fn door(auth: AdminAuth, tokens: Vec<AdminToken>) -> Door {
     let mut settings = Settings::default();
@@ -25,7 +33,7 @@ fn authorization(value: &str) -> HeaderMap {
 
 /// The code and the message of a refusal; `None` where it is let in.
 fn refused(door: &Door, headers: &HeaderMap, scopes: &[Scope], now: Instant) -> Option<(ErrorCode, String)> {
-    door.admit(headers, SOMEBODY, scopes, now).err().map(|error| (error.code, error.message.into_owned()))
+    door.admit(headers, &SOMEBODY, scopes, now).err().map(|error| (error.code, error.message.into_owned()))
 }
 
 #[test]
@@ -49,14 +57,18 @@ fn only_a_listed_token_lets_in_and_it_is_said_whether_there_was_one() {
     assert_eq!(refused(&door, &HeaderMap::new(), &[], now), None, "what is open to all needs none");
 }
 
+fn found<'t>(tokens: &'t [AdminToken], given: &str) -> Option<&'t AdminToken> {
+    credentials::find(tokens, |token| Some(&token.sha256), given)
+}
+
 #[test]
 fn every_one_of_many_tokens_is_found_and_no_other() {
     let tokens: Vec<_> = (0..200).map(|n| token(&format!("secret-{n}"), ANY)).collect();
     for n in 0..200 {
-        assert_eq!(find(&tokens, &format!("secret-{n}")), tokens.get(n));
+        assert_eq!(found(&tokens, &format!("secret-{n}")), tokens.get(n));
     }
-    assert_eq!(find(&tokens, "secret-200"), None);
-    assert_eq!(find(&[], "secret-0"), None);
+    assert_eq!(found(&tokens, "secret-200"), None);
+    assert_eq!(found(&[], "secret-0"), None);
 }
 
 #[test]
@@ -84,18 +96,18 @@ fn a_token_opens_what_its_scopes_say_and_the_refusal_names_the_one_that_is_missi
 fn guessing_is_slowed_down_for_who_guesses_and_for_nobody_else() {
     let door = door(AdminAuth::Tokens, vec![token("secret", ANY)]);
     let (right, began) = (authorization("Bearer secret"), Instant::now());
-    let guess = |n: u32, from, now| door.admit(&authorization(&format!("Bearer guess-{n}")), from, ANY, now);
+    let guess = |n: u32, from: &Peer, now| door.admit(&authorization(&format!("Bearer guess-{n}")), from, ANY, now);
     let heard =
-        (0..100).take_while(|n| guess(*n, SOMEBODY, began).is_err_and(|error| error.code == ErrorCode::Unauthorized));
+        (0..100).take_while(|n| guess(*n, &SOMEBODY, began).is_err_and(|error| error.code == ErrorCode::Unauthorized));
     assert_eq!(heard.count(), 20);
     // Not even the right token is looked at, or the answer would tell a guess that hits.
-    let error = door.admit(&right, SOMEBODY, ANY, began).unwrap_err();
+    let error = door.admit(&right, &SOMEBODY, ANY, began).unwrap_err();
     assert_eq!((error.code, error.retry_after()), (ErrorCode::TooManyFailures, Some(3)));
-    assert!(door.admit(&right, ANYBODY, ANY, began).is_ok());
+    assert!(door.admit(&right, &ANYBODY, ANY, began).is_ok());
     // Requests without a token are no guesses, and are told what is missing.
     let bare = refused(&door, &HeaderMap::new(), ANY, began);
     assert_eq!(bare, Some((ErrorCode::Unauthorized, "no bearer token".to_owned())));
-    assert!(door.admit(&right, SOMEBODY, ANY, began + Duration::from_secs(3)).is_ok());
+    assert!(door.admit(&right, &SOMEBODY, ANY, began + Duration::from_secs(3)).is_ok());
 }
 
 #[test]
@@ -103,7 +115,7 @@ fn right_tokens_cost_nothing() {
     let door = door(AdminAuth::Tokens, vec![token("secret", &[Scope::Read])]);
     let now = Instant::now();
     for _ in 0..1000 {
-        assert!(door.admit(&authorization("Bearer secret"), SOMEBODY, &[Scope::Read], now).is_ok());
+        assert!(door.admit(&authorization("Bearer secret"), &SOMEBODY, &[Scope::Read], now).is_ok());
         let found = refused(&door, &authorization("Bearer secret"), &[Scope::Audit], now);
         assert_eq!(found.map(|(code, _)| code), Some(ErrorCode::ScopeMissing));
     }
@@ -117,5 +129,39 @@ fn without_tokens_requests_of_foreign_pages_are_refused() {
     assert_eq!(refused(&door, &HeaderMap::new(), ANY, now), None);
     for scopes in [ANY, &[]] {
         assert_eq!(refused(&door, &foreign, scopes, now).map(|(code, _)| code), Some(ErrorCode::Forbidden));
+    }
+}
+
+#[test]
+fn a_client_is_told_by_its_certificate_and_a_token_that_is_shown_counts() {
+    let client = |name: &str, certificate: &str, scopes: &[Scope]| AdminClient {
+        name: name.to_owned(),
+        certificates: vec![certificate.to_owned()],
+        scopes: scopes.to_owned(),
+        operator: name == "ops",
+    };
+    let mut settings = Settings::default();
+    settings.server.admin_tokens = vec![token("secret", &[Scope::Audit])];
+    settings.server.admin_clients =
+        vec![client("ops", "ops.internal", ANY), client("ci", "spiffe://cluster/ci", &[Scope::Policies])];
+    let door = Door::new(Live::new(settings));
+    let with = |names: &[&str]| Peer { names: names.iter().map(|name| (*name).to_owned()).collect(), ..SOMEBODY };
+    let (none, secret, wrong) = (HeaderMap::new(), authorization("Bearer secret"), authorization("Bearer wrong"));
+    let unauthorized = |message: &str| Err((ErrorCode::Unauthorized, message.to_owned()));
+    let missing = |message: &str| Err((ErrorCode::ScopeMissing, message.to_owned()));
+    for (names, headers, scope, expected) in [
+        (&["ops.internal"][..], &none, Scope::Audit, Ok("ops")),
+        (&["x", "spiffe://cluster/ci"], &none, Scope::Policies, Ok("ci")),
+        (&["spiffe://cluster/ci"], &none, Scope::Audit, missing("the client `ci` lacks the scope `audit`")),
+        (&["x", "y"], &none, Scope::Audit, unauthorized("no client has the certificate of `x`, `y`")),
+        (&[], &none, Scope::Audit, unauthorized("no bearer token")),
+        (&["ops.internal"], &secret, Scope::Audit, Ok("the-secret")),
+        (&["ops.internal"], &secret, Scope::Read, missing("the token `the-secret` lacks the scope `read`")),
+        (&["ops.internal"], &wrong, Scope::Audit, unauthorized("the bearer token is not known")),
+    ] {
+        let admitted = door.admit(headers, &with(names), &[scope], Instant::now());
+        let found = admitted.map(|caller| caller.expect("scopes are wanted").name().to_owned());
+        let found = found.map_err(|error| (error.code, error.message.into_owned()));
+        assert_eq!(found, expected.map(str::to_owned), "{names:?} {headers:?}");
     }
 }

@@ -62,7 +62,7 @@ impl From<IpAddr> for Site {
 
 /// The failures on record.
 #[derive(Debug)]
-pub(in crate::http::admin) struct Failures {
+pub(in crate::http) struct Failures {
     of_all: Option<Spent>,
     sites: HashMap<Site, Spent>,
     most_sites: usize,
@@ -70,7 +70,7 @@ pub(in crate::http::admin) struct Failures {
 
 /// What a failure did to the budget of its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Noted {
+pub(in crate::http) enum Noted {
     /// It is the first on record.
     First,
     /// There is some left.
@@ -87,7 +87,7 @@ impl Default for Failures {
 
 impl Failures {
     /// Whether a token from this address is looked at; if not, how long it has to wait.
-    pub(super) fn hear(&self, from: IpAddr, now: Instant) -> Result<(), Duration> {
+    pub(in crate::http) fn hear(&self, from: IpAddr, now: Instant) -> Result<(), Duration> {
         let Some(spent) = self.sites.get(&from.into()).filter(|spent| !spent.owed(now).is_zero()) else {
             return Ok(());
         };
@@ -99,7 +99,7 @@ impl Failures {
     }
 
     /// Notes that a token from this address was not known.
-    pub(super) fn note(&mut self, from: IpAddr, now: Instant) -> Noted {
+    pub(in crate::http) fn note(&mut self, from: IpAddr, now: Instant) -> Noted {
         self.of_all.get_or_insert(Spent(now)).spend(OF_ALL, now);
         let site = from.into();
         if !self.sites.contains_key(&site) {
