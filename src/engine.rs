@@ -29,7 +29,7 @@ mod reach;
 mod shortfall;
 mod verify;
 
-pub use decide::{EvaluationError, Outcome, decide, refuse};
+pub use decide::{EvaluationError, Outcome, decide, refuse, settle};
 pub use explain::{ConditionResult, Considered, Explanation, explain};
 pub use implication::implies;
 pub use program::{BuildError, ForbidErrors, Location, PolicyFacts, PolicyIndex, PolicyKind, Program, Source};

@@ -1,7 +1,7 @@
 //! What must hold between settings. A security setting that cannot be honoured is an error.
 
 use super::{
-    AdminAuth, AuthorizeServer, ClientCertificates, RedactAction, RedactKey, Settings, load::Given, mail,
+    AdminAuth, AuthorizeServer, ClientCertificates, RedactAction, RedactKey, Settings, load::Given, mail, proxies,
     settings::is_local, tls,
 };
 use crate::document::Diagnostics;
@@ -22,6 +22,7 @@ pub(super) fn check(settings: &mut Settings, given: &Given, problems: &mut Diagn
     authorize(settings, given, problems);
     callers(settings, given, problems);
     tls::check(settings, given, problems);
+    proxies::check(settings, given, problems);
     policies(settings, given, problems);
     redact(settings, given, problems);
     mail::check(&mut settings.mail, given, problems);

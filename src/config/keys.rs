@@ -97,6 +97,18 @@ keys! {
         "Requests being answered, all workers together; beyond it the answer is 503.";
     "server.authorize.limits.batch_items": Count, server.authorize.limits.batch_items,
         "Items of one AuthZEN batch.";
+    "server.authorize.trusted_proxies": TrustedProxies, server.authorize.trusted_proxies,
+        "Who is believed about the requests of others: networks, addresses, and `unix` for whoever comes through the Unix socket. From \
+         anybody else /auth-request is denied, and a header, a client address or a claim that a proxy would set says nothing. In the \
+         environment: `unix, 10.1.0.0/16`.";
+    "server.authorize.proxy.user_header": HeaderOrNone, server.authorize.proxy.user_header,
+        "The header in which trusted proxies say who the user is, such as `X-Forwarded-User`. They must remove what clients send under \
+         that name. Empty: none; the user is told by the token in `Authorization`.";
+    "server.authorize.proxy.header_prefix": HeaderPrefix, server.authorize.proxy.header_prefix,
+        "What the names of the headers begin with that tell an application behind a proxy what was decided: `user`, `tenant`, `roles` \
+         and `decision` follow.";
+    "server.authorize.proxy.tell_reasons": Switch, server.authorize.proxy.tell_reasons,
+        "Tell clients behind a proxy why they may not. Off, they are told that they may not, and under which id the log says why.";
     "server.admin.listen": Address("--admin-listen"), server.admin_listen,
         "Where administrators are served.";
     "server.admin.auth": AdminAuthKind, server.admin_auth,

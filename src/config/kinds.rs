@@ -2,7 +2,7 @@
 
 use super::{
     ActivationTests, AdminAuth, ClientCertificates, Hold, LogFormat, MailTransport, Mode, SmtpTls, TlsVersion,
-    WhenFailed, WhenFull, WhenStale, file::Reading, mail, units,
+    WhenFailed, WhenFull, WhenStale, file::Reading, mail, proxies, units,
 };
 use crate::{document::Node, engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 pub(super) use super::{
     callers::{AdminClients, Callers},
     mail::Sender,
+    proxies::TrustedProxies,
     redact::RedactFields,
     sample::Samples,
     tokens::Tokens,
@@ -153,6 +154,11 @@ kinds! {
     Host: Option<String>, "a host name or an IP address, or an empty text",
         |text| or(text, "", |text| mail::is_host(text).then(|| text.to_owned())),
         |text| text.clone().unwrap_or_else(|| "\"\"".to_owned());
+    /// The name of a header, or none.
+    HeaderOrNone: Option<String>, "the name of a header, or an empty text", |text| or(text, "", proxies::read_header),
+        |name| name.clone().unwrap_or_else(|| "\"\"".to_owned());
+    /// What the names of headers begin with.
+    HeaderPrefix: String, "the beginning of the name of a header", proxies::read_header, String::clone;
     /// A name to log in with, or none.
     Username: Option<String>, "a name, or an empty text",
         |text| or(text, "", |text| (!text.contains(char::is_control)).then(|| text.to_owned())),

@@ -1,6 +1,6 @@
 //! The checked settings, one type a section.
 
-use super::{AdminClient, AdminToken, Caller, Mail, RedactKey, RedactRule, SampleRule, Tls};
+use super::{AdminClient, AdminToken, Caller, Mail, Proxy, RedactKey, RedactRule, SampleRule, Tls, Trusted};
 use crate::{engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -61,6 +61,10 @@ pub struct AuthorizeServer {
     pub workers: usize,
     /// `server.authorize.limits`
     pub limits: Limits,
+    /// `server.authorize.trusted_proxies`: who is believed about the requests of others.
+    pub trusted_proxies: Vec<Trusted>,
+    /// `server.authorize.proxy`
+    pub proxy: Proxy,
 }
 
 /// `server.authorize.unix_socket`
@@ -379,6 +383,8 @@ impl Default for Server {
                 tls: Tls::default(),
                 workers: 0,
                 limits: Limits::default(),
+                trusted_proxies: Vec::new(),
+                proxy: Proxy::default(),
             },
             admin_listen: local(8481),
             admin_auth: AdminAuth::Tokens,

@@ -62,12 +62,24 @@ pub struct EvaluationError {
 /// record as ever.
 #[must_use]
 pub fn refuse<'a>(program: &'a Program, subject: Subject<'a>, request: &Request<'a>, code: ReasonCode) -> Outcome<'a> {
+    settle(program, subject, request, code, None)
+}
+
+/// Answers without asking the policies, as the code says; `why` tells more than the code does.
+#[must_use]
+pub fn settle<'a>(
+    program: &'a Program,
+    subject: Subject<'a>,
+    request: &Request<'a>,
+    code: ReasonCode,
+    why: Option<String>,
+) -> Outcome<'a> {
     let asked = Asked { user: user_of(subject), action: request.action, resource_type: request.resource.ty };
     let mut setting = Setting::default();
     // Binding finds out tenant, roles and module; what it says to the question does not matter here.
     drop(bind(program, subject, request, &mut setting));
     Outcome {
-        decision: Decision::Deny,
+        decision: if code.allows() { Decision::Allow } else { Decision::Deny },
         code,
         determining: PolicyList::new(),
         overruled: PolicyList::new(),
@@ -77,7 +89,7 @@ pub fn refuse<'a>(program: &'a Program, subject: Subject<'a>, request: &Request<
         tenant: setting.tenant,
         roles: setting.roles,
         asked,
-        fault: None,
+        fault: why,
     }
 }
 

@@ -36,6 +36,15 @@ impl Outcome<'_> {
             ReasonCode::ModuleUnknown => write!(f, "there is no resource type or module `{ty}`"),
             ReasonCode::ActionUnknown => write!(f, "there is no action `{action}`"),
             ReasonCode::PolicyError => self.write_error(program, f),
+            ReasonCode::Public => f.write_str("the route is public"),
+            ReasonCode::RouteUnknown
+            | ReasonCode::PathNotCanonical
+            | ReasonCode::RouteValueInvalid
+            | ReasonCode::SubjectMissing
+            | ReasonCode::ProxyUntrusted
+            | ReasonCode::ProxyHeadersInvalid => {
+                f.write_str(self.fault.as_deref().unwrap_or("the request cannot be told"))
+            }
             ReasonCode::AuditUnavailable => f.write_str("the audit log cannot take the record"),
             ReasonCode::PoliciesStale => f.write_str("the policies are older than allowed"),
         }

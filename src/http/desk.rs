@@ -13,9 +13,10 @@ use super::{
 };
 use crate::{
     audit::{Entry, Kind, Origin, RecordError, Recorder, Texts, Ticket, Waiter},
-    config::Limits,
+    config::{Limits, Settings},
     engine::{self, Dialect, Outcome, Program, Subject},
     model::{Attributes, Decision, ReasonCode, Request, Resource, Revision, Timestamp},
+    policy::Miss,
     reload::Current,
     telemetry::HttpSeries,
 };
@@ -33,6 +34,9 @@ use ulid::Ulid;
 
 /// The name of the listener in metrics and logs.
 pub(super) const LISTENER: &str = "authorize";
+
+/// What is said of a decision that could not be recorded.
+pub(super) const UNAVAILABLE: &str = "the audit log cannot take the record";
 
 /// What one worker needs to answer.
 #[derive(Debug)]
@@ -75,6 +79,14 @@ pub(super) struct Question<'a> {
     pub(super) tenant: Option<&'a str>,
     /// The context.
     pub(super) context: &'a Attributes<'a>,
+}
+
+/// What a record says beside question and outcome.
+#[derive(Debug, Clone, Copy)]
+struct Made<'m> {
+    id: Ulid,
+    took: Duration,
+    http: &'m str,
 }
 
 /// The request that a question came with.
@@ -159,6 +171,11 @@ impl Desk {
         Ulid::from_parts(milliseconds, fastrand::u128(..))
     }
 
+    /// The settings that count now.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.services.settings.load())
+    }
+
     /// The limits of requests.
     pub(super) fn limits(&self) -> Limits {
         self.services.settings.load().server.authorize.limits
@@ -230,6 +247,45 @@ impl Desk {
 
     /// Decides one question, records the decision and counts it.
     pub(super) fn decide<'a>(&self, current: &'a Current, question: &Question<'a>, asked: &Asked<'_>) -> Ruling<'a> {
+        self.decide_forwarded(current, question, asked, "")
+    }
+
+    /// Decides as [`Desk::decide`]. `http` is what the record says of the request that a proxy has forwarded: a member of an object.
+    pub(super) fn decide_forwarded<'a>(
+        &self,
+        current: &'a Current,
+        question: &Question<'a>,
+        asked: &Asked<'_>,
+        http: &str,
+    ) -> Ruling<'a> {
+        let program = &current.snapshot.program;
+        self.rule(current, question, asked, http, |subject, request| engine::decide(program, subject, request))
+    }
+
+    /// Answers without asking the policies, records that and counts it.
+    pub(super) fn settle_forwarded<'a>(
+        &self,
+        current: &'a Current,
+        question: &Question<'a>,
+        asked: &Asked<'_>,
+        http: &str,
+        miss: &Miss,
+    ) -> Ruling<'a> {
+        let program = &current.snapshot.program;
+        self.rule(current, question, asked, http, |subject, request| {
+            engine::settle(program, subject, request, miss.code, Some(miss.why.clone()))
+        })
+    }
+
+    /// The steps from a question to its ruling; `decide` makes the decision.
+    fn rule<'a>(
+        &self,
+        current: &'a Current,
+        question: &Question<'a>,
+        asked: &Asked<'_>,
+        http: &str,
+        decide: impl FnOnce(Subject<'a>, &Request<'a>) -> Outcome<'a>,
+    ) -> Ruling<'a> {
         let program = &current.snapshot.program;
         let id = self.new_id(asked.time);
         if asked.room == Room::Failed {
@@ -243,11 +299,11 @@ impl Desk {
         let outcome = if expired {
             engine::refuse(program, subject, &request, ReasonCode::PoliciesStale)
         } else {
-            engine::decide(program, subject, &request)
+            decide(subject, &request)
         };
         let took = started.elapsed();
         let erring = outcome.errors.len();
-        let recorded = self.record(current, question, asked, &outcome, id, took);
+        let recorded = self.record(current, question, asked, &outcome, Made { id, took, http });
         let ruling = match recorded {
             Ok(ticket) => Ruling { id, outcome: Some(outcome), ticket: Some(ticket) },
             Err(RecordError::Failed | RecordError::Full) => Ruling { id, outcome: None, ticket: None },
@@ -258,7 +314,7 @@ impl Desk {
         let module = ruling.outcome.as_ref().and_then(|outcome| outcome.module);
         current.counters.record(ruling.decision(), module, asked.origin, took);
         // What was not decided by the policies is not compared with what others would decide.
-        if !expired {
+        if !expired && !ruling.code().is_of_a_proxy() {
             self.sampler.count(&self.services.reader, current, question, asked.time);
             if let (Some(comparer), Some(outcome)) = (&self.services.comparer, &ruling.outcome) {
                 comparer.compare(current, outcome, question, asked);
@@ -273,16 +329,19 @@ impl Desk {
         question: &Question<'_>,
         asked: &Asked<'_>,
         outcome: &Outcome<'_>,
-        id: Ulid,
-        took: Duration,
+        made: Made<'_>,
     ) -> Result<Ticket, RecordError> {
         let program = &current.snapshot.program;
         let scratch = &mut *self.scratch.borrow_mut();
-        let context = write_context(&mut scratch.context, program, question.context);
+        write_context(&mut scratch.context, program, question.context);
+        // A context that has a member of this name has said it itself.
+        if question.context.iter().all(|(name, _)| name != "http") {
+            add_member(&mut scratch.context, made.http);
+        }
         self.recorder.borrow_mut().record(&Entry {
             time: asked.time,
             kind: Kind::Decision,
-            id: id.to_bytes(),
+            id: made.id.to_bytes(),
             request_id: asked.call.request_id,
             tenant: outcome.tenant.or(question.tenant).unwrap_or_default(),
             user: write_user(&mut scratch.user, program.dialect(), question),
@@ -296,17 +355,38 @@ impl Desk {
             policies: &PolicyIds { program, outcome },
             errors: &Errors { program, outcome },
             revision: current.snapshot.revision.short(),
-            duration_ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+            duration_ns: u64::try_from(made.took.as_nanos()).unwrap_or(u64::MAX),
             origin: asked.origin,
             actor: asked.call.caller,
             before: "",
             after: "",
-            context,
+            context: &scratch.context,
         })
     }
 }
 
 impl Ruling<'_> {
+    /// Why.
+    pub(super) fn code(&self) -> ReasonCode {
+        self.outcome.as_ref().map_or(ReasonCode::AuditUnavailable, |outcome| outcome.code)
+    }
+
+    /// The reason in plain words.
+    pub(super) fn message(&self, program: &Program) -> String {
+        let outcome = self.outcome.as_ref();
+        outcome.map_or_else(|| UNAVAILABLE.to_owned(), |outcome| outcome.message(program).to_string())
+    }
+
+    /// The tenant in which it was decided.
+    pub(super) fn tenant(&self) -> Option<&str> {
+        self.outcome.as_ref().and_then(|outcome| outcome.tenant)
+    }
+
+    /// The roles that the user has there.
+    pub(super) fn roles(&self) -> &[String] {
+        self.outcome.as_ref().map_or(&[], |outcome| outcome.roles)
+    }
+
     /// The answer.
     pub(super) fn decision(&self) -> Decision {
         self.outcome.as_ref().map_or(Decision::Deny, |outcome| outcome.decision)
@@ -337,7 +417,9 @@ pub(super) fn write_reason(out: &mut String, outcome: &Outcome<'_>, program: &Pr
 pub(super) fn write_unavailable(out: &mut String) {
     out.push_str(r#"{"code":""#);
     out.push_str(ReasonCode::AuditUnavailable.as_str());
-    out.push_str(r#"","message":"the audit log cannot take the record","policies":[]}"#);
+    out.push_str(r#"","message":""#);
+    out.push_str(UNAVAILABLE);
+    out.push_str(r#"","policies":[]}"#);
 }
 
 impl Drop for InFlight<'_> {
@@ -366,6 +448,8 @@ pub(super) fn is_user(question: &Question<'_>) -> bool {
 
 fn write_user<'s>(scratch: &'s mut String, dialect: &Dialect, question: &Question<'s>) -> &'s str {
     let ty = match (dialect, question.subject_type) {
+        // A proxy may ask about a request of nobody.
+        (_, None) if question.subject.is_empty() => return "",
         (Dialect::PlainCedar { principal_type }, None) => principal_type,
         (Dialect::Declared(_), _) if is_user(question) => return question.subject,
         (_, ty) => ty.unwrap_or_default(),
@@ -375,13 +459,23 @@ fn write_user<'s>(scratch: &'s mut String, dialect: &Dialect, question: &Questio
     scratch
 }
 
-fn write_context<'s>(scratch: &'s mut String, program: &Program, context: &Attributes<'_>) -> &'s str {
+fn write_context(scratch: &mut String, program: &Program, context: &Attributes<'_>) {
     scratch.clear();
     let mut kept = context.iter().filter(|(name, _)| program.records_context(name)).peekable();
     if kept.peek().is_some() {
         json::write::members(scratch, kept.map(|(name, value)| (&**name, value)));
     }
-    scratch
+}
+
+/// Adds a member to an object that may be none yet.
+fn add_member(object: &mut String, member: &str) {
+    if member.is_empty() {
+        return;
+    }
+    let is_open = object.pop().is_some();
+    object.push_str(if is_open { "," } else { "{" });
+    object.push_str(member);
+    object.push('}');
 }
 
 struct PolicyIds<'p, 'o> {

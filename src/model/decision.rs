@@ -56,6 +56,8 @@ macro_rules! reason_codes {
 reason_codes! {
     /// At least one policy permits and none forbids.
     Granted = "granted",
+    /// The route of a proxied request is public: no policy is asked.
+    Public = "public",
     /// No policy grants the action to the user.
     NotGranted = "not_granted",
     /// A policy forbids it.
@@ -84,12 +86,47 @@ reason_codes! {
     ModuleUnknown = "module_unknown",
     /// No such action.
     ActionUnknown = "action_unknown",
+    /// A proxied request that no route of the policy set fits.
+    RouteUnknown = "route_unknown",
+    /// A proxied request whose path may mean another one to the application.
+    PathNotCanonical = "path_not_canonical",
+    /// A proxied request in which a value that its route needs is absent, or cannot be told.
+    RouteValueInvalid = "route_value_invalid",
+    /// A proxied request that does not say who the user is.
+    SubjectMissing = "subject_missing",
+    /// Headers of a proxy, sent by somebody who is not a trusted one.
+    ProxyUntrusted = "proxy_untrusted",
+    /// Headers of a proxy that are missing or say different things.
+    ProxyHeadersInvalid = "proxy_headers_invalid",
     /// A policy could not be evaluated, and what is left does not permit.
     PolicyError = "policy_error",
     /// The audit log cannot take the record.
     AuditUnavailable = "audit_unavailable",
     /// The policies are older than the operator allows.
     PoliciesStale = "policies_stale",
+}
+
+impl ReasonCode {
+    /// Whether it is the reason of an allow.
+    #[must_use]
+    pub const fn allows(self) -> bool {
+        matches!(self, Self::Granted | Self::Public)
+    }
+
+    /// Whether it is the reason of an answer to a proxy for which no policy was asked.
+    #[must_use]
+    pub const fn is_of_a_proxy(self) -> bool {
+        matches!(
+            self,
+            Self::Public
+                | Self::RouteUnknown
+                | Self::PathNotCanonical
+                | Self::RouteValueInvalid
+                | Self::SubjectMissing
+                | Self::ProxyUntrusted
+                | Self::ProxyHeadersInvalid
+        )
+    }
 }
 
 impl fmt::Display for ReasonCode {

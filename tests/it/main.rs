@@ -84,6 +84,8 @@ mod ops;
 mod plain_cedar;
 /// `sidegate test`: tables, JSON, JUnit, coverage, exit codes.
 mod policy_tests;
+/// Forward auth and Envoy's HTTP service: by their headers, and through real proxies.
+mod proxies;
 /// Access, menus, matrices, explanations.
 mod questions;
 /// Questions at their edges: single resources, pages, tenants that are none, rows that are empty.
