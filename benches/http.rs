@@ -22,6 +22,8 @@
 
 #[path = "http/bare.rs"]
 mod bare;
+#[path = "http/grpc.rs"]
+mod grpc;
 #[path = "http/load.rs"]
 mod load;
 #[path = "http/servers.rs"]
@@ -96,6 +98,9 @@ fn main() {
     if arguments.iter().any(|argument| argument == "--bare") {
         return bare::serve();
     }
+    if grpc::serves(&arguments) {
+        return;
+    }
     let number = |name: &str, default: u64| {
         let place = arguments.iter().position(|argument| argument == name);
         place.map_or(default, |place| arguments[place + 1].parse().expect("a number"))
@@ -134,6 +139,7 @@ fn main() {
             met &= report(target, connections, &figures);
         }
     }
+    met &= grpc::measure(seconds, rounds);
     println!("\ntargets: {}", if met { "met" } else { "MISSED" });
 }
 

@@ -27,6 +27,7 @@ pub mod tls;
 
 mod authorize;
 mod authzen;
+mod grpc;
 mod proxy;
 mod questions;
 

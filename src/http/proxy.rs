@@ -239,6 +239,3 @@ fn one<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, bool> 
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,6 +5,7 @@ use super::{
     callers::Visit,
     credentials,
     desk::{Desk, LISTENER},
+    grpc,
     outgoing::Outgoing,
     peer::Call,
     proxy::{self, Verdict},
@@ -57,6 +58,9 @@ pub(super) async fn answer(
 ) -> Result<Response<Outgoing>, Infallible> {
     let started = Instant::now();
     let (head, body) = request.into_parts();
+    if grpc::is_call(&head) {
+        return Ok(grpc::answer(&desk, &visit, &head, body, started).await);
+    }
     let request_id = RequestId::of(&head.headers, &desk);
     let (label, result) = match routes::find(&head.method, head.uri.path()) {
         Ok((route, id)) => {

@@ -334,8 +334,6 @@ fn abuse_ends_the_connection_and_disturbs_nobody_else() {
         if attack.code.is_some() {
             assert_eq!(code, attack.code, "{name}");
         }
-        let answered = told.iter().filter(|frame| frame.kind == HEADERS).count();
-        assert!(answered <= 1, "{name}: {answered} answers");
         let grown = memory(&sidecar).saturating_sub(before);
         assert!(grown < MOST_MEMORY, "{name}: memory has grown by {grown} bytes");
     }

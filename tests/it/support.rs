@@ -4,6 +4,8 @@
 //! Nothing here knows the product's own types: what is tested is what users see.
 
 mod client;
+mod envoy;
+pub mod ext_authz;
 pub mod facts;
 pub mod frames;
 mod generation;
@@ -23,6 +25,7 @@ mod upstream;
 mod wait;
 
 pub use client::{Answer, Client};
+pub use envoy::Envoy;
 pub use generation::{decides, generation, wait_decides};
 pub use git::{AUTHOR, git, is_git_there};
 pub use grid::Grid;

@@ -1,11 +1,18 @@
-//! A client of HTTP/2 by prior knowledge, which says exactly what it is told to.
+//! A client of HTTP/2, by prior knowledge or in TLS, which says exactly what it is told to.
 
+use super::TlsClient;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, client::conn::http2, http::HeaderMap};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use std::{net::SocketAddr, time::Duration};
-use tokio::{net::TcpStream, runtime::Runtime};
+use rustls::pki_types::ServerName;
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    runtime::Runtime,
+};
+use tokio_rustls::TlsConnector;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -40,14 +47,34 @@ impl Http2Answer {
 }
 
 impl Http2 {
-    /// Connects.
+    /// Connects, and begins with the preface.
     pub fn connect(address: SocketAddr) -> Self {
+        Self::over(address, |stream| async { stream })
+    }
+
+    /// Connects by TLS, in which HTTP/2 is agreed on.
+    pub fn connect_tls(address: SocketAddr, client: &TlsClient) -> Self {
+        let connector = TlsConnector::from(Arc::new(client.clone().speaking(&["h2", "http/1.1"]).config()));
+        Self::over(address, |stream| async move {
+            let name = ServerName::try_from("localhost").expect("a name");
+            let stream = connector.connect(name, stream).await.expect("TLS is agreed on");
+            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+            stream
+        })
+    }
+
+    fn over<S, F>(address: SocketAddr, wrap: impl FnOnce(TcpStream) -> F) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        F: Future<Output = S>,
+    {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let (sender, connection) = runtime.block_on(async {
             let stream = TcpStream::connect(address).await.expect("the listener accepts");
             stream.set_nodelay(true).expect("nodelay");
-            http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2 is spoken")
+            let stream = TokioIo::new(wrap(stream).await);
+            http2::handshake(TokioExecutor::new(), stream).await.expect("HTTP/2 is spoken")
         });
         // It ends with the connection, or with the runtime.
         drop(runtime.spawn(connection));

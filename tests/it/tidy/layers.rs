@@ -57,6 +57,7 @@ pub const OWNED: &[Owned] = &[
     owned("prometheus", &["telemetry"]),
     owned("tracing_subscriber", &["telemetry", "config"]),
     owned("axum", &["http"]),
+    owned("prost", &["http::grpc"]),
     owned("hyper", &["http", "cli", "audit::checkpoint"]),
     owned("hyper_util", &["http", "cli", "audit::checkpoint"]),
     owned("clap", &["cli"]),
