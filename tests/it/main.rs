@@ -68,8 +68,14 @@ mod domain_propeller;
 mod domain_rules;
 /// From the first start to the last record: decisions, records, metrics, reloads, stops and crashes.
 mod end_to_end;
+/// The real Envoy in front of an application, asking by gRPC.
+mod envoy;
 /// The audit log under faults: killed processes, lost power, failing disks, damaged files.
 mod faults;
+/// Calls of gRPC: Envoy's question, health, and what is wrong with others.
+mod grpc;
+/// HTTP/2: the routes by it, its limits, and what no well-behaved client sends.
+mod http2;
 /// What no well-behaved client sends.
 mod http_limits;
 /// Letters to a real mail server, and into files.
