@@ -203,6 +203,7 @@ impl App {
                 config: config.clone(),
                 settings: live.clone(),
                 log: log.clone(),
+                directory: directory.clone(),
                 clock,
                 started,
             },

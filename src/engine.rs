@@ -6,6 +6,7 @@
 mod program;
 mod vocabulary;
 
+mod bearing;
 mod bind;
 mod names;
 mod open;
@@ -29,6 +30,7 @@ mod reach;
 mod shortfall;
 mod verify;
 
+pub use bearing::Bearing;
 pub use decide::{EvaluationError, Outcome, decide, refuse};
 pub use explain::{ConditionResult, Considered, Explanation, explain};
 pub use implication::implies;
@@ -36,6 +38,6 @@ pub use program::{BuildError, ForbidErrors, Location, PolicyFacts, PolicyIndex, 
 pub use prospects::{Prospects, permits_for};
 pub use reach::{Hidden, Part, Parts, Reach, Touched, Touching};
 pub use shortfall::{Shortfall, shortfalls, value_text};
-pub use subject::{Binder, BoundMembership, BoundUser, Subject};
+pub use subject::{Binder, BoundMembership, BoundUser, Likeness, Subject};
 pub use verify::{Difference, Summary, verify};
 pub use vocabulary::{AttributeType, Dialect, Module, ModuleIndex, ResourceType, Sessions, Tenancy, Vocabulary};
