@@ -262,6 +262,10 @@ criterion_group! {
     targets = record, burst, page, throughput, large
 }
 
+/// That of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|first| first == large::CHILD) {

@@ -159,6 +159,10 @@ fn median(mut samples: Vec<f64>) -> f64 {
     samples.get(samples.len() / 2).copied().unwrap_or_default()
 }
 
+/// That of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let sets: Vec<_> = SIZES.into_iter().map(Set::new).collect();
     let mut samples = vec![Vec::new(); sets.len()];

@@ -74,6 +74,10 @@ impl Witness for Nobody {
     }
 }
 
+/// That of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let set = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/8move");
@@ -191,7 +195,10 @@ fn lists(directory: &Directory, count: usize) {
         page("of no family", UserQuery { family: text("none"), ..base() });
         page("who reach a module", UserQuery { module: text("catalog"), ..base() });
         page("who reach no module", UserQuery { module: text("nothing"), ..base() });
-        page("who reach a module, none found", UserQuery { module: text("settings"), role: text("sales-rep"), ..base() });
+        page(
+            "who reach a module, none found",
+            UserQuery { module: text("settings"), role: text("sales-rep"), ..base() },
+        );
     }
 }
 
@@ -213,7 +220,11 @@ fn imports(directory: &Directory, count: usize) {
         let call = Call { actor, tenant: Some("north"), ..operator() };
         let began = Instant::now();
         let done = directory.import(&call, &users, true);
-        println!("{count} users: {USERS} more judged for {actor:?}: {:?}, {:?}", began.elapsed(), done.map_err(|error| error.to_string()));
+        println!(
+            "{count} users: {USERS} more judged for {actor:?}: {:?}, {:?}",
+            began.elapsed(),
+            done.map_err(|error| error.to_string())
+        );
     }
 }
 

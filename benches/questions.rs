@@ -22,6 +22,10 @@ use std::{
 const USERS: usize = 100_000;
 const RUNS: usize = 5;
 
+/// That of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let users = directory.path().join("users");

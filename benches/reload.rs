@@ -50,6 +50,10 @@ const QUESTION: &str =
 /// The looks come when they are asked for.
 const ON_REQUEST: &str = "watch: false, poll_interval: 1h";
 
+/// That of the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let seconds = argument("--seconds").unwrap_or(10);
     let rounds = argument("--rounds").unwrap_or(15) as usize;

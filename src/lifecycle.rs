@@ -4,6 +4,7 @@
 
 mod clock;
 mod deadline;
+mod priority;
 mod readiness;
 mod signals;
 mod stop;
@@ -11,6 +12,7 @@ mod tasks;
 
 pub use clock::Clock;
 pub use deadline::{Deadline, Expired};
+pub use priority::give_way;
 pub use readiness::Readiness;
 pub use signals::{Signal, Signals};
 pub use stop::{Stop, Stopper};

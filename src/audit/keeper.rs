@@ -102,6 +102,8 @@ pub(crate) struct Keeper {
     pub(crate) common: Arc<Mutex<Recorder>>,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) webhook: Option<Webhook>,
+    /// Where the log ended before anything was written.
+    pub(crate) begun_at: u64,
     /// What was told of last.
     pub(crate) told: RefCell<String>,
 }
@@ -109,7 +111,7 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// Runs until it is told to stop.
     pub(crate) fn run(&self) {
-        let mut checkpointed = self.shared.durable.get();
+        let mut checkpointed = self.begun_at;
         let mut next_checkpoint = Instant::now() + self.checkpoints.interval;
         // Nothing that was found damaged may end the thread.
         let guarded = |chore: &dyn Fn()| drop(catch_unwind(AssertUnwindSafe(chore)));

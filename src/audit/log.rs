@@ -217,6 +217,8 @@ impl Log {
             common: Arc::clone(&common),
             checkpoints: options.checkpoints,
             webhook,
+            // Now, and not when its thread gets going: what is written until then is to be in a checkpoint.
+            begun_at: shared.durable.get(),
             told: RefCell::default(),
         };
         let failed = |source| OpenError::Io { path: options.directory.clone(), source };

@@ -268,7 +268,8 @@ impl Backup {
             let had_ended = session.end.is_some() && session.start <= self.made;
             // Those that were open at the time have been written as they were.
             let was_open = || self.open.binary_search_by(|open| open.id.as_str().cmp(&session.id)).is_ok();
-            let written = if had_ended && !was_open() { writer.row(&Line::Session(Cow::Owned(session))) } else { Ok(()) };
+            let written =
+                if had_ended && !was_open() { writer.row(&Line::Session(Cow::Owned(session))) } else { Ok(()) };
             failed = written.err();
             Ok(if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;

@@ -5,7 +5,7 @@ mod roster;
 
 pub use roster::{Bound, Roster};
 
-pub(super) use filed::{Filed, Orders, fold, login_key, role_fact, search_of, status_fact, tenant_fact};
+pub(super) use filed::{Filed, Order, Orders, fold, role_fact, search_of, status_fact, tenant_fact};
 
 use super::{
     Account, Invitation, Outcome, Session, Subjects,
@@ -307,8 +307,8 @@ impl Book {
     }
 
     fn put_invitation(&mut self, invitation: Arc<Invitation>) {
-        let waits = invitation.outcome == Outcome::Open
-            && invitation.letter.as_ref().is_some_and(|letter| !letter.given_up);
+        let waits =
+            invitation.outcome == Outcome::Open && invitation.letter.as_ref().is_some_and(|letter| !letter.given_up);
         if waits {
             self.letters.insert(invitation.id.clone());
         } else {

@@ -62,25 +62,19 @@ impl Directory {
     /// What became of a letter. One whose invitation was sent again or closed meanwhile is nobody's any more.
     fn concluded(&self, id: &str, change: impl FnOnce(Invitation, Letter) -> Invitation) -> Result<(), QueueError> {
         let noted = self.note(|book| {
-                let found = waiting(book).find(|(invitation, _)| letter_id(invitation) == id);
-                let changed = found.map(|(invitation, letter)| {
-                    // Whoever has seen the invitation has seen what counts: its version stays.
-                    change(Invitation::clone(invitation), letter.clone())
-                });
-                let step = changed.map(|invitation| Step::Invitation(Arc::new(invitation)));
-                (step.into_iter().collect(), Vec::new())
-            },
-        );
+            let found = waiting(book).find(|(invitation, _)| letter_id(invitation) == id);
+            let changed = found.map(|(invitation, letter)| {
+                // Whoever has seen the invitation has seen what counts: its version stays.
+                change(Invitation::clone(invitation), letter.clone())
+            });
+            let step = changed.map(|invitation| Step::Invitation(Arc::new(invitation)));
+            (step.into_iter().collect(), Vec::new())
+        });
         noted.map_err(|error| QueueError(Box::new(error)))
     }
 
     /// Writes a letter, or says why nobody can.
-    fn letter(
-        &self,
-        book: &Book,
-        snapshot: &Snapshot,
-        invitation: &Invitation,
-    ) -> Result<mail::Letter, &'static str> {
+    fn letter(&self, book: &Book, snapshot: &Snapshot, invitation: &Invitation) -> Result<mail::Letter, &'static str> {
         let user = book.user(&invitation.user).ok_or("its user is gone")?;
         let link = Link::new(self.0.options.link.replace(TOKEN, &self.token(invitation)));
         let link = link.ok_or("`directory.invitations.link` makes no address of it")?;

@@ -204,7 +204,8 @@ impl Directory {
             }
         };
         let looked = stretches();
-        let (event, plan) = self.recorded(about.event(call, snapshot.revision.short()), looked.and_then(|()| plan(state)))?;
+        let (event, plan) =
+            self.recorded(about.event(call, snapshot.revision.short()), looked.and_then(|()| plan(state)))?;
         inner.carry_out(&mut turn, event, plan)
     }
 

@@ -294,6 +294,7 @@ fn channels_are_given_and_taken_one_by_one_and_count_at_once() {
     assert!(!may(&world));
 }
 
+#[test]
 fn nothing_is_changed_that_nobody_would_know_of() {
     let world = World::of("8move");
     world.witness.deaf.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::model::AssignmentKind;
 use cedar_policy_core::ast::{
-    BinaryOp, EntityReference, EntityUID, Expr, ExprKind, Literal, Policy,
-    PrincipalOrResourceConstraint as Constraint, Var,
+    BinaryOp, EntityReference, EntityUID, Expr, ExprKind, Literal, Policy, PrincipalOrResourceConstraint as Constraint,
+    Var,
 };
 
 /// The policies that something given to a user bears on.
@@ -77,7 +77,9 @@ fn names_resource(expression: &Expr, ty: &str, name: &str) -> bool {
         ExprKind::BinaryApp { op: BinaryOp::In, arg1, arg2 } => (!is_resource(arg1) && inside(arg1)) || inside(arg2),
         ExprKind::BinaryApp { arg1, arg2, .. } => inside(arg1) || inside(arg2),
         ExprKind::And { left, right } | ExprKind::Or { left, right } => inside(left) || inside(right),
-        ExprKind::If { test_expr, then_expr, else_expr } => [test_expr, then_expr, else_expr].iter().any(|part| inside(part)),
+        ExprKind::If { test_expr, then_expr, else_expr } => {
+            [test_expr, then_expr, else_expr].iter().any(|part| inside(part))
+        }
         ExprKind::UnaryApp { arg, .. } => inside(arg),
         ExprKind::ExtensionFunctionApp { args, .. } => args.iter().any(inside),
         ExprKind::Set(items) => items.iter().any(inside),

@@ -3,6 +3,7 @@
 //! It has a lower priority than the threads that decide, so that a reload on a busy machine takes longer rather than making
 //! decisions wait. All work of one loop is done by one thread, so that memory which one load gives back is there for the next.
 
+use crate::lifecycle::give_way;
 use std::{
     any::Any,
     io,
@@ -11,9 +12,6 @@ use std::{
     thread,
 };
 use tokio::sync::oneshot;
-
-/// How much less the processor is theirs: a third of what a decider of the same appetite gets.
-const NICENESS: i32 = 5;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -33,8 +31,7 @@ impl Workshop {
     pub(super) fn start(name: &str) -> io::Result<Self> {
         let (jobs, taken) = mpsc::channel::<Job>();
         thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // On Linux this is about the calling thread alone. Where it is not permitted, the thread is as important as others.
-            let _niceness = rustix::process::nice(NICENESS);
+            give_way();
             for job in taken {
                 job();
             }

@@ -1,4 +1,4 @@
-//! A file mapped as words. The only unsafe code of the crate.
+//! A file mapped as words. Unsafe code.
 
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::{

@@ -1,6 +1,9 @@
 //! A user as it is filed: beside the account stands what lists look for, so that a list over all users goes to one place for each.
 
-use crate::{directory::{Account, GivenKind}, model::{Status, Timestamp}};
+use crate::{
+    directory::{Account, GivenKind},
+    model::{Status, Timestamp},
+};
 use memchr::memmem;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,7 +19,6 @@ pub(in crate::directory) struct Filed {
     /// Id, name, mail address, telephone and job, folded, a line each; behind them status, family, tenants and roles.
     facts: Arc<str>,
 }
-
 
 impl Filed {
     pub(in crate::directory) fn new(account: Arc<Account>) -> Self {
@@ -97,7 +99,7 @@ pub(in crate::directory) fn fold(text: &str) -> String {
 }
 
 /// Who never logged in comes first.
-pub(in crate::directory) fn login_key(account: &Account) -> Timestamp {
+fn login_key(account: &Account) -> Timestamp {
     account.last_login.unwrap_or(Timestamp::from_micros(i64::MIN))
 }
 

@@ -53,7 +53,11 @@ impl Own<'_> {
 }
 
 /// Users of the directory in order, behind a cursor.
-pub(super) fn own<'b>(book: &'b Book, query: &UserQuery, after: Option<&Cursor>) -> Box<dyn Iterator<Item = Own<'b>> + 'b> {
+pub(super) fn own<'b>(
+    book: &'b Book,
+    query: &UserQuery,
+    after: Option<&Cursor>,
+) -> Box<dyn Iterator<Item = Own<'b>> + 'b> {
     let orders = book.orders();
     let descending = query.descending;
     let id = |cursor: &Cursor| Arc::<str>::from(cursor.id.as_str());
@@ -63,7 +67,10 @@ pub(super) fn own<'b>(book: &'b Book, query: &UserQuery, after: Option<&Cursor>)
     };
     let by_time = |order: &'b Order<Timestamp>| {
         let start = after.map(|cursor| (time(cursor), id(cursor)));
-        either(order.range(range(start, descending)), descending, |((time, _), filed)| Own { key: Place::Time(*time), filed })
+        either(order.range(range(start, descending)), descending, |((time, _), filed)| Own {
+            key: Place::Time(*time),
+            filed,
+        })
     };
     match query.sort {
         Sort::Id => {

@@ -1,6 +1,9 @@
 //! One page of a list, found a stretch at a time: what can be told of a user as it is filed is asked first, what has to be judged last.
 
-use super::{Cursor, Listed, UserPage, UserQuery, merge::{self, Own}};
+use super::{
+    Cursor, Listed, UserPage, UserQuery,
+    merge::{self, Own},
+};
 use crate::{
     directory::{
         Account, Found, GivenKind, Refusal,
@@ -103,15 +106,15 @@ impl<'q> Search<'q> {
             } else {
                 last = own.next();
                 match last.filter(|own| self.fits_filed(scene, own.filed)) {
-                    Some(own) if self.sees(scene, own.filed, &mut cost)? => Some(Listed {
-                        found: Found::Account(Arc::clone(&own.filed.account)),
-                        cursor: own.cursor(),
-                    }),
+                    Some(own) if self.sees(scene, own.filed, &mut cost)? => {
+                        Some(Listed { found: Found::Account(Arc::clone(&own.filed.account)), cursor: own.cursor() })
+                    }
                     _ => None,
                 }
             };
             let tenant = query.tenant.as_deref();
-            let reaches = |listed: &Listed| reached.as_mut().is_none_or(|reached| reached.by(scene, &listed.found, tenant));
+            let reaches =
+                |listed: &Listed| reached.as_mut().is_none_or(|reached| reached.by(scene, &listed.found, tenant));
             let Some(listed) = listed.filter(reaches) else { continue };
             if self.page.users.len() == query.limit {
                 self.page.next = self.page.users.last().map(|last| last.cursor.clone());
@@ -147,7 +150,8 @@ impl<'q> Search<'q> {
     fn fits_declared(&self, scene: &Scene<'_>, listed: &Listed) -> bool {
         let Found::Declared(user, _) = &listed.found else { return false };
         let query = self.query;
-        let searched = [Some(&user.id), user.name.as_ref(), user.email.as_ref()].map(|text| text.map_or("", String::as_str));
+        let searched =
+            [Some(&user.id), user.name.as_ref(), user.email.as_ref()].map(|text| text.map_or("", String::as_str));
         let searched = crate::directory::book::fold(&searched.join("\n"));
         let tenant = query.tenant.as_deref();
         let mut places = user.memberships.iter().filter(|place| tenant.is_none() || place.tenant.as_deref() == tenant);
@@ -224,8 +228,7 @@ fn reaches(scene: &Scene<'_>, user: &BoundUser, tenant: Option<&str>, module: &s
     let Some(declared) = scene.snapshot.catalog.modules.iter().find(|known| known.id == module) else { return false };
     declared.actions.iter().any(|action| {
         let resource = Resource { ty: &declared.id, id: "", attributes: &[] };
-        let request =
-            Request { action, resource, tenant, context: &[], subject_attributes: &[], time: scene.now() };
+        let request = Request { action, resource, tenant, context: &[], subject_attributes: &[], time: scene.now() };
         let outcome = decide(&scene.snapshot.program, Subject::User(user), &request);
         // A condition speaks of a resource, and the module as a whole is none: who is granted something on a condition reaches it.
         outcome.decision.is_allow() || outcome.code == ReasonCode::ConditionNotMet

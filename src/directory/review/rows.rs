@@ -65,8 +65,7 @@ pub(super) fn of(
     }
     let only = user.memberships.len() == 1;
     for thing in things.into_iter().filter(|thing| tenant.is_none() || thing.tenant.as_deref() == tenant) {
-        let LastUse { last, counted } =
-            last_use(&scene.snapshot.catalog, lens, bearings, &user.id, &thing, only, log);
+        let LastUse { last, counted } = last_use(&scene.snapshot.catalog, lens, bearings, &user.id, &thing, only, log);
         if !query.fits(&thing, last, counted, scene.now()) {
             continue;
         }

@@ -187,7 +187,9 @@ fn line(row: &ReviewRow) -> String {
         format!("{}{}", opt(row.until.as_ref()), if row.expired { " (has run out)" } else { "" }),
         match row.uses {
             Some(Counted::Not) => "cannot be told".to_owned(),
-            Some(Counted::Partly) => format!("{} (conditions not counted)", opt(row.last_used.as_ref())).trim_start().to_owned(),
+            Some(Counted::Partly) => {
+                format!("{} (conditions not counted)", opt(row.last_used.as_ref())).trim_start().to_owned()
+            }
             _ => opt(row.last_used.as_ref()).to_owned(),
         },
         row.last_login.clone().unwrap_or_else(|| "never".to_owned()),

@@ -183,8 +183,12 @@ impl Store for Embedded {
 
 /// An error with what is behind it, in one line.
 fn told(error: &StoreError) -> String {
-    let behind = std::iter::successors(error.source(), |error| error.source());
-    behind.fold(error.to_string(), |text, error| format!("{text}: {error}"))
+    let (mut text, mut behind) = (error.to_string(), error.source());
+    while let Some(error) = behind {
+        text = format!("{text}: {error}");
+        behind = error.source();
+    }
+    text
 }
 
 fn opening(path: &Path, error: storage::OpenError) -> StoreError {

@@ -78,9 +78,9 @@ type Batch = (usize, Vec<(String, Vec<u8>)>);
 /// The users, in order of their ids. They are many, so a row is made into an account on another thread while the next ones are read.
 fn accounts(store: &dyn Store) -> Result<Vec<Arc<Account>>, StoreError> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let (hand_on, take) = mpsc::sync_channel::<Batch>(2 * threads);
+    let take = Mutex::new(take);
     let made = thread::scope(|scope| {
-        let (hand_on, take) = mpsc::sync_channel::<Batch>(2 * threads);
-        let take = Mutex::new(take);
         let makers: Vec<_> = (0..threads).map(|_| scope.spawn(|| make(&take))).collect();
         let (mut number, mut batch) = (0, Vec::with_capacity(BATCH));
         let mut pass = |batch: Vec<(String, Vec<u8>)>| {

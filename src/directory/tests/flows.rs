@@ -106,13 +106,12 @@ fn sessions_end_with_what_they_rest_on() {
 }
 
 #[test]
-
-#[test]
 fn whoever_was_taken_out_stays_with_those_who_had_it() {
     let world = World::of("backbone");
     let of = |actor, tenant| Call { tenant: Some(tenant), ..user(actor) };
     let (bea, bix) = (of("bea", "acme"), of("bix", "bolt"));
-    let body = json!({ "id": "joe", "email": "joe@x.example", "first_name": "Joe", "last_name": "Doe", "activation": "none" });
+    let body =
+        json!({ "id": "joe", "email": "joe@x.example", "first_name": "Joe", "last_name": "Doe", "activation": "none" });
     world.directory.create_user(&bea, &body).unwrap();
     world.directory.assign(&bea, "joe", Manner::Give, &json!({ "roles": ["member"] })).unwrap();
     world.directory.assign(&bea, "joe", Manner::Replace, &json!({})).unwrap();

@@ -59,8 +59,9 @@ fn pages_hold_what_the_accounts_say_whatever_is_asked_for() {
         let id = format!("u{n:02}");
         let first = ["Ada", "adele", "Bo", "ZOE"][random.usize(..4)];
         let now = at(i64::from(random.u8(..9)) * 1_000_000);
+        let job = ["Clerk", "Driver"][random.usize(..2)];
         let body = json!({ "id": id, "email": format!("{id}@8move.example"), "first_name": first, "last_name": "Test",
-            "job": ["Clerk", "Driver"][random.usize(..2)], "activation": "none" });
+            "job": job, "activation": "none" });
         world.directory.create_user(&Call { now, ..operator() }, &body).unwrap();
         for tenant in ["north", "south"] {
             let roles: Vec<_> = ["warehouse", "finance"].into_iter().filter(|_| random.bool()).collect();
@@ -77,7 +78,9 @@ fn pages_hold_what_the_accounts_say_whatever_is_asked_for() {
     let text = |text: &str| Some(text.to_owned());
     let mut asked = 0;
     for round in 0..400 {
-        let mut one_of = |all: &[&str]| Some(all[random.usize(..all.len())]).filter(|one| !one.is_empty());
+        let mut one_of = |all: &[&'static str]| -> Option<&'static str> {
+            Some(all[random.usize(..all.len())]).filter(|one| !one.is_empty())
+        };
         let query = UserQuery {
             search: one_of(&["", "ad", "ADA test", "clerk", "u1 8move", "active"]).and_then(text),
             role: one_of(&["", "warehouse", "finance", "ware"]).and_then(text),
@@ -96,7 +99,8 @@ fn pages_hold_what_the_accounts_say_whatever_is_asked_for() {
         let in_tenant = |place: &&Place| query.tenant.is_none() || place.tenant == query.tenant;
         let fits = |account: &&Arc<Account>| {
             let places = || account.places.iter().filter(in_tenant);
-            let searched = format!("{} {} {} {}", account.id, account.display_name(), account.email, account.job.clone().unwrap());
+            let searched =
+                format!("{} {} {} {}", account.id, account.display_name(), account.email, account.job.clone().unwrap());
             let searched = searched.to_lowercase();
             let reaches = |module: &String, place: &Place| {
                 let user = subjects.find(&account.id).unwrap();
@@ -111,7 +115,11 @@ fn pages_hold_what_the_accounts_say_whatever_is_asked_for() {
                 })
             };
             query.status.is_none_or(|status| account.status == status)
-                && query.search.iter().flat_map(|words| words.split(' ')).all(|word| searched.contains(&word.to_lowercase()))
+                && query
+                    .search
+                    .iter()
+                    .flat_map(|words| words.split(' '))
+                    .all(|word| searched.contains(&word.to_lowercase()))
                 && (query.tenant.is_none() || places().next().is_some())
                 && query.role.as_ref().is_none_or(|role| {
                     places().flat_map(|place| &place.given).any(|given| given.name == *role && given.counts(at(0)))
@@ -124,7 +132,9 @@ fn pages_hold_what_the_accounts_say_whatever_is_asked_for() {
             Sort::Updated => Some(account.updated),
             Sort::Id | Sort::Name | Sort::LastLogin => None,
         };
-        let name = |account: &Account| if query.sort == Sort::Name { account.display_name().to_lowercase() } else { String::new() };
+        let name = |account: &Account| {
+            if query.sort == Sort::Name { account.display_name().to_lowercase() } else { String::new() }
+        };
         expected.sort_by_key(|account| (time(account), name(account), account.id.clone()));
         if query.descending {
             expected.reverse();

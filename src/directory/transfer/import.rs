@@ -299,9 +299,8 @@ impl Batch {
 /// Where something stands among what a user of the file is given.
 fn place_of(denied: &Concern, places: Option<&Value>) -> String {
     let places = places.and_then(Value::as_array).into_iter().flatten();
-    let mut of_tenant = places.enumerate().filter(|(_, place)| {
-        place.get("tenant").and_then(Value::as_str) == denied.tenant.as_deref()
-    });
+    let mut of_tenant =
+        places.enumerate().filter(|(_, place)| place.get("tenant").and_then(Value::as_str) == denied.tenant.as_deref());
     let found = of_tenant.next().map(|(index, place)| {
         format!("{}{}", pointer("/assignments", &index.to_string()), assignments::place_of(denied, place))
     });

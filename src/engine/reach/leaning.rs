@@ -62,13 +62,9 @@ impl Reach<'_> {
         if self.anybody || other.anybody {
             return true;
         }
-        let value = |reach: &Self, name: &str| {
-            let found = reach.attributes.iter().find(|(known, _)| known == name);
-            found.map(|(_, value)| value.clone())
-        };
         let mut leans = BTreeMap::new();
         lean(condition, Lean::More, &mut leans);
-        leans.into_iter().all(|(name, lean)| lean.allows(value(other, name).as_ref(), value(self, name).as_ref()))
+        leans.into_iter().all(|(name, lean)| lean.allows(other.attribute(name), self.attribute(name)))
     }
 
     /// Whether two users stand alike for all that the condition of a policy asks of what was given to them.
@@ -86,6 +82,10 @@ impl Reach<'_> {
             }
             _ => true,
         })
+    }
+
+    fn attribute(&self, name: &str) -> Option<&Value<'static>> {
+        self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
     fn is_in(&self, within: &EntityUID) -> bool {
@@ -166,7 +166,10 @@ mod tests {
             ("resource.xs.containsAny(principal.a)", &[("a", Lean::More)]),
             ("resource.x == principal.a", &[("a", Lean::Same)]),
             ("resource.owner in principal.a", &[("a", Lean::More)]),
-            ("if principal.a.contains(1) then principal.b.contains(1) else false", &[("a", Lean::Same), ("b", Lean::More)]),
+            (
+                "if principal.a.contains(1) then principal.b.contains(1) else false",
+                &[("a", Lean::Same), ("b", Lean::More)],
+            ),
             ("resource.owner.a.contains(1)", &[("a", Lean::Same)]),
             ("[principal.a].contains(resource.x)", &[("a", Lean::Same)]),
             ("resource.owner == principal && context.open", &[]),

@@ -136,7 +136,8 @@ fn allows(
     };
     let limited = |forbid: &Touched| forbid.certain || !limits_too(forbid.policy);
     let wide = |own: &Touched| {
-        let implied = || implies(program, permit.policy, own.policy) && own_reach.meets_what_is_met_by(reach, own.policy);
+        let implied =
+            || implies(program, permit.policy, own.policy) && own_reach.meets_what_is_met_by(reach, own.policy);
         own.certain || !permit.certain && implied()
     };
     !own.forbids.iter().any(limited) && own.permits.iter().any(wide)

@@ -32,7 +32,8 @@ fn a_call_that_is_repeated_by_its_key_is_made_once_and_answered_as_it_was() {
         assert_eq!(operator.ids(list).len(), 1, "{path}: it was made once");
         assert_eq!(keyed.refused("POST", path, &other), (422, "idempotency_key_reused".to_owned()));
         // Somebody else's key is somebody else's.
-        let mona = Desk::of(&sidecar, "mona").at("north").and("idempotency-key", &format!("key-of{}", path.replace('/', "-")));
+        let mona =
+            Desk::of(&sidecar, "mona").at("north").and("idempotency-key", &format!("key-of{}", path.replace('/', "-")));
         assert_ne!(mona.send("POST", path, Some(&body)).header("idempotent-replayed"), "true");
     }
     assert_eq!(operator.and("idempotency-key", "a b").refused("POST", "/v1/users", &active("ned")).0, 400);

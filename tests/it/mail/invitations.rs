@@ -33,7 +33,8 @@ fn token(mail: &Value) -> String {
 fn an_invitation_waits_for_the_mail_server_and_its_link_lets_in_once() {
     let port = MailServer::free_port();
     let sidecar = Sidecar::builder().policies(repo("policies/8move")).config(&config(port)).start();
-    let invitation = json!({ "email": "nell@8move.example", "language": "de", "assignments": { "roles": ["sales-rep"] } });
+    let invitation =
+        json!({ "email": "nell@8move.example", "language": "de", "assignments": { "roles": ["sales-rep"] } });
     let invited = sidecar.admin_post("/v1/invitations?tenant=north", &invitation);
     assert_eq!(invited.status, 201, "nobody waits for a mail server: {}", invited.body);
     let user = invited.json()["user"].as_str().expect("a user").to_owned();
@@ -48,7 +49,10 @@ fn an_invitation_waits_for_the_mail_server_and_its_link_lets_in_once() {
     assert!(mail["text"].as_str().is_some_and(|text| text.contains("Konto anzulegen")), "{mail}");
     let token = token(&mail);
 
-    let accept = |token: &str| sidecar.admin_post("/v1/invitations/accept", &json!({ "token": token, "first_name": "Nell", "last_name": "Park" }));
+    let accept = |token: &str| {
+        sidecar
+            .admin_post("/v1/invitations/accept", &json!({ "token": token, "first_name": "Nell", "last_name": "Park" }))
+    };
     let forged = format!("{}x", token.trim_end_matches(|last: char| last.is_ascii_hexdigit()));
     assert_eq!(accept(&forged).status, 404, "a forged link");
     let accepted = accept(&token);

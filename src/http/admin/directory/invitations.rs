@@ -23,6 +23,7 @@ use axum::{
     routing::on,
 };
 use serde_json::Value;
+use std::sync::Arc;
 
 const INVITATION: &[Content] = &[Content::json::<InvitationView>()];
 
@@ -177,6 +178,6 @@ async fn revoke(State(desk): State<Desk>, Path(id): Path<String>, Deed(deed): De
 }
 
 /// The invitation as it is now.
-fn shown(invitation: &Invitation, call: &Call<'_>) -> Shown {
+fn shown(invitation: &Arc<Invitation>, call: &Call<'_>) -> Shown {
     Shown::new(&InvitationView::new(invitation, call.now)).version(invitation.version)
 }

@@ -156,7 +156,8 @@ impl Answers {
         *place = Some(answer);
         let (token, actor) = &key.caller;
         // The key stands there twice.
-        let bytes = content + 2 * (size_of::<Key>() + token.len() + actor.as_ref().map_or(0, String::len) + key.key.len());
+        let bytes =
+            content + 2 * (size_of::<Key>() + token.len() + actor.as_ref().map_or(0, String::len) + key.key.len());
         self.bytes += bytes;
         self.order.push_back((now, key.clone(), bytes));
         while self.bytes > MOST_BYTES && self.drop_oldest() {}

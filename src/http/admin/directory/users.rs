@@ -24,6 +24,7 @@ use axum::{
     routing::on,
 };
 use serde_json::Value;
+use std::sync::Arc;
 
 const USER: &[Content] = &[Content::json::<UserView>()];
 
@@ -212,6 +213,6 @@ async fn reactivate(State(desk): State<Desk>, Path(id): Path<String>, Deed(deed)
 }
 
 /// The user as it is now.
-pub(super) fn shown(account: &Account) -> Shown {
-    Shown::new(&UserView::from(account)).version(account.version)
+pub(super) fn shown(account: &Arc<Account>) -> Shown {
+    Shown::new(&UserView::from(&**account)).version(account.version)
 }
