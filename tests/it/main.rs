@@ -66,6 +66,8 @@ mod domain_rules;
 mod end_to_end;
 /// The audit log under faults: killed processes, lost power, failing disks, damaged files.
 mod faults;
+/// The Helm chart: every scenario, what it refuses, and its objects at work.
+mod helm;
 /// What no well-behaved client sends.
 mod http_limits;
 /// Letters to a real mail server, and into files.
@@ -78,10 +80,14 @@ mod metrics;
 mod openapi;
 /// The ops and the admin listener.
 mod ops;
+/// What runs it on a machine of its own: the systemd unit.
+mod packaging;
 /// The engine beside plain Cedar.
 mod plain_cedar;
 /// `sidegate test`: tables, JSON, JUnit, coverage, exit codes.
 mod policy_tests;
+/// Alerts and dashboard: what they name exists, and a real Prometheus fires them.
+mod prometheus;
 /// Access, menus, matrices, explanations.
 mod questions;
 /// Questions at their edges: single resources, pages, tenants that are none, rows that are empty.
