@@ -43,6 +43,12 @@ fn validate(objects: &[(String, Value)]) -> Vec<String> {
 }
 
 #[test]
+fn neither_has_the_worked_example() {
+    let exited = helm(["lint", "--strict", chart::built_example()]);
+    assert_eq!(exited.code, Some(0), "{exited:?}");
+}
+
+#[test]
 fn every_object_is_one_that_kubernetes_takes() {
     let mut objects = Vec::new();
     for (name, chart) in all() {

@@ -35,8 +35,7 @@ checksum/sidegate-config: {{ include "sidegate.config" . | sha256sum }}
 {{- end -}}
 
 {{- define "sidegate.sidecar.podSecurityContext" -}}
-fsGroup: {{ .Values.podSecurityContext.fsGroup }}
-fsGroupChangePolicy: {{ .Values.podSecurityContext.fsGroupChangePolicy }}
+{{- toYaml (pick .Values.podSecurityContext "fsGroup" "fsGroupChangePolicy") -}}
 {{- end -}}
 
 {{- define "sidegate.initContainers" -}}

@@ -74,7 +74,7 @@ fn examples() -> Vec<(String, Chart)> {
 }
 
 /// A copy of the example with the chart that it depends on.
-fn built_example() -> &'static str {
+pub fn built_example() -> &'static str {
     static BUILT: OnceLock<(TempDir, String)> = OnceLock::new();
     let (_, path) = BUILT.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a temporary directory");

@@ -268,6 +268,16 @@ fn secrets_are_named_and_never_in_a_config_map() {
     assert!(git.pods().is_empty(), "the pods are those of another chart");
 }
 
+/// OpenShift refuses pods that choose a user themselves.
+#[test]
+fn the_cluster_can_choose_users_and_groups() {
+    let nobody = "securityContext.runAsUser=null,securityContext.runAsGroup=null,podSecurityContext.fsGroup=null";
+    let chart = Chart::with("values-demo.yaml", &["--set", nobody]);
+    for chosen in ["runAsUser", "runAsGroup", "fsGroup:"] {
+        assert!(!chart.text.contains(chosen), "{chosen} in\n{}", chart.text);
+    }
+}
+
 #[test]
 fn the_network_policy_lets_in_who_is_named() {
     let rules = |name: &str| Chart::scenario(name).one("NetworkPolicy")["spec"].clone();

@@ -56,7 +56,6 @@ const WRONG: &[(&[&str], &str)] = &[
     (&["--set", "extraEnv[0].value=x"], "at '/extraEnv/0': missing property 'name'"),
     (&["--set", "terminationGracePeriodSeconds=0"], "at '/terminationGracePeriodSeconds': minimum: got 0, want 1"),
     (&["--set", "test.expect=yes"], "at '/test/expect': value must be one of 'allow', 'deny', 'any'"),
-    (&["--set", "podSecurityContext.fsGroup=null"], "at '/podSecurityContext': missing property 'fsGroup'"),
     // What values say to each other.
     (
         &["--set", "config.policies.directory=/x"],
