@@ -268,7 +268,7 @@ fn secrets_are_named_and_never_in_a_config_map() {
     assert!(git.pods().is_empty(), "the pods are those of another chart");
 }
 
-/// OpenShift refuses pods that choose a user themselves.
+/// Some clusters refuse pods that choose a user themselves.
 #[test]
 fn the_cluster_can_choose_users_and_groups() {
     let nobody = "securityContext.runAsUser=null,securityContext.runAsGroup=null,podSecurityContext.fsGroup=null";

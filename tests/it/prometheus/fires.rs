@@ -1,6 +1,6 @@
 //! A real Prometheus reads real sidecars that are broken on purpose, and the alerts fire.
 //!
-//! Time runs 150 times as fast for the rules: a minute is 400 milliseconds, and nothing has to last before it fires.
+//! Time runs 100 times as fast for the rules: a minute is 600 milliseconds, and nothing has to last before it fires.
 
 use super::{RULES, alerts};
 use crate::{
@@ -18,7 +18,7 @@ use std::{
 use tempfile::TempDir;
 
 /// The machine may be busy with other tests and builds.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// What no test can bring about: it would be a mistake of the product.
 const NEVER: &str = "SidegateSelfCheckDifference";
@@ -44,12 +44,12 @@ const BROKEN: [&str; 3] = ["gap", "checkpoints", "certificate"];
 /// The rules with times that a test can wait for.
 fn quick_rules() -> String {
     const TIMES: [(&str, &str); 6] = [
-        ("[5m]", "[2s]"),
-        ("[10m]", "[4s]"),
-        ("[15m]", "[6s]"),
-        ("[1h]", "[24s]"),
-        ("[1d]", "[576s]"),
-        ("offset 15m", "offset 6s"),
+        ("[5m]", "[3s]"),
+        ("[10m]", "[6s]"),
+        ("[15m]", "[9s]"),
+        ("[1h]", "[36s]"),
+        ("[1d]", "[864s]"),
+        ("offset 15m", "offset 9s"),
     ];
     let text = fs::read_to_string(repo(RULES)).expect("the rules");
     let text = TIMES.iter().fold(text, |text, (slow, quick)| text.replace(slow, quick));
@@ -77,7 +77,7 @@ impl Prometheus {
         let rules = folder.path().join("rules.yaml");
         fs::write(&rules, quick_rules()).expect("written");
         let mut config = format!(
-            "global: {{ scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms }}\n\
+            "global: {{ scrape_interval: 400ms, scrape_timeout: 400ms, evaluation_interval: 400ms }}\n\
              rule_files: [{}]\nscrape_configs:\n",
             rules.display()
         );
@@ -304,12 +304,12 @@ fn what_is_broken_on_purpose_is_told_by_its_alert_and_what_is_well_by_none() {
     let house = House::build();
     let prometheus = Prometheus::start(&house.all().map(|(job, sidecar)| (job, sidecar.ops_address())));
     // So long that the rule about denials has a past to compare with.
-    let past = "count_over_time(sidegate:decisions_denied:ratio_rate10m{job=\"denied\"}[60s] offset 6s)";
-    wait_for("Prometheus has a past", SOON, || {
+    let past = "count_over_time(sidegate:decisions_denied:ratio_rate10m{job=\"denied\"}[60s] offset 9s)";
+    wait_for("Prometheus has a past and reads all of them", SOON, || {
         house.ask_in_peace();
-        prometheus.value(past).is_some_and(|samples| samples > 5.0)
+        prometheus.value(past).is_some_and(|samples| samples > 4.0)
+            && prometheus.value("count(up == 1)").is_some_and(|up| up > 10.0)
     });
-    assert_eq!(prometheus.value("count(up == 1)"), Some(11.0), "all are read");
     // Whether answers are quick is the machine's doing as well, which others use.
     let early: Vec<_> = prometheus
         .firing()

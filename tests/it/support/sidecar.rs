@@ -156,13 +156,12 @@ impl Builder {
         let config = scratch.path().join(CONFIG);
         fs::write(&config, serde_yaml::to_string(&self.config).expect("YAML")).expect("a configuration file");
 
-        let mut command = match &self.whole {
-            Some(arguments) => process::command(arguments),
-            None => {
-                let mut command = process::command(["serve", "--config"]);
-                command.arg(&config).arg("--policies").arg(&self.policies).arg("--data").arg(&data);
-                command
-            }
+        let mut command = if let Some(arguments) = &self.whole {
+            process::command(arguments)
+        } else {
+            let mut command = process::command(["serve", "--config"]);
+            command.arg(&config).arg("--policies").arg(&self.policies).arg("--data").arg(&data);
+            command
         };
         for (listener, address) in &self.listen {
             command.arg(format!("--{listener}-listen")).arg(address);
