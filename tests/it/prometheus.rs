@@ -68,9 +68,12 @@ fn reference() -> BTreeMap<String, BTreeMap<String, Vec<String>>> {
             metric.trim_end_matches('`').clone_into(&mut name);
             found.insert(name.clone(), BTreeMap::new());
         } else if let Some(row) = line.strip_prefix("| `") {
-            let ticked: Vec<_> = row.split('`').step_by(2).map(str::to_owned).collect();
-            let (label, values) = ticked.split_first().expect("a label");
-            found.get_mut(&name).expect("a metric").insert(label.clone(), values.to_vec());
+            // Examples and names of settings are no list of values.
+            let listed = row.split(" such as ").next().unwrap_or_default();
+            let mut ticked = listed.split('`').step_by(2).map(str::to_owned);
+            let label = ticked.next().expect("a label");
+            let values = ticked.filter(|value| !value.contains('.')).collect();
+            found.get_mut(&name).expect("a metric").insert(label, values);
         }
     }
     found
