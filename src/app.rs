@@ -457,6 +457,7 @@ fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Rec
             checkpoint_file_failures: stats.checkpoint_file_failures,
             checkpoint_webhook_failures: stats.checkpoint_webhook_failures,
             store_failures: stats.store_failures,
+            store_failing: matches!(source.health(), audit::Health::Failed(_)),
             missing: stats.missing,
         }
     });

@@ -32,7 +32,7 @@ pub enum KeyError {
         /// What the system says.
         source: io::Error,
     },
-    /// Others may read the private key.
+    /// Others may read the private key, or its group may change it.
     #[error("the key `{}` can be read by others (mode {mode:04o}); give it mode 0600", path.display())]
     Exposed {
         /// The file.
@@ -117,11 +117,12 @@ impl Signer {
         Self { key: None, epoch: 0 }
     }
 
-    /// Reads a private key: PKCS#8 in PEM, as `openssl genpkey -algorithm ed25519` writes it. A file that others may read is refused.
+    /// Reads a private key: PKCS#8 in PEM, as `openssl genpkey -algorithm ed25519` writes it. A file that others may read is refused;
+    /// its group may, since that is how Kubernetes gives a Secret to a process that is not root.
     pub(crate) fn load(path: &Path) -> Result<Self, KeyError> {
         let failed = |source| KeyError::Read { path: path.to_owned(), source };
         let mode = fs::metadata(path).map_err(failed)?.mode() & 0o7777;
-        if mode & 0o077 != 0 {
+        if mode & 0o027 != 0 {
             return Err(KeyError::Exposed { path: path.to_owned(), mode });
         }
         let text = fs::read_to_string(path).map_err(failed)?;

@@ -58,6 +58,7 @@ struct AuditMetrics {
     checkpoint_file_failures: IntCounter,
     checkpoint_webhook_failures: IntCounter,
     store_failures: IntCounter,
+    store_failing: IntGauge,
     missing: IntGauge,
 }
 
@@ -95,6 +96,8 @@ pub struct AuditFigures {
     pub checkpoint_webhook_failures: u64,
     /// How often the store has failed.
     pub store_failures: u64,
+    /// Whether it has failed and has not gone on yet.
+    pub store_failing: bool,
     /// Records that the log does not have though it once did.
     pub missing: u64,
 }
@@ -132,6 +135,7 @@ impl Metrics {
             checkpoint_file_failures: checkpoint_failures.with_label_values(&["file"]),
             checkpoint_webhook_failures: checkpoint_failures.with_label_values(&["webhook"]),
             store_failures: counter(&registry, &table::AUDIT_STORE_FAILURES),
+            store_failing: integer(&registry, &table::AUDIT_STORE_FAILING),
             missing: integer(&registry, &table::AUDIT_MISSING),
         };
         let metrics = Self {
@@ -333,6 +337,7 @@ impl AuditMetrics {
         advance(&self.checkpoint_file_failures, figures.checkpoint_file_failures);
         advance(&self.checkpoint_webhook_failures, figures.checkpoint_webhook_failures);
         advance(&self.store_failures, figures.store_failures);
+        self.store_failing.set(i64::from(figures.store_failing));
         self.missing.set(saturating(figures.missing));
     }
 }

@@ -116,6 +116,8 @@ metrics! {
         "Checkpoints that did not get where they should go";
     AUDIT_STORE_FAILURES = "sidegate_audit_store_failures_total", Kind::Counter, [],
         "How often the audit store has failed";
+    AUDIT_STORE_FAILING = "sidegate_audit_store_failing", Kind::Gauge, [],
+        "1 while the audit store takes no records, since it has failed";
     AUDIT_MISSING = "sidegate_audit_missing_records", Kind::Gauge, [],
         "Records that the audit log does not have though it once did, those that retention has removed apart";
     DIRECTORY_USERS = "sidegate_directory_users", Kind::Gauge,

@@ -734,7 +734,7 @@ fn a_key_that_others_can_read_or_that_is_none_stops_the_start() {
     let keys = keys(1);
     let data = tempfile::tempdir().unwrap();
     let open = || Log::open(Options { signing_key: Some(keys.private.clone()), ..Options::new(data.path()) });
-    for mode in [0o640, 0o604] {
+    for mode in [0o660, 0o604] {
         fs::set_permissions(&keys.private, fs::Permissions::from_mode(mode)).unwrap();
         let error = std::error::Error::source(&open().unwrap_err()).unwrap().to_string();
         assert!(error.contains("can be read by others"), "{error}");

@@ -51,6 +51,10 @@ fn a_wrong_log_filter_and_a_missing_file_are_configuration_errors() {
 fn the_shipped_configurations_are_good() {
     for entry in fs::read_dir(repo("config")).expect("config/") {
         let path = entry.expect("an entry").path();
+        // Links lead to what Prometheus and Grafana read.
+        if path.is_symlink() {
+            continue;
+        }
         let exited = sidegate(["serve", "--check-config", "--config", path.to_str().expect("UTF-8")]);
         assert_eq!(exited.code, Some(0), "{}: {exited:?}", path.display());
     }

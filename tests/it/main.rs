@@ -76,6 +76,8 @@ mod faults;
 mod grpc;
 /// HTTP/2: the routes by it, its limits, and what no well-behaved client sends.
 mod http2;
+/// The Helm chart: every scenario, what it refuses, and its objects at work.
+mod helm;
 /// What no well-behaved client sends.
 mod http_limits;
 /// Letters to a real mail server, and into files.
@@ -88,12 +90,16 @@ mod metrics;
 mod openapi;
 /// The ops and the admin listener.
 mod ops;
+/// What runs it on a machine of its own: the systemd unit.
+mod packaging;
 /// The engine beside plain Cedar.
 mod plain_cedar;
 /// `sidegate test`: tables, JSON, JUnit, coverage, exit codes.
 mod policy_tests;
 /// Forward auth and Envoy's HTTP service: by their headers, and through real proxies.
 mod proxies;
+/// Alerts and dashboard: what they name exists, and a real Prometheus fires them.
+mod prometheus;
 /// Access, menus, matrices, explanations.
 mod questions;
 /// Questions at their edges: single resources, pages, tenants that are none, rows that are empty.

@@ -3,6 +3,7 @@
 //! `make reference` writes them anew.
 
 mod tables;
+mod values;
 
 use crate::support::repo;
 use std::fs;

@@ -34,6 +34,7 @@ pub struct Builder {
     config: serde_yaml::Value,
     env: Vec<(String, String)>,
     args: Vec<String>,
+    whole: Option<Vec<String>>,
     shell: Option<String>,
     listen: [(&'static str, String); 3],
 }
@@ -95,6 +96,14 @@ impl Builder {
         self
     }
 
+    /// The arguments as somebody else has put them together, instead of those of the policy and data directory and the settings;
+    /// the addresses follow them.
+    #[must_use]
+    pub fn whole(mut self, arguments: Vec<String>) -> Self {
+        self.whole = Some(arguments);
+        self
+    }
+
     /// What a shell does first in the process that becomes the sidecar, such as `umask 000`.
     #[must_use]
     pub fn shell(mut self, first: &str) -> Self {
@@ -147,8 +156,13 @@ impl Builder {
         let config = scratch.path().join(CONFIG);
         fs::write(&config, serde_yaml::to_string(&self.config).expect("YAML")).expect("a configuration file");
 
-        let mut command = process::command(["serve", "--config"]);
-        command.arg(&config).arg("--policies").arg(&self.policies).arg("--data").arg(&data);
+        let mut command = if let Some(arguments) = &self.whole {
+            process::command(arguments)
+        } else {
+            let mut command = process::command(["serve", "--config"]);
+            command.arg(&config).arg("--policies").arg(&self.policies).arg("--data").arg(&data);
+            command
+        };
         for (listener, address) in &self.listen {
             command.arg(format!("--{listener}-listen")).arg(address);
         }
@@ -169,6 +183,7 @@ impl Sidecar {
             config: serde_yaml::from_str(BASE).expect("YAML"),
             env: Vec::new(),
             args: Vec::new(),
+            whole: None,
             shell: None,
             listen: ["authorize", "admin", "ops"].map(|listener| (listener, "127.0.0.1:0".to_owned())),
         }

@@ -1,0 +1,68 @@
+{{/* The configuration: what the chart sets, with `config` over it, and what the chart reads out of the two. */}}
+
+{{- define "sidegate.config.own" -}}
+server:
+  authorize:
+    listen: {{ printf "%s:8480" (ternary "127.0.0.1" .Values.listenAddress (eq .Values.mode "sidecar")) | quote }}
+  admin:
+    listen: 127.0.0.1:8481
+  ops:
+    # The kubelet and Prometheus come from outside the pod.
+    listen: {{ printf "%s:8482" .Values.listenAddress | quote }}
+policies:
+  directory: {{ include "sidegate.policies.directory" . }}
+audit:
+  directory: /var/lib/sidegate
+shutdown:
+  {{- if and (eq .Values.mode "sidecar") .Values.sidecar.native }}
+  # Kubernetes stops the application first.
+  delay: 0s
+  deadline: 15s
+  {{- else }}
+  # Time for endpoints, or for the application beside it, to notice.
+  delay: 5s
+  deadline: 25s
+  {{- end }}
+{{- end -}}
+
+{{- define "sidegate.config" -}}
+{{- $own := include "sidegate.config.own" . | fromYaml -}}
+{{- toYaml (mergeOverwrite $own (deepCopy .Values.config)) -}}
+{{- end -}}
+
+{{/* The address of a listener: `context`, `listener`. */}}
+{{- define "sidegate.listen" -}}
+{{- $config := include "sidegate.config" .context | fromYaml -}}
+{{- dig "server" .listener "listen" "" $config -}}
+{{- end -}}
+
+{{- define "sidegate.port" -}}
+{{- regexFind "[0-9]+$" (include "sidegate.listen" .) -}}
+{{- end -}}
+
+{{/* Not empty where a listener can be reached from outside the pod. */}}
+{{- define "sidegate.isOpen" -}}
+{{- if not (regexMatch "^(127\\.|\\[::1\\])" (include "sidegate.listen" .)) -}}yes{{- end -}}
+{{- end -}}
+
+{{/* Not empty where a listener speaks TLS: `context`, `listener`. */}}
+{{- define "sidegate.speaksTls" -}}
+{{- if dig "server" .listener "tls" "certificate" "" .context.Values.config -}}yes{{- end -}}
+{{- end -}}
+
+{{- define "sidegate.policies.directory" -}}
+{{- $below := trimAll "/" .Values.policies.directory -}}
+{{- if eq .Values.policies.source "path" -}}
+{{- .Values.policies.directory -}}
+{{- else if and (eq .Values.policies.source "image") (eq .Values.policies.image.method "copy") -}}
+/etc/sidegate/policies
+{{- else -}}
+{{- $root := ternary "/etc/sidegate/policies/current" "/etc/sidegate/policies" (eq .Values.policies.source "git") -}}
+{{- ternary (printf "%s/%s" $root $below) $root (not (empty $below)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Keys of a ConfigMap have no slash. */}}
+{{- define "sidegate.policies.key" -}}
+{{- . | replace "/" "__" -}}
+{{- end -}}
