@@ -11,7 +11,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// A token, and its digest as `sidegate token` has it.
 fn token(name: &str) -> (String, String) {
-    let made = sidegate(["token", "--name", name, "--output", "json"]);
+    let made = sidegate(["token", "--caller", "--name", name, "--output", "json"]);
     let made: Value = serde_json::from_str(&made.stdout).expect("JSON");
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     (text(&made["token"]), text(&made["entry"]["sha256"]))
@@ -363,4 +363,21 @@ fn the_environment_lists_callers_too() {
     assert_eq!((ask("/v1/authorize"), ask("/v1/menu")), (200, 403));
     let exited = Sidecar::builder().env("SIDEGATE_SERVER__AUTHORIZE__CALLERS", "name=shop sha256=x").start_failing();
     assert!(exited.code == Some(64) && exited.stderr.contains("what is given does not fit"), "{exited:?}");
+}
+
+#[test]
+fn an_entry_that_a_command_makes_is_taken_as_it_is() {
+    let made = sidegate(["token", "--caller", "--name", "shop", "--scopes", "search,decide"]);
+    let line = |name: &str| made.stdout.lines().find_map(|line| line.strip_prefix(name)).expect("a line").trim();
+    let (token, entry) = (line("token:"), line("entry:"));
+    let sidecar = beyond(entry).start();
+    let ask = |path| sidecar.post_text(path, &[("sidegate-token", token)], &question().to_string()).status;
+    assert_eq!((ask("/v1/authorize"), ask("/v1/menu")), (200, 403));
+    for (scopes, says) in [
+        (&["--caller", "--scopes", "read"][..], "`read` is no scope of a caller"),
+        (&["--scopes", "decide"], "`decide` is no scope of the admin listener"),
+    ] {
+        let refused = sidegate([&["token"][..], scopes].concat());
+        assert!(refused.code == Some(64) && refused.stderr.contains(says), "{refused:?}");
+    }
 }
