@@ -11,7 +11,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// A token, and its digest as `sidegate token` has it.
 fn token(name: &str) -> (String, String) {
-    let made = sidegate(["token", "--caller", "--name", name, "--output", "json"]);
+    let made = sidegate(["token", "--name", name, "--output", "json"]);
     let made: Value = serde_json::from_str(&made.stdout).expect("JSON");
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     (text(&made["token"]), text(&made["entry"]["sha256"]))
