@@ -60,7 +60,6 @@ pub const OWNED: &[Owned] = &[
     owned("axum", &["http"]),
     owned("hyper", &["http", "cli", "audit::checkpoint", "identity::fetch"]),
     owned("hyper_util", &["http", "cli", "audit::checkpoint", "identity::fetch"]),
-    owned("ring", &["identity"]),
     owned("clap", &["cli"]),
     owned("clap_complete", &["cli"]),
 ];
