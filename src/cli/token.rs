@@ -1,15 +1,16 @@
 //! `sidegate token`
 
 use super::{ExitCode, output};
-use crate::config::{AdminToken, Scope};
+use crate::config::{AdminToken, Caller, CallerScope, Scope};
 use clap::{Args, builder::PossibleValuesParser};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// Random bytes of a token.
 const BYTES: usize = 32;
 
-/// Make a bearer token for the admin listener, and the entry of `server.admin.tokens` that takes it.
+/// Make a bearer token for the admin listener, and the entry of `server.admin.tokens` that takes it; or for a caller of the authorize
+/// listener (`--caller`), and the entry of `server.authorize.callers`.
 ///
 /// The token itself is printed once and kept nowhere: give it to whoever shall use it, and put the entry into the configuration.
 #[derive(Debug, Args)]
@@ -17,8 +18,11 @@ pub(super) struct TokenArgs {
     /// Who it is for
     #[arg(long, default_value = "ops", value_parser = name)]
     name: String,
-    /// What it opens; everything where it is left out
-    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(Scope::ALL.map(Scope::as_str)))]
+    /// For a caller of the authorize listener
+    #[arg(long, conflicts_with = "operator")]
+    caller: bool,
+    /// What it opens; everything where it is left out. Of a caller: `decide`, `search`, `access`; otherwise the other four
+    #[arg(long, value_delimiter = ',', value_parser = scope_words())]
     scopes: Vec<String>,
     /// Calls that name no actor are the operator's, whom no rule of delegation binds
     #[arg(long)]
@@ -26,6 +30,11 @@ pub(super) struct TokenArgs {
     /// How to print the result
     #[arg(long, value_enum, default_value_t)]
     output: output::Output,
+}
+
+fn scope_words() -> PossibleValuesParser {
+    let words = Scope::ALL.map(Scope::as_str).into_iter().chain(CallerScope::ALL.map(CallerScope::as_str));
+    PossibleValuesParser::new(words.collect::<Vec<_>>())
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -38,20 +47,51 @@ pub(super) fn run(args: &TokenArgs) -> ExitCode {
         return output::fail(ExitCode::Failed, &error);
     }
     let token = hex(&random);
-    let mut entry = AdminToken::new(args.name.as_str(), Sha256::digest(&token).into());
-    if !args.scopes.is_empty() {
-        entry.scopes =
-            Scope::ALL.into_iter().filter(|scope| args.scopes.iter().any(|word| word == scope.as_str())).collect();
-    }
-    entry.operator = args.operator;
+    let (entry, as_json) = match entry(args, Sha256::digest(&token).into()) {
+        Ok(entry) => entry,
+        Err(error) => return output::fail(ExitCode::Usage, &error),
+    };
     match args.output {
         output::Output::Human => output::finish(&format!("token: {token}\nentry: {entry}\n"), ExitCode::Done),
-        output::Output::Json => {
-            let scopes: Vec<_> = entry.scopes.iter().map(|scope| scope.as_str()).collect();
-            let entry = json!({ "name": entry.name, "sha256": hex(&entry.sha256), "scopes": scopes, "operator": entry.operator });
-            output::finish_json(&json!({ "token": token, "entry": entry }), ExitCode::Done)
-        }
+        output::Output::Json => output::finish_json(&json!({ "token": token, "entry": as_json }), ExitCode::Done),
     }
+}
+
+/// A scope that the other listener has.
+#[derive(Debug, thiserror::Error)]
+#[error("`{word}` is no scope of {what}")]
+struct NoScope {
+    word: String,
+    what: &'static str,
+}
+
+/// The entry as the configuration has it, and as JSON.
+fn entry(args: &TokenArgs, sha256: [u8; 32]) -> Result<(String, Value), NoScope> {
+    if args.caller {
+        let scopes = chosen(&args.scopes, &CallerScope::ALL, CallerScope::as_str, "a caller")?;
+        let words: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+        let as_json = json!({ "name": args.name, "sha256": hex(&sha256), "scopes": words });
+        return Ok((Caller { scopes, ..Caller::new(args.name.as_str(), sha256) }.to_string(), as_json));
+    }
+    let scopes = chosen(&args.scopes, &Scope::ALL, Scope::as_str, "the admin listener")?;
+    let words: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+    let as_json = json!({ "name": args.name, "sha256": hex(&sha256), "scopes": words, "operator": args.operator });
+    let token = AdminToken { scopes, operator: args.operator, ..AdminToken::new(args.name.as_str(), sha256) };
+    Ok((token.to_string(), as_json))
+}
+
+/// The scopes that were named, in their order; all where none was.
+fn chosen<S: Copy>(
+    named: &[String],
+    all: &[S],
+    word: fn(S) -> &'static str,
+    what: &'static str,
+) -> Result<Vec<S>, NoScope> {
+    if let Some(other) = named.iter().find(|name| all.iter().all(|scope| word(*scope) != name.as_str())) {
+        return Err(NoScope { word: other.clone(), what });
+    }
+    let is_named = |scope: &S| named.is_empty() || named.iter().any(|name| name == word(*scope));
+    Ok(all.iter().copied().filter(is_named).collect())
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -72,6 +72,21 @@ pub struct AdminClient {
     pub operator: bool,
 }
 
+impl Caller {
+    /// A caller that may ask everything, without limits of its own: what a name and a digest alone mean.
+    #[must_use]
+    pub fn new(name: impl Into<String>, sha256: [u8; 32]) -> Self {
+        Self {
+            name: name.into(),
+            sha256: Some(sha256),
+            certificates: Vec::new(),
+            scopes: CallerScope::ALL.to_vec(),
+            requests_per_second: None,
+            in_flight: None,
+        }
+    }
+}
+
 const COUNT: &str = "a whole number from 1";
 
 impl Item for Caller {
@@ -92,7 +107,7 @@ impl Item for Caller {
             in_flight: entry.one("in_flight", COUNT, count),
         };
         if !entry.has("sha256") && !entry.has("certificates") {
-            let help = "`sidegate token` makes a token and its digest";
+            let help = "`sidegate token --caller` makes a token and its digest";
             entry.lacks("a caller needs `sha256`, `certificates`, or both".to_owned(), Some(help));
             return None;
         }

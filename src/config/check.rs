@@ -135,26 +135,22 @@ fn authorize(settings: &mut Settings, given: &Given, problems: &mut Diagnostics)
 fn unix_socket(server: &AuthorizeServer, given: &Given, problems: &mut Diagnostics) {
     const PATH: &str = "server.authorize.unix_socket";
     let socket = &server.unix_socket;
-    match &socket.path {
-        Some(path) => {
-            let length = path.as_os_str().as_bytes().len();
-            if length > MOST_SOCKET_PATH_BYTES {
-                let message = format!(
-                    "`{PATH}` has {length} bytes, and the address of a Unix socket {MOST_SOCKET_PATH_BYTES} at most"
-                );
-                let problem = given.problem(&[PATH], "path-too-long", message);
-                problems
-                    .push(problem.with_help("use a shorter path, such as `/run/sidegate/authorize.sock`".to_owned()));
-            }
+    if let Some(path) = &socket.path {
+        let length = path.as_os_str().as_bytes().len();
+        if length > MOST_SOCKET_PATH_BYTES {
+            let message = format!(
+                "`{PATH}` has {length} bytes, and the address of a Unix socket {MOST_SOCKET_PATH_BYTES} at most"
+            );
+            let problem = given.problem(&[PATH], "path-too-long", message);
+            problems.push(problem.with_help("use a shorter path, such as `/run/sidegate/authorize.sock`".to_owned()));
         }
-        None => {
-            let owner = socket.owner.as_ref().map(|_| "server.authorize.unix_socket_owner");
-            let group = socket.group.as_ref().map(|_| "server.authorize.unix_socket_group");
-            for key in owner.into_iter().chain(group) {
-                let message = format!("`{key}` has no effect without `{PATH}`");
-                problems.push(given.problem(&[key], "owner-without-effect", message));
-            }
-        }
+        return;
+    }
+    let owner = socket.owner.as_ref().map(|_| "server.authorize.unix_socket_owner");
+    let group = socket.group.as_ref().map(|_| "server.authorize.unix_socket_group");
+    for key in owner.into_iter().chain(group) {
+        let message = format!("`{key}` has no effect without `{PATH}`");
+        problems.push(given.problem(&[key], "owner-without-effect", message));
     }
 }
 

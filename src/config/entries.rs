@@ -89,13 +89,11 @@ impl Entry<'_> {
         let given = self.given(key)?;
         let mut values = Vec::with_capacity(given.texts.len());
         for text in &given.texts {
-            match read(text).filter(|value| !values.contains(value)) {
-                Some(value) => values.push(value),
-                None => {
-                    self.refuse(key, wanted);
-                    return None;
-                }
-            }
+            let Some(value) = read(text).filter(|value| !values.contains(value)) else {
+                self.refuse(key, wanted);
+                return None;
+            };
+            values.push(value);
         }
         if values.is_empty() {
             self.refuse(key, wanted);

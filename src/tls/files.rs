@@ -172,7 +172,7 @@ impl fmt::Debug for Files {
 
 /// Only asked where there is one.
 fn path(path: Option<&PathBuf>) -> &Path {
-    path.map(PathBuf::as_path).unwrap_or_else(|| Path::new(""))
+    path.map_or_else(|| Path::new(""), PathBuf::as_path)
 }
 
 fn public(part: Part, path: &Path) -> Result<Vec<u8>, Fault> {
@@ -188,14 +188,14 @@ fn public(part: Part, path: &Path) -> Result<Vec<u8>, Fault> {
 /// Each certificate must be signed by the one after it: clients that are strict go by that.
 fn in_order(path: &Path, chain: &[Read]) -> Result<(), Fault> {
     for (number, pair) in (1..).zip(chain.windows(2)) {
-        let [(_, signed), (_, signer)] = pair else { continue };
-        if signed.issuer != signer.subject {
+        let [(_, earlier), (_, later)] = pair else { continue };
+        if earlier.issuer != later.subject {
             let message = format!(
                 "certificate {} of `{}`, `{}`, has not signed the one before it, `{}`",
                 number + 1,
                 path.display(),
-                signer.shown,
-                signed.shown
+                later.shown,
+                earlier.shown
             );
             let help = "put the listener's own certificate first, then the one that signed it, and so on";
             return Err(Fault::new(Part::Certificate, path, message).with_help(help));

@@ -1,8 +1,11 @@
 //! Callers of the authorize listener: who must say who it is, how it is told, what it may ask and how often.
 
-use crate::support::{Authority, Raw, Safe, Sidecar, SidecarBuilder, TlsClient, sidegate, wait_for};
+use crate::support::{Authority, Raw, Safe, Sidecar, SidecarBuilder, TlsClient, sidegate, wait_for, wait_until};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -23,6 +26,16 @@ fn beyond(callers: &str) -> SidecarBuilder {
     Sidecar::builder()
         .listen("authorize", "0.0.0.0:0")
         .config(&format!("server: {{ authorize: {{ callers: [{callers}] }} }}"))
+}
+
+/// The record of a request, once it is in the log.
+fn record(sidecar: &Sidecar, request_id: &str) -> Value {
+    let found = wait_until(SOON, || {
+        let page = sidecar.admin_get("/v1/audit?kind=decision").json();
+        let items = page["items"].as_array().expect("items");
+        items.iter().find(|record| record["request_id"] == request_id).cloned()
+    });
+    found.expect("a record")
 }
 
 fn bearer(token: &str) -> String {
@@ -70,10 +83,12 @@ fn beyond_this_machine_nobody_is_served_who_is_not_known() {
         let answer = Raw::connect(sidecar.authorize_address()).ask(method, path, &headers, body).expect("an answer");
         assert_ne!(answer.status, 401, "{path}: {answer:?}");
     }
+    let last = [("sidegate-token", shop.as_str()), ("x-request-id", "r-last")];
+    assert_eq!(sidecar.post_text("/v1/authorize", &last, &question().to_string()).status, 200);
     // Decisions that nobody was allowed to ask for are in no record.
+    assert_eq!(record(&sidecar, "r-last")["actor"], "shop");
     let records = sidecar.admin_get("/v1/audit?kind=decision").json();
-    assert_eq!(records["items"].as_array().map(Vec::len), Some(1), "{records}");
-    assert_eq!(records["items"][0]["actor"], "shop");
+    assert_eq!(records["items"].as_array().map(Vec::len), Some(2), "{records}");
 }
 
 #[test]
@@ -88,14 +103,13 @@ fn loopback_is_open_and_who_says_who_it_is_stands_in_the_record() {
         (&[("authorization", "Bearer of-a-user")], ""),
         (&[("authorization", "Bearer of-a-user"), ("sidegate-token", shop.as_str())], "shop"),
     ] {
-        let id = format!("r-{}", headers.len());
+        let id = format!("r-{headers:?}").replace(['"', ' '], "");
         let headers = [headers, &[("x-request-id", id.as_str())]].concat();
         assert_eq!(sidecar.post_text("/v1/authorize", &headers, &question().to_string()).status, 200);
-        let newest = sidecar.admin_get("/v1/audit?kind=decision&limit=1").json()["items"][0].clone();
-        assert_eq!((newest["actor"].as_str(), newest["request_id"].as_str()), (Some(actor), Some(id.as_str())));
+        assert_eq!(record(&sidecar, &id)["actor"].as_str().unwrap_or_default(), actor);
     }
     let admitted = r#"sidegate_caller_requests_total{caller="shop",outcome="admitted"}"#;
-    assert_eq!(sidecar.metric(admitted), 2.0);
+    assert_eq!(sidecar.count(admitted, &[]), 2);
     let found = sidecar.admin_get("/v1/audit?actor=shop").json();
     assert_eq!(found["items"].as_array().map(Vec::len), Some(2), "{found}");
 }
@@ -130,7 +144,7 @@ fn a_caller_is_held_to_its_scopes() {
             }
         }
     }
-    assert_eq!(sidecar.metric(r#"sidegate_caller_requests_total{caller="search",outcome="out_of_scope"}"#), 5.0);
+    assert_eq!(sidecar.count(r#"sidegate_caller_requests_total{caller="search",outcome="out_of_scope"}"#, &[]), 5);
 }
 
 #[test]
@@ -154,7 +168,7 @@ fn a_caller_that_asks_too_often_is_told_when_to_come_again_and_others_are_not_sl
     }
     assert_eq!(ask(&free).status, 200);
     let series = r#"sidegate_caller_requests_total{caller="fast",outcome="limited"}"#;
-    assert_eq!(sidecar.metric(series), limited.len() as f64);
+    assert_eq!(sidecar.count(series, &[]), limited.len() as u64);
     wait_for("some come back", SOON, || ask(&fast).status == 200);
 }
 
@@ -237,12 +251,15 @@ fn a_caller_is_told_by_the_names_of_its_certificate() {
     let sidecar = beyond(&callers).config(&safe.settings_for_clients("authorize", "optional")).start();
     assert!(sidecar.events("tokens_in_the_open").is_empty());
     let client = || TlsClient::trusting(&authority);
+    let asked = AtomicUsize::new(0);
     let ask = |client: &TlsClient, headers: &[(&str, &str)]| {
+        let id = format!("r-{}", asked.fetch_add(1, Ordering::Relaxed));
+        let headers = &[headers, &[("x-request-id", id.as_str())]].concat();
         let answer = client
             .connect(sidecar.authorize_address())
             .and_then(|mut raw| raw.ask("POST", "/v1/authorize", headers, &question().to_string()));
         let answer = answer.map_err(|error| error.to_string())?;
-        let actor = sidecar.admin_get("/v1/audit?kind=decision&limit=1").json()["items"][0]["actor"].clone();
+        let actor = if answer.status == 200 { record(&sidecar, &id)["actor"].clone() } else { Value::Null };
         Ok::<_, String>((answer.status, actor.as_str().unwrap_or_default().to_owned(), answer.body))
     };
     let as_of = |names: &[&str]| ask(&client().showing(&clients.issue(names)), &[]).expect("an answer");
@@ -300,7 +317,7 @@ fn where_certificates_are_required_there_is_no_connection_without() {
         let error = ask(&refused).unwrap_err();
         assert!(error.contains("received fatal alert") && error.contains(alert), "{error}");
     }
-    assert_eq!(sidecar.metric(r#"sidegate_tls_handshakes_total{listener="authorize",outcome="failed"}"#), 3.0);
+    assert_eq!(sidecar.count(r#"sidegate_tls_handshakes_total{listener="authorize",outcome="failed"}"#, &[]), 3);
 }
 
 #[test]
@@ -346,4 +363,21 @@ fn the_environment_lists_callers_too() {
     assert_eq!((ask("/v1/authorize"), ask("/v1/menu")), (200, 403));
     let exited = Sidecar::builder().env("SIDEGATE_SERVER__AUTHORIZE__CALLERS", "name=shop sha256=x").start_failing();
     assert!(exited.code == Some(64) && exited.stderr.contains("what is given does not fit"), "{exited:?}");
+}
+
+#[test]
+fn an_entry_that_a_command_makes_is_taken_as_it_is() {
+    let made = sidegate(["token", "--caller", "--name", "shop", "--scopes", "search,decide"]);
+    let line = |name: &str| made.stdout.lines().find_map(|line| line.strip_prefix(name)).expect("a line").trim();
+    let (token, entry) = (line("token:"), line("entry:"));
+    let sidecar = beyond(entry).start();
+    let ask = |path| sidecar.post_text(path, &[("sidegate-token", token)], &question().to_string()).status;
+    assert_eq!((ask("/v1/authorize"), ask("/v1/menu")), (200, 403));
+    for (scopes, says) in [
+        (&["--caller", "--scopes", "read"][..], "`read` is no scope of a caller"),
+        (&["--scopes", "decide"], "`decide` is no scope of the admin listener"),
+    ] {
+        let refused = sidegate([&["token"][..], scopes].concat());
+        assert!(refused.code == Some(64) && refused.stderr.contains(says), "{refused:?}");
+    }
 }

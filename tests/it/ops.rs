@@ -74,6 +74,7 @@ fn who_tries_unknown_tokens_is_told_to_wait() {
     assert_eq!((refused.status, &refused.json()["error"]["code"]), (429, &json!("too_many_failures")), "{refused:?}");
     let wait: u64 = refused.header("retry-after").parse().expect("seconds");
     assert!((1..=3).contains(&wait), "{refused:?}");
+    sidecar.wait_event("admin_token_unknown", Duration::from_secs(20), |told| told["is_last"] == true);
     let told = sidecar.events("admin_token_unknown");
     assert!(told.len() == 2 && told[1]["is_last"] == true && told[1]["from"] == "127.0.0.1", "{told:?}");
     // It is heard again before long.

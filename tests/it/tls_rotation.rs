@@ -113,8 +113,8 @@ fn a_pair_that_is_of_no_use_leaves_the_last_good_one_and_is_told_until_it_is_men
     let (client, address) = (TlsClient::trusting(&authority), sidecar.authorize_address());
     let expiry = r#"sidegate_tls_certificate_expiry_timestamp_seconds{listener="authorize"}"#;
     let rejected = r#"sidegate_tls_reloads_total{listener="authorize",outcome="rejected"}"#;
-    assert_eq!(sidecar.metric(expiry), 13_569_465_600.0);
-    assert_eq!(sidecar.metric(r#"sidegate_tls_certificate_expiry_timestamp_seconds{listener="admin"}"#), 0.0);
+    assert_eq!(sidecar.count(expiry, &[]), 13_569_465_600);
+    assert_eq!(sidecar.count(r#"sidegate_tls_certificate_expiry_timestamp_seconds{listener="admin"}"#, &[]), 0);
     assert_eq!(status(&sidecar)["names"], json!(["localhost"]));
 
     let old = authority.issue_with(&["localhost"], expires(2020));
@@ -133,13 +133,13 @@ fn a_pair_that_is_of_no_use_leaves_the_last_good_one_and_is_told_until_it_is_men
         assert_eq!((told["listener"].as_str(), told["level"].as_str()), (Some("authorize"), Some("ERROR")));
         assert!(status(&sidecar)["problems"].to_string().contains(says), "{}", status(&sidecar));
         assert_eq!(shown(&client, address), der(&good), "{says}");
-        assert!(sidecar.metric(rejected) > n as f64);
+        assert!(sidecar.count(rejected, &[]) > n as u64);
     }
     safe.put(&old);
     sidecar.wait_event("tls_rejected", SOON, |event| event["problem"].to_string().contains("has expired at 2020"));
     assert_eq!(shown(&client, address), der(&good));
     // A word makes it look at once, and what was said is not said again.
-    let before = sidecar.metric(rejected);
+    let before = sidecar.count(rejected, &[]);
     sidecar.signal(Signal::HUP);
     assert_eq!(ask_until_stable(&sidecar, rejected), before);
 
@@ -147,18 +147,18 @@ fn a_pair_that_is_of_no_use_leaves_the_last_good_one_and_is_told_until_it_is_men
     safe.put(&mended);
     wait_for("the mended pair is shown", SOON, || shown(&client, address) == der(&mended));
     wait_for("and the status says so", SOON, || status(&sidecar)["problems"] == json!([]));
-    assert_eq!(sidecar.metric(expiry), 16_725_225_600.0);
+    assert_eq!(sidecar.count(expiry, &[]), 16_725_225_600);
     assert_eq!(status(&sidecar)["expires_at"], "2500-01-01T00:00:00.000000Z");
 }
 
 /// The metric after a few more looks at the files.
-fn ask_until_stable(sidecar: &Sidecar, series: &str) -> f64 {
+fn ask_until_stable(sidecar: &Sidecar, series: &str) -> u64 {
     let mut looks = 0;
     wait_for("a few looks", SOON, || {
         looks += usize::from(sidecar.ops_get("/healthz").status == 200);
         looks > 100
     });
-    sidecar.metric(series)
+    sidecar.count(series, &[])
 }
 
 #[test]

@@ -65,8 +65,10 @@ fn it_answers_as_the_network_does_and_goes_with_the_process() {
     }
     assert_eq!(raw.ask("GET", "/nowhere", &[], "").expect("an answer").status, 404);
     assert_eq!(raw.ask("POST", "/v1/authorize", &[], "{}").expect("an answer").status, 400);
-    let record = sidecar.admin_get("/v1/audit?kind=decision&order=asc&limit=1").json()["items"][0].clone();
-    assert_eq!(record["request_id"], "r-9");
+    wait_for("its record is in the log", SOON, || {
+        let page = sidecar.admin_get("/v1/audit?kind=decision&order=asc&limit=1").json();
+        page["items"][0]["request_id"] == "r-9"
+    });
 
     let exited = sidecar.stop();
     assert_eq!(exited.code, Some(0), "{exited:?}");
