@@ -97,30 +97,13 @@ impl Issuer {
             }
         })?;
         key.verify(token.algorithm, token.signed, &token.signature)?;
-        let ends = self.times(&token.claims, verification, now)?;
+        let ends = times(&token.claims, verification, now)?;
         self.audience(&token.claims)?;
         let assertion = Arc::new(self.assertion(&token.claims)?);
         let expires = [Some(ends), key.until, fresh_until].into_iter().flatten().min().unwrap_or(ends);
         // Only an object is taken for claims.
         let claims = if let Value::Object(claims) = token.claims.into_serde() { claims } else { Map::new() };
         Ok(Identity { assertion, claims: Arc::new(claims), expires, generation })
-    }
-
-    /// Checks the times, and says when the token ends.
-    fn times(&self, claims: &Json, verification: &Verification, now: Timestamp) -> Result<Timestamp, ReasonCode> {
-        let time = |name: &str| claims.get(name).map(|time| read_time(time).ok_or(ReasonCode::TokenClaims)).transpose();
-        let ends = time("exp")?.ok_or(ReasonCode::TokenClaims)?;
-        let ends = later(ends, verification.leeway);
-        if now >= ends {
-            return Err(ReasonCode::TokenExpired);
-        }
-        let soon = later(now, verification.leeway);
-        for begins in [time("nbf")?, time("iat")?] {
-            if begins.is_some_and(|begins| begins > soon) {
-                return Err(ReasonCode::TokenNotYetValid);
-            }
-        }
-        Ok(ends)
     }
 
     fn audience(&self, claims: &Json) -> Result<(), ReasonCode> {
@@ -167,6 +150,23 @@ impl Issuer {
     }
 }
 
+/// Checks the times, and says when the token ends.
+fn times(claims: &Json, verification: &Verification, now: Timestamp) -> Result<Timestamp, ReasonCode> {
+    let time = |name: &str| claims.get(name).map(|time| read_time(time).ok_or(ReasonCode::TokenClaims)).transpose();
+    let ends = time("exp")?.ok_or(ReasonCode::TokenClaims)?;
+    let ends = later(ends, verification.leeway);
+    if now >= ends {
+        return Err(ReasonCode::TokenExpired);
+    }
+    let soon = later(now, verification.leeway);
+    for begins in [time("nbf")?, time("iat")?] {
+        if begins.is_some_and(|begins| begins > soon) {
+            return Err(ReasonCode::TokenNotYetValid);
+        }
+    }
+    Ok(ends)
+}
+
 /// The name that a claim gives; `None` where it is not there. One that cannot be a name, or has the wrong prefix, is a fault: with it
 /// left out the token would be somebody else's, or of nowhere.
 fn named(claims: &Json, rule: &ClaimRule) -> Result<Option<String>, ReasonCode> {
@@ -189,9 +189,9 @@ fn roles(claims: &Json, rule: &ClaimRule) -> Result<Vec<String>, ReasonCode> {
         Some(one) => std::slice::from_ref(one),
     };
     let mut roles = Vec::new();
-    for role in listed {
-        let role = role.as_text().ok_or(ReasonCode::TokenClaims)?;
-        roles.extend(rule.name(role).map(str::to_owned));
+    for item in listed {
+        let text = item.as_text().ok_or(ReasonCode::TokenClaims)?;
+        roles.extend(rule.name(text).map(str::to_owned));
     }
     roles.sort_unstable();
     roles.dedup();

@@ -62,8 +62,8 @@ impl KeySet {
     /// The set after a look that found these. A key that is no longer listed counts for a while.
     pub(super) fn renewed(&self, listed: Vec<Key>, now: Timestamp, keep: Duration) -> (Self, Renewal) {
         let is_listed = |key: &Key, list: &[Key]| list.iter().any(|other| other.is_same(key));
-        let mut renewal = Renewal::default();
-        renewal.added = listed.iter().filter(|key| !is_listed(key, &self.keys)).count();
+        let added = listed.iter().filter(|key| !is_listed(key, &self.keys)).count();
+        let mut renewal = Renewal { added, removed: 0 };
         let mut keys = listed;
         for key in &self.keys {
             if is_listed(key, &keys) {

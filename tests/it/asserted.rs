@@ -11,7 +11,7 @@ fn office(settings: &str) -> Sidecar {
     Sidecar::builder().policies(repo("policies/8move")).config(settings).start()
 }
 
-fn evaluation(id: &str, properties: Value, tenant: Option<&str>) -> Value {
+fn evaluation(id: &str, properties: &Value, tenant: Option<&str>) -> Value {
     let context = tenant.map_or(json!({}), |tenant| json!({ "tenant": tenant }));
     json!({ "subject": { "type": "user", "id": id, "properties": properties }, "action": { "name": "edit" },
         "resource": { "type": "order", "id": "o-1" }, "context": context })
@@ -53,7 +53,7 @@ fn roles_in_the_properties_count_only_where_the_operator_says_so() {
             "user_unknown",
         ),
     ] {
-        let body = evaluation(id, properties, tenant);
+        let body = evaluation(id, &properties, tenant);
         assert_eq!(asked(&plain, &body).1, off, "without trust: {body}");
         assert_eq!(asked(&trusting, &body), (on == "granted", on.to_owned()), "with trust: {body}");
     }
@@ -87,7 +87,7 @@ fn v1_authorize_takes_roles_in_the_subject() {
 #[test]
 fn trust_can_be_given_and_taken_while_the_sidecar_runs() {
     let sidecar = office("{}");
-    let boss = evaluation("zoe", json!({ "roles": ["manager"] }), Some("north"));
+    let boss = evaluation("zoe", &json!({ "roles": ["manager"] }), Some("north"));
     assert!(!asked(&sidecar, &boss).0);
     sidecar.configure(TRUSTING);
     wait_for("roles count", SOON, || asked(&sidecar, &boss).0);
@@ -99,7 +99,7 @@ fn trust_can_be_given_and_taken_while_the_sidecar_runs() {
 fn malformed_roles_are_told_where_they_would_count() {
     let (plain, trusting) = (office("{}"), office(TRUSTING));
     for roles in [json!(5), json!([5]), json!({ "a": "b" }), json!([["admin"]])] {
-        let body = evaluation("wes", json!({ "roles": roles }), Some("north"));
+        let body = evaluation("wes", &json!({ "roles": roles }), Some("north"));
         assert_eq!(trusting.post("/access/v1/evaluation", &body).status, 400, "{body}");
         assert_eq!(plain.post("/access/v1/evaluation", &body).status, 200, "a property like any other: {body}");
     }
@@ -108,7 +108,7 @@ fn malformed_roles_are_told_where_they_would_count() {
 #[test]
 fn batches_take_each_items_own_roles() {
     let sidecar = office(TRUSTING);
-    let item = |roles: Value| evaluation("zoe", json!({ "roles": roles }), Some("north"));
+    let item = |roles: Value| evaluation("zoe", &json!({ "roles": roles }), Some("north"));
     let body = json!({ "evaluations": [item(json!(["manager"])), item(json!(["warehouse"])), item(json!([5])), item(json!(["admin"]))] });
     let answer = sidecar.post("/access/v1/evaluations", &body).json();
     let decisions: Vec<_> =
@@ -124,7 +124,7 @@ fn a_set_that_demands_sessions_knows_none_of_users_that_only_the_caller_knows() 
          roles: { clerk: { grants: { orders: view } } }\n",
     )]);
     let sidecar = Sidecar::builder().policies(policies.path()).config(TRUSTING).start();
-    let mut body = evaluation("zoe", json!({ "roles": ["clerk"] }), None);
+    let mut body = evaluation("zoe", &json!({ "roles": ["clerk"] }), None);
     body["action"] = json!({ "name": "view" });
     assert_eq!(asked(&sidecar, &body), (false, "session_missing".to_owned()));
 }

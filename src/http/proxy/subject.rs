@@ -49,20 +49,22 @@ pub(super) fn of<'a>(
 
 /// The user of the token in `Authorization`. Whatever else stands there is between the client and the application.
 fn bearer<'a>(desk: &Desk, current: &Arc<Current>, forwarded: &Forwarded<'_>, now: Timestamp) -> Who<'a> {
-    let header = match one(forwarded.headers, "authorization") {
-        Ok(header) => header.unwrap_or_default(),
-        Err(_) => {
-            let why = "the header `authorization` is given more than once, or is no visible ASCII".to_owned();
-            return Who::Refused(Miss { code: ReasonCode::SubjectMissing, why });
-        }
+    let Ok(header) = one(forwarded.headers, "authorization") else {
+        let why = "the header `authorization` is given more than once, or is no visible ASCII".to_owned();
+        return Who::Refused(Miss { code: ReasonCode::SubjectMissing, why });
     };
-    let token = match header.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),
-        _ => return Who::Nobody,
+    let parts = header.and_then(|header| header.split_once(' '));
+    let Some((_, token)) = parts.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
+        return Who::Nobody;
     };
-    let claimed = Claimed { named: "", word: Word::Token(Cow::Borrowed(token)) };
+    let claimed = Claimed { named: "", word: Word::Token(Cow::Borrowed(token.trim_start())) };
     match desk.claim(current, &claimed, now) {
-        Claim::Refused(code) => Who::Refused(Miss { code, why: engine::of_token(code).to_owned() }),
+        Claim::Refused(code) if code.is_of_a_token() => {
+            Who::Refused(Miss { code, why: engine::of_token(code).to_owned() })
+        }
+        Claim::Refused(code) => {
+            Who::Refused(Miss { code, why: "the policy set does not know the user of the token".to_owned() })
+        }
         claim => Who::Bearer(claim),
     }
 }

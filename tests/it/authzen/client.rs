@@ -1,7 +1,7 @@
 //! A client that nobody here wrote, `authzen-rs`: over TLS, with discovery, and strict about every answer.
 
-use super::certification;
-use crate::support::{Certificate, PolicyDir, Sidecar, Signal};
+use super::{METADATA, certification};
+use crate::support::{Certificate, PolicyDir, Sidecar, Signal, wait_for};
 use authzen_rs::prelude::*;
 use serde_json::json;
 use std::{fs, future::Future, net::SocketAddr, time::Duration};
@@ -20,9 +20,9 @@ fn started(policies: &PolicyDir, certificate: &Certificate) -> (Sidecar, String)
     let url = format!("https://localhost:{}", sidecar.authorize_address().port());
     sidecar.configure(&format!("server: {{ authorize: {{ public_url: {url:?} }} }}"));
     sidecar.signal(Signal::HUP);
-    sidecar.wait_event("config_changed", SOON, |line| {
-        line["applied"].as_str().is_some_and(|applied| applied.contains("server.authorize.public_url"))
-    });
+    let metadata = format!("{url}{METADATA}");
+    let answers = async || http(sidecar.authorize_address(), certificate).get(&metadata).send().await;
+    wait_for("the metadata", SOON, || run(answers()).is_ok_and(|answer| answer.status() == 200));
     (sidecar, url)
 }
 

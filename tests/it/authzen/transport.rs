@@ -35,7 +35,8 @@ fn a_content_type_may_have_parameters_and_any_other_is_400() {
     for path in PATHS {
         let body = body_of(path).to_string();
         let ask = |content_type: &str| {
-            sidecar.post_text(path, &[("content-type", content_type), ("x-request-id", "r-1")], &body)
+            let headers = [("content-type", content_type), ("x-request-id", "r-1")];
+            send(&sidecar, "POST", path, &headers, Some(&body))
         };
         for content_type in [
             "application/json",

@@ -98,7 +98,7 @@ impl KeyServer {
                 let Ok(stream) = stream else { continue };
                 let served = Arc::clone(&served);
                 // A client that hangs up is no concern of the server.
-                thread::spawn(move || served.serve(stream).ok());
+                thread::spawn(move || served.serve(&stream).ok());
             }
         });
         Self { address, shared }
@@ -142,13 +142,13 @@ impl fmt::Debug for KeyServer {
 }
 
 impl Shared {
-    fn serve(&self, stream: TcpStream) -> io::Result<()> {
+    fn serve(&self, stream: &TcpStream) -> io::Result<()> {
         match &self.tls {
-            None => self.answer(&stream, &stream),
+            None => self.answer(stream, stream),
             Some(config) => {
                 let connection = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
                 let mut secured = StreamOwned::new(connection, stream.try_clone()?);
-                self.answer(&mut secured, &stream)?;
+                self.answer(&mut secured, stream)?;
                 secured.conn.send_close_notify();
                 secured.flush()
             }

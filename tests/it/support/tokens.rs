@@ -54,7 +54,8 @@ impl SigningKey {
             .output()
             .expect("openssl");
         assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
-        let pair = RsaKeyPair::from_pkcs8(&made.stdout).expect("a key");
+        // PKCS#8, or the older form of RSA keys: versions of OpenSSL differ.
+        let pair = RsaKeyPair::from_pkcs8(&made.stdout).or_else(|_| RsaKeyPair::from_der(&made.stdout)).expect("a key");
         Self { kid: kid.to_owned(), algorithm: "RS256", pair: Pair::Rsa(pair) }
     }
 

@@ -66,7 +66,6 @@ pub const OWNED: &[Owned] = &[
     owned("x509_parser", &["tls"]),
     owned("hyper", &["http", "cli", "audit::checkpoint", "identity::fetch"]),
     owned("hyper_util", &["http", "cli", "audit::checkpoint", "identity::fetch"]),
-    owned("ring", &["identity"]),
     owned("prost", &["http::grpc"]),
     owned("clap", &["cli"]),
     owned("clap_complete", &["cli"]),

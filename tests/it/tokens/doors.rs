@@ -8,7 +8,7 @@ fn boss() -> Value {
     of_roles("zoe", &json!("north"), &["shop-bosses"])
 }
 
-fn evaluation(subject: Value) -> Value {
+fn evaluation(subject: &Value) -> Value {
     json!({ "subject": subject, "action": { "name": "edit" }, "resource": { "type": "order", "id": "o-1" } })
 }
 
@@ -21,7 +21,7 @@ fn a_token_stands_in_for_the_user_in_both_ways_of_asking() {
     for subject in
         [json!({ "token": token }), json!({ "id": "zoe", "token": token }), json!({ "token": token, "id": null })]
     {
-        let (_, answer) = sidecar.authorize(&question(subject.clone()));
+        let (_, answer) = sidecar.authorize(&question(&subject));
         assert_eq!(answer["decision"], "allow", "{subject}: {answer}");
     }
     for subject in [
@@ -30,13 +30,13 @@ fn a_token_stands_in_for_the_user_in_both_ways_of_asking() {
         json!({ "type": "user", "id": "zoe", "properties": { "token": token } }),
         json!({ "type": "user", "id": "", "properties": { "token": token, "tenant": "north" } }),
     ] {
-        let answer = sidecar.post("/access/v1/evaluation", &evaluation(subject.clone())).json();
+        let answer = sidecar.post("/access/v1/evaluation", &evaluation(&subject)).json();
         assert_eq!(answer["decision"], true, "{subject}: {answer}");
         let batch = json!({ "subject": subject, "evaluations": [
             { "action": { "name": "edit" }, "resource": { "type": "order", "id": "o-1" } },
             { "action": { "name": "fly" }, "resource": { "type": "order", "id": "o-1" } },
-            evaluation(json!({ "type": "user", "id": "max", "token": token })),
-            evaluation(json!({ "type": "user", "id": "", "token": "nonsense" })),
+            evaluation(&json!({ "type": "user", "id": "max", "token": token })),
+            evaluation(&json!({ "type": "user", "id": "", "token": "nonsense" })),
         ], "options": { "reasons": true } });
         let answer = sidecar.post("/access/v1/evaluations", &batch).json();
         let codes: Vec<_> = answer["evaluations"]
@@ -70,15 +70,15 @@ fn bodies_that_say_two_things_about_the_subject_are_not_answered() {
         ("/v1/authorize", ask(json!({ "subject": { "token": 5 } })), "expected a string"),
         ("/v1/authorize", ask(json!({ "subject": { "token": token, "roles": [] } })), "`token` or `roles`"),
         ("/v1/authorize", ask(json!({ "subject": { "id": "wes", "roles": [] } })), "subjects.trust_asserted_roles"),
-        ("/access/v1/evaluation", evaluation(json!({ "type": "user", "id": "wes", "token": 5 })), "`subject.token`"),
+        ("/access/v1/evaluation", evaluation(&json!({ "type": "user", "id": "wes", "token": 5 })), "`subject.token`"),
         (
             "/access/v1/evaluation",
-            evaluation(json!({ "type": "user", "id": "wes", "properties": { "token": [token] } })),
+            evaluation(&json!({ "type": "user", "id": "wes", "properties": { "token": [token] } })),
             "`subject.properties.token` must be a string",
         ),
         (
             "/access/v1/evaluation",
-            evaluation(json!({ "type": "user", "id": "wes", "token": token, "properties": { "token": token } })),
+            evaluation(&json!({ "type": "user", "id": "wes", "token": token, "properties": { "token": token } })),
             "one token",
         ),
     ] {
@@ -95,9 +95,9 @@ fn without_an_issuer_no_token_is_believed() {
     let sidecar = Sidecar::builder().start();
     assert_eq!(code(&sidecar, &key.sign(&claims("bob"))), "token_issuer");
     let subject = json!({ "type": "user", "id": "bob", "token": key.sign(&claims("bob")) });
-    assert_eq!(sidecar.post("/access/v1/evaluation", &evaluation(subject)).json()["decision"], false);
+    assert_eq!(sidecar.post("/access/v1/evaluation", &evaluation(&subject)).json()["decision"], false);
     let subject = json!({ "type": "user", "id": "bob", "properties": { "token": 5 } });
-    assert_eq!(sidecar.post("/access/v1/evaluation", &evaluation(subject)).status, 200, "a property like any other");
+    assert_eq!(sidecar.post("/access/v1/evaluation", &evaluation(&subject)).status, 200, "a property like any other");
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn explanations_access_menus_and_searches_take_tokens() {
     let clerk = key.sign(&of_roles("zoe", &json!("north"), &["shop-clerks"]));
     let expired = key.sign(&with(boss(), &json!({ "exp": seconds_now() - 100 })));
 
-    let mut asked = with(question(json!({ "token": clerk })), &json!({ "action": "edit", "explain": true }));
+    let mut asked = with(question(&json!({ "token": clerk })), &json!({ "action": "edit", "explain": true }));
     let explanation = sidecar.authorize(&asked).1["explanation"].clone();
     assert_eq!(explanation["roles"], json!(["warehouse"]));
     let summary = explanation["summary"][0].as_str().unwrap();
@@ -176,11 +176,11 @@ fn in_plain_cedar_a_token_gives_the_principal_and_its_attributes() {
     let subject =
         json!({ "type": "User", "id": "sam", "token": token(json!([])), "properties": { "roles": ["clerk"] } });
     let answer =
-        sidecar.post("/access/v1/evaluation", &with(evaluation(subject), &json!({ "action": { "name": "view" } })));
+        sidecar.post("/access/v1/evaluation", &with(evaluation(&subject), &json!({ "action": { "name": "view" } })));
     assert_eq!(answer.json()["decision"], false, "{answer:?}");
     let expired = key.sign(&with(claims("sam"), &json!({ "exp": 5 })));
     assert_eq!(code(&sidecar, &expired), "token_expired");
-    let body = evaluation(json!({ "type": "Admin", "id": "sam", "token": token(json!(["clerk"])) }));
+    let body = evaluation(&json!({ "type": "Admin", "id": "sam", "token": token(json!(["clerk"])) }));
     let answer = sidecar.post("/access/v1/evaluation", &body);
     assert!(
         answer.status == 400 && answer.body.contains("`User`"),
