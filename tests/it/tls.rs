@@ -2,7 +2,10 @@
 
 use crate::support::{Authority, Issued, Raw, Safe, Sidecar, SidecarBuilder, Signal, TlsClient, wait_for};
 use rcgen::date_time_ymd;
-use rustls::version::{TLS12, TLS13};
+use rustls::{
+    SupportedProtocolVersion,
+    version::{TLS12, TLS13},
+};
 use serde_json::json;
 use std::{
     fs,
@@ -14,6 +17,8 @@ use std::{
 };
 
 const SOON: Duration = Duration::from_secs(20);
+static OLD: &[&SupportedProtocolVersion] = &[&TLS12];
+static NEW: &[&SupportedProtocolVersion] = &[&TLS13];
 const LISTENERS: [&str; 3] = ["authorize", "admin", "ops"];
 
 fn question() -> String {
@@ -76,7 +81,7 @@ fn a_certificate_of_another_name_is_no_good_to_a_client() {
     let sidecar = guarded(&safe, "authorize").start();
     let error = ask(&TlsClient::trusting(&authority), &sidecar, "authorize").unwrap_err();
     assert!(error.contains("NotValidForName"), "{error}");
-    assert_eq!(sidecar.metric(r#"sidegate_tls_handshakes_total{listener="authorize",outcome="failed"}"#), 1.0);
+    assert_eq!(sidecar.count(r#"sidegate_tls_handshakes_total{listener="authorize",outcome="failed"}"#, &[]), 1);
 }
 
 #[test]
@@ -107,8 +112,8 @@ fn what_is_older_than_the_minimum_is_refused() {
     for (minimum, old) in [("1.2", true), ("1.3", false)] {
         let sidecar =
             Sidecar::builder().config(&safe.settings("authorize", &format!(", minimum_version: {minimum}"))).start();
-        assert_eq!(ask(&client(&[&TLS13]), &sidecar, "authorize"), Ok(200), "{minimum}");
-        let with_old = ask(&client(&[&TLS12]), &sidecar, "authorize");
+        assert_eq!(ask(&client(NEW), &sidecar, "authorize"), Ok(200), "{minimum}");
+        let with_old = ask(&client(OLD), &sidecar, "authorize");
         assert_eq!(with_old.is_ok(), old, "{minimum}: {with_old:?}");
         for version in ["-tls1_1", "-tls1"] {
             let mut openssl = Command::new("openssl");
@@ -163,7 +168,7 @@ fn half_open_handshakes_are_dropped_by_the_deadline_and_stop_nobody() {
             began.elapsed()
         );
         let timed_out = format!(r#"sidegate_tls_handshakes_total{{listener="{listener}",outcome="timed_out"}}"#);
-        wait_for("all are counted", SOON, || sidecar.metric(&timed_out) == 18.0);
+        wait_for("all are counted", SOON, || sidecar.count(&timed_out, &[]) == 18);
         assert_eq!(ask(&client, &sidecar, listener), Ok(200), "{listener}: their places are free again");
     }
 }
