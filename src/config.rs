@@ -19,6 +19,7 @@ mod reference;
 mod sample;
 mod secret;
 mod settings;
+mod subjects;
 mod tls;
 mod tokens;
 mod units;
@@ -35,6 +36,10 @@ pub use secret::{Secret, read as read_private};
 pub use settings::{
     ActivationTests, AdminAuth, Audit, AuthorizeServer, Directory, Engine, Hold, Limits, LogFormat, Mode, Policies,
     Redact, Server, Settings, Shutdown, Telemetry, UnixSocket, WhenFailed, WhenFull, WhenStale,
+};
+pub use subjects::{
+    Algorithm, ClaimPath, ClaimRule, Family, KeyAddress, KeySource, KeyUpkeep, Subjects, TenantRule, TokenIssuer,
+    Verification,
 };
 pub use tls::{ClientCertificates, Tls, TlsVersion};
 pub use tokens::{AdminToken, Scope};

@@ -18,6 +18,7 @@ mod address;
 mod aside;
 mod body;
 mod callers;
+mod claim;
 mod credentials;
 mod outgoing;
 mod peer;

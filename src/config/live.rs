@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 /// Keys whose change counts at once. All others have a hand in what was made at the start: sockets, threads, files.
 const LIVE: &[&str] = &[
+    "server.authorize.public_url",
     "server.authorize.limits.body_bytes",
     "server.authorize.limits.header_bytes",
     "server.authorize.limits.header_timeout",
@@ -13,6 +14,7 @@ const LIVE: &[&str] = &[
     "server.authorize.limits.connections",
     "server.authorize.limits.in_flight",
     "server.authorize.limits.batch_items",
+    "server.authorize.limits.batch_bytes",
     "server.authorize.callers",
     "server.authorize.trusted_proxies",
     "server.authorize.proxy.user_header",
@@ -31,6 +33,16 @@ const LIVE: &[&str] = &[
     "audit.retention.age",
     "audit.retention.bytes",
     "audit.hold",
+    "subjects.trust_asserted_roles",
+    "subjects.tokens",
+    "subjects.verification.leeway",
+    "subjects.verification.token_bytes",
+    "subjects.keys.refresh",
+    "subjects.keys.max_age",
+    "subjects.keys.keep_removed",
+    "subjects.keys.pause",
+    "subjects.keys.timeout",
+    "subjects.keys.ca_file",
     "telemetry.log.level",
     "shutdown.delay",
     "shutdown.deadline",

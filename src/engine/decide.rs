@@ -2,6 +2,7 @@
 
 use super::{
     ForbidErrors, ModuleIndex, PolicyIndex, PolicyKind, Program, Subject,
+    asker::Recall,
     bind::{Refusal, Setting, bind},
     compile::Condition,
     evaluate::Evaluator,
@@ -77,7 +78,7 @@ pub fn settle<'a>(
     let asked = Asked { user: user_of(subject), action: request.action, resource_type: request.resource.ty };
     let mut setting = Setting::default();
     // Binding finds out tenant, roles and module; what it says to the question does not matter here.
-    drop(bind(program, subject, request, &mut setting));
+    drop(bind(program, subject, request, &mut setting, None));
     Outcome {
         decision: if code.allows() { Decision::Allow } else { Decision::Deny },
         code,
@@ -103,9 +104,19 @@ fn user_of(subject: Subject<'_>) -> &str {
 /// Decides. Total: it always answers, with evaluation errors inside.
 #[must_use]
 pub fn decide<'a>(program: &'a Program, subject: Subject<'a>, request: &Request<'a>) -> Outcome<'a> {
+    decide_recalling(program, subject, request, None)
+}
+
+/// As [`decide`], with what is remembered of the question before. It changes no outcome.
+pub(super) fn decide_recalling<'a>(
+    program: &'a Program,
+    subject: Subject<'a>,
+    request: &Request<'a>,
+    recall: Option<&mut Recall>,
+) -> Outcome<'a> {
     let asked = Asked { user: user_of(subject), action: request.action, resource_type: request.resource.ty };
     let mut setting = Setting::default();
-    let judged = bind(program, subject, request, &mut setting).and_then(|bound| {
+    let judged = bind(program, subject, request, &mut setting, recall).and_then(|bound| {
         let principal = &bound.principal_keys;
         let candidates = program.index().candidates(principal, bound.question.action_index, &bound.resource_keys);
         Judge::new(program, &bound.question).judge(&candidates).map_err(Refusal::from)

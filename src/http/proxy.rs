@@ -137,11 +137,12 @@ fn decide(desk: &Desk, forwarded: &Forwarded<'_>, unclear: Option<Miss>, room: R
     };
     // Of a public route nobody is asked who it is.
     let is_public = found.as_ref().is_ok_and(|found| found.route.is_public());
-    let who = if is_public { Who::Nobody } else { subject::of(server, forwarded, trusted) };
+    let time = desk.now();
+    let who = if is_public { Who::Nobody } else { subject::of(desk, &current, server, forwarded, trusted, time) };
     let route = found.as_ref().map_or("", |found| found.route.name.as_str());
     let question =
         found.as_ref().map_err(Clone::clone).and_then(|found| taken(found, &who, &request, forwarded, trusted));
-    let asked = Asked { call: forwarded.call, origin: forwarded.origin, time: desk.now(), room };
+    let asked = Asked { call: forwarded.call, origin: forwarded.origin, time, room };
     let http = shown(forwarded, route);
     let ruling = rule(desk, &current, &question, &who, forwarded, &asked, &http);
     let told = tell::Told { who: who.user(), revision: current.snapshot.revision, route };
@@ -166,7 +167,7 @@ fn taken<'r>(
             return Err(Miss { code: ReasonCode::SubjectMissing, why });
         }
         Who::Refused(miss) => return Err(miss.clone()),
-        Who::User { .. } => {}
+        Who::User { .. } | Who::Bearer(_) => {}
     }
     let claims = who.claims().or(forwarded.claims.filter(|_| trusted));
     let question = found.question(request, claims)?;
@@ -197,22 +198,22 @@ fn rule<'a>(
     }
 }
 
-/// What the record says of the request, as the members of an object. The query is not among it: it may hold secrets.
+/// What the record says of the request, as an object. The query is not among it: it may hold secrets.
 fn shown(forwarded: &Forwarded<'_>, route: &str) -> String {
-    let mut out = String::with_capacity(128);
+    let mut out = String::from("{");
     let path = forwarded.target.split(|&byte| byte == b'?').next().unwrap_or_default();
     let path = String::from_utf8_lossy(path);
     let host = forwarded.host.unwrap_or_default();
     let members = [("method", forwarded.method), ("host", host), ("path", &*path), ("route", route)];
     for (name, text) in members.into_iter().filter(|(_, text)| !text.is_empty()) {
-        out.push_str(if out.is_empty() { r#""http":{"# } else { "," });
+        if out.len() > 1 {
+            out.push(',');
+        }
         json::write::text(&mut out, name);
         out.push(':');
         json::write::text(&mut out, kept(text));
     }
-    if !out.is_empty() {
-        out.push('}');
-    }
+    out.push('}');
     out
 }
 

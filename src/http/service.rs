@@ -105,18 +105,24 @@ async fn handle(
         Bytes::new()
     } else {
         body::require_json(&head.headers)?;
-        body::read(&head.headers, body, &desk.limits()).await?
+        let mut limits = desk.limits();
+        if route.handler == Handler::Evaluations {
+            limits.body_bytes = limits.batch_bytes;
+        }
+        body::read(&head.headers, body, &limits).await?
     };
     // Decisions say so themselves; whatever else tells what somebody may do has no word for it.
-    let decides = matches!(route.handler, Handler::Authorize | Handler::Evaluation | Handler::Evaluations);
-    if !decides && desk.is_expired() {
+    let tells =
+        !matches!(route.handler, Handler::Authorize | Handler::Evaluation | Handler::Evaluations | Handler::Metadata);
+    if tells && desk.is_expired() {
         return Err(ApiError::new(ErrorCode::PoliciesStale, "the policies are older than allowed"));
     }
     let answer = match route.handler {
         Handler::Authorize => authorize::answer(desk, &body, call).await,
-        Handler::Evaluation => authzen::evaluation(desk, &body, call).await,
-        Handler::Evaluations => authzen::evaluations(desk, &body, call).await,
-        Handler::Search(sought) => authzen::search(desk, sought, body).await,
+        Handler::Evaluation => authzen::evaluation(desk, id, &body, call).await,
+        Handler::Evaluations => authzen::evaluations(desk, id, &body, call).await,
+        Handler::Search(sought) => authzen::search(desk, id, sought, body).await,
+        Handler::Metadata => authzen::metadata(desk, id),
         Handler::OfConfiguration(about) => questions::of_configuration(desk, about, body).await,
         Handler::OfUser(about) => questions::of_user(desk, about, id, head.uri.query()).await,
         Handler::ForwardAuth | Handler::ExtAuthz => Err(ApiError::new(ErrorCode::NotFound, "no such path")),

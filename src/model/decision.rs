@@ -104,6 +104,48 @@ reason_codes! {
     AuditUnavailable = "audit_unavailable",
     /// The policies are older than the operator allows.
     PoliciesStale = "policies_stale",
+    /// The token is not three parts of base64url and JSON.
+    TokenMalformed = "token_malformed",
+    /// The token is longer than allowed.
+    TokenTooLarge = "token_too_large",
+    /// An object in the token has a member twice.
+    TokenDuplicateMember = "token_duplicate_member",
+    /// The token is not signed: its algorithm is `none`.
+    TokenUnsigned = "token_unsigned",
+    /// The token's algorithm is not among those that count for its issuer.
+    TokenAlgorithm = "token_algorithm",
+    /// The token demands an extension (`crit`) that is not understood.
+    TokenCritical = "token_critical",
+    /// The token is of another sort than one that says who somebody is.
+    TokenType = "token_type",
+    /// The token's issuer is not trusted.
+    TokenIssuer = "token_issuer",
+    /// The token's key is not among those of its issuer.
+    TokenKeyUnknown = "token_key_unknown",
+    /// The token's key is of another type, for another algorithm or for another use.
+    TokenKeyMismatch = "token_key_mismatch",
+    /// The keys of the token's issuer could not be looked at for too long.
+    TokenKeysStale = "token_keys_stale",
+    /// The token's signature is not one of its key.
+    TokenSignature = "token_signature",
+    /// The token is for somebody else.
+    TokenAudience = "token_audience",
+    /// The token has run out.
+    TokenExpired = "token_expired",
+    /// The token counts later, or was issued in the future.
+    TokenNotYetValid = "token_not_yet_valid",
+    /// A claim of the token is missing or is not what the settings take it for.
+    TokenClaims = "token_claims",
+    /// The request names another user than the token.
+    TokenSubject = "token_subject",
+}
+
+impl ReasonCode {
+    /// Whether it says why a token was refused.
+    #[must_use]
+    pub fn is_of_a_token(self) -> bool {
+        self.as_str().starts_with("token_")
+    }
 }
 
 impl ReasonCode {

@@ -13,3 +13,8 @@ const TRUSTING: &str = "server: { authorize: { trusted_proxies: [127.0.0.1, unix
 fn trusting() -> SidecarBuilder {
     Sidecar::builder().config(TRUSTING)
 }
+
+/// The headers with which a client says who it is.
+fn user(id: &str) -> Vec<(&'static str, String)> {
+    if id.is_empty() { Vec::new() } else { vec![("X-Demo-User", id.to_owned())] }
+}

@@ -112,7 +112,7 @@ fn deny(server: &AuthorizeServer, forwarded: &Forwarded<'_>, message: &str, verd
 
 /// Whether a reason is that nobody is known who asks.
 fn is_unauthenticated(reason: ReasonCode) -> bool {
-    reason == ReasonCode::SubjectMissing
+    reason == ReasonCode::SubjectMissing || reason.is_of_a_token()
 }
 
 fn decision(server: &AuthorizeServer, id: Ulid) -> Option<(HeaderName, HeaderValue)> {
