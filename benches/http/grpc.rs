@@ -13,7 +13,7 @@ mod envoy;
 #[path = "grpc/load.rs"]
 mod load;
 
-use super::{load::Figures, median, servers::Server};
+use super::{Bench, load::Figures, median, servers::Server};
 use ext_authz::CheckRequest;
 use load::Calls;
 use prost::Message as _;
@@ -36,7 +36,7 @@ pub fn serves(arguments: &[String]) -> bool {
 }
 
 /// Measures, and says whether the figures hold.
-pub fn measure(seconds: Duration, rounds: usize) -> bool {
+pub fn measure(&Bench { seconds, rounds }: &Bench) -> bool {
     let mut constant = Command::new(std::env::current_exe().expect("the path of this program"));
     constant.arg("--constant");
     let constant = Server::start(constant, None);

@@ -75,8 +75,7 @@ fn an_allow_tells_the_application_who_asks_and_takes_away_what_the_client_said()
     assert!(removed.iter().all(|name| told.iter().all(|(told, _)| told != name)), "{answer:?}");
     assert!(removed.contains(&"sidegate-tenant".to_owned()), "{answer:?}");
 
-    let records = sidecar.admin_get("/v1/audit").json();
-    let record = &records["items"][0];
+    let record = sidecar.wait_decision();
     assert_eq!((record["source"].as_str(), record["user"].as_str()), (Some("envoy"), Some("sam")), "{record}");
     assert_eq!((record["resource_id"].as_str(), record["action"].as_str()), (Some("o-1"), Some("view")), "{record}");
     assert_eq!(record["request_id"], "r-envoy", "the id of the request that is asked about");

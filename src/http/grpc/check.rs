@@ -17,7 +17,7 @@ use crate::{
         desk::Desk,
         peer::Call,
         proxy::{self, Forwarded, Verdict},
-        request_id,
+        request_id::{RequestId, X_REQUEST_ID},
     },
     model::Decision,
 };
@@ -45,12 +45,13 @@ pub(super) async fn answer(desk: &Desk, message: Bytes, call: Call<'_>) -> Resul
         http.ok_or_else(|| Status::invalid("`attributes.request.http` is missing: only HTTP is decided about"))?;
     let headers = headers(&http)?;
     let claims = attributes.metadata_context.and_then(claims);
+    // The id of the request that is asked about, by which its way can be followed; else that of the call.
+    let own_id = headers.contains_key(&X_REQUEST_ID).then(|| RequestId::of(&headers, desk));
     let verdict = proxy::ask(
         desk,
         &Forwarded {
             origin: Origin::Envoy,
-            // The id of the request that is asked about, by which its way can be followed; else that of the call.
-            call: Call { request_id: given(request_id::kept(&http.id)).unwrap_or(call.request_id), ..call },
+            call: Call { request_id: own_id.as_ref().map_or(call.request_id, RequestId::text), ..call },
             method: &http.method,
             scheme: given(&http.scheme),
             host: given(&http.host),

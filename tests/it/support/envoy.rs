@@ -7,7 +7,13 @@ use super::{
     wait::{wait_for, wait_until},
 };
 use serde_json::Value;
-use std::{fs, net::SocketAddr, path::PathBuf, process::Command, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
 use tempfile::TempDir;
 
 /// Generous: Envoy takes a second or two to start, and the machine may be busy.
@@ -41,6 +47,7 @@ impl Envoy {
         let mut command = Command::new(binary());
         // Two workers, each with connections of its own.
         command.args(["--concurrency", "2", "--disable-hot-restart", "--log-level", "warn"]);
+        command.args(["--file-flush-interval-msec", "100"]);
         command.arg("--config-path").arg(&path).arg("--admin-address-path").arg(&admin_path);
         let process = Process::spawn(command);
         let client = Client::new();
@@ -88,11 +95,11 @@ impl Envoy {
             let lines: Vec<Value> = lines.filter(|line| line["path"].is_string() && accept(line)).collect();
             (lines.len() >= count).then_some(lines)
         };
-        // Envoy writes its log every second or so: asking all the time would keep the machine from it.
-        let mut last = std::time::Instant::now();
+        // Envoy writes its log ten times a second: looking all the time would keep the machine from it.
+        let mut last = Instant::now();
         let lines = wait_until(DEADLINE, || {
-            let due = last.elapsed() > Duration::from_millis(50);
-            due.then(|| last = std::time::Instant::now()).and_then(|()| read())
+            let due = last.elapsed() > Duration::from_millis(100);
+            due.then(|| last = Instant::now()).and_then(|()| read())
         });
         lines.unwrap_or_else(|| panic!("fewer than {count} such lines in the access log:\n{}", self.process.log()))
     }

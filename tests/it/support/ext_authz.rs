@@ -178,12 +178,19 @@ impl CheckRequest {
     pub fn about(method: &str, target: &str, headers: &[(&str, &str)]) -> Self {
         // Envoy hands its own names of method, path and host over among the headers.
         let pseudo = [(":method", method), (":path", target), (":authority", "shop.example"), (":scheme", "https")];
+        let own = [("x-request-id", "r-envoy")];
         let address = SocketAddress { address: "192.0.2.7".to_owned(), port_value: 40_000 };
         let source = Peer { address: Some(Address { socket_address: Some(address) }), principal: String::new() };
         let http = Http {
-            id: "r-envoy".to_owned(),
+            // The number of a stream, as Envoy has it.
+            id: "1390304994458111523".to_owned(),
             method: method.to_owned(),
-            headers: pseudo.iter().chain(headers).map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            headers: pseudo
+                .iter()
+                .chain(&own)
+                .chain(headers)
+                .map(|(name, value)| ((*name).into(), (*value).into()))
+                .collect(),
             path: target.to_owned(),
             host: "shop.example".to_owned(),
             scheme: "https".to_owned(),

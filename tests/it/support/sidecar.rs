@@ -4,7 +4,7 @@ use super::{
     client::{Answer, Client},
     process::{self, Exited, Process},
     raw::Raw,
-    wait::wait_for,
+    wait::{wait_for, wait_until},
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -224,6 +224,13 @@ impl Sidecar {
     #[track_caller]
     pub fn admin_post(&self, path: &str, body: &Value) -> Answer {
         self.client.post(self.admin, path, &[], &body.to_string()).expect("the admin listener answers")
+    }
+
+    /// Waits for a decision in the audit log, which is written a moment after the answer, and gives the last one.
+    #[track_caller]
+    pub fn wait_decision(&self) -> Value {
+        let last = || self.admin_get("/v1/audit?kind=decision&limit=1").json()["items"].get(0).cloned();
+        wait_until(START_DEADLINE, last).expect("a decision in the audit log")
     }
 
     /// `GET` of the ops listener.

@@ -67,6 +67,7 @@ pub const OWNED: &[Owned] = &[
     owned("hyper", &["http", "cli", "audit::checkpoint", "identity::fetch"]),
     owned("hyper_util", &["http", "cli", "audit::checkpoint", "identity::fetch"]),
     owned("prost", &["http::grpc"]),
+    owned("ring", &["identity"]),
     owned("clap", &["cli"]),
     owned("clap_complete", &["cli"]),
 ];

@@ -62,9 +62,6 @@ pub(in crate::http::grpc) struct Request {
 /// `AttributeContext.HttpRequest`
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(in crate::http::grpc) struct HttpRequest {
-    /// `X-Request-ID`
-    #[prost(string, tag = "1")]
-    pub(in crate::http::grpc) id: String,
     /// The method.
     #[prost(string, tag = "2")]
     pub(in crate::http::grpc) method: String,
