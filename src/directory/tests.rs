@@ -148,7 +148,9 @@ fn a_change_counts_for_the_very_next_decision() {
     world.directory.reactivate_user(&north, "lena").unwrap();
     assert_eq!(view(&world), "granted");
     let taken = world.directory.assign(&north, "lena", Manner::Take, &json!({ "roles": ["warehouse"] })).unwrap();
-    assert_eq!(taken.places, [], "whoever has nothing in a tenant is not in it");
+    assert!(!taken.belongs_to(Some("north")), "whoever has nothing in a tenant is not in it");
+    let left = Place { tenant: Some("north".to_owned()), left: true, ..Place::default() };
+    assert_eq!(taken.places, [left], "and it was the only one");
     assert_eq!(view(&world), "not_granted");
     world.directory.delete_user(&north, "lena").unwrap();
     assert_eq!(view(&world), "user_unknown");

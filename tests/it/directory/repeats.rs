@@ -70,9 +70,9 @@ fn a_refusal_names_what_may_not_be_given_and_where_it_stands() {
     for (path, body, pointer, what) in [
         (
             "/v1/users/pat/assignments/give",
-            json!({ "grants": { "pricing": "viewer", "catalog": "owner" } }),
-            "/grants/catalog",
-            "the grant `catalog/owner`",
+            json!({ "grants": { "pricing": "viewer", "logistics": "owner" } }),
+            "/grants/logistics",
+            "the grant `logistics/owner`",
         ),
         (
             "/v1/invitations",
@@ -90,5 +90,5 @@ fn a_refusal_names_what_may_not_be_given_and_where_it_stands() {
         }
     }
     let records = operator.records("kind=directory&action=give&decision=deny", |records| !records.is_empty());
-    assert!(records[0]["context"].to_string().contains("the grant `catalog/owner`"), "{records:?}");
+    assert!(records[0]["context"].to_string().contains("the grant `logistics/owner`"), "{records:?}");
 }

@@ -39,7 +39,7 @@ fn an_invitation_waits_for_the_mail_server_and_its_link_lets_in_once() {
     assert_eq!(invited.status, 201, "nobody waits for a mail server: {}", invited.body);
     let user = invited.json()["user"].as_str().expect("a user").to_owned();
     let question =
-        json!({ "tenant": "north", "user": user, "action": "view", "resource": { "type": "client", "id": "c1" } });
+        json!({ "tenant": "north", "user": user, "action": "view", "resource": { "type": "product", "id": "p1" } });
     assert_eq!(sidecar.authorize(&question).1["reason"]["code"], "user_invited");
     let deadline = Duration::from_secs(30);
     sidecar.wait_event("letter_failed", deadline, |event| event["recipient"] == *user);

@@ -17,7 +17,7 @@ const CONDITIONS: [&str; 12] = [
     "principal has likes && resource has kind && principal.likes.contains(resource.kind)",
     "resource has kind && !(principal has hates && principal.hates.contains(resource.kind))",
     "principal has hates && resource has kind && !principal.hates.contains(resource.kind)",
-    "!(principal has hates) || principal.hates.isEmpty()",
+    "if principal has hates then principal.hates.isEmpty() else true",
     "resource has kinds && principal has likes && resource.kinds.containsAll(principal.likes)",
     "resource has kinds && principal has likes && principal.likes.containsAll(resource.kinds)",
     "resource has kinds && principal has hates && !resource.kinds.containsAny(principal.hates)",
