@@ -1,6 +1,6 @@
 //! Throughput and latency of decisions over HTTP, beside a bare hyper server, and beside the sidecar without its audit log, in one run.
 //!
-//! `cargo bench --bench http [-- --seconds 3 --rounds 5 --tls]`. Each round measures the yardstick, then the sidecar, one after the other
+//! `cargo bench --bench http [-- --seconds 3 --rounds 5 --only decisions]`, or `--tls`. Each round measures the yardstick, then the sidecar, one after the other
 //! on the same machine; the figures are medians of the rounds, the ratios are taken within a round.
 //! The sidecar without a log is one that samples every allow away: it puts a record's fields together and writes nothing.
 //! The load generator shares the cores with the server it measures, as an application does with its sidecar.
@@ -20,6 +20,8 @@
     reason = "a benchmark fails by panicking, prints its figures, and rounds them"
 )]
 
+#[path = "http/authzen.rs"]
+mod authzen;
 #[path = "http/bare.rs"]
 mod bare;
 #[path = "http/load.rs"]
@@ -63,8 +65,8 @@ enum Yardstick {
     NoLog,
 }
 
-const AUTHORIZE: &str = r#"{"user":"u7","action":"edit","tenant":"north","resource":{"type":"order","id":"o-1","attributes":{"account_manager":{"__entity":{"type":"User","id":"u7"}},"status":"open"}},"context":{"ip":"10.1.2.3"}}"#;
-const EVALUATION: &str = r#"{"subject":{"type":"User","id":"u7"},"action":{"name":"edit"},"resource":{"type":"order","id":"o-1","properties":{"account_manager":{"__entity":{"type":"User","id":"u7"}},"status":"open"}},"context":{"ip":"10.1.2.3"}}"#;
+pub const AUTHORIZE: &str = r#"{"user":"u7","action":"edit","tenant":"north","resource":{"type":"order","id":"o-1","attributes":{"account_manager":{"__entity":{"type":"User","id":"u7"}},"status":"open"}},"context":{"ip":"10.1.2.3"}}"#;
+pub const EVALUATION: &str = r#"{"subject":{"type":"User","id":"u7"},"action":{"name":"edit"},"resource":{"type":"order","id":"o-1","properties":{"account_manager":{"__entity":{"type":"User","id":"u7"}},"status":"open"}},"context":{"ip":"10.1.2.3"}}"#;
 
 const TARGETS: [Target; 4] = [
     Target { name: "/v1/authorize", path: "/v1/authorize", body: AUTHORIZE, way: "durable", beside: Yardstick::Bare },
@@ -100,18 +102,44 @@ fn main() {
         let place = arguments.iter().position(|argument| argument == name);
         place.map_or(default, |place| arguments[place + 1].parse().expect("a number"))
     };
-    let seconds = Duration::from_secs(number("--seconds", 3));
-    let rounds = number("--rounds", 5) as usize;
+    let bench = Bench { seconds: Duration::from_secs(number("--seconds", 3)), rounds: number("--rounds", 5) as usize };
     if arguments.iter().any(|argument| argument == "--tls") {
-        return tls::run(seconds, rounds);
+        return tls::run(bench.seconds, bench.rounds);
     }
+    let only = arguments.iter().position(|argument| argument == "--only").map(|place| arguments[place + 1].as_str());
+    let sections: &[(&str, fn(&Bench) -> bool)] = &[("decisions", decisions), ("authzen", authzen::measure)];
+    let mut met = true;
+    for (_, section) in sections.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
+        met &= section(&bench);
+    }
+    println!("\ntargets: {}", if met { "met" } else { "MISSED" });
+}
 
+/// How long and how often each section measures. Every section says whether its figures hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Bench {
+    pub seconds: Duration,
+    pub rounds: usize,
+}
+
+impl Bench {
+    /// Measures the first load and the second in turn, after both have run for a while that does not count.
+    pub fn pairs(&self, first: Load<'_>, second: Load<'_>) -> Vec<(Figures, Figures)> {
+        // Caches fill and the processor finds its pace before anything counts.
+        first.run(self.seconds / 3);
+        second.run(self.seconds / 3);
+        (0..self.rounds).map(|_| (first.run(self.seconds), second.run(self.seconds))).collect()
+    }
+}
+
+/// Decisions beside a bare server, and beside a sidecar without a log.
+fn decisions(bench: &Bench) -> bool {
     let bare = Server::bare();
     let sidecars = servers::WAYS.map(|(way, audit)| (way, Server::sidecar(audit)));
     let sidecar = |way: &str| &sidecars.iter().find(|(name, _)| *name == way).expect("a sidecar of this way").1;
     let mut met = true;
     for connections in CONNECTIONS {
-        println!("\n{connections} connection(s), {rounds} rounds of {seconds:?}, medians");
+        println!("\n{connections} connection(s), {} rounds of {:?}, medians", bench.rounds, bench.seconds);
         println!(
             "{:<26} {:>10} {:>9} {:>9} {:>8} {:>8} {:>8} {:>11}",
             "", "req/s", "p50 us", "p99 us", "req/s", "p50", "p99", "p50 over"
@@ -126,15 +154,10 @@ fn main() {
                 connections,
                 rate: None,
             };
-            // Caches fill and the processor finds its pace before anything counts.
-            load(yardstick).run(seconds / 3);
-            load(measured).run(seconds / 3);
-            let figures: Vec<(Figures, Figures)> =
-                (0..rounds).map(|_| (load(yardstick).run(seconds), load(measured).run(seconds))).collect();
-            met &= report(target, connections, &figures);
+            met &= report(target, connections, &bench.pairs(load(yardstick), load(measured)));
         }
     }
-    println!("\ntargets: {}", if met { "met" } else { "MISSED" });
+    met
 }
 
 /// Prints one line for each server and says whether the figures hold.
@@ -165,7 +188,8 @@ fn report(target: &Target, connections: usize, measured: &[(Figures, Figures)]) 
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The middle one.
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

@@ -17,6 +17,7 @@ use crate::{
         management, ops,
         tls::{AUTHORIZE_PROTOCOLS, MANAGEMENT_PROTOCOLS},
     },
+    identity::{self, Keeper, Verifier},
     lifecycle::{Clock, Readiness, Signal, Signals, Stopper, Tasks},
     model::Timestamp,
     reload::{self, Cause, CertificatesHandle, ConfigHandle, Guarded, Handle, LastGood, Shadow},
@@ -56,6 +57,9 @@ pub enum StartError {
     /// No mail.
     #[error("`mail`")]
     Mail(#[source] crate::document::Diagnostics),
+    /// No keys, or none that can be fetched.
+    #[error("`subjects`")]
+    Subjects(#[source] identity::OpenError),
     /// No thread to look at files with.
     #[error("files cannot be looked at")]
     Loading(#[source] io::Error),
@@ -83,7 +87,7 @@ impl StartError {
     pub const fn is_of_a_setting(&self) -> bool {
         match self {
             Self::Audit(error) => error.is_of_a_setting(),
-            Self::Redaction(_) | Self::Certificates(_) => true,
+            Self::Redaction(_) | Self::Certificates(_) | Self::Subjects(_) => true,
             Self::Authorize(BindError::Unix(error)) => error.is_of_a_setting(),
             _ => false,
         }
@@ -103,6 +107,7 @@ pub enum Ended {
 
 /// Whether what the settings name can be used, as far as that shows without starting.
 pub fn check(settings: &Settings) -> Result<(), StartError> {
+    identity::check(&settings.subjects).map_err(StartError::Subjects)?;
     log_options(settings)?.check().map_err(StartError::Audit)
 }
 
@@ -200,10 +205,12 @@ impl App {
         let metrics = Metrics::new();
         let (log, recorders) = open_log(settings, &metrics)?;
         let live = Live::new(settings.clone());
+        let verifier = Verifier::open(live.clone(), Arc::clone(&metrics), started).map_err(StartError::Subjects)?;
         let last_good = LastGood::new(&settings.audit.directory);
         let directory = directory::open(settings, &log)?;
         let roster = directory.roster();
-        let loading = loading::Loading { settings: &live, metrics: &metrics, clock, log: &log, roster };
+        let loading =
+            loading::Loading { settings: &live, metrics: &metrics, clock, log: &log, roster, verifier: &verifier };
         let (reader, reload, worker) = loading.policies(last_good)?;
         loading.compare_samples(&reader);
         let shadow = loading.shadow()?;
@@ -236,6 +243,8 @@ impl App {
             parts.reloading.spawn("certificates", worker.run(parts.stop_reload.listener()));
             certificates
         });
+        let keeper = Keeper::new(Arc::clone(&verifier), clock, readiness.clone());
+        parts.reloading.spawn("token keys", keeper.run(parts.stop_reload.listener()));
         parts.keep_directory(&directory, settings, &metrics, clock)?;
         parts.serve_ops(
             sockets.ops,
@@ -248,6 +257,7 @@ impl App {
                 config: config.clone(),
                 certificates: certificates.clone(),
                 settings: live.clone(),
+                verifier: Arc::clone(&verifier),
                 log: log.clone(),
                 clock,
                 started,
@@ -268,6 +278,7 @@ impl App {
             metrics,
             now: || Clock::system().now(),
             settings: live.clone(),
+            verifier,
             verify_one_in: settings.engine.verify_one_in,
             comparer,
             acceptor: authorize_door,

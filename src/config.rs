@@ -13,11 +13,13 @@ mod kinds;
 mod live;
 mod load;
 mod mail;
+mod proxies;
 mod redact;
 mod reference;
 mod sample;
 mod secret;
 mod settings;
+mod subjects;
 mod tls;
 mod tokens;
 mod units;
@@ -26,6 +28,7 @@ pub use callers::{AdminClient, Caller, CallerScope};
 pub use live::{Change, Live};
 pub use load::{Error, Flag, Sources, environment, load, read, settle};
 pub use mail::{Mail, MailRetry, MailTransport, Smtp, SmtpTls};
+pub use proxies::{Network, NobodyToTrust, Proxy, Trusted};
 pub use redact::{RedactAction, RedactField, RedactKey, RedactRule};
 pub use reference::reference;
 pub use sample::SampleRule;
@@ -33,6 +36,10 @@ pub use secret::{Secret, read as read_private};
 pub use settings::{
     ActivationTests, AdminAuth, Audit, AuthorizeServer, Directory, Engine, Hold, Limits, LogFormat, Mode, Policies,
     Redact, Server, Settings, Shutdown, Telemetry, UnixSocket, WhenFailed, WhenFull, WhenStale,
+};
+pub use subjects::{
+    Algorithm, ClaimPath, ClaimRule, Family, KeyAddress, KeySource, KeyUpkeep, Subjects, TenantRule, TokenIssuer,
+    Verification,
 };
 pub use tls::{ClientCertificates, Tls, TlsVersion};
 pub use tokens::{AdminToken, Scope};

@@ -6,11 +6,14 @@
 mod program;
 mod vocabulary;
 
+mod asserted;
 mod bind;
 mod names;
 mod open;
 mod question;
 mod subject;
+
+mod asker;
 
 mod compile;
 mod expression;
@@ -29,9 +32,12 @@ mod reach;
 mod shortfall;
 mod verify;
 
-pub use decide::{EvaluationError, Outcome, decide, refuse};
+pub use asker::Asker;
+pub use asserted::Ignored;
+pub use decide::{EvaluationError, Outcome, decide, refuse, settle};
 pub use explain::{ConditionResult, Considered, Explanation, explain};
 pub use implication::implies;
+pub use message::of_token;
 pub use program::{BuildError, ForbidErrors, Location, PolicyFacts, PolicyIndex, PolicyKind, Program, Source};
 pub use prospects::{Prospects, permits_for};
 pub use reach::{Hidden, Part, Parts, Reach, Touched, Touching};

@@ -1,7 +1,7 @@
 //! Listeners, routes, wire shapes, limits. The decision path is plain hyper.
 //!
 //! A request of the authorize listener comes in through [`authorize_listener`], is matched against `routes`, read by `body`,
-//! parsed by `authorize` or `authzen`, decided and recorded by `desk`, and answered by `service`. Between the parsed request
+//! parsed by `authorize`, `authzen` or `proxy`, decided and recorded by `desk`, and answered by `service`. Between the parsed request
 //! and the answer nothing waits: a decision and its record cannot be separated by a client that hangs up.
 
 pub mod admin;
@@ -18,6 +18,7 @@ mod address;
 mod aside;
 mod body;
 mod callers;
+mod claim;
 mod credentials;
 mod peer;
 mod request_id;
@@ -26,6 +27,7 @@ pub mod tls;
 
 mod authorize;
 mod authzen;
+mod proxy;
 mod questions;
 
 mod desk;

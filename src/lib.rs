@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! process    main → cli → app
-//! runtime    http   reload   directory   audit   mail
+//! runtime    http   reload   directory   audit   mail   identity
 //! services   config   lifecycle   telemetry   storage   tls
 //! core       policy → engine → model        policy → document
 //! ```
@@ -27,6 +27,7 @@ pub mod tls;
 pub mod audit;
 pub mod directory;
 pub mod http;
+pub mod identity;
 pub mod mail;
 pub mod reload;
 

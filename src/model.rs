@@ -2,6 +2,7 @@
 //!
 //! Plain types without serde and without IO. The boundary converts from and to its own wire shapes.
 
+mod assertion;
 mod decision;
 mod origin;
 mod request;
@@ -10,6 +11,7 @@ mod time;
 mod user;
 mod value;
 
+pub use assertion::Assertion;
 pub use decision::{Decision, ReasonCode};
 pub use origin::Origin;
 pub use request::{Attributes, Request, Resource};

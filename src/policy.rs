@@ -23,6 +23,7 @@ mod menu;
 mod names;
 mod plain;
 mod resolve;
+mod routes;
 mod section;
 mod tables;
 mod types;
@@ -34,7 +35,7 @@ pub use access::{
 };
 pub use cache::Compiler;
 pub use cases::{
-    Count, Coverage, DecisionTest, Expectation, MenuTest, PolicyTest, TestReport, TestResult, run_tests,
+    Count, Coverage, DecisionTest, Expectation, MenuTest, PolicyTest, RouteTest, TestReport, TestResult, run_tests,
     run_tests_where,
 };
 pub use catalog::{
@@ -51,6 +52,7 @@ pub use gate::failed_tests;
 pub use matrix::{Matrix, MatrixCell, MatrixRow, Rows};
 pub use menu::{Item, Menu};
 pub(crate) use names::is_visible;
+pub use routes::{Headers, HttpRequest, Match, Miss, Route, Routes, Taken};
 
 use crate::{
     document::{Diagnostic, Diagnostics},
@@ -93,6 +95,8 @@ pub struct Snapshot {
     user_places: Vec<Location>,
     /// Levels, modules, roles, gates, presets and menu, with every name looked up. Empty in a set of plain Cedar.
     pub catalog: Catalog,
+    /// Which question an HTTP request is that a proxy asks about.
+    pub routes: Routes,
     /// The set's own tests.
     pub tests: Vec<PolicyTest>,
     /// Users that there are for the tests alone.
@@ -119,6 +123,7 @@ impl Snapshot {
             users: Vec::new(),
             user_places: Vec::new(),
             catalog: Catalog::default(),
+            routes: Routes::default(),
             tests: Vec::new(),
             test_users: Vec::new(),
             warnings: Vec::new(),

@@ -11,6 +11,7 @@ mod metrics;
 mod reference;
 mod subscriber;
 mod table;
+mod tokens;
 
 pub use decisions::DecisionCounters;
 pub use doors::{CallerCounters, Handshake, TlsReload};
@@ -18,3 +19,4 @@ pub use metrics::{AuditFigures, HttpSeries, Metrics};
 pub use reference::reference;
 pub use subscriber::{FilterError, InstallError, LogLevel, install};
 pub use table::{ConfigOutcome, MailOutcome, ReloadOutcome, ShadowOutcome};
+pub use tokens::TokenFigures;

@@ -98,7 +98,8 @@ async fn client(
 ) {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.set_nodelay(true).expect("nodelay");
-    let mut buffer = vec![0; 4096];
+    // As long as the answer to a thousand items.
+    let mut buffer = vec![0; 64 * 1024];
     // All answers to one question have one length: ids and times have fixed widths. The first one tells it.
     stream.write_all(&request).await.expect("a write");
     let mut length = stream.read(&mut buffer).await.expect("an answer");

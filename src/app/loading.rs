@@ -5,6 +5,7 @@ use crate::{
     audit::Log,
     config::{Live, Settings, Sources},
     directory::Roster,
+    identity::Verifier,
     lifecycle::Clock,
     policy,
     reload::{
@@ -22,6 +23,7 @@ pub(super) struct Loading<'l> {
     pub(super) clock: Clock,
     pub(super) log: &'l Log,
     pub(super) roster: Roster,
+    pub(super) verifier: &'l Arc<Verifier>,
 }
 
 impl Loading<'_> {
@@ -67,11 +69,18 @@ impl Loading<'_> {
         level: LogLevel,
         reload: Handle,
     ) -> Result<Option<(ConfigHandle, ConfigWorker)>, StartError> {
-        let (log, kept) = (self.log.clone(), self.log.clone());
+        let (log, kept, clock) = (self.log.clone(), self.log.clone(), self.clock);
+        let verifier = Arc::clone(self.verifier);
         let config = Config {
             sources,
             live: self.settings.clone(),
-            apply: Arc::new(move |key, settings| apply(key, settings, &level, &reload, &kept)),
+            apply: Arc::new(move |key, settings| {
+                if key.starts_with("subjects.") {
+                    verifier.reload(clock.now());
+                } else {
+                    apply(key, settings, &level, &reload, &kept);
+                }
+            }),
             observer: Arc::new(move |report: &ConfigReport| records::configuration(&log, report)),
             metrics: Arc::clone(self.metrics),
             clock: self.clock,

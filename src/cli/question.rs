@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     directory::Subjects,
-    engine::{Dialect, Subject},
+    engine::{BoundUser, Dialect, Subject},
     http::{self, AuthorizeBody},
     lifecycle::Clock,
     model::{Request, Timestamp},
@@ -130,8 +130,21 @@ impl Question {
                 return ExitCode::Usage;
             }
         };
+        if body.has_token() {
+            output::say(
+                "error: tokens are verified by a running sidecar; name the user, and the roles in `subject.roles`",
+            );
+            return ExitCode::Usage;
+        }
         let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
-        ask(subject(snapshot, &subjects, &body), &body.request(self.at))
+        let asserted = body
+            .assertion()
+            .and_then(|assertion| BoundUser::asserted(&snapshot.program, subjects.find(body.user()), &assertion));
+        let subject = match &asserted {
+            Some((user, _)) => Subject::User(user),
+            None => subject(snapshot, &subjects, &body),
+        };
+        ask(subject, &body.request(self.at))
     }
 }
 

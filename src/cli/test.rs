@@ -16,7 +16,8 @@ pub(super) struct TestArgs {
     /// Run the tests alone whose name, file or rule has this text in it
     #[arg(long, value_name = "TEXT", conflicts_with = "min_coverage")]
     filter: Option<String>,
-    /// Fail where less than this share is covered: policies that decided, conditions that failed to hold, cells that were asked
+    /// Fail where less than this share is covered: policies that decided, conditions that failed to hold, cells that were asked,
+    /// routes that were found
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     min_coverage: Option<f64>,
     /// How to print the result
@@ -94,7 +95,9 @@ fn human(args: &TestArgs, snapshot: &Snapshot, report: &TestReport) -> String {
     if args.filter.is_some() {
         return out;
     }
-    let counts = report.coverage.counts();
+    // Most sets have no routes.
+    let counts = report.coverage.counts().into_iter().filter(|(noun, count)| *noun != "routes" || count.total > 0);
+    let counts: Vec<_> = counts.collect();
     let shares: Vec<_> =
         counts.iter().map(|(noun, count)| format!("{noun} {} of {}", count.covered, count.total)).collect();
     let _written = writeln!(out, "coverage {:.1} %: {}", report.coverage.percent(), shares.join(", "));
@@ -139,6 +142,7 @@ fn to_json(snapshot: &Snapshot, report: &TestReport) -> Value {
             "policies": count(&coverage.policies),
             "conditions": count(&coverage.conditions),
             "cells": count(&coverage.cells),
+            "routes": count(&coverage.routes),
         },
     })
 }

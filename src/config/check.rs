@@ -1,8 +1,8 @@
 //! What must hold between settings. A security setting that cannot be honoured is an error.
 
 use super::{
-    AdminAuth, AuthorizeServer, ClientCertificates, RedactAction, RedactKey, Settings, load::Given, mail,
-    settings::is_local, tls,
+    AdminAuth, AuthorizeServer, ClientCertificates, RedactAction, RedactKey, Settings, load::Given, mail, proxies,
+    settings::is_local, subjects, tls,
 };
 use crate::document::Diagnostics;
 use std::{os::unix::ffi::OsStrExt as _, thread};
@@ -20,11 +20,13 @@ const LEAST_HEADER_BYTES: usize = 8 * 1024;
 pub(super) fn check(settings: &mut Settings, given: &Given, problems: &mut Diagnostics) {
     admin(settings, given, problems);
     authorize(settings, given, problems);
+    proxies::check(settings, given, problems);
     callers(settings, given, problems);
     tls::check(settings, given, problems);
     policies(settings, given, problems);
     redact(settings, given, problems);
     mail::check(&mut settings.mail, given, problems);
+    subjects::check(&mut settings.subjects, given, problems);
     let defaults = Settings::default().directory;
     if settings.mail.transport == super::MailTransport::Smtp
         && settings.directory.invitation_link == defaults.invitation_link

@@ -24,6 +24,16 @@ pub(super) fn read(text: &Text, settings: &mut Settings, given: &mut Given, prob
     Reading { text, settings, given, problems }.section("", &root);
 }
 
+/// Reads a value that a file writes as a list or a mapping from a text of its own: one line of YAML or JSON. `None` where it has problems.
+pub(super) fn apart<V>(line: &str, read: fn(&Node, &mut Reading<'_>) -> Option<V>) -> Option<V> {
+    let text = Text::new("", line.to_owned());
+    let root = yaml::read(&text).ok()?;
+    let (mut settings, mut given, mut problems) = (Settings::default(), Given::default(), Diagnostics::default());
+    let mut reading = Reading { text: &text, settings: &mut settings, given: &mut given, problems: &mut problems };
+    let value = read(&root, &mut reading)?;
+    problems.finish().is_ok().then_some(value)
+}
+
 impl Reading<'_> {
     fn section(&mut self, path: &str, node: &Node) {
         let map = match &node.value {

@@ -82,6 +82,9 @@ keys! {
         "Time until the connection can be used; one that takes longer is closed.";
     "server.authorize.workers": CountOrZero, server.authorize.workers,
         "Threads that decide; each has a runtime of its own. 0: one a core, at most 8.";
+    "server.authorize.public_url": HttpsOrNone, server.authorize.public_url,
+        "Where callers reach the listener, such as `https://pdp.example`. AuthZEN's metadata names it, and is not offered without it: \
+         what a request says of its host is never believed. Empty: none.";
     "server.authorize.limits.body_bytes": Bytes, server.authorize.limits.body_bytes,
         "Longest body of a request; a longer one is answered with 413.";
     "server.authorize.limits.header_bytes": Bytes, server.authorize.limits.header_bytes,
@@ -96,7 +99,21 @@ keys! {
     "server.authorize.limits.in_flight": Count, server.authorize.limits.in_flight,
         "Requests being answered, all workers together; beyond it the answer is 503.";
     "server.authorize.limits.batch_items": Count, server.authorize.limits.batch_items,
-        "Items of one AuthZEN batch.";
+        "Items of one AuthZEN batch; one with more is answered with 400.";
+    "server.authorize.limits.batch_bytes": Bytes, server.authorize.limits.batch_bytes,
+        "Longest body of an AuthZEN batch; a longer one is answered with 413.";
+    "server.authorize.trusted_proxies": TrustedProxies, server.authorize.trusted_proxies,
+        "Who is believed about the requests of others: networks, addresses, and `unix` for whoever comes through the Unix socket. From \
+         anybody else /auth-request is denied, and a header, a client address or a claim that a proxy would set says nothing. In the \
+         environment: `unix, 10.1.0.0/16`.";
+    "server.authorize.proxy.user_header": HeaderOrNone, server.authorize.proxy.user_header,
+        "The header in which trusted proxies say who the user is, such as `X-Forwarded-User`. They must remove what clients send under \
+         that name. Empty: none; the user is told by the token in `Authorization`.";
+    "server.authorize.proxy.header_prefix": HeaderPrefix, server.authorize.proxy.header_prefix,
+        "What the names of the headers begin with that tell an application behind a proxy what was decided: `user`, `tenant`, `roles` \
+         and `decision` follow.";
+    "server.authorize.proxy.tell_reasons": Switch, server.authorize.proxy.tell_reasons,
+        "Tell clients behind a proxy why they may not. Off, they are told that they may not, and under which id the log says why.";
     "server.admin.listen": Address("--admin-listen"), server.admin_listen,
         "Where administrators are served.";
     "server.admin.auth": AdminAuthKind, server.admin_auth,
@@ -202,6 +219,32 @@ keys! {
     "audit.sample": Samples, audit.sample,
         "Allows that are kept as one of many, such as `{ module: catalog, action: view, keep_one_in: 100 }`; the first that fits \
          counts. Denies and errors are always kept. In the environment: `module=catalog action=view keep_one_in=100`.";
+    "subjects.trust_asserted_roles": Switch, subjects.trust_asserted_roles,
+        "Callers may say which roles a user has: `subject.properties.roles` in AuthZEN, `subject.roles` in /v1/authorize. Whoever \
+         reaches the listener is believed.";
+    "subjects.tokens": Issuers, subjects.tokens,
+        "Whose tokens (JWT) say who somebody is. Each issuer has `issuer` and `audiences`, as the token has them; `jwks`, an `https` address \
+         or a file, or else `secret_file`; optional `algorithms`; and the claims that say who the `user` is (`sub`), in which `tenant`, \
+         with which `roles` and `attributes`. A claim is a place such as `realm_access.roles`, or `{ claim, prefix, names }`. With \
+         `known_users_only: true` users of no directory and no policy set are nobody.";
+    "subjects.verification.leeway": SpanOrZero, subjects.verification.leeway,
+        "How far the clock of an issuer may be from this one's, in either direction. At most 10m.";
+    "subjects.verification.token_bytes": Bytes, subjects.verification.token_bytes,
+        "Longest token. At most 64KiB.";
+    "subjects.verification.cached": CountOrZero, subjects.verification.cached,
+        "Verified tokens that each worker remembers until they run out. 0: none.";
+    "subjects.keys.refresh": Span, subjects.keys.refresh,
+        "How often the keys of issuers are looked at.";
+    "subjects.keys.max_age": Span, subjects.keys.max_age,
+        "How long keys count that could not be looked at again. Then their tokens are refused. At least twice `subjects.keys.refresh`.";
+    "subjects.keys.keep_removed": SpanOrZero, subjects.keys.keep_removed,
+        "How long a key counts that its issuer no longer lists.";
+    "subjects.keys.pause": Span, subjects.keys.pause,
+        "A token whose key is not known makes the sidecar look at its issuer's keys anew, but not sooner than this after the last look.";
+    "subjects.keys.timeout": Span, subjects.keys.timeout,
+        "How long fetching the keys of an issuer may take.";
+    "subjects.keys.ca_file": FileOrNone, subjects.keys.ca_file,
+        "Certificates in PEM that the certificates of issuers may rest on, and no others. Empty: those that the system trusts.";
     "engine.verify_one_in": OneIn, engine.verify_one_in,
         "One in so many decisions is made again by plain Cedar and compared, with a hundredth of a core at the most. 0: none.";
     "directory.language": Language, directory.language,

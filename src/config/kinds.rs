@@ -2,17 +2,23 @@
 
 use super::{
     ActivationTests, AdminAuth, ClientCertificates, Hold, LogFormat, MailTransport, Mode, SmtpTls, TlsVersion,
-    WhenFailed, WhenFull, WhenStale, file::Reading, mail, units,
+    WhenFailed, WhenFull, WhenStale, file::Reading, mail, proxies, units,
 };
 use crate::{document::Node, engine::ForbidErrors, model::Timestamp};
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 use tracing_subscriber::EnvFilter;
 
 pub(super) use super::{
     callers::{AdminClients, Callers},
     mail::Sender,
+    proxies::TrustedProxies,
     redact::RedactFields,
     sample::Samples,
+    subjects::Issuers,
     tokens::Tokens,
 };
 
@@ -120,6 +126,10 @@ kinds! {
     HttpOrNone: Option<String>, "an address such as `https://collector:9000/checkpoints`, or an empty text",
         |text| or(text, "", |text| is_http(text).then(|| text.to_owned())),
         |address| address.clone().unwrap_or_else(|| "\"\"".to_owned());
+    /// Where something can be reached over TLS, or none.
+    HttpsOrNone: Option<String>, "an address such as `https://pdp.example`, without a query or a fragment, or an empty text",
+        |text| or(text, "", |text| is_https(text).then(|| text.to_owned())),
+        |address| address.clone().unwrap_or_else(|| "\"\"".to_owned());
     /// Where invitation links lead.
     LinkForm: String, "an address such as `https://app.example/accept?token={token}`",
         |text| is_link_form(text).then(|| text.to_owned()), String::clone;
@@ -153,6 +163,11 @@ kinds! {
     Host: Option<String>, "a host name or an IP address, or an empty text",
         |text| or(text, "", |text| mail::is_host(text).then(|| text.to_owned())),
         |text| text.clone().unwrap_or_else(|| "\"\"".to_owned());
+    /// The name of a header, or none.
+    HeaderOrNone: Option<String>, "the name of a header, or an empty text", |text| or(text, "", proxies::read_header),
+        |name| name.clone().unwrap_or_else(|| "\"\"".to_owned());
+    /// What the names of headers begin with.
+    HeaderPrefix: String, "the beginning of the name of a header", proxies::read_header, String::clone;
     /// A name to log in with, or none.
     Username: Option<String>, "a name, or an empty text",
         |text| or(text, "", |text| (!text.contains(char::is_control)).then(|| text.to_owned())),
@@ -213,6 +228,27 @@ fn is_http(text: &str) -> bool {
     let rest = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or_default();
     let host = rest.split('/').next().unwrap_or_default();
     !host.is_empty() && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+}
+
+/// Strict, since others compare it character by character: no login, no query, no fragment, no path that leads elsewhere.
+fn is_https(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").unwrap_or_default();
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_host = match host.strip_prefix('[') {
+        Some(address) => address.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => mail::is_host(host) && !host.contains(':'),
+    };
+    let is_segment = |segment: &str| {
+        !matches!(segment, "" | "." | "..")
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%".contains(&byte))
+    };
+    is_host
+        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+        && path.strip_suffix('/').unwrap_or(path).split('/').all(|segment| path.is_empty() || is_segment(segment))
 }
 
 fn is_account(text: &str) -> bool {

@@ -214,7 +214,8 @@ fn one_line(secret: &Secret, path: &std::path::Path) -> Result<Secret, String> {
     Ok(Secret::from(text.to_owned()))
 }
 
-fn is_this_machine(host: &str) -> bool {
+/// Whether a host is this machine.
+pub(super) fn is_this_machine(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     host.parse::<IpAddr>()
         .map_or_else(|_| host == "localhost" || host.ends_with(".localhost"), |ip| ip.to_canonical().is_loopback())

@@ -1,6 +1,6 @@
 //! The checked settings, one type a section.
 
-use super::{AdminClient, AdminToken, Caller, Mail, RedactKey, RedactRule, SampleRule, Tls};
+use super::{AdminClient, AdminToken, Caller, Mail, Proxy, RedactKey, RedactRule, SampleRule, Subjects, Tls, Trusted};
 use crate::{engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -13,6 +13,8 @@ pub struct Settings {
     pub policies: Policies,
     /// `audit`
     pub audit: Audit,
+    /// `subjects`
+    pub subjects: Subjects,
     /// `engine`
     pub engine: Engine,
     /// `directory`
@@ -59,8 +61,14 @@ pub struct AuthorizeServer {
     pub tls: Tls,
     /// `server.authorize.workers`: threads that decide; each has a runtime of its own.
     pub workers: usize,
+    /// `server.authorize.public_url`: where callers reach the listener, for AuthZEN's metadata.
+    pub public_url: Option<String>,
     /// `server.authorize.limits`
     pub limits: Limits,
+    /// `server.authorize.trusted_proxies`: who is believed about the requests of others.
+    pub trusted_proxies: Vec<Trusted>,
+    /// `server.authorize.proxy`
+    pub proxy: Proxy,
 }
 
 /// `server.authorize.unix_socket`
@@ -93,6 +101,8 @@ pub struct Limits {
     pub in_flight: usize,
     /// `batch_items`: items of one AuthZEN batch.
     pub batch_items: usize,
+    /// `batch_bytes`: longest body of an AuthZEN batch.
+    pub batch_bytes: usize,
 }
 
 /// `server.admin.auth`
@@ -352,6 +362,7 @@ impl Default for Settings {
                 redact: Redact::default(),
                 sample: Vec::new(),
             },
+            subjects: Subjects::default(),
             engine: Engine { verify_one_in: 10_000 },
             directory: Directory {
                 language: "en".to_owned(),
@@ -378,7 +389,10 @@ impl Default for Server {
                 callers: Arc::default(),
                 tls: Tls::default(),
                 workers: 0,
+                public_url: None,
                 limits: Limits::default(),
+                trusted_proxies: Vec::new(),
+                proxy: Proxy::default(),
             },
             admin_listen: local(8481),
             admin_auth: AdminAuth::Tokens,
@@ -400,7 +414,8 @@ impl Default for Limits {
             body_timeout: Duration::from_secs(5),
             connections: 4096,
             in_flight: 1024,
-            batch_items: 256,
+            batch_items: 1000,
+            batch_bytes: 256 << 10,
         }
     }
 }

@@ -336,6 +336,43 @@ fn a_key_file_is_private_and_holds_a_key() {
 }
 
 #[test]
+fn the_public_address_is_one_that_metadata_may_name() {
+    let given = |text: &str| {
+        let file = format!("server: {{ authorize: {{ public_url: {text:?} }} }}\n");
+        read(&Given { file: Some(&file), ..NOTHING }).map(|settings| settings.server.authorize.public_url)
+    };
+    for text in [
+        "https://pdp.example",
+        "https://pdp.example/",
+        "https://pdp.example:8443/a/b",
+        "https://127.0.0.1:1",
+        "https://[::1]:8443/x/",
+        "https://localhost",
+    ] {
+        assert_eq!(given(text).unwrap().as_deref(), Some(text));
+    }
+    assert_eq!(given("").unwrap(), None);
+    for text in [
+        "http://pdp.example",
+        "pdp.example",
+        "https://",
+        "https:///a",
+        "https://a b",
+        "https://user@pdp.example",
+        "https://pdp.example?x=1",
+        "https://pdp.example/#a",
+        "https://pdp.example/a//b",
+        "https://pdp.example/../a",
+        "https://pdp.example:0",
+        "https://pdp.example:x",
+        "https://::1",
+        "HTTPS://pdp.example",
+    ] {
+        assert!(given(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn callers_are_the_same_from_the_file_and_from_the_environment_and_are_written_as_they_are_read() {
     let file = format!(
         "server:\n  authorize:\n    tls: {{ certificate: c, key: k, client_ca: a, client_certificates: optional }}\n    callers:\n      \

@@ -4,11 +4,13 @@
 
 use super::{
     Dialect, ModuleIndex, Program, Sessions, Subject, Tenancy, Vocabulary,
-    index::{Key, KeySpace, Keys, Place},
+    asker::{Placed, Recall},
+    index::{Key, KeySpace, Place},
     names::{Located, Target},
     question::{Fields, Party, Question, Tenant},
+    store::Store,
     subject::{BoundUser, USER_TYPE},
-    uid::Uid,
+    uid::{Uid, UidIndex},
     vocabulary::AttributeType,
 };
 use crate::model::{Attributes, ReasonCode, Request, Status, Value};
@@ -54,14 +56,15 @@ pub(super) fn bind<'a>(
     subject: Subject<'a>,
     request: &Request<'a>,
     setting: &mut Setting<'a>,
+    recall: Option<&mut Recall>,
 ) -> Result<Bound<'a>, Refusal> {
     match (program.dialect(), subject) {
-        (Dialect::PlainCedar { .. }, Subject::Entity { ty, id }) => plain(program, Uid { ty, id }, request),
+        (Dialect::PlainCedar { .. }, Subject::Entity { ty, id }) => plain(program, Uid { ty, id }, request, recall),
         (Dialect::PlainCedar { principal_type }, Subject::Unknown { id }) => {
-            plain(program, Uid { ty: principal_type, id }, request)
+            plain(program, Uid { ty: principal_type, id }, request, recall)
         }
         (Dialect::PlainCedar { principal_type }, Subject::User(user)) => {
-            plain(program, Uid { ty: principal_type, id: user.id() }, request)
+            plain(program, Uid { ty: principal_type, id: user.id() }, request, recall)
         }
         (Dialect::Declared(vocabulary), Subject::User(user)) => {
             Declared { program, vocabulary, user }.bind(request, setting)
@@ -74,31 +77,52 @@ pub(super) fn bind<'a>(
 }
 
 /// Plain Cedar: types and actions are what the request says.
-fn plain<'a>(program: &'a Program, principal: Uid<'a>, request: &Request<'a>) -> Result<Bound<'a>, Refusal> {
+fn plain<'a>(
+    program: &'a Program,
+    principal: Uid<'a>,
+    request: &Request<'a>,
+    recall: Option<&mut Recall>,
+) -> Result<Bound<'a>, Refusal> {
     let store = program.store();
-    if !store.uids.is_type(principal.ty) {
-        return Err(ReasonCode::UserUnknown.into());
-    }
     let resource = Uid { ty: request.resource.ty, id: request.resource.id };
-    if !store.uids.is_type(resource.ty) {
-        return Err(ReasonCode::ModuleUnknown.into());
-    }
-    let party = |uid: Uid<'a>, given: &'a Attributes<'a>, space: &KeySpace| -> Result<(Party<'a>, Keys), Refusal> {
-        representable(given)?;
-        let index = store.uids.find(uid);
-        let ancestors = index.and_then(|index| store.at(index)).map_or(&[][..], |stored| &stored.ancestors);
-        let place = Place { ty: store.uids.find_type(uid.ty), own: index, ancestors };
-        let overlay = Fields { given, ..Fields::EMPTY };
-        Ok((Party { uid, index, ancestors, overlay, declared: false }, space.keys_of(place)))
+    let (principals, resources) = (&program.index().principals, &program.index().resources);
+    let (asks, asked) = match recall {
+        Some(Recall { principal: before, resource: earlier }) => (
+            before.find(principal, || placed(store, principal, principals)),
+            earlier.find(resource, || placed(store, resource, resources)),
+        ),
+        None => (placed(store, principal, principals), placed(store, resource, resources)),
     };
-    let (principal, principal_keys) = party(principal, request.subject_attributes, &program.index().principals)?;
-    let (resource, resource_keys) = party(resource, request.resource.attributes, &program.index().resources)?;
+    let asks = asks.ok_or(ReasonCode::UserUnknown)?;
+    let asked = asked.ok_or(ReasonCode::ModuleUnknown)?;
+    representable(request.subject_attributes)?;
+    representable(request.resource.attributes)?;
     representable(request.context)?;
+    let party = |uid: Uid<'a>, given: &'a Attributes<'a>, index: Option<UidIndex>| {
+        let ancestors = index.and_then(|index| store.at(index)).map_or(&[][..], |stored| &stored.ancestors);
+        Party { uid, index, ancestors, overlay: Fields { given, ..Fields::EMPTY }, declared: false }
+    };
     let (action, action_index) = program.names().plain_action(request.action, store);
-    let context = Fields { given: request.context, ..Fields::EMPTY };
-    let question = Question { principal, action, action_index, resource, context };
-    let [principal_keys, resource_keys] = [principal_keys, resource_keys].map(|keys| Cow::Owned(keys.to_vec()));
+    let question = Question {
+        principal: party(principal, request.subject_attributes, asks.index),
+        action,
+        action_index,
+        resource: party(resource, request.resource.attributes, asked.index),
+        context: Fields { given: request.context, ..Fields::EMPTY },
+    };
+    let [principal_keys, resource_keys] = [asks.keys, asked.keys].map(|keys| Cow::Owned(keys.to_vec()));
     Ok(Bound { question, principal_keys, resource_keys })
+}
+
+/// Where an entity of a plain Cedar set stands; `None` where its type cannot be one.
+fn placed(store: &Store, uid: Uid<'_>, space: &KeySpace) -> Option<Placed> {
+    if !store.uids.is_type(uid.ty) {
+        return None;
+    }
+    let index = store.uids.find(uid);
+    let ancestors = index.and_then(|index| store.at(index)).map_or(&[][..], |stored| &stored.ancestors);
+    let keys = space.keys_of(Place { ty: store.uids.find_type(uid.ty), own: index, ancestors });
+    Some(Placed { index, keys })
 }
 
 fn representable(given: &Attributes<'_>) -> Result<(), Refusal> {
@@ -139,6 +163,9 @@ impl<'a> Declared<'a> {
         if standing.expired {
             return Err(ReasonCode::UserExpired.into());
         }
+        if self.user.is_asserted {
+            conform("the user", attributes, &self.vocabulary.user_attributes)?;
+        }
         let store = self.program.store();
         let principal = Uid { ty: USER_TYPE, id: self.user.id() };
         let principal = Party {
@@ -177,9 +204,16 @@ impl<'a> Declared<'a> {
         if self.vocabulary.tenancy == Tenancy::None {
             return Ok(None);
         }
-        let tenant = match (request.tenant, &*self.user.memberships) {
+        let place = self.user.place.as_deref();
+        let tenant = match (request.tenant.or(place), &*self.user.memberships) {
             (Some(tenant), _) if !self.program.names().knows_tenant(tenant) => {
                 return Err(ReasonCode::TenantUnknown.into());
+            }
+            (Some(tenant), _) if place.is_some_and(|place| place != tenant) => {
+                let (user, place) = (self.user.id(), place.unwrap_or_default());
+                let text =
+                    format!("what is asserted of `{user}` is of the tenant `{place}`, the request of `{tenant}`");
+                return Err(Refusal { code: ReasonCode::TenantMismatch, fault: Some(text) });
             }
             (Some(tenant), _) => Some(tenant),
             (None, []) => None,

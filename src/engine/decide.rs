@@ -2,6 +2,7 @@
 
 use super::{
     ForbidErrors, ModuleIndex, PolicyIndex, PolicyKind, Program, Subject,
+    asker::Recall,
     bind::{Refusal, Setting, bind},
     compile::Condition,
     evaluate::Evaluator,
@@ -62,12 +63,24 @@ pub struct EvaluationError {
 /// record as ever.
 #[must_use]
 pub fn refuse<'a>(program: &'a Program, subject: Subject<'a>, request: &Request<'a>, code: ReasonCode) -> Outcome<'a> {
+    settle(program, subject, request, code, None)
+}
+
+/// Answers without asking the policies, as the code says; `why` tells more than the code does.
+#[must_use]
+pub fn settle<'a>(
+    program: &'a Program,
+    subject: Subject<'a>,
+    request: &Request<'a>,
+    code: ReasonCode,
+    why: Option<String>,
+) -> Outcome<'a> {
     let asked = Asked { user: user_of(subject), action: request.action, resource_type: request.resource.ty };
     let mut setting = Setting::default();
     // Binding finds out tenant, roles and module; what it says to the question does not matter here.
-    drop(bind(program, subject, request, &mut setting));
+    drop(bind(program, subject, request, &mut setting, None));
     Outcome {
-        decision: Decision::Deny,
+        decision: if code.allows() { Decision::Allow } else { Decision::Deny },
         code,
         determining: PolicyList::new(),
         overruled: PolicyList::new(),
@@ -77,7 +90,7 @@ pub fn refuse<'a>(program: &'a Program, subject: Subject<'a>, request: &Request<
         tenant: setting.tenant,
         roles: setting.roles,
         asked,
-        fault: None,
+        fault: why,
     }
 }
 
@@ -91,9 +104,19 @@ fn user_of(subject: Subject<'_>) -> &str {
 /// Decides. Total: it always answers, with evaluation errors inside.
 #[must_use]
 pub fn decide<'a>(program: &'a Program, subject: Subject<'a>, request: &Request<'a>) -> Outcome<'a> {
+    decide_recalling(program, subject, request, None)
+}
+
+/// As [`decide`], with what is remembered of the question before. It changes no outcome.
+pub(super) fn decide_recalling<'a>(
+    program: &'a Program,
+    subject: Subject<'a>,
+    request: &Request<'a>,
+    recall: Option<&mut Recall>,
+) -> Outcome<'a> {
     let asked = Asked { user: user_of(subject), action: request.action, resource_type: request.resource.ty };
     let mut setting = Setting::default();
-    let judged = bind(program, subject, request, &mut setting).and_then(|bound| {
+    let judged = bind(program, subject, request, &mut setting, recall).and_then(|bound| {
         let principal = &bound.principal_keys;
         let candidates = program.index().candidates(principal, bound.question.action_index, &bound.resource_keys);
         Judge::new(program, &bound.question).judge(&candidates).map_err(Refusal::from)

@@ -46,7 +46,7 @@ pub fn explain<'a>(program: &'a Program, subject: Subject<'a>, request: &Request
 }
 
 fn considered<'a>(program: &'a Program, subject: Subject<'a>, request: &Request<'a>) -> Vec<Considered> {
-    let Ok(bound) = bind(program, subject, request, &mut Setting::default()) else { return Vec::new() };
+    let Ok(bound) = bind(program, subject, request, &mut Setting::default(), None) else { return Vec::new() };
     let keys = (&bound.principal_keys, &bound.resource_keys);
     let candidates = program.index().candidates(keys.0, bound.question.action_index, keys.1);
     let mut judge = Judge::new(program, &bound.question);

@@ -30,7 +30,7 @@ pub fn shortfalls<'a>(
     request: &Request<'a>,
     policy: PolicyIndex,
 ) -> Vec<Shortfall> {
-    let Ok(bound) = bind(program, subject, request, &mut Setting::default()) else { return Vec::new() };
+    let Ok(bound) = bind(program, subject, request, &mut Setting::default(), None) else { return Vec::new() };
     let candidates =
         program.index().candidates(&bound.principal_keys, bound.question.action_index, &bound.resource_keys);
     let entry = candidates.iter().find(|entry| entry.policy == policy);

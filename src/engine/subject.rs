@@ -45,6 +45,10 @@ pub struct BoundUser {
     pub(super) session: Session,
     pub(super) attributes: Vec<(Cow<'static, str>, Value<'static>)>,
     pub(super) memberships: Box<[BoundMembership]>,
+    /// The tenant to which an assertion ties the user: the only one in which it may be asked about.
+    pub(super) place: Option<Box<str>>,
+    /// Whether attributes come from an assertion, so that nobody has looked at their types yet.
+    pub(super) is_asserted: bool,
     /// What the user has where nothing was assigned.
     bare: Arc<Standing>,
 }
@@ -111,6 +115,11 @@ impl BoundUser {
     #[must_use]
     pub fn with_session(self, until: Option<Timestamp>) -> Self {
         Self { session: until.map_or(Session::Closed, Session::OpenUntil), ..self }
+    }
+
+    /// The same user as somebody asserts it: with this session, and in this tenant alone where there is one.
+    pub(super) fn tied(self, session: Session, place: Option<&str>) -> Self {
+        Self { session, place: place.map(Into::into), is_asserted: true, ..self }
     }
 
     /// Whether the user is logged in at a time, as far as anybody keeps count.
@@ -196,6 +205,8 @@ impl<'b> Binder<'b> {
             session: Session::Unknown,
             attributes: owned(user),
             memberships: user.memberships.iter().map(|place| self.membership(user, own, place)).collect(),
+            place: None,
+            is_asserted: false,
             bare: self.standing(Given { own, assignments: SmallVec::new(), expired: false }),
         }
     }

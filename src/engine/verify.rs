@@ -43,7 +43,7 @@ impl fmt::Display for Difference {
 /// # Errors
 /// Returns the difference, where there is one.
 pub fn verify<'a>(program: &'a Program, subject: Subject<'a>, request: &Request<'a>) -> Result<(), Box<Difference>> {
-    let Ok(bound) = bind(program, subject, request, &mut Setting::default()) else { return Ok(()) };
+    let Ok(bound) = bind(program, subject, request, &mut Setting::default(), None) else { return Ok(()) };
     let Ok(exact) = Exact::new(program, &bound.question) else { return Ok(()) };
     let response = exact.authorize(program.reference());
     let mut determining: Vec<_> = response.diagnostics.reason.iter().map(ToString::to_string).collect();

@@ -4,6 +4,7 @@
 
 use super::{
     ApiError,
+    claim::{self, Claim, Claimed, Word},
     desk::{self, Asked, Desk, Question},
     json::{self, Members, Text, once, unknown_field},
     peer::Call,
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     audit::Origin,
-    model::{Decision, Request, Resource, Revision, Timestamp},
+    model::{Assertion, Decision, Request, Resource, Revision, Timestamp},
     policy,
     reload::Current,
 };
@@ -21,18 +22,27 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::{borrow::Cow, fmt, sync::Arc};
 use ulid::Ulid;
 
-const FIELDS: &[&str] = &["user", "action", "tenant", "resource", "context", "explain"];
+const FIELDS: &[&str] = &["user", "subject", "action", "tenant", "resource", "context", "explain"];
+const SUBJECT_FIELDS: &[&str] = &["id", "token", "roles"];
 const RESOURCE_FIELDS: &[&str] = &["type", "id", "attributes"];
 
 /// The body of a request.
 #[derive(Debug)]
 pub struct AuthorizeBody<'a> {
-    user: Cow<'a, str>,
+    subject: SubjectBody<'a>,
     action: Cow<'a, str>,
     tenant: Option<Cow<'a, str>>,
     resource: ResourceBody<'a>,
     context: Members<'a>,
     explain: bool,
+}
+
+/// Who asks: `user`, or `subject` where there is more to say than a name.
+#[derive(Debug, Default)]
+pub(super) struct SubjectBody<'a> {
+    id: Cow<'a, str>,
+    token: Option<Cow<'a, str>>,
+    roles: Option<Vec<Cow<'a, str>>>,
 }
 
 #[derive(Debug)]
@@ -44,8 +54,7 @@ struct ResourceBody<'a> {
 
 /// Reads the body of a request, for whoever asks in the same words without HTTP.
 pub fn read_authorize(body: &[u8]) -> Result<AuthorizeBody<'_>, ApiError> {
-    json::check(body)?;
-    Ok(serde_json::from_slice(body)?)
+    Ok(serde_json::from_str(json::check(body)?)?)
 }
 
 /// Answers.
@@ -56,13 +65,17 @@ pub(super) async fn answer(desk: &Desk, bytes: &Bytes, call: Call<'_>) -> Result
         let body = read_authorize(bytes)?;
         let asked = Asked { call, origin: Origin::Native, time: desk.now(), room };
         let current = desk.current();
-        let question = body.question();
+        let trusts_roles = || desk.claims().trusts_roles(current.snapshot.program.dialect());
+        let claimed = body.subject.claimed(body.tenant.as_deref(), trusts_roles)?;
+        let claim = desk.claim(&current, &claimed, asked.time);
+        let question = body.question(&claim);
         let ruling = desk.decide(&current, &question, &asked);
         let revision = current.snapshot.revision;
         let text =
             write(ruling.decision(), revision, ruling.id, |out| ruling.write_reason(out, &current.snapshot.program));
         // What could not be recorded was not decided by the policies.
-        let explained = (body.explain && ruling.ticket.is_some()).then(|| (Arc::clone(&current), asked.time));
+        let told = ruling.ticket.is_some() && claim.refusal().is_none();
+        let explained = (body.explain && told).then(|| (Arc::clone(&current), claim.clone(), asked.time));
         (text, revision, ruling.id, ruling.ticket, explained)
     };
     let revision_header = desk.revision_header(revision);
@@ -71,7 +84,7 @@ pub(super) async fn answer(desk: &Desk, bytes: &Bytes, call: Call<'_>) -> Result
         return Ok(Answer { body, revision: revision_header });
     }
     let body = match explained {
-        Some((current, time)) => explain(desk, text, current, bytes.clone(), time).await?,
+        Some((current, claim, time)) => explain(desk, text, current, claim, bytes.clone(), time).await?,
         None => text,
     };
     Ok(Answer { body, revision: revision_header })
@@ -82,12 +95,13 @@ async fn explain(
     desk: &Desk,
     mut answer: String,
     current: Arc<Current>,
+    claim: Claim,
     bytes: Bytes,
     time: Timestamp,
 ) -> Result<String, ApiError> {
     let explained = desk.aside().run(move || {
         let body = read_authorize(&bytes)?;
-        let question = body.question();
+        let question = body.question(&claim);
         let subject = desk::subject(&current, &question);
         questions::to_json(&policy::explain(&current.snapshot, subject, &question.request(time)))
     });
@@ -115,23 +129,37 @@ fn write(decision: Decision, revision: Revision, id: Ulid, reason: impl FnOnce(&
 }
 
 impl AuthorizeBody<'_> {
-    /// Who asks.
+    /// Who asks, where the question names somebody.
     #[must_use]
     pub fn user(&self) -> &str {
-        &self.user
+        &self.subject.id
+    }
+
+    /// Whether a token says who asks.
+    #[must_use]
+    pub fn has_token(&self) -> bool {
+        self.subject.token.is_some()
+    }
+
+    /// What the question asserts of the user, as it would count for a caller who is believed.
+    #[must_use]
+    pub fn assertion(&self) -> Option<Assertion> {
+        let roles = self.subject.roles.as_ref()?;
+        Some(claim::vouched(self.user(), roles.iter().map(ToString::to_string).collect(), self.tenant.as_deref()))
     }
 
     /// The question as the engine takes it, asked at `time`.
     #[must_use]
     pub fn request(&self, time: Timestamp) -> Request<'_> {
-        self.question().request(time)
+        self.question(&Claim::Nothing).request(time)
     }
 
-    fn question(&self) -> Question<'_> {
+    fn question<'q>(&'q self, claim: &'q Claim) -> Question<'q> {
         Question {
             subject_type: None,
-            subject: &self.user,
+            subject: claim.user(self.user()),
             subject_attributes: &[],
+            claim,
             action: &self.action,
             resource: Resource {
                 ty: &self.resource.ty,
@@ -156,10 +184,11 @@ impl<'de> Deserialize<'de> for AuthorizeBody<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<AuthorizeBody<'de>, A::Error> {
                 let (mut user, mut action, mut tenant, mut resource, mut context) = (None, None, None, None, None);
-                let mut explain = None;
+                let (mut subject, mut explain) = (None, None);
                 while let Some(Text(name)) = map.next_key()? {
                     match &*name {
                         "user" => once(&mut user, "user", map.next_value::<Text<'_>>()?.0)?,
+                        "subject" => once(&mut subject, "subject", map.next_value::<SubjectBody<'_>>()?)?,
                         "action" => once(&mut action, "action", map.next_value::<Text<'_>>()?.0)?,
                         "tenant" => once(&mut tenant, "tenant", map.next_value::<Option<Text<'_>>>()?)?,
                         "resource" => once(&mut resource, "resource", map.next_value()?)?,
@@ -168,14 +197,79 @@ impl<'de> Deserialize<'de> for AuthorizeBody<'de> {
                         other => return Err(unknown_field(other, FIELDS)),
                     }
                 }
+                let subject = match (user, subject) {
+                    (Some(id), None) => SubjectBody { id, ..SubjectBody::default() },
+                    (None, Some(subject)) => subject,
+                    (None, None) => return Err(A::Error::missing_field("user")),
+                    (Some(_), Some(_)) => return Err(A::Error::custom("a question has `user` or `subject`, not both")),
+                };
                 Ok(AuthorizeBody {
-                    user: user.ok_or_else(|| A::Error::missing_field("user"))?,
+                    subject,
                     action: action.ok_or_else(|| A::Error::missing_field("action"))?,
                     tenant: tenant.flatten().map(|Text(tenant)| tenant),
                     resource: resource.ok_or_else(|| A::Error::missing_field("resource"))?,
                     context: context.flatten().unwrap_or_default(),
                     explain: explain.flatten().unwrap_or_default(),
                 })
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+impl SubjectBody<'_> {
+    /// What a question asked in a tenant says of its subject, to a sidecar that believes callers about roles or does not.
+    pub(super) fn claimed<'s>(
+        &'s self,
+        tenant: Option<&'s str>,
+        trusts_roles: impl FnOnce() -> bool,
+    ) -> Result<Claimed<'s>, ApiError> {
+        let Self { id, token, roles } = self;
+        let word = match (token, roles) {
+            (None, None) => Word::Nothing,
+            (Some(token), None) => Word::Token(Cow::Borrowed(token)),
+            (None, Some(roles)) if trusts_roles() => {
+                Word::Roles(roles.iter().map(ToString::to_string).collect(), tenant)
+            }
+            (None, Some(_)) => {
+                let message =
+                    "`subject.roles` counts with `subjects.trust_asserted_roles`, in a policy set that has roles";
+                return Err(ApiError::malformed(message));
+            }
+            (Some(_), Some(_)) => return Err(claim::both()),
+        };
+        Ok(Claimed { named: id, word })
+    }
+}
+
+impl<'de> Deserialize<'de> for SubjectBody<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = SubjectBody<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SubjectBody<'de>, A::Error> {
+                let (mut id, mut token, mut roles) = (None, None, None);
+                while let Some(Text(name)) = map.next_key()? {
+                    match &*name {
+                        "id" => once(&mut id, "id", map.next_value::<Option<Text<'_>>>()?)?,
+                        "token" => once(&mut token, "token", map.next_value::<Option<Text<'_>>>()?)?,
+                        "roles" => once(&mut roles, "roles", map.next_value::<Option<Vec<Text<'_>>>>()?)?,
+                        other => return Err(unknown_field(other, SUBJECT_FIELDS)),
+                    }
+                }
+                let id = id.flatten().map(|Text(id)| id);
+                let token = token.flatten().map(|Text(token)| token);
+                if token.is_none() && id.is_none() {
+                    return Err(A::Error::custom("a subject needs `id` or `token`"));
+                }
+                let roles =
+                    roles.flatten().map(|roles: Vec<Text<'_>>| roles.into_iter().map(|Text(role)| role).collect());
+                Ok(SubjectBody { id: id.unwrap_or_default(), token, roles })
             }
         }
         deserializer.deserialize_map(Reader)

@@ -22,6 +22,7 @@ pub use unix_socket::UnixSocketError;
 use crate::{
     audit::Recorder,
     config::{AuthorizeServer, Live},
+    identity::Verifier,
     model::Timestamp,
     reload::Reader,
     telemetry::Metrics,
@@ -54,6 +55,8 @@ pub struct Services {
     pub now: fn() -> Timestamp,
     /// The settings that count: what requests may take.
     pub settings: Live,
+    /// Verifies tokens.
+    pub verifier: Arc<Verifier>,
     /// One in so many decisions is compared with plain Cedar's; 0 for none.
     pub verify_one_in: u64,
     /// Puts every question to a second policy set that never answers, where there is one.

@@ -2,19 +2,28 @@
 //!
 //! A desk belongs to one worker thread. [`Desk::decide`] is synchronous: what it decided is in the audit ring when it returns.
 
+mod forwarded;
+mod record;
+mod run;
+
+pub(super) use run::Run;
+
+use self::record::{Made, Scratch, write_context, write_user};
 use super::{
     ApiError, ErrorCode,
     aside::Aside,
     authorize_listener::Services,
+    claim::{self, Claim, Claims, Seat},
     json,
     peer::Call,
     routes,
     self_check::{Sampler, SelfCheck},
 };
 use crate::{
-    audit::{Entry, Kind, Origin, RecordError, Recorder, Texts, Ticket, Waiter},
-    config::Limits,
+    audit::{Origin, RecordError, Recorder, Ticket, Waiter},
+    config::{Limits, Settings},
     engine::{self, Dialect, Outcome, Program, Subject},
+    identity::Cache,
     model::{Attributes, Decision, ReasonCode, Request, Resource, Revision, Timestamp},
     reload::Current,
     telemetry::HttpSeries,
@@ -34,6 +43,9 @@ use ulid::Ulid;
 /// The name of the listener in metrics and logs.
 pub(super) const LISTENER: &str = "authorize";
 
+/// What is said of a decision that could not be recorded.
+pub(super) const UNAVAILABLE: &str = "the audit log cannot take the record";
+
 /// What one worker needs to answer.
 #[derive(Debug)]
 pub(super) struct Desk {
@@ -47,15 +59,11 @@ pub(super) struct Desk {
     /// Where answered questions are counted, by route.
     answered: Vec<(&'static str, HttpSeries)>,
     scratch: RefCell<Scratch>,
+    claims: Claims,
+    /// Tokens that were verified.
+    seats: RefCell<Cache<Seat>>,
     /// The revision that answered last, ready to be sent: it changes with a reload only.
     revision: RefCell<Option<(Revision, HeaderValue)>>,
-}
-
-/// Texts of a record that have to be put together. Kept, so that they are not allocated anew.
-#[derive(Debug, Default)]
-struct Scratch {
-    user: String,
-    context: String,
 }
 
 /// One question, in the words of the caller.
@@ -67,6 +75,8 @@ pub(super) struct Question<'a> {
     pub(super) subject: &'a str,
     /// What the caller says about the subject.
     pub(super) subject_attributes: &'a Attributes<'a>,
+    /// What counts of a token, or of roles that the caller vouches for.
+    pub(super) claim: &'a Claim,
     /// The action.
     pub(super) action: &'a str,
     /// What it is done to.
@@ -117,7 +127,8 @@ pub(super) struct InFlight<'d>(&'d AtomicUsize);
 impl<'a> Question<'a> {
     /// The question as the engine takes it.
     pub(super) fn request(&self, time: Timestamp) -> Request<'a> {
-        let Self { action, resource, tenant, context, subject_attributes, .. } = *self;
+        let Self { action, resource, tenant, context, .. } = *self;
+        let subject_attributes = self.claim.attributes(self.subject_attributes);
         Request { action, resource, tenant, context, subject_attributes, time }
     }
 }
@@ -134,6 +145,9 @@ impl Desk {
         let metrics = &services.metrics;
         let answered = routes::labels().map(|(route, _)| (route, metrics.http_series(LISTENER, route, 200))).collect();
         let waiter = recorder.waiter();
+        let settings = &services.settings;
+        let claims = Claims::new(Arc::clone(&services.verifier), settings.clone(), Arc::clone(metrics));
+        let seats = RefCell::new(claim::seats(settings));
         Self {
             services,
             recorder: RefCell::new(recorder),
@@ -143,6 +157,8 @@ impl Desk {
             aside,
             answered,
             scratch: RefCell::default(),
+            claims,
+            seats,
             revision: RefCell::default(),
         }
     }
@@ -159,14 +175,34 @@ impl Desk {
         Ulid::from_parts(milliseconds, fastrand::u128(..))
     }
 
+    /// The settings that count now.
+    pub(super) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.services.settings.load())
+    }
+
     /// The limits of requests.
     pub(super) fn limits(&self) -> Limits {
         self.services.settings.load().server.authorize.limits
     }
 
+    /// Finds out what counts of what requests say of their subjects.
+    pub(super) fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Tokens that were verified on this thread.
+    pub(super) fn seats(&self) -> &RefCell<Cache<Seat>> {
+        &self.seats
+    }
+
     /// Where work is done that would hold up decisions.
     pub(super) fn aside(&self) -> &Aside {
         &self.aside
+    }
+
+    /// Where callers reach the listener from outside, if that is known.
+    pub(super) fn public_url(&self) -> Option<String> {
+        self.services.settings.load().server.authorize.public_url.clone()
     }
 
     /// The current snapshot. To be loaded once per request.
@@ -228,8 +264,26 @@ impl Desk {
         header
     }
 
-    /// Decides one question, records the decision and counts it.
+    /// Decides one question, records the decision and counts it. Several are put to a [`Run`].
     pub(super) fn decide<'a>(&self, current: &'a Current, question: &Question<'a>, asked: &Asked<'_>) -> Ruling<'a> {
+        let program = &current.snapshot.program;
+        let subject = subject(current, question);
+        let scratch = &mut *self.scratch.borrow_mut();
+        write_user(&mut scratch.user, program.dialect(), question);
+        write_context(&mut scratch.context, program, question.context);
+        self.rule(current, question, asked, subject, scratch, |request| engine::decide(program, subject, request))
+    }
+
+    /// The steps from a question to its ruling: `decide` makes the decision, `scratch` holds texts of the record.
+    fn rule<'a>(
+        &self,
+        current: &'a Current,
+        question: &Question<'a>,
+        asked: &Asked<'_>,
+        subject: Subject<'a>,
+        scratch: &Scratch,
+        decide: impl FnOnce(&Request<'a>) -> Outcome<'a>,
+    ) -> Ruling<'a> {
         let program = &current.snapshot.program;
         let id = self.new_id(asked.time);
         if asked.room == Room::Failed {
@@ -237,17 +291,16 @@ impl Desk {
             return Ruling { id, outcome: None, ticket: None };
         }
         let request = question.request(asked.time);
-        let subject = subject(current, question);
         let started = Instant::now();
-        let expired = self.services.reader.is_expired(asked.time);
-        let outcome = if expired {
-            engine::refuse(program, subject, &request, ReasonCode::PoliciesStale)
-        } else {
-            engine::decide(program, subject, &request)
+        let expired = self.services.reader.is_expired(asked.time).then_some(ReasonCode::PoliciesStale);
+        let refused = expired.or(question.claim.refusal());
+        let outcome = match refused {
+            Some(code) => engine::refuse(program, subject, &request, code),
+            None => decide(&request),
         };
         let took = started.elapsed();
         let erring = outcome.errors.len();
-        let recorded = self.record(current, question, asked, &outcome, id, took);
+        let recorded = self.record(current, question, asked, &Made { outcome: &outcome, id, took, scratch });
         let ruling = match recorded {
             Ok(ticket) => Ruling { id, outcome: Some(outcome), ticket: Some(ticket) },
             Err(RecordError::Failed | RecordError::Full) => Ruling { id, outcome: None, ticket: None },
@@ -258,7 +311,8 @@ impl Desk {
         let module = ruling.outcome.as_ref().and_then(|outcome| outcome.module);
         current.counters.record(ruling.decision(), module, asked.origin, took);
         // What was not decided by the policies is not compared with what others would decide.
-        if !expired {
+        let is_settled = ruling.code().is_of_a_proxy() || ruling.code().is_of_a_token();
+        if refused.is_none() && !is_settled {
             self.sampler.count(&self.services.reader, current, question, asked.time);
             if let (Some(comparer), Some(outcome)) = (&self.services.comparer, &ruling.outcome) {
                 comparer.compare(current, outcome, question, asked);
@@ -266,47 +320,30 @@ impl Desk {
         }
         ruling
     }
-
-    fn record(
-        &self,
-        current: &Current,
-        question: &Question<'_>,
-        asked: &Asked<'_>,
-        outcome: &Outcome<'_>,
-        id: Ulid,
-        took: Duration,
-    ) -> Result<Ticket, RecordError> {
-        let program = &current.snapshot.program;
-        let scratch = &mut *self.scratch.borrow_mut();
-        let context = write_context(&mut scratch.context, program, question.context);
-        self.recorder.borrow_mut().record(&Entry {
-            time: asked.time,
-            kind: Kind::Decision,
-            id: id.to_bytes(),
-            request_id: asked.call.request_id,
-            tenant: outcome.tenant.or(question.tenant).unwrap_or_default(),
-            user: write_user(&mut scratch.user, program.dialect(), question),
-            roles: outcome.roles,
-            action: question.action,
-            module: program.module_id(outcome.module),
-            resource_type: question.resource.ty,
-            resource_id: question.resource.id,
-            decision: Some(outcome.decision),
-            reason: outcome.code.as_str(),
-            policies: &PolicyIds { program, outcome },
-            errors: &Errors { program, outcome },
-            revision: current.snapshot.revision.short(),
-            duration_ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
-            origin: asked.origin,
-            actor: asked.call.caller,
-            before: "",
-            after: "",
-            context,
-        })
-    }
 }
 
 impl Ruling<'_> {
+    /// Why.
+    pub(super) fn code(&self) -> ReasonCode {
+        self.outcome.as_ref().map_or(ReasonCode::AuditUnavailable, |outcome| outcome.code)
+    }
+
+    /// The reason in plain words.
+    pub(super) fn message(&self, program: &Program) -> String {
+        let outcome = self.outcome.as_ref();
+        outcome.map_or_else(|| UNAVAILABLE.to_owned(), |outcome| outcome.message(program).to_string())
+    }
+
+    /// The tenant in which it was decided.
+    pub(super) fn tenant(&self) -> Option<&str> {
+        self.outcome.as_ref().and_then(|outcome| outcome.tenant)
+    }
+
+    /// The roles that the user has there.
+    pub(super) fn roles(&self) -> &[String] {
+        self.outcome.as_ref().map_or(&[], |outcome| outcome.roles)
+    }
+
     /// The answer.
     pub(super) fn decision(&self) -> Decision {
         self.outcome.as_ref().map_or(Decision::Deny, |outcome| outcome.decision)
@@ -337,7 +374,9 @@ pub(super) fn write_reason(out: &mut String, outcome: &Outcome<'_>, program: &Pr
 pub(super) fn write_unavailable(out: &mut String) {
     out.push_str(r#"{"code":""#);
     out.push_str(ReasonCode::AuditUnavailable.as_str());
-    out.push_str(r#"","message":"the audit log cannot take the record","policies":[]}"#);
+    out.push_str(r#"","message":""#);
+    out.push_str(UNAVAILABLE);
+    out.push_str(r#"","policies":[]}"#);
 }
 
 impl Drop for InFlight<'_> {
@@ -353,7 +392,12 @@ pub(super) fn subject<'a>(current: &'a Current, question: &Question<'a>) -> Subj
             Subject::Entity { ty: question.subject_type.unwrap_or(principal_type), id }
         }
         Dialect::Declared(_) if is_user(question) => {
-            current.subjects.find(id).map_or(Subject::Unknown { id }, Subject::User)
+            let user = match question.claim {
+                Claim::Nothing => current.subjects.find(id),
+                Claim::Asserted(asserted) => asserted.user.as_ref(),
+                Claim::Refused(_) => None,
+            };
+            user.map_or(Subject::Unknown { id }, Subject::User)
         }
         Dialect::Declared(_) => Subject::Unknown { id },
     }
@@ -362,51 +406,4 @@ pub(super) fn subject<'a>(current: &'a Current, question: &Question<'a>) -> Subj
 /// Whether the subject of a question to a declared policy set is a user. AuthZEN's examples write the type in lower case.
 pub(super) fn is_user(question: &Question<'_>) -> bool {
     question.subject_type.is_none_or(|ty| ty.eq_ignore_ascii_case("User"))
-}
-
-fn write_user<'s>(scratch: &'s mut String, dialect: &Dialect, question: &Question<'s>) -> &'s str {
-    let ty = match (dialect, question.subject_type) {
-        (Dialect::PlainCedar { principal_type }, None) => principal_type,
-        (Dialect::Declared(_), _) if is_user(question) => return question.subject,
-        (_, ty) => ty.unwrap_or_default(),
-    };
-    scratch.clear();
-    json::write::plain(scratch, format_args!("{ty}::\"{}\"", question.subject.escape_debug()));
-    scratch
-}
-
-fn write_context<'s>(scratch: &'s mut String, program: &Program, context: &Attributes<'_>) -> &'s str {
-    scratch.clear();
-    let mut kept = context.iter().filter(|(name, _)| program.records_context(name)).peekable();
-    if kept.peek().is_some() {
-        json::write::members(scratch, kept.map(|(name, value)| (&**name, value)));
-    }
-    scratch
-}
-
-struct PolicyIds<'p, 'o> {
-    program: &'p Program,
-    outcome: &'p Outcome<'o>,
-}
-
-impl Texts for PolicyIds<'_, '_> {
-    fn each(&self, take: &mut dyn FnMut(&str)) {
-        for policy in self.outcome.determining.iter().filter_map(|&index| self.program.policy(index)) {
-            take(&policy.id);
-        }
-    }
-}
-
-struct Errors<'p, 'o> {
-    program: &'p Program,
-    outcome: &'p Outcome<'o>,
-}
-
-impl Texts for Errors<'_, '_> {
-    fn each(&self, take: &mut dyn FnMut(&str)) {
-        for error in &self.outcome.errors {
-            let id = self.program.policy(error.policy).map_or("", |policy| &*policy.id);
-            take(&format!("{id}: {}", error.message));
-        }
-    }
 }

@@ -10,8 +10,8 @@ mod tests;
 
 use super::ApiError;
 use crate::model::Value;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use std::{borrow::Cow, fmt};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 /// How deep objects and arrays may be nested, the outermost included.
 pub(super) const DEEPEST: usize = 32;
@@ -30,18 +30,35 @@ pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 #[derive(Debug)]
 struct Any<'a>(Value<'a>);
 
+/// What an object holds; an array of the same values, which serde would take in its place, is refused.
+#[derive(Debug, Default)]
+pub(super) struct Object<T>(pub(super) T);
+
 /// The members of an object.
 #[derive(Debug, Default)]
 pub(super) struct Members<'a>(pub(super) Vec<(Cow<'a, str>, Value<'a>)>);
 
-/// Refuses a body that is empty or nested deeper than [`DEEPEST`], before it is parsed.
-pub(super) fn check(body: &[u8]) -> Result<(), ApiError> {
+/// Refuses a body that is empty, not UTF-8 or nested deeper than [`DEEPEST`], before it is parsed. What is skipped by the parser
+/// is looked at here too.
+pub(super) fn check(body: &[u8]) -> Result<&str, ApiError> {
     if body.is_empty() {
         return Err(ApiError::malformed("the body is empty"));
     }
+    let text = str::from_utf8(body).map_err(|error| not_utf8(body, error.valid_up_to()))?;
     // Counting without branches is many times faster than following the structure, and settles nearly every request.
     let opened: usize = body.iter().map(|&byte| usize::from(byte == b'{') + usize::from(byte == b'[')).sum();
-    if opened <= DEEPEST { Ok(()) } else { check_structure(body) }
+    if opened > DEEPEST {
+        check_structure(body)?;
+    }
+    Ok(text)
+}
+
+/// In the words of the parser.
+fn not_utf8(body: &[u8], valid: usize) -> ApiError {
+    let before = body.get(..valid).unwrap_or_default();
+    let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+    let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
+    ApiError::malformed(format!("invalid unicode code point at line {line} column {column}"))
 }
 
 fn check_structure(body: &[u8]) -> Result<(), ApiError> {
@@ -109,6 +126,24 @@ impl<'de> Deserialize<'de> for Text<'de> {
             }
         }
         deserializer.deserialize_str(Reader)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Reader(PhantomData))
     }
 }
 

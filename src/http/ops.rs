@@ -5,11 +5,12 @@
 
 use super::{
     management::framed,
-    views::{self, AuditView, CertificateView, ConfigView, FailureView, ShadowView},
+    views::{self, AuditView, CertificateView, ConfigView, FailureView, IssuerView, ShadowView},
 };
 use crate::{
     audit::{self, Health},
     config::{Live, WhenStale},
+    identity::Verifier,
     lifecycle::{Clock, Readiness},
     model::Timestamp,
     reload::{CertificatesHandle, ConfigHandle, CopyFailure, Handle, Shadow},
@@ -45,6 +46,8 @@ pub struct Services {
     pub certificates: Option<CertificatesHandle>,
     /// The settings that count.
     pub settings: Live,
+    /// Verifies tokens.
+    pub verifier: Arc<Verifier>,
     /// The audit log.
     pub log: audit::Log,
     /// Tells the time.
@@ -144,6 +147,7 @@ struct StatusView {
     shadow: Option<ShadowView>,
     configuration: Option<ConfigView>,
     certificates: Vec<CertificateView>,
+    token_issuers: Vec<IssuerView>,
     audit: AuditView,
 }
 
@@ -222,6 +226,7 @@ async fn status(State(services): State<Services>) -> Json<StatusView> {
         shadow: services.shadow.as_ref().map(|shadow| ShadowView::from(&*shadow.status())),
         configuration: services.config.as_ref().map(|config| ConfigView::from(&*config.status())),
         certificates: services.certificates.iter().flat_map(views::certificates).collect(),
+        token_issuers: services.verifier.status(services.clock.now()).iter().map(IssuerView::from).collect(),
         audit: views::audit(&services.log),
     })
 }

@@ -3,7 +3,7 @@
 //! They are answered from the same snapshot as decisions, by the same engine, beside the threads that decide. They are
 //! no decisions, and leave no record in the audit log.
 
-use super::{ApiError, ErrorCode, address, desk::Desk, json, service::Answer};
+use super::{ApiError, ErrorCode, address, authorize::SubjectBody, claim::Claim, desk::Desk, json, service::Answer};
 use crate::{
     engine::BoundUser,
     model::Timestamp,
@@ -11,8 +11,9 @@ use crate::{
     reload::Current,
 };
 use bytes::Bytes;
-use serde::Serialize;
-use std::sync::Arc;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, sync::Arc};
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,16 +36,56 @@ pub(super) async fn of_user(desk: &Desk, about: About, id: &str, query: Option<&
     .await
 }
 
-/// Answers about a configuration that is not saved.
+/// Answers about a configuration that is not saved, or about a subject of whom a token or the caller says more than a name.
 pub(super) async fn of_configuration(desk: &Desk, about: About, body: Bytes) -> Result<Answer, ApiError> {
-    json::check(&body)?;
-    let given: serde_json::Value = serde_json::from_slice(&body)?;
+    let given: serde_json::Value = serde_json::from_str(json::check(&body)?)?;
+    if given.get("subject").is_some() {
+        return of_subject(desk, about, body).await;
+    }
     answer(desk, move |current, time| {
         let Configuration { user, tenant } = Configuration::read(&current.snapshot, &given)?;
         let user = BoundUser::new(&current.snapshot.program, &Arc::new(user));
         report(current, about, &user, tenant.as_deref(), time)
     })
     .await
+}
+
+/// Answers about a subject, as a question names it.
+async fn of_subject(desk: &Desk, about: About, body: Bytes) -> Result<Answer, ApiError> {
+    let claims = desk.claims().clone();
+    answer(desk, move |current, time| {
+        let SubjectQuestion { subject, tenant } = serde_json::from_slice(&body)?;
+        let subject: SubjectBody<'_> = serde_json::from_str(subject.get())?;
+        let tenant = tenant.as_deref();
+        let trusts_roles = || claims.trusts_roles(current.snapshot.program.dialect());
+        let claimed = subject.claimed(tenant, trusts_roles)?;
+        match claims.find(current, &claimed, time) {
+            Claim::Nothing => {
+                let user =
+                    current.subjects.find(claimed.named).ok_or_else(|| Unknown::User(claimed.named.to_owned()))?;
+                report(current, about, user, tenant, time)
+            }
+            Claim::Asserted(asserted) => {
+                let unknown = || Unknown::User(asserted.assertion.user.clone());
+                report(current, about, asserted.user.as_ref().ok_or_else(unknown)?, tenant, time)
+            }
+            Claim::Refused(code) => {
+                let message = format!("the token is refused: `{code}`");
+                Err(ApiError::named(ErrorCode::InvalidConfiguration, code.as_str(), message))
+            }
+        }
+    })
+    .await
+}
+
+/// The body of a question about a subject.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubjectQuestion<'a> {
+    #[serde(borrow)]
+    subject: &'a RawValue,
+    #[serde(borrow)]
+    tenant: Option<Cow<'a, str>>,
 }
 
 async fn answer(

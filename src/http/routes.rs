@@ -7,9 +7,10 @@ use hyper::Method;
 /// What a path takes and who answers it.
 #[derive(Debug)]
 pub(super) struct Route {
-    /// The method.
+    /// The method; of a door for proxies any.
     pub(super) method: Method,
-    /// The path; it also labels the route's metrics. `{id}` stands for one segment.
+    /// The path; it also labels the route's metrics. `{id}` and `{tenant}` stand for one segment, `{path}` for all that follows,
+    /// which may be nothing.
     pub(super) path: &'static str,
     /// Who answers it.
     pub(super) handler: Handler,
@@ -28,25 +29,49 @@ pub(super) enum Handler {
     Evaluations,
     /// AuthZEN's searches.
     Search(Sought),
+    /// AuthZEN's metadata.
+    Metadata,
     /// A question about a user.
     OfUser(About),
     /// A question about a configuration that is not saved.
     OfConfiguration(About),
+    /// Forward auth of nginx, Traefik and Caddy.
+    ForwardAuth,
+    /// The HTTP service of Envoy's filter.
+    ExtAuthz,
+}
+
+impl Handler {
+    /// Whether a proxy asks, with the method and the path of the request that it asks about.
+    pub(super) const fn is_door(self) -> bool {
+        matches!(self, Self::ForwardAuth | Self::ExtAuthz)
+    }
 }
 
 const DECIDING: &[u16] = &[200, 400, 405, 413, 500, 503];
+const DECIDING_IN: &[u16] = &[200, 400, 404, 405, 413, 500, 503];
 const READING: &[u16] = &[200, 400, 404, 405, 500, 503];
+const FORWARDED: &[u16] = &[200, 401, 403, 413, 500, 503];
 const REPORTING: &[u16] = &[200, 400, 404, 405, 413, 422, 500, 503];
 /// Of every route, where there are callers.
 const OF_CALLERS: &[u16] = &[401, 403, 429];
 
-static ROUTES: [Route; 10] = [
+static ROUTES: [Route; 18] = [
+    // First: what stands behind a door is the path of an application, and none of these that follow.
+    Route::new(Method::GET, "/auth-request", Handler::ForwardAuth, FORWARDED),
+    Route::new(Method::GET, "/ext-authz{path}", Handler::ExtAuthz, FORWARDED),
     Route::new(Method::POST, "/v1/authorize", Handler::Authorize, DECIDING),
     Route::new(Method::POST, "/access/v1/evaluation", Handler::Evaluation, DECIDING),
     Route::new(Method::POST, "/access/v1/evaluations", Handler::Evaluations, DECIDING),
     Route::new(Method::POST, "/access/v1/search/subject", Handler::Search(Sought::Subjects), DECIDING),
     Route::new(Method::POST, "/access/v1/search/resource", Handler::Search(Sought::Resources), DECIDING),
     Route::new(Method::POST, "/access/v1/search/action", Handler::Search(Sought::Actions), DECIDING),
+    Route::new(Method::POST, "/{tenant}/access/v1/evaluation", Handler::Evaluation, DECIDING_IN),
+    Route::new(Method::POST, "/{tenant}/access/v1/evaluations", Handler::Evaluations, DECIDING_IN),
+    Route::new(Method::POST, "/{tenant}/access/v1/search/subject", Handler::Search(Sought::Subjects), DECIDING_IN),
+    Route::new(Method::POST, "/{tenant}/access/v1/search/resource", Handler::Search(Sought::Resources), DECIDING_IN),
+    Route::new(Method::POST, "/{tenant}/access/v1/search/action", Handler::Search(Sought::Actions), DECIDING_IN),
+    Route::new(Method::GET, "/.well-known/authzen-configuration{path}", Handler::Metadata, READING),
     Route::new(Method::GET, "/v1/users/{id}/access", Handler::OfUser(About::Access), READING),
     Route::new(Method::GET, "/v1/users/{id}/menu", Handler::OfUser(About::Menu), READING),
     Route::new(Method::POST, "/v1/access", Handler::OfConfiguration(About::Access), REPORTING),
@@ -63,15 +88,26 @@ impl Route {
         match self.handler {
             Handler::Search(_) => Some(CallerScope::Search),
             Handler::OfUser(_) | Handler::OfConfiguration(_) => Some(CallerScope::Access),
-            Handler::Authorize | Handler::Evaluation | Handler::Evaluations => Some(CallerScope::Decide),
+            Handler::Authorize
+            | Handler::Evaluation
+            | Handler::Evaluations
+            | Handler::ForwardAuth
+            | Handler::ExtAuthz => Some(CallerScope::Decide),
+            // It says where to ask, and nothing of who may do what.
+            Handler::Metadata => None,
         }
     }
 
-    /// The segment that stands for `{id}`, empty where the path has none; `None` where the path is another one.
+    /// What stands for the part in braces, empty where the path has none; `None` where the path is another one.
     fn takes<'p>(&self, path: &'p str) -> Option<&'p str> {
-        let Some((before, after)) = self.path.split_once("{id}") else { return (self.path == path).then_some("") };
-        let id = path.strip_prefix(before)?.strip_suffix(after)?;
-        (!id.is_empty() && !id.contains('/')).then_some(id)
+        let Some((before, rest)) = self.path.split_once('{') else { return (self.path == path).then_some("") };
+        let (part, after) = rest.split_once('}')?;
+        let given = path.strip_prefix(before)?.strip_suffix(after)?;
+        let fits = match part {
+            "path" => given.is_empty() || given.starts_with('/'),
+            _ => !given.is_empty() && !given.contains('/'),
+        };
+        fits.then_some(given)
     }
 }
 
@@ -88,10 +124,10 @@ pub(super) fn labels() -> impl Iterator<Item = (&'static str, &'static [u16])> {
     ROUTES.iter().map(|route| (route.path, route.codes)).chain([(NO_ROUTE, &[404][..])])
 }
 
-/// The route of a request with the segment of its path that stands for `{id}`, or the label and the error of one that has none.
+/// The route of a request with what stands for the part in braces, or the label and the error of one that has none.
 pub(super) fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Route, &'p str), (&'static str, ApiError)> {
     let fitting = || ROUTES.iter().filter_map(|route| Some((route, route.takes(path)?)));
-    if let Some(found) = fitting().find(|(route, _)| route.method == *method) {
+    if let Some(found) = fitting().find(|(route, _)| route.handler.is_door() || route.method == *method) {
         return Ok(found);
     }
     let allowed: Vec<&Route> = fitting().map(|(route, _)| route).collect();

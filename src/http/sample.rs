@@ -1,12 +1,15 @@
 //! A question that owns all its parts, so that another thread can ask it.
 
-use super::desk::{self, Question};
+use super::{
+    claim::Claim,
+    desk::{self, Question},
+};
 use crate::{
     engine::Subject,
-    model::{Attributes, Request, Resource, Timestamp, Value},
+    model::{Assertion, Attributes, Request, Resource, Timestamp, Value},
     reload::Current,
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 /// A copy of a question.
 #[derive(Debug)]
@@ -14,6 +17,7 @@ pub(super) struct Sample {
     subject_type: Option<String>,
     pub(super) subject: String,
     subject_attributes: Owned,
+    assertion: Option<Arc<Assertion>>,
     pub(super) action: String,
     pub(super) resource_type: String,
     pub(super) resource_id: String,
@@ -32,6 +36,7 @@ impl Sample {
             subject_type: question.subject_type.map(str::to_owned),
             subject: question.subject.to_owned(),
             subject_attributes: owned(question.subject_attributes),
+            assertion: question.claim.assertion().map(Arc::clone),
             action: question.action.to_owned(),
             resource_type: question.resource.ty.to_owned(),
             resource_id: question.resource.id.to_owned(),
@@ -44,26 +49,22 @@ impl Sample {
 
     /// Puts the question, with its subject as a snapshot knows it.
     pub(super) fn ask<T>(&self, current: &Current, put: impl FnOnce(Subject<'_>, &Request<'_>) -> T) -> T {
-        let resource =
-            Resource { ty: &self.resource_type, id: &self.resource_id, attributes: &self.resource_attributes };
+        let claim = self.assertion.as_ref().map(|assertion| Claim::asserted(current, Arc::clone(assertion), None).0);
         let question = Question {
             subject_type: self.subject_type.as_deref(),
             subject: &self.subject,
             subject_attributes: &self.subject_attributes,
+            claim: claim.as_ref().unwrap_or(&Claim::Nothing),
             action: &self.action,
-            resource,
+            resource: Resource {
+                ty: &self.resource_type,
+                id: &self.resource_id,
+                attributes: &self.resource_attributes,
+            },
             tenant: self.tenant.as_deref(),
             context: &self.context,
         };
-        let request = Request {
-            action: question.action,
-            resource,
-            tenant: question.tenant,
-            context: question.context,
-            subject_attributes: question.subject_attributes,
-            time: self.time,
-        };
-        put(desk::subject(current, &question), &request)
+        put(desk::subject(current, &question), &question.request(self.time))
     }
 }
 

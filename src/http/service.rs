@@ -6,6 +6,7 @@ use super::{
     credentials,
     desk::{Desk, LISTENER},
     peer::Call,
+    proxy::{self, Verdict},
     questions,
     request_id::{RequestId, X_REQUEST_ID},
     routes::{self, Handler, Route},
@@ -40,6 +41,14 @@ pub(super) struct Answer {
     pub(super) revision: HeaderValue,
 }
 
+/// What comes back.
+enum Reply {
+    /// To whoever asked a question.
+    Answer(Answer),
+    /// To a proxy, with the revision that decided.
+    Verdict(Verdict, HeaderValue),
+}
+
 /// Answers one request. Every answer carries the request's id; every answer is counted.
 pub(super) async fn answer(
     desk: Rc<Desk>,
@@ -61,7 +70,7 @@ pub(super) async fn answer(
         Err((label, error)) => (label, Err(error)),
     };
     let mut response = match result {
-        Ok(answer) => answer.into_response(),
+        Ok(reply) => reply.into_response(),
         Err(error) => error_response(&error, request_id.text()),
     };
     response.headers_mut().insert(&X_REQUEST_ID, request_id.into_header());
@@ -76,33 +85,51 @@ async fn handle(
     head: &request::Parts,
     body: Incoming,
     call: Call<'_>,
-) -> Result<Answer, ApiError> {
+) -> Result<Reply, ApiError> {
     let _in_flight = desk.enter()?;
+    if route.handler.is_door() {
+        // What the request carries to the application says nothing here.
+        body::read(&head.headers, body, &desk.limits()).await?;
+        let verdict = match route.handler {
+            Handler::ForwardAuth => proxy::forward_auth(desk, head, call).await?,
+            _ => proxy::ext_authz(desk, head, call).await?,
+        };
+        let revision = desk.revision_header(verdict.revision);
+        return Ok(Reply::Verdict(verdict, revision));
+    }
     let body = if route.method == Method::GET {
         Bytes::new()
     } else {
         body::require_json(&head.headers)?;
-        body::read(&head.headers, body, &desk.limits()).await?
+        let mut limits = desk.limits();
+        if route.handler == Handler::Evaluations {
+            limits.body_bytes = limits.batch_bytes;
+        }
+        body::read(&head.headers, body, &limits).await?
     };
     // Decisions say so themselves; whatever else tells what somebody may do has no word for it.
-    let decides = matches!(route.handler, Handler::Authorize | Handler::Evaluation | Handler::Evaluations);
-    if !decides && desk.is_expired() {
+    let tells =
+        !matches!(route.handler, Handler::Authorize | Handler::Evaluation | Handler::Evaluations | Handler::Metadata);
+    if tells && desk.is_expired() {
         return Err(ApiError::new(ErrorCode::PoliciesStale, "the policies are older than allowed"));
     }
-    match route.handler {
+    let answer = match route.handler {
         Handler::Authorize => authorize::answer(desk, &body, call).await,
-        Handler::Evaluation => authzen::evaluation(desk, &body, call).await,
-        Handler::Evaluations => authzen::evaluations(desk, &body, call).await,
-        Handler::Search(sought) => authzen::search(desk, sought, body).await,
+        Handler::Evaluation => authzen::evaluation(desk, id, &body, call).await,
+        Handler::Evaluations => authzen::evaluations(desk, id, &body, call).await,
+        Handler::Search(sought) => authzen::search(desk, id, sought, body).await,
+        Handler::Metadata => authzen::metadata(desk, id),
         Handler::OfConfiguration(about) => questions::of_configuration(desk, about, body).await,
         Handler::OfUser(about) => questions::of_user(desk, about, id, head.uri.query()).await,
-    }
+        Handler::ForwardAuth | Handler::ExtAuthz => Err(ApiError::new(ErrorCode::NotFound, "no such path")),
+    };
+    answer.map(Reply::Answer)
 }
 
 /// Keeps a panic within its request: it becomes an answer, and the connection and the worker go on.
-async fn fence<F>(work: F, route: &'static str, request_id: &str) -> Result<Answer, ApiError>
+async fn fence<F>(work: F, route: &'static str, request_id: &str) -> Result<Reply, ApiError>
 where
-    F: Future<Output = Result<Answer, ApiError>>,
+    F: Future<Output = Result<Reply, ApiError>>,
 {
     let mut work = pin!(work);
     poll_fn(|context| {
@@ -114,6 +141,22 @@ where
         })
     })
     .await
+}
+
+impl Reply {
+    fn into_response(self) -> Response<Full<Bytes>> {
+        match self {
+            Self::Answer(answer) => answer.into_response(),
+            Self::Verdict(verdict, revision) => {
+                let mut response = Response::new(Full::new(Bytes::from(verdict.body)));
+                *response.status_mut() = verdict.status;
+                let headers = response.headers_mut();
+                headers.extend(verdict.headers);
+                headers.insert(&SIDEGATE_REVISION, revision);
+                response
+            }
+        }
+    }
 }
 
 impl Answer {

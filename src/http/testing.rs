@@ -10,6 +10,7 @@ use crate::{
     directory::Subjects,
     engine::{AttributeType, Dialect, ForbidErrors, Module, PolicyFacts, PolicyKind, Program, ResourceType, Source},
     engine::{Tenancy, Vocabulary},
+    identity::Verifier,
     model::{Assignment, AssignmentKind, Membership, Revision, Status, Timestamp, User},
     policy::Snapshot,
     reload::{Current, Reader},
@@ -55,11 +56,14 @@ pub(super) fn services(dialect: Dialect, limits: Limits) -> Services {
     let now = || Timestamp::from_micros(1_800_000_000_000_000);
     let mut settings = Settings::default();
     settings.server.authorize.limits = limits;
+    let settings = Live::new(settings);
+    let verifier = Verifier::open(settings.clone(), Arc::clone(&metrics), now()).unwrap();
     Services {
         reader: Reader::new(current),
         metrics,
         now,
-        settings: Live::new(settings),
+        settings,
+        verifier,
         verify_one_in: 0,
         comparer: None,
         acceptor: None,

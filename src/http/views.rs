@@ -3,6 +3,7 @@
 use crate::{
     audit::{self, Health},
     document::Diagnostic,
+    identity::IssuerStatus,
     reload::{CertificateStatus, CertificatesHandle, ConfigStatus, Failure, ShadowStatus},
 };
 use schemars::JsonSchema;
@@ -115,6 +116,30 @@ pub(super) fn certificates(handle: &CertificatesHandle) -> Vec<CertificateView> 
         problems: status.problems.clone(),
     };
     handle.status().iter().map(view).collect()
+}
+
+/// How the keys of a token issuer stand.
+#[derive(Debug, Serialize)]
+pub(super) struct IssuerView {
+    issuer: String,
+    keys: usize,
+    confirmed_at: Option<String>,
+    stale: bool,
+    failures: u32,
+    failure: Option<String>,
+}
+
+impl From<&IssuerStatus> for IssuerView {
+    fn from(status: &IssuerStatus) -> Self {
+        Self {
+            issuer: status.issuer.clone(),
+            keys: status.keys,
+            confirmed_at: status.confirmed_at.map(|at| at.to_string()),
+            stale: status.stale,
+            failures: status.failures,
+            failure: status.failure.clone(),
+        }
+    }
 }
 
 /// How the audit log is doing.

@@ -5,13 +5,15 @@ mod read;
 mod run;
 
 pub use coverage::{Count, Coverage};
-pub(super) use read::{Ground, Tests, read};
+pub(super) use read::{Ground, Tests, read, value as plain_value};
 pub use run::{TestReport, TestResult, run_tests, run_tests_where};
 
 use crate::{
     engine::Location,
     model::{Decision, ReasonCode, Timestamp, Value},
 };
+use serde_json::{Map, Value as Json};
+use std::net::IpAddr;
 
 /// One expectation about one user. A case of a file that lists several users, actions or resources is a test for each
 /// combination, and so is a table for each action in each of its cells.
@@ -44,6 +46,8 @@ pub enum Expectation {
     Menu(MenuTest),
     /// The name of the user's configuration: a preset, or `custom`.
     Preset(String),
+    /// What becomes of an HTTP request.
+    Route(RouteTest),
 }
 
 /// A question with its answer.
@@ -74,4 +78,37 @@ pub struct MenuTest {
     pub visible: Option<Vec<String>>,
     /// What is missing for each of these items, and nothing else.
     pub missing: Vec<(String, Vec<String>)>,
+}
+
+/// An HTTP request with the question that it is expected to be, and its answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RouteTest {
+    /// The method.
+    pub method: String,
+    /// `http` or `https`, where the request says it.
+    pub scheme: Option<String>,
+    /// The host, where the request says it.
+    pub host: Option<String>,
+    /// Path and query.
+    pub target: String,
+    /// The headers.
+    pub headers: Vec<(String, String)>,
+    /// The address of the client, where it is said.
+    pub client: Option<IpAddr>,
+    /// The claims of the token that says who asks.
+    pub claims: Map<String, Json>,
+    /// Whether somebody asks; [`PolicyTest::user`] is empty where nobody does.
+    pub has_user: bool,
+    /// The expected decision.
+    pub expect: Decision,
+    /// The expected reason, where it matters.
+    pub reason: Option<ReasonCode>,
+    /// The name of the expected route, where it matters.
+    pub route: Option<String>,
+    /// The expected action, where it matters.
+    pub action: Option<String>,
+    /// The expected resource, such as `order:o-1`, where it matters.
+    pub resource: Option<String>,
+    /// The expected tenant, where it matters.
+    pub tenant: Option<String>,
 }

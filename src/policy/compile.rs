@@ -28,7 +28,7 @@ pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache) -> Re
         return Err(problem.with_help(help).into());
     }
     let mut problems = Diagnostics::default();
-    let made = if files.has(Sort::Yaml) {
+    let made = if files.has(Sort::Yaml) && !plain::has_routes_alone(files) {
         declared(files, options, cache, &mut problems)
     } else {
         plain::compile(files, options, cache, &mut problems)
@@ -50,6 +50,7 @@ pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache) -> Re
         users: made.users,
         user_places,
         catalog: made.catalog,
+        routes: made.routes,
         tests: tests.list,
         test_users: tests.users,
         warnings,
@@ -63,10 +64,10 @@ pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache) -> Re
 fn tests(files: &Files, made: Option<&Made>, problems: &mut Diagnostics) -> cases::Tests {
     let ground = match made.map(|made| (made, &made.declared, &made.source.dialect)) {
         Some((made, Some(declared), Dialect::Declared(vocabulary))) => {
-            let (users, places, catalog) = (&made.users, &made.places, &made.catalog);
-            cases::Ground::Declared { declared, users, places, catalog, vocabulary }
+            let (users, places, catalog, routes) = (&made.users, &made.places, &made.catalog, &made.routes);
+            cases::Ground::Declared { declared, users, places, catalog, vocabulary, routes }
         }
-        Some(_) => cases::Ground::Plain,
+        Some((made, ..)) => cases::Ground::Plain { routes: &made.routes },
         None => cases::Ground::Unsound,
     };
     cases::read(files, &ground, problems)
@@ -81,6 +82,7 @@ pub(super) struct Made {
     /// Where each of them is declared.
     pub(super) places: resolve::Places,
     pub(super) catalog: super::Catalog,
+    pub(super) routes: super::Routes,
     pub(super) schema: String,
     pub(super) texts: Vec<Arc<str>>,
     /// What the files declare; nothing in a set of plain Cedar.
@@ -135,7 +137,7 @@ fn declared(files: &Files, options: &Options, cache: &mut Cache, problems: &mut 
     let schema_text = cedar::schema_text(&resolved.catalog, &resolved.vocabulary);
     let make = || schema(&schema_text, files, problems);
     let validator = if resolved.types_are_sound { cache.schema(&schema_text, make) } else { None };
-    let Resolved { rules, catalog, vocabulary, users, places, .. } = resolved;
+    let Resolved { rules, catalog, vocabulary, routes, users, places, .. } = resolved;
     let drafts = cedar::Drafts::new(&catalog, &conditions)?;
     if let Some(validator) = &validator {
         let compiled = cedar::Compiled { rules: &rules, drafts: &drafts, vocabulary: &vocabulary };
@@ -170,6 +172,7 @@ fn declared(files: &Files, options: &Options, cache: &mut Cache, problems: &mut 
         users,
         places,
         catalog,
+        routes,
         schema: schema_text,
         texts,
         declared: Some(declared),

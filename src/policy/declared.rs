@@ -36,6 +36,7 @@ pub(super) struct Declared {
     pub(super) context: Section<Attribute>,
     pub(super) user_attributes: Section<Attribute>,
     pub(super) delegation: Option<Delegation>,
+    pub(super) routes: Vec<Route>,
 }
 
 impl Default for Declared {
@@ -46,6 +47,7 @@ impl Default for Declared {
             tenancy: None,
             sessions: None,
             delegation: None,
+            routes: Vec::new(),
             tenants_at: None,
             tenants: Section::new("tenant", "unknown-tenant"),
             levels: Section::new("level", "unknown-level"),
@@ -243,4 +245,23 @@ pub(super) enum Needed {
     Always(Named),
     /// By the names of the operations.
     Each(Vec<(String, Named)>),
+}
+
+/// A route, with what the groups around it say.
+#[derive(Debug, Clone)]
+pub(super) struct Route {
+    pub(super) at: Spot,
+    pub(super) name: Option<Named>,
+    pub(super) hosts: Vec<Named>,
+    pub(super) methods: Vec<Named>,
+    /// The whole path, where some part of it is said.
+    pub(super) path: Option<Named>,
+    /// The place that says whether it is public.
+    pub(super) public: Option<(bool, Spot)>,
+    pub(super) action: Option<Named>,
+    pub(super) resource: Option<Named>,
+    pub(super) tenant: Option<Named>,
+    /// Each with the file of its value.
+    pub(super) attributes: Vec<(Named, Text, Node)>,
+    pub(super) context: Vec<(Named, Text, Node)>,
 }

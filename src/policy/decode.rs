@@ -5,6 +5,7 @@
 
 mod delegation;
 mod roles;
+mod routes;
 mod users;
 
 use super::{
@@ -104,6 +105,7 @@ impl Decoder<'_> {
         self.attributes(root, "context", &mut set.context);
         self.attributes(root, "user_attributes", &mut set.user_attributes);
         self.delegation(root, &mut set.delegation);
+        self.routes(root, &mut set.routes);
     }
 
     /// What a set says once.

@@ -1,22 +1,37 @@
-//! Policy sets of plain Cedar: policies, and where they are given, a schema, stored entities and template links.
+//! Policy sets of plain Cedar: policies, and where they are given, a schema, stored entities, template links and routes.
 
 use super::{
     Catalog, Options,
     cache::Cache,
     cedar,
     compile::{Made, apart, directory_name, is_whole},
+    declared::Declared,
+    decode,
     files::{Files, Sort},
     handwritten::{self, Numbering},
+    resolve,
     section::Spot,
 };
 use crate::{
-    document::{Diagnostic, Diagnostics, Text},
+    document::{Diagnostic, Diagnostics, Node, Text, yaml},
     engine::{Dialect, Source},
 };
 use cedar_policy::{Entities, Schema, Validator};
 use rustc_hash::FxHashMap;
 
-/// Compiles a set without YAML. Problems are reported; with an error there is nothing.
+/// The one YAML file that a set of plain Cedar may have.
+const ROUTES: [&str; 2] = ["routes.yaml", "routes.yml"];
+
+/// Whether the YAML of a set with Cedar files is `routes.yaml` alone, with nothing but routes in it.
+pub(super) fn has_routes_alone(files: &Files) -> bool {
+    let mut texts = files.of(Sort::Yaml);
+    let (Some(text), None) = (texts.next(), texts.next()) else { return false };
+    let is_routes = |root: &Node| root.as_map().is_some_and(|map| map.iter().all(|entry| entry.key == "routes"));
+    // One that cannot be read is told about wherever it is read.
+    files.has(Sort::Cedar) && ROUTES.contains(&text.path()) && yaml::read(&text).is_ok_and(|root| is_routes(&root))
+}
+
+/// Compiles a set without modules and users. Problems are reported; with an error there is nothing.
 pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache, problems: &mut Diagnostics) -> Option<Made> {
     let policies: Vec<Text> = files.of(Sort::Cedar).collect();
     let mut by_hand = handwritten::read(&policies, Numbering::Cedar, &FxHashMap::default(), cache, problems);
@@ -25,6 +40,9 @@ pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache, probl
         let message = format!("`policies.principal_type` is `{}`, which is no entity type", options.principal_type);
         problems.push(Diagnostic::whole("bad-principal-type", &files.root(), message));
     }
+    let mut declared = Declared::default();
+    decode::files(&files.of(Sort::Yaml).collect::<Vec<_>>(), &mut declared, problems);
+    let routes = resolve::resolve_routes(&declared, None, problems);
     let schemas: Vec<Text> = files.of(Sort::Schema).collect();
     let schemas_json: Vec<Text> = files.of(Sort::SchemaJson).collect();
     let validator = cedar::parse_schema(&schemas, &schemas_json, problems).map(Validator::new);
@@ -53,6 +71,7 @@ pub(super) fn compile(files: &Files, options: &Options, cache: &mut Cache, probl
         users: Vec::new(),
         places: super::resolve::Places::default(),
         catalog: Catalog::default(),
+        routes,
         schema: schemas.iter().map(Text::content).collect::<Vec<_>>().join("\n"),
         texts,
         declared: None,

@@ -7,16 +7,19 @@ mod modules;
 mod order;
 mod rights;
 mod roles;
+mod routes;
 mod screens;
 mod users;
 mod values;
 
+pub(super) use routes::resolve as resolve_routes;
 pub(super) use values::json as json_value;
 
 use super::{
     catalog::{self, Catalog, Family, Gate, Values},
     declared::Declared,
     delegation::Ruling,
+    routes::Routes,
     section::{Named, Spot},
 };
 use crate::{
@@ -34,6 +37,7 @@ pub(super) use users::{Places, resolve as resolve_users};
 pub(super) struct Resolved {
     pub(super) catalog: Catalog,
     pub(super) vocabulary: Vocabulary,
+    pub(super) routes: Routes,
     pub(super) users: Vec<Arc<User>>,
     /// Where each of them is declared.
     pub(super) places: Places,
@@ -111,9 +115,10 @@ pub(super) fn resolve(declared: &mut Declared, problems: &mut Diagnostics) -> Re
         .collect();
     screens::resolve(declared, &mut catalog, problems);
     delegation::resolve(declared, &mut catalog, &mut vocabulary, &mut rules, problems);
+    let routes = routes::resolve(declared, Some((&catalog, &vocabulary)), problems);
     tenancy(declared, problems);
     let (users, places) = users::resolve(users, declared, &catalog, &vocabulary, problems);
-    Resolved { catalog, vocabulary, users, places, rules, types_are_sound, idle_roles }
+    Resolved { catalog, vocabulary, routes, users, places, rules, types_are_sound, idle_roles }
 }
 
 fn error_count(problems: &Diagnostics) -> usize {

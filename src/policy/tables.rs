@@ -3,6 +3,7 @@
 mod cases;
 mod delegation;
 mod roles;
+mod routes;
 mod users;
 
 pub(super) use cases::TESTS;
@@ -12,6 +13,7 @@ pub(super) use users::{GIVEN_PRESET, GRANTED};
 use crate::document::{Field, Shape, Table};
 use delegation::DELEGATION;
 use roles::{CONDITION, RIGHT, ROLE};
+use routes::ROUTES;
 use users::USER;
 
 const NAME: Field = Field::new("name", Shape::TEXT, "The name to show.");
@@ -130,6 +132,11 @@ pub(super) static SET: Table = Table {
             "delegation",
             Shape::record(&DELEGATION),
             "Who may administer users in the directory. Without it nobody may but operators.",
+        ),
+        Field::new(
+            "routes",
+            ROUTES,
+            "Which question an HTTP request is that a proxy asks about. Without a route it is denied.",
         ),
     ],
 };

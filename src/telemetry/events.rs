@@ -5,11 +5,13 @@ mod doors;
 mod mail;
 mod policies;
 mod settings;
+mod tokens;
 
 pub use doors::*;
 pub use mail::*;
 pub use policies::*;
 pub use settings::*;
+pub use tokens::*;
 
 use super::Metrics;
 use crate::{engine::Difference, model::Revision};

@@ -5,6 +5,7 @@ use super::{
     doors::DoorMetrics,
     mail::MailMetrics,
     table::{self, ConfigOutcome, Kind, Metric, ReloadOutcome, ShadowOutcome},
+    tokens::TokenMetrics,
 };
 use crate::model::{Revision, Status, Timestamp};
 use arc_swap::ArcSwapOption;
@@ -37,6 +38,7 @@ pub struct Metrics {
     directory_users: IntGaugeVec,
     users_source: ArcSwapOption<UsersSource>,
     pub(super) mail: MailMetrics,
+    pub(super) tokens: TokenMetrics,
     pub(super) doors: DoorMetrics,
     audit_source: ArcSwapOption<AuditSource>,
 }
@@ -157,6 +159,7 @@ impl Metrics {
             directory_users: integers(&registry, &table::DIRECTORY_USERS),
             users_source: ArcSwapOption::empty(),
             mail: MailMetrics::new(&registry),
+            tokens: TokenMetrics::new(&registry),
             doors: DoorMetrics::new(&registry),
             audit_source: ArcSwapOption::empty(),
             registry,
@@ -304,6 +307,7 @@ impl Metrics {
             self.audit.refresh(&source());
         }
         self.mail.refresh();
+        self.tokens.refresh();
         if let Some(users) = &*self.users_source.load() {
             self.directory_users(users());
         }
@@ -369,7 +373,12 @@ pub(super) fn counters(registry: &Registry, metric: &Metric) -> IntCounterVec {
     add(registry, built(metric, IntCounterVec::new(options(metric), &labels(metric))))
 }
 
-fn gauge(registry: &Registry, metric: &Metric) -> Gauge {
+/// The child of a counter with one label, there from now on.
+pub(super) fn counter_of(counters: &IntCounterVec, value: &str) -> IntCounter {
+    counters.with_label_values(&[value])
+}
+
+pub(super) fn gauge(registry: &Registry, metric: &Metric) -> Gauge {
     add(registry, built(metric, Gauge::with_opts(options(metric))))
 }
 

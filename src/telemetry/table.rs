@@ -141,6 +141,19 @@ metrics! {
         "Attempts to send a mail, by what came of them";
     MAIL_QUEUE_DEPTH = "sidegate_mail_queue_depth", Kind::Gauge, [],
         "Mails that wait to be sent";
+    TOKENS = "sidegate_tokens_total", Kind::Counter,
+        [("outcome", "`verified`; `cached`: it had been; or the code with which it was refused, such as `token_expired`")],
+        "Tokens that came with requests, by what came of them";
+    TOKEN_KEY_LOOKS = "sidegate_token_key_looks_total", Kind::Counter,
+        [("outcome", "`seen`, `failed`")],
+        "Looks at the keys of token issuers";
+    TOKEN_KEYS = "sidegate_token_keys", Kind::Gauge, [],
+        "Keys of token issuers that are listed and can be used";
+    TOKEN_KEYS_CONFIRMED = "sidegate_token_keys_confirmed_timestamp_seconds", Kind::Gauge, [],
+        "When keys were last looked at with success, of the issuer for whom that is longest ago, as a Unix time; 0 while there is none";
+    ASSERTED_ROLES_IGNORED = "sidegate_asserted_roles_ignored_total", Kind::Counter,
+        [("why", "`unknown`: the policy set has no such role, `without_tenant`: nothing says in which tenant it counts")],
+        "Asserted roles that counted for nothing";
     BUILD_INFO = "sidegate_build_info", Kind::Gauge,
         [("version", "the release"), ("commit", "the commit it was built from; `unknown` outside a work tree")],
         "1 for the build that runs";

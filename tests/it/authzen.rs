@@ -1,4 +1,17 @@
-//! AuthZEN 1.0 over HTTP: the interoperability scenarios, the certification fixture, batches.
+//! AuthZEN 1.0 over HTTP: the interoperability scenarios, the certification fixture, and every point of the specification.
+
+/// Batches: what they inherit, where they stop, how they compare with single calls.
+mod batch;
+/// A client that nobody here wrote, over TLS.
+mod client;
+/// Where callers are led.
+mod metadata;
+/// Every point of the specification with the tests that hold it.
+mod points;
+/// The outer form.
+mod transport;
+/// What a Cedar implementation may stumble over.
+mod traps;
 
 use crate::support::{PolicyDir, Sidecar, shared};
 use serde_json::{Value, json};
@@ -6,6 +19,10 @@ use std::fs;
 
 const EVALUATION: &str = "/access/v1/evaluation";
 const EVALUATIONS: &str = "/access/v1/evaluations";
+const METADATA: &str = "/.well-known/authzen-configuration";
+/// Every path that takes a question.
+const PATHS: [&str; 5] =
+    [EVALUATION, EVALUATIONS, "/access/v1/search/subject", "/access/v1/search/resource", "/access/v1/search/action"];
 
 const TASKS: &str = r#"
 permit (principal is user, action in [Action::"can_read_user", Action::"can_read_todos"], resource);
@@ -114,6 +131,20 @@ fn record(id: &str) -> Value {
     json!({"type": "record", "id": id})
 }
 
+/// A question for each of the paths that the fixture answers with yes, or with results.
+fn body_of(path: &str) -> Value {
+    let (alice, read, first) = (user("alice"), json!({"name": "read"}), record("record-1"));
+    match path.rsplit('/').next().expect("a path") {
+        "evaluations" => {
+            json!({"subject": alice, "action": read, "evaluations": [{"resource": first}, {"resource": record("record-2")}]})
+        }
+        "subject" => json!({"subject": {"type": "user"}, "action": read, "resource": first}),
+        "resource" => json!({"subject": alice, "action": read, "resource": {"type": "record"}}),
+        "action" => json!({"subject": alice, "resource": first}),
+        _ => json!({"subject": alice, "action": read, "resource": first}),
+    }
+}
+
 #[test]
 fn the_rules_of_the_certification_fixture_hold() {
     let dir = certification();
@@ -155,103 +186,4 @@ fn the_rules_of_the_certification_fixture_hold() {
     let forged = json!({"subject": user("alice"), "action": {"name": "delete"}, "resource": record("record-1"),
         "context": {"action_properties": {"soft": true}}});
     assert_eq!(sidecar.post(EVALUATION, &forged).json()["decision"], false);
-}
-
-#[test]
-fn batches_inherit_whole_members_and_stop_where_they_are_told_to() {
-    let dir = certification();
-    let sidecar = Sidecar::builder().policies(dir.path()).start();
-    let read = json!({"subject": user("alice"), "action": {"name": "read"}, "resource": record("record-1")});
-    let (yes, no, broken) = (json!({}), json!({"subject": user("nobody")}), json!({"resource": {"type": "record"}}));
-    for (semantic, items, decisions) in [
-        ("execute_all", vec![&yes, &no, &broken, &yes], vec![true, false, false, true]),
-        ("deny_on_first_deny", vec![&yes, &no, &yes], vec![true, false]),
-        ("deny_on_first_deny", vec![&broken, &yes], vec![false]),
-        ("permit_on_first_permit", vec![&no, &broken, &yes, &no], vec![false, false, true]),
-        ("permit_on_first_permit", vec![&no, &no], vec![false, false]),
-    ] {
-        let mut body = read.clone();
-        body["evaluations"] = json!(items);
-        body["options"] = json!({"evaluations_semantic": semantic, "unknown": {"ignored": true}});
-        let answer = sidecar.post(EVALUATIONS, &body);
-        let expected: Vec<Value> = decisions.iter().map(|decision| json!({"decision": decision})).collect();
-        assert_eq!((answer.status, answer.json()), (200, json!({"evaluations": expected})), "{body}");
-        assert_eq!(sidecar.post(EVALUATIONS, &body).body, answer.body, "the identical body on repeat");
-    }
-    // A subject of an item's own brings its own properties: those of the default are not merged into it.
-    let body = json!({
-        "subject": {"type": "user", "id": "alice", "properties": {"role": "admin"}},
-        "action": {"name": "write"}, "resource": record("record-2"),
-        "evaluations": [{}, {"subject": user("alice")}],
-    });
-    assert_eq!(
-        sidecar.post(EVALUATIONS, &body).json(),
-        json!({"evaluations": [{"decision": true}, {"decision": false}]})
-    );
-    // A batch of one broken item, with no defaults anywhere.
-    let lone = json!({"evaluations": [{"action": {"name": "read"}, "resource": record("record-1")}]});
-    assert_eq!(sidecar.post(EVALUATIONS, &lone).json(), json!({"evaluations": [{"decision": false}]}));
-    // Without items it is a single evaluation.
-    let mut body = read;
-    body["evaluations"] = json!([]);
-    let answer = sidecar.post(EVALUATIONS, &body).json();
-    assert_eq!((&answer["decision"], answer.get("evaluations")), (&json!(true), None));
-}
-
-#[test]
-fn faults_of_a_whole_payload_are_400_and_headers_do_not_matter() {
-    let dir = certification();
-    let sidecar = Sidecar::builder().policies(dir.path()).start();
-    let good = json!({"subject": user("alice"), "action": {"name": "read"}, "resource": record("record-1")});
-    for (path, body) in [
-        (EVALUATION, String::new()),
-        (EVALUATION, "null".to_owned()),
-        (EVALUATION, "[]".to_owned()),
-        (EVALUATION, "{\"subject\"".to_owned()),
-        (EVALUATION, json!({"subject": user("alice"), "action": {"name": "read"}}).to_string()),
-        (
-            EVALUATION,
-            json!({"subject": "alice", "action": {"name": "read"}, "resource": record("record-1")}).to_string(),
-        ),
-        (
-            EVALUATION,
-            json!({"subject": {"id": "alice"}, "action": {"name": "read"}, "resource": record("r")}).to_string(),
-        ),
-        (EVALUATION, json!({"subject": user("alice"), "action": {"name": 1}, "resource": record("r")}).to_string()),
-        (
-            EVALUATION,
-            json!({"subject": user("alice"), "action": {"name": "read"}, "resource": record("r"), "context": 1})
-                .to_string(),
-        ),
-        (EVALUATIONS, String::new()),
-        (EVALUATIONS, json!({"evaluations": "x"}).to_string()),
-        (EVALUATIONS, json!({"evaluations": [{}], "options": {"evaluations_semantic": "some"}}).to_string()),
-        (EVALUATIONS, json!({"evaluations": []}).to_string()),
-    ] {
-        let answer = sidecar.post_text(path, &[("x-request-id", "r-9")], &body);
-        assert_eq!((answer.status, answer.header("x-request-id")), (400, "r-9"), "{path} {body}");
-        assert_eq!(answer.json()["error"]["code"], "malformed_request", "{path} {body}");
-    }
-    let answer = sidecar.post_text(EVALUATION, &[("authorization", "undefined")], &good.to_string());
-    assert_eq!((answer.status, &answer.json()["decision"]), (200, &json!(true)));
-}
-
-#[test]
-fn reasons_of_batch_items_are_given_to_those_who_ask_for_them() {
-    let dir = certification();
-    let sidecar = Sidecar::builder().policies(dir.path()).start();
-    let body = json!({
-        "subject": user("alice"), "action": {"name": "read"}, "resource": record("record-1"),
-        "options": {"reasons": true},
-        "evaluations": [{}, {"subject": user("nobody")}, {"action": {}}],
-    });
-    let answer = sidecar.post(EVALUATIONS, &body).json();
-    let items = &answer["evaluations"];
-    assert_eq!(items[0]["context"]["reason"]["code"], "granted");
-    assert_eq!(items[1]["context"]["reason"]["code"], "condition_not_met");
-    assert_eq!(
-        items[2],
-        json!({"decision": false, "context": {"error": {"status": 400, "message": "missing field `name`"}}})
-    );
-    assert_eq!(sidecar.post(EVALUATIONS, &body).json(), answer);
 }

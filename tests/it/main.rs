@@ -20,6 +20,8 @@
 /// Starts the real binary and speaks to it.
 mod support;
 
+/// Roles that callers vouch for.
+mod asserted;
 /// The audit log: every record once, whatever happens to rings, store and directory.
 mod audit;
 /// What applications report, what is redacted, what is sampled.
@@ -36,12 +38,14 @@ mod audit_upkeep;
 mod audit_verify;
 /// `POST /v1/authorize`: forms of a question, reasons, revisions.
 mod authorize;
-/// AuthZEN: the interoperability scenarios, the certification fixture, batches.
+/// AuthZEN: the interoperability scenarios, the certification fixture, every point of the specification.
 mod authzen;
 /// Callers of the authorize listener: tokens, certificates, scopes, limits.
 mod callers;
 /// The commands: data, diagnostics, exit codes.
 mod cli;
+/// The samples of `docs/clients`, each as it stands there.
+mod clients;
 /// Broken policy sets give their exact diagnostics.
 mod compile;
 /// The configuration of the real binary.
@@ -88,6 +92,8 @@ mod plain_cedar;
 mod policy_tests;
 /// Alerts and dashboard: what they name exists, and a real Prometheus fires them.
 mod prometheus;
+/// Forward auth and Envoy's HTTP service: by their headers, and through real proxies.
+mod proxies;
 /// Access, menus, matrices, explanations.
 mod questions;
 /// Questions at their edges: single resources, pages, tenants that are none, rows that are empty.
@@ -124,5 +130,7 @@ mod tls;
 mod tls_clients;
 /// Certificates that rotate while the sidecar runs.
 mod tls_rotation;
+/// Tokens as subjects: what they are believed, and every way in which they are not.
+mod tokens;
 /// The Unix socket of the authorize listener.
 mod unix_socket;

@@ -206,6 +206,60 @@ fn pages_together_are_the_whole_and_each_token_leads_on_in_its_own_search_only()
 }
 
 #[test]
+fn what_a_request_says_of_pages_is_checked() {
+    let dir = shop(5);
+    let sidecar = Sidecar::builder().policies(dir.path()).start();
+    let body =
+        json!({ "subject": {"type":"user"}, "action": {"name":"view"}, "resource": {"type":"order","id":"o-1"} });
+    let ask = |page: Value| {
+        let mut body = body.clone();
+        body["page"] = page;
+        sidecar.post("/access/v1/search/subject", &body)
+    };
+    for page in [
+        json!({ "limit": -1 }),
+        json!({ "limit": 1.5 }),
+        json!({ "limit": "1" }),
+        json!({ "limit": true }),
+        json!({ "token": 5 }),
+        json!({ "token": "g" }),
+        json!({ "properties": [] }),
+        json!({ "properties": "x" }),
+        json!([]),
+        json!([null, 1]),
+        json!("x"),
+        json!(1),
+    ] {
+        let answer = ask(page.clone());
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!("malformed_request")), "{page}");
+    }
+    for (page, results, ends) in [
+        (json!(null), 2, true),
+        (json!({}), 2, true),
+        (json!({ "limit": null, "token": null, "properties": null }), 2, true),
+        (json!({ "limit": 100, "properties": {"more": [1]}, "more": 1 }), 2, true),
+        (json!({ "limit": u64::MAX }), 2, true),
+        (json!({ "limit": 2 }), 2, true),
+        (json!({ "limit": 1 }), 1, false),
+        (json!({ "limit": 0 }), 0, false),
+        // The end of a list leads back to its beginning.
+        (json!({ "token": "" }), 2, true),
+    ] {
+        let answer = ask(page.clone());
+        assert_eq!(answer.status, 200, "{page}: {answer:?}");
+        let said = answer.json();
+        assert_eq!(said["results"].as_array().map(Vec::len), Some(results), "{page}");
+        if page.is_null() {
+            assert_eq!(said.get("page"), None, "nobody asked for pages, and nothing is missing");
+            continue;
+        }
+        assert!(answer.body.starts_with("{\"page\":"), "{answer:?}");
+        assert_eq!(said["page"]["count"], results, "{page}");
+        assert_eq!(said["page"]["next_token"].as_str().map(str::is_empty), Some(ends), "{page}");
+    }
+}
+
+#[test]
 fn every_result_evaluates_to_true_and_what_is_left_out_to_false() {
     let dir = shop(30);
     let sidecar = Sidecar::builder().policies(dir.path()).start();

@@ -2,7 +2,10 @@
 
 use super::search::{Body, Sought};
 use crate::{
-    http::{ApiError, json::write},
+    http::{
+        ApiError,
+        json::{Object, write},
+    },
     model::Revision,
 };
 use serde::Deserialize;
@@ -17,6 +20,22 @@ const MOST: usize = 10_000;
 pub(super) struct Request {
     token: Option<String>,
     limit: Option<u64>,
+    #[serde(rename = "properties")]
+    _properties: Option<Object<Unknown>>,
+}
+
+/// Members of which nothing is known.
+#[derive(Debug, Deserialize)]
+struct Unknown {}
+
+/// What a token belongs to beside the members of its request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) sought: Sought,
+    pub(super) revision: Revision,
+    /// The tenant that the address names.
+    pub(super) place: Option<&'a str>,
+    pub(super) reasons: bool,
 }
 
 /// A page that is being filled.
@@ -44,14 +63,8 @@ struct Token {
 
 impl Page {
     /// The page that a request asks for.
-    pub(super) fn new(
-        sought: Sought,
-        revision: Revision,
-        body: &Body<'_>,
-        request: Option<&Request>,
-        reasons: bool,
-    ) -> Result<Self, ApiError> {
-        let digest = digest(sought, revision, body, reasons)?;
+    pub(super) fn new(asked: &Asked<'_>, body: &Body<'_>, request: Option<&Request>) -> Result<Self, ApiError> {
+        let digest = digest(asked, body)?;
         let (mut given, mut after) = (request.and_then(|page| page.limit), None);
         // An empty token is the end of a list: a client that sends it begins anew.
         if let Some(token) = request.and_then(|page| page.token.as_deref()).filter(|token| !token.is_empty()) {
@@ -161,9 +174,11 @@ impl Token {
 }
 
 /// Names a request: what is sought in which revision by which members, however they are written.
-fn digest(sought: Sought, revision: Revision, body: &Body<'_>, reasons: bool) -> Result<[u8; 16], ApiError> {
+fn digest(asked: &Asked<'_>, body: &Body<'_>) -> Result<[u8; 16], ApiError> {
+    let Asked { sought, revision, place, reasons } = *asked;
     let mut hash = Sha256::new();
-    hash.update([sought as u8, u8::from(reasons)]);
+    hash.update([sought as u8, u8::from(reasons), u8::from(place.is_some())]);
+    take(&mut hash, &Value::from(place.unwrap_or_default()));
     hash.update(revision.digest());
     for (part, is_sought) in [
         (body.subject, sought == Sought::Subjects),
@@ -237,7 +252,7 @@ mod tests {
     fn a_request_has_one_digest_however_it_is_written() {
         let of = |sought, text: &str| {
             let body: Body<'_> = serde_json::from_str(text).unwrap();
-            digest(sought, Revision::new([1; 32]), &body, false).unwrap()
+            digest(&Asked { sought, revision: Revision::new([1; 32]), place: None, reasons: false }, &body).unwrap()
         };
         let one = of(
             Sought::Subjects,

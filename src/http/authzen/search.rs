@@ -6,14 +6,16 @@
 use super::{
     batch,
     evaluation::{Action, Entity, Parts},
-    page::{Page, Request as PageRequest},
+    page::{Asked, Page, Request as PageRequest},
+    place,
 };
 use crate::{
     engine::{Dialect, Outcome, decide},
     http::{
         ApiError,
+        claim::{Claim, Claims},
         desk::{self, Desk, Question},
-        json::{self, Members, write},
+        json::{self, Members, Object, write},
         service::Answer,
     },
     model::Timestamp,
@@ -46,8 +48,8 @@ pub(super) struct Body<'a> {
     pub(super) resource: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) context: Option<&'a RawValue>,
-    page: Option<PageRequest>,
-    options: Option<Options>,
+    page: Option<Object<PageRequest>>,
+    options: Option<Object<Options>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -64,20 +66,35 @@ struct Kind<'a> {
     properties: Option<&'a RawValue>,
 }
 
-/// Answers a search.
-pub(in crate::http) async fn search(desk: &Desk, sought: Sought, body: Bytes) -> Result<Answer, ApiError> {
+/// Answers a search; `tenant` is the segment in front, where there is one.
+pub(in crate::http) async fn search(
+    desk: &Desk,
+    tenant: &str,
+    sought: Sought,
+    body: Bytes,
+) -> Result<Answer, ApiError> {
     json::check(&body)?;
     let current = arc_swap::Guard::into_inner(desk.current());
     let revision = desk.revision_header(current.snapshot.revision);
     let time = desk.now();
-    let body = desk.aside().run(move || find(&current, sought, &body, time)).await?;
+    let place = place(&current.snapshot.program, tenant)?;
+    let claims = desk.claims().clone();
+    let body = desk.aside().run(move || find(&current, &claims, sought, place.as_deref(), &body, time)).await?;
     Ok(Answer { body, revision })
 }
 
-fn find(current: &Current, sought: Sought, body: &[u8], time: Timestamp) -> Result<String, ApiError> {
-    let body: Body<'_> = serde_json::from_slice(body)?;
-    let reasons = body.options.as_ref().and_then(|options| options.reasons).unwrap_or_default();
-    let mut page = Page::new(sought, current.snapshot.revision, &body, body.page.as_ref(), reasons)?;
+fn find(
+    current: &Current,
+    claims: &Claims,
+    sought: Sought,
+    place: Option<&str>,
+    body: &[u8],
+    time: Timestamp,
+) -> Result<String, ApiError> {
+    let Object(body): Object<Body<'_>> = serde_json::from_slice(body)?;
+    let reasons = body.options.as_ref().and_then(|Object(options)| options.reasons).unwrap_or_default();
+    let asked = Asked { sought, revision: current.snapshot.revision, place, reasons };
+    let mut page = Page::new(&asked, &body, body.page.as_ref().map(|Object(page)| page))?;
     let subject = entity(body.subject, sought == Sought::Subjects)?;
     let resource = entity(body.resource, sought == Sought::Resources)?;
     let action = match (sought, body.action) {
@@ -86,8 +103,17 @@ fn find(current: &Current, sought: Sought, body: &[u8], time: Timestamp) -> Resu
     };
     let context: Option<Members<'_>> = body.context.map(batch::read).transpose()?;
     let context = context.as_ref().map_or(&[][..], |Members(members)| members);
-    let parts = Parts::new(subject.as_ref(), action.as_ref(), resource.as_ref(), context)?;
-    let question = parts.question(current.snapshot.program.dialect())?;
+    let parts = Parts::new(subject.as_ref(), action.as_ref(), resource.as_ref(), context, place)?;
+    let dialect = current.snapshot.program.dialect();
+    let claim = match sought {
+        Sought::Subjects => Claim::Nothing,
+        Sought::Resources | Sought::Actions => claims.find(current, &parts.claimed(claims, dialect)?, time),
+    };
+    if claim.refusal().is_some() {
+        // Whoever that is may do nothing.
+        return Ok(page.finish());
+    }
+    let question = parts.question(dialect, &claim)?;
     let search = Search { current, question, time, reasons };
     match sought {
         Sought::Subjects => search.subjects(&mut page),
@@ -102,9 +128,9 @@ fn entity(given: Option<&RawValue>, is_sought: bool) -> Result<Option<Entity<'_>
     if !is_sought {
         return batch::read(given).map(Some);
     }
-    let Kind { ty, properties } = batch::read(given)?;
+    let Object(Kind { ty, properties }) = batch::read(given)?;
     let properties = properties.map(batch::read).transpose()?.unwrap_or_default();
-    Ok(Some(Entity { ty, id: Cow::Borrowed(""), properties }))
+    Ok(Some(Entity { ty, id: Cow::Borrowed(""), properties, token: None }))
 }
 
 struct Search<'s> {

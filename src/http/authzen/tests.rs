@@ -8,21 +8,20 @@ use crate::{
 };
 use serde_json::{Value, json};
 
+fn desk(dialect: Dialect, batch_items: usize) -> Desk {
+    let limits = Limits { batch_items, ..Limits::default() };
+    let services = services(dialect, limits);
+    Desk::new(services, recorder(), None, std::sync::Arc::default(), crate::http::aside::Aside::default())
+}
+
 fn run(dialect: Dialect, batch: bool, body: &str) -> Result<Value, String> {
-    let limits = Limits { batch_items: 5, ..Limits::default() };
-    let desk = Desk::new(
-        services(dialect, limits),
-        recorder(),
-        None,
-        std::sync::Arc::default(),
-        crate::http::aside::Aside::default(),
-    );
+    let desk = desk(dialect, 5);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let answer = runtime.block_on(async {
         if batch {
-            evaluations(&desk, body.as_bytes(), call()).await
+            evaluations(&desk, "", body.as_bytes(), call()).await
         } else {
-            evaluation(&desk, body.as_bytes(), call()).await
+            evaluation(&desk, "", body.as_bytes(), call()).await
         }
     });
     answer.map(|answer| serde_json::from_str(&answer.body).unwrap()).map_err(|error| error.message.into_owned())
@@ -222,11 +221,47 @@ fn a_fault_of_the_whole_batch_is_an_error() {
             "unknown `evaluations_semantic` `any`",
         ),
         (json!({"options": {"reasons": "yes"}, "evaluations": [{}]}), "expected a boolean"),
-        (json!({"evaluations": [{}, {}, {}, {}, {}, {}]}), "a batch may hold at most 5 evaluations, this one has 6"),
+        (
+            json!({"evaluations": [{}, {}, {}, {}, {}, {}]}),
+            "a batch may hold at most 5 evaluations (`server.authorize.limits.batch_items`), this one has 6",
+        ),
     ] {
         let error = batch(&body).unwrap_err();
         assert!(error.contains(message), "{body}: {error}");
     }
     let deep = format!(r#"{{"evaluations":[{}{}]}}"#, "[".repeat(40), "]".repeat(40));
     assert!(run(declared(), true, &deep).unwrap_err().starts_with("nested deeper than 32 levels"));
+}
+
+#[test]
+fn a_long_batch_gives_others_their_turn() {
+    const ITEMS: usize = 1000;
+    let desk = desk(declared(), ITEMS);
+    let body = json!({"subject": user("sam"), "action": {"name": "view"}, "resource": order(), "evaluations": vec![json!({}); ITEMS]});
+    let body = body.to_string();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let turns = std::rc::Rc::new(std::cell::Cell::new(0));
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let counted = std::rc::Rc::clone(&turns);
+        let other = tokio::task::spawn_local(async move {
+            loop {
+                counted.set(counted.get() + 1);
+                tokio::task::yield_now().await;
+            }
+        });
+        let answer = evaluations(&desk, "", body.as_bytes(), call()).await.unwrap();
+        assert_eq!(answer.body.matches("true").count(), ITEMS);
+        other.abort();
+    });
+    // After every 64 items at the latest.
+    assert!(turns.get() >= ITEMS / 64 - 1, "{} turns", turns.get());
+}
+
+#[test]
+fn the_tenant_of_an_address_is_none_in_a_set_without_tenants() {
+    let desk = desk(declared(), 5);
+    let body = json!({"subject": user("sam"), "action": {"name": "view"}, "resource": order()}).to_string();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let refused = runtime.block_on(evaluation(&desk, "north", body.as_bytes(), call()));
+    assert_eq!(refused.map(|answer| answer.body).map_err(|error| error.code), Err(ErrorCode::NotFound));
 }

@@ -65,13 +65,26 @@ fn names_within_an_object_are_unique_however_many_there_are() {
 #[test]
 fn nesting_has_an_end() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    assert_eq!(check(nested(DEEPEST).as_bytes()), Ok(()));
+    assert!(check(nested(DEEPEST).as_bytes()).is_ok());
     let error = check(nested(DEEPEST + 1).as_bytes()).unwrap_err();
     assert_eq!(error.message, "nested deeper than 32 levels at line 1 column 33");
     // Many brackets that are not nested, or that are text, are fine.
-    assert_eq!(check(format!("[{}0]", "[],".repeat(100)).as_bytes()), Ok(()));
-    assert_eq!(check(format!("[\"{}\\\"[\"]", "[".repeat(100)).as_bytes()), Ok(()));
+    assert!(check(format!("[{}0]", "[],".repeat(100)).as_bytes()).is_ok());
+    assert!(check(format!("[\"{}\\\"[\"]", "[".repeat(100)).as_bytes()).is_ok());
     assert_eq!(check(b"").unwrap_err().message, "the body is empty");
+}
+
+#[test]
+fn what_is_not_utf8_is_refused_with_its_place_wherever_it_stands() {
+    for (body, place) in [
+        (&b"\xff"[..], "line 1 column 1"),
+        (b"{\"a\":\"\xc3\x28\"}", "line 1 column 7"),
+        (b"{\n \"\xed\xa0\x80\":1}", "line 2 column 3"),
+    ] {
+        let error = check(body).unwrap_err();
+        assert_eq!(error.message, format!("invalid unicode code point at {place}"));
+    }
+    assert_eq!(check("{\"é\":1}".as_bytes()).unwrap(), "{\"é\":1}");
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! What a set's tests have touched: policies that decided, conditions that failed to hold, cells of the matrix that were asked.
+//! What a set's tests have touched: policies that decided, conditions that failed to hold, cells of the matrix that were asked,
+//! routes that were found.
 
 use crate::{
     engine::{ConditionResult, Explanation, PolicyIndex, Program},
     model::ReasonCode,
-    policy::Catalog,
+    policy::Snapshot,
 };
 use rustc_hash::FxHashSet;
 
@@ -16,6 +17,8 @@ pub struct Coverage {
     pub conditions: Count,
     /// Each role on each action of each module: asked at least once, by somebody who has the role.
     pub cells: Count,
+    /// Routes that were found at least once.
+    pub routes: Count,
 }
 
 /// How many things of a sort were touched.
@@ -32,8 +35,9 @@ pub struct Count {
 impl Coverage {
     /// All counts, with what each is called.
     #[must_use]
-    pub fn counts(&self) -> [(&'static str, &Count); 3] {
-        [("policies", &self.policies), ("conditions", &self.conditions), ("cells", &self.cells)]
+    pub fn counts(&self) -> [(&'static str, &Count); 4] {
+        let Self { policies, conditions, cells, routes } = self;
+        [("policies", policies), ("conditions", conditions), ("cells", cells), ("routes", routes)]
     }
 
     /// The share that was touched, in percent; all of nothing is 100.
@@ -67,6 +71,7 @@ pub(super) struct Collector {
     decided: FxHashSet<PolicyIndex>,
     unmet: FxHashSet<PolicyIndex>,
     asked: FxHashSet<(String, String, String)>,
+    routes: FxHashSet<usize>,
 }
 
 impl Collector {
@@ -92,8 +97,14 @@ impl Collector {
         }
     }
 
+    /// Takes note of a route that was found, by its place in the set.
+    pub(super) fn note_route(&mut self, place: usize) {
+        self.routes.insert(place);
+    }
+
     /// Compares with what there is.
-    pub(super) fn finish(&self, program: &Program, catalog: &Catalog) -> Coverage {
+    pub(super) fn finish(&self, snapshot: &Snapshot) -> Coverage {
+        let Snapshot { program, catalog, .. } = snapshot;
         let policies = || (0..).zip(program.policies());
         let conditional = policies().filter(|(index, _)| program.has_condition(*index));
         let roles = catalog.roles.iter().map(|role| &role.id);
@@ -113,6 +124,14 @@ impl Collector {
                 let (role, module, action) = &cell;
                 (format!("{role} {action} {module}"), self.asked.contains(&cell))
             })),
+            routes: Count::of(
+                snapshot
+                    .routes
+                    .list()
+                    .iter()
+                    .enumerate()
+                    .map(|(place, route)| (route.name.clone(), self.routes.contains(&place))),
+            ),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod names;
+mod routes;
 mod screens;
 
 use super::PolicyTest;
@@ -10,7 +11,7 @@ use crate::{
     engine::Vocabulary,
     model::{Timestamp, User, Value},
     policy::{
-        Catalog,
+        Catalog, Routes,
         declared::{self, Declared},
         decode,
         files::{Files, Sort},
@@ -26,8 +27,8 @@ use std::{borrow::Cow, sync::Arc};
 pub(in crate::policy) enum Ground<'k> {
     /// The set has errors, so names cannot be looked up.
     Unsound,
-    /// A set of plain Cedar, which declares no names.
-    Plain,
+    /// A set of plain Cedar, which declares no names but those of its routes.
+    Plain { routes: &'k Routes },
     /// A set with modules and users.
     Declared {
         declared: &'k Declared,
@@ -35,6 +36,7 @@ pub(in crate::policy) enum Ground<'k> {
         places: &'k Places,
         catalog: &'k Catalog,
         vocabulary: &'k Vocabulary,
+        routes: &'k Routes,
     },
 }
 
@@ -66,19 +68,24 @@ pub(in crate::policy) fn read(files: &Files, ground: &Ground<'_>, problems: &mut
         Ground::Declared { users, catalog, vocabulary, .. } => {
             Some(Known::new(users.iter().chain(&tests.users).map(AsRef::as_ref), catalog, vocabulary))
         }
-        Ground::Plain | Ground::Unsound => None,
+        Ground::Plain { .. } | Ground::Unsound => None,
+    };
+    let routes = match ground {
+        Ground::Declared { routes, .. } | Ground::Plain { routes } => Some(*routes),
+        Ground::Unsound => None,
     };
     for (text, root) in &roots {
-        if matches!(ground, Ground::Plain) {
+        if matches!(ground, Ground::Plain { .. }) {
             refuse_what_needs_modules(text, root, problems);
         }
         let at = time(root.get("at")).unwrap_or(Timestamp::from_micros(0));
-        let mut file = File { text, at, known: known.as_ref(), problems, tests: &mut tests.list };
+        let mut file = File { text, at, known: known.as_ref(), routes, problems, tests: &mut tests.list };
         let list = |key: &str| root.get(key).and_then(Node::as_list).unwrap_or_default().iter();
         list("cases").for_each(|node| file.case(node));
         list("tables").for_each(|node| file.table(node));
         list("menus").for_each(|node| file.menu(node));
         list("presets").for_each(|node| file.preset(node));
+        list("routes").for_each(|node| file.route(node));
     }
     tests
 }
@@ -110,6 +117,7 @@ struct File<'f> {
     /// When questions are asked that do not say it themselves.
     at: Timestamp,
     known: Option<&'f Known<'f>>,
+    routes: Option<&'f Routes>,
     problems: &'f mut Diagnostics,
     tests: &'f mut Vec<PolicyTest>,
 }
@@ -165,7 +173,7 @@ fn time(node: Option<&Node>) -> Option<Timestamp> {
 }
 
 /// A value as a request would give it in JSON.
-fn value(node: &Node) -> Value<'static> {
+pub(in crate::policy) fn value(node: &Node) -> Value<'static> {
     match &node.value {
         Written::Null => Value::Unrepresentable("null"),
         Written::Bool(value) => Value::Bool(*value),

@@ -1,5 +1,7 @@
 //! Running policy tests: pure, over a snapshot and its declared users.
 
+mod routes;
+
 use super::{Coverage, DecisionTest, Expectation, MenuTest, PolicyTest, coverage::Collector};
 use crate::{
     engine::{self, BoundUser, Dialect, Explanation, Subject},
@@ -71,7 +73,7 @@ pub fn run_tests_where(snapshot: &Snapshot, wanted: impl Fn(&PolicyTest) -> bool
     let users = users.map(|user| (user.id.as_str(), BoundUser::new(&snapshot.program, user))).collect();
     let mut runner = Runner { snapshot, overview: Overview::new(snapshot), users, touched: Collector::default() };
     let results = snapshot.tests.iter().filter(|test| wanted(test)).map(|test| runner.run(test)).collect();
-    TestReport { results, coverage: runner.touched.finish(&snapshot.program, &snapshot.catalog) }
+    TestReport { results, coverage: runner.touched.finish(snapshot) }
 }
 
 struct Runner<'r> {
@@ -90,11 +92,32 @@ impl Runner<'_> {
             Expectation::Decision(question) => self.decision(test, question),
             Expectation::Menu(wanted) => self.menu(test, wanted),
             Expectation::Preset(preset) => self.preset(test, preset),
+            Expectation::Route(wanted) => self.route(test, wanted),
         };
         TestResult { test: test.clone(), expected, got, passed }
     }
 
     fn decision(&mut self, test: &PolicyTest, question: &DecisionTest) -> Verdict {
+        let (attributes, context) = (borrowed(&question.attributes), borrowed(&question.context));
+        let request = Request {
+            action: &question.action,
+            resource: Resource { ty: &question.resource_type, id: &question.resource_id, attributes: &attributes },
+            tenant: test.tenant.as_deref(),
+            context: &context,
+            subject_attributes: &[],
+            time: test.at,
+        };
+        let snapshot = self.snapshot;
+        self.explained(test, &request, |explanation| judge(snapshot, question, explanation))
+    }
+
+    /// Asks as the user of a test, and takes note of what that has touched.
+    fn explained<T>(
+        &mut self,
+        test: &PolicyTest,
+        request: &Request<'_>,
+        judge: impl FnOnce(&Explanation<'_>) -> T,
+    ) -> T {
         let program = &self.snapshot.program;
         let logged_out;
         let subject = match (program.dialect(), self.users.get(test.user.as_str())) {
@@ -106,37 +129,9 @@ impl Runner<'_> {
             }
             (Dialect::Declared(_), None) => Subject::Unknown { id: &test.user },
         };
-        let (attributes, context) = (borrowed(&question.attributes), borrowed(&question.context));
-        let request = Request {
-            action: &question.action,
-            resource: Resource { ty: &question.resource_type, id: &question.resource_id, attributes: &attributes },
-            tenant: test.tenant.as_deref(),
-            context: &context,
-            subject_attributes: &[],
-            time: test.at,
-        };
-        let explanation = engine::explain(program, subject, &request);
-        self.touched.note(program, &explanation, &question.action);
-        self.judge(question, &explanation)
-    }
-
-    fn judge(&self, question: &DecisionTest, explanation: &Explanation<'_>) -> Verdict {
-        let (program, outcome) = (&self.snapshot.program, &explanation.outcome);
-        let ids = outcome.determining.iter().filter_map(|&index| program.policy(index));
-        let policies: Vec<String> = ids.map(|facts| facts.id.to_string()).collect();
-        let passed = outcome.decision == question.expect
-            && question.reason.is_none_or(|reason| reason == outcome.code)
-            && question.policies.as_ref().is_none_or(|expected| *expected == policies);
-        let mut expected = question.expect.to_string();
-        if let Some(reason) = question.reason {
-            expected = format!("{expected} ({reason})");
-        }
-        let mut got = format!("{} ({}: {})", outcome.decision, outcome.code, outcome.message(program));
-        if let Some(wanted) = &question.policies {
-            expected = format!("{expected} by {}", list(wanted));
-            got = format!("{got} by {}", list(&policies));
-        }
-        (expected, got, passed)
+        let explanation = engine::explain(program, subject, request);
+        self.touched.note(program, &explanation, request.action);
+        judge(&explanation)
     }
 
     fn menu(&self, test: &PolicyTest, wanted: &MenuTest) -> Verdict {
@@ -181,6 +176,25 @@ impl Runner<'_> {
         let preset = self.snapshot.catalog.preset_of(given).map_or(CUSTOM, |preset| preset.id.as_str());
         (wanted.to_owned(), preset.to_owned(), preset == wanted)
     }
+}
+
+fn judge(snapshot: &Snapshot, question: &DecisionTest, explanation: &Explanation<'_>) -> Verdict {
+    let (program, outcome) = (&snapshot.program, &explanation.outcome);
+    let ids = outcome.determining.iter().filter_map(|&index| program.policy(index));
+    let policies: Vec<String> = ids.map(|facts| facts.id.to_string()).collect();
+    let passed = outcome.decision == question.expect
+        && question.reason.is_none_or(|reason| reason == outcome.code)
+        && question.policies.as_ref().is_none_or(|expected| *expected == policies);
+    let mut expected = question.expect.to_string();
+    if let Some(reason) = question.reason {
+        expected = format!("{expected} ({reason})");
+    }
+    let mut got = format!("{} ({}: {})", outcome.decision, outcome.code, outcome.message(program));
+    if let Some(wanted) = &question.policies {
+        expected = format!("{expected} by {}", list(wanted));
+        got = format!("{got} by {}", list(&policies));
+    }
+    (expected, got, passed)
 }
 
 fn hidden(missing: &[String]) -> String {

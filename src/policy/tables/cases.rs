@@ -49,6 +49,11 @@ pub(in crate::policy) static TESTS: Table = Table {
             Shape::list(&Shape::record(&PRESET), "a list of presets"),
             "The names of the users' configurations.",
         ),
+        Field::new(
+            "routes",
+            Shape::list(&Shape::record(&ROUTE), "a list of requests"),
+            "HTTP requests with the questions that they are, and their answers.",
+        ),
     ],
 };
 
@@ -153,6 +158,39 @@ static PRESET: Table = Table {
         TENANT,
         AT,
         Field::required("preset", Shape::text("the id of a preset, or `custom`"), "The preset, or `custom`."),
+    ],
+};
+
+static ROUTE: Table = Table {
+    name: "route-test",
+    noun: "a request",
+    meaning: "An HTTP request with the question that it is, and the answer; where it lists requests or users, one for each combination.",
+    fields: &[
+        NAME,
+        RULE,
+        Field::required(
+            "request",
+            Shape::one_of(
+                &[
+                    Shape::text("a request line"),
+                    Shape::list(&Shape::text("a request line"), "a list of request lines"),
+                ],
+                "a request line such as `GET /orders/o-1`, or a list of them",
+            ),
+            "The request line, `GET /orders/o-1`; with the host where it matters, `GET https://api.example.com/orders/o-1`.",
+        ),
+        Field::new(USERS.name, USERS.shape, "Who asks. Without it nobody says who."),
+        Field::new("headers", Shape::map(&Shape::TEXT, "a mapping from names to texts"), "The headers of the request."),
+        Field::new("claims", ATTRIBUTE_VALUES, "The claims of the token that says who asks."),
+        Field::new("ip", Shape::text("an IP address"), "The address of the client."),
+        SESSION,
+        AT,
+        Field::required("expect", Shape::choice(&["allow", "deny"], "`allow` or `deny`"), "The expected decision."),
+        Field::new("reason", Shape::choice(&REASONS, "a reason code"), "The expected reason code."),
+        Field::new("route", Shape::text("the name of a route"), "The name of the expected route, `GET /orders/{id}`."),
+        Field::new("action", Shape::text("the name of an action"), "The expected action."),
+        Field::new("resource", RESOURCE_TEXT, "The expected resource, with its id."),
+        Field::new("tenant", Shape::text("the id of a tenant"), "The expected tenant."),
     ],
 };
 

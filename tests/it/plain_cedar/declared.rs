@@ -2,7 +2,7 @@
 
 use sidegate::{
     engine::{self, BoundUser, Dialect, Subject},
-    model::{Request, Resource, Timestamp, Value},
+    model::{Assertion, Request, Resource, Timestamp, Value},
     policy,
 };
 use std::{borrow::Cow, path::Path};
@@ -136,13 +136,43 @@ fn check(directory: &Path) {
             subject_attributes: &[],
             time: Timestamp::parse(["2026-01-01T00:00:00Z", "2026-07-01T00:00:00Z"][random.usize(..2)]).unwrap(),
         };
-        let subject = Subject::User(&users[random.usize(..users.len())]);
+        let user = &users[random.usize(..users.len())];
+        let asserted = random.bool().then(|| assert_something(&snapshot, user, &tenants, &mut random)).flatten();
+        let subject = Subject::User(asserted.as_ref().unwrap_or(user));
         if let Err(difference) = engine::verify(program, subject, &request) {
             panic!("{difference}\n{request:?}");
         }
         if engine::decide(program, subject, &request).decision.is_allow() { allowed += 1 } else { denied += 1 }
     }
     assert!(allowed > REQUESTS / 50 && denied > REQUESTS / 50, "{allowed} allowed, {denied} denied");
+}
+
+/// The user, or one that nobody knows, with a few roles and attributes that somebody asserts, not all of them such as there are.
+fn assert_something(
+    snapshot: &policy::Snapshot,
+    user: &BoundUser,
+    tenants: &[Option<&str>],
+    random: &mut fastrand::Rng,
+) -> Option<BoundUser> {
+    let program = &snapshot.program;
+    let Dialect::Declared(vocabulary) = program.dialect() else { panic!("a set with modules") };
+    let known: Vec<&str> = snapshot.catalog.roles.iter().map(|role| role.id.as_str()).chain(["ghost"]).collect();
+    let roles = (0..random.usize(..4)).map(|_| known[random.usize(..known.len())].to_owned()).collect();
+    let mut attributes = Vec::new();
+    for (name, _) in &vocabulary.user_attributes {
+        let channels = CHANNELS.map(Value::text);
+        let value = match random.u8(..8) {
+            0 => Value::Long(1),
+            1..4 => Value::Set(channels[..random.usize(..channels.len())].to_vec()),
+            4 | 5 => Value::text("ann"),
+            _ => continue,
+        };
+        attributes.push((Cow::Owned(name.clone()), value));
+    }
+    let tenant = tenants[random.usize(..tenants.len())].map(str::to_owned);
+    let assertion = Assertion { user: user.id().to_owned(), tenant, roles, attributes, known_users_only: false };
+    let known = random.bool().then_some(user);
+    BoundUser::asserted(program, known, &assertion).map(|(user, _)| user)
 }
 
 #[test]

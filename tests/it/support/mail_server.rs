@@ -165,7 +165,8 @@ impl Certificate {
         self.0.path().join("certificate.pem")
     }
 
-    fn key(&self) -> PathBuf {
+    /// Its key in PEM.
+    pub fn key(&self) -> PathBuf {
         self.0.path().join("key.pem")
     }
 

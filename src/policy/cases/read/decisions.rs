@@ -8,6 +8,7 @@ use crate::{
         cases::{DecisionTest, Expectation, PolicyTest},
         catalog::Module,
         names::NO_LEVEL,
+        routes::split_resource,
         section::{Named, Spot},
     },
 };
@@ -182,34 +183,8 @@ struct Expected {
     policies: Option<Vec<String>>,
 }
 
-fn reason(node: &Node) -> Option<ReasonCode> {
+/// The expected reason code.
+pub(super) fn reason(node: &Node) -> Option<ReasonCode> {
     let code = node.get("reason").and_then(Node::as_text)?;
     ReasonCode::ALL.iter().find(|known| known.as_str() == code).copied()
-}
-
-/// Type and id of the short form. The `::` of a Cedar namespace is no border between them.
-fn split_resource(text: &str) -> (&str, &str) {
-    let mut from = 0;
-    while let Some(at) = text.get(from..).and_then(|rest| rest.find(':')).map(|at| from + at) {
-        if text.get(at..).is_some_and(|rest| rest.starts_with("::")) {
-            from = at + 2;
-        } else {
-            return (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default());
-        }
-    }
-    (text, "")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::split_resource;
-
-    #[test]
-    fn the_short_form_is_split_at_the_first_single_colon() {
-        assert_eq!(split_resource("order"), ("order", ""));
-        assert_eq!(split_resource("order:o-1"), ("order", "o-1"));
-        assert_eq!(split_resource("order:a:b"), ("order", "a:b"));
-        assert_eq!(split_resource("App::Photo:x"), ("App::Photo", "x"));
-        assert_eq!(split_resource("order:"), ("order", ""));
-    }
 }

@@ -1,0 +1,218 @@
+//! Real proxies in front of a small application, with the configurations that are shipped.
+
+use super::{trusting, user};
+use crate::support::{Program, Proxy, RawResponse, Sidecar, Upstream};
+use serde_json::{Value, json};
+
+/// A sidecar, an application, and a proxy in front of both.
+struct Scene {
+    sidecar: Sidecar,
+    application: Upstream,
+    proxy: Proxy,
+}
+
+impl Scene {
+    fn of(program: Program) -> Self {
+        let sidecar = trusting().start();
+        let application = Upstream::start();
+        let proxy = Proxy::start(program, sidecar.authorize_address(), application.address());
+        Self { sidecar, application, proxy }
+    }
+
+    /// What the application says has reached it; nothing where the proxy has answered itself.
+    #[track_caller]
+    fn send(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> (RawResponse, Option<Value>) {
+        let before = self.application.served();
+        let response = self.proxy.send(method, target, headers);
+        let reached = self.application.served() - before;
+        assert!(reached <= 1, "{method} {target} has reached the application {reached} times");
+        assert_eq!(reached == 1, response.status == 200, "{method} {target}: {response:?}");
+        let seen = (reached == 1 && method != "HEAD").then(|| serde_json::from_str(&response.body).expect("JSON"));
+        (response, seen)
+    }
+}
+
+/// The values of a header that has reached the application.
+fn values(seen: &Value, name: &str) -> Value {
+    seen["headers"].get(name).cloned().unwrap_or_else(|| json!([]))
+}
+
+fn what_is_allowed_passes_and_what_is_not_does_not(program: Program) {
+    let scene = Scene::of(program);
+    for (method, target, who, status) in [
+        ("GET", "/orders/o-1", "bob", 200),
+        ("GET", "/orders/o-1?page=2&q=a%20b", "bob", 200),
+        ("GET", "/orders/o%201", "bob", 200),
+        ("HEAD", "/orders/o-1", "bob", 200),
+        ("PUT", "/orders/o-1", "bob", 200),
+        ("DELETE", "/orders/o-1", "alice", 200),
+        ("GET", "/products/p-1/pictures/", "carol", 200),
+        ("GET", "/reps/carol/orders/o-1", "carol", 200),
+        ("GET", "/health", "", 200),
+        ("DELETE", "/orders/o-1", "bob", 403),
+        ("GET", "/reps/bob/orders/o-1", "carol", 403),
+        ("GET", "/orders/o-1", "dave", 403),
+        ("GET", "/nothing", "alice", 403),
+        ("POST", "/health", "", 403),
+        ("GET", "/orders/o-1", "", 401),
+    ] {
+        let more = user(who);
+        let headers: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let (response, seen) = scene.send(method, target, &headers);
+        assert_eq!(response.status, status, "{method} {target} {who}: {response:?}\n{}", scene.proxy.log());
+        if let Some(seen) = seen {
+            assert_eq!((&seen["method"], &seen["target"]), (&json!(method), &json!(target)));
+            let public = target == "/health";
+            let expected = if public { json!([]) } else { json!([who]) };
+            assert_eq!(values(&seen, "sidegate-user"), expected, "{method} {target} {who}");
+            assert_eq!(values(&seen, "sidegate-decision").as_array().unwrap().len(), 1, "{seen}");
+        }
+        let challenged = !response.header("www-authenticate").is_empty();
+        assert_eq!(challenged, status == 401, "{response:?}");
+    }
+}
+
+fn what_a_client_says_in_the_name_of_others_counts_for_nothing(program: Program) {
+    let scene = Scene::of(program);
+    let spoofed = [
+        ("Sidegate-User", "alice"),
+        ("Sidegate-Roles", "admin"),
+        ("Sidegate-Tenant", "north"),
+        ("Sidegate-Decision", "x"),
+        ("X-Forwarded-User", "alice"),
+        ("X-Original-URL", "/admin"),
+        ("X-Rewrite-URL", "/admin"),
+        ("X-HTTP-Method-Override", "DELETE"),
+    ];
+    for (target, who, expected) in [("/health", "", json!([])), ("/orders", "bob", json!(["bob"]))] {
+        let more = user(who);
+        let headers: Vec<(&str, &str)> =
+            spoofed.into_iter().chain(more.iter().map(|(name, value)| (*name, value.as_str()))).collect();
+        let (response, seen) = scene.send("GET", target, &headers);
+        let seen = seen.unwrap_or_else(|| panic!("{target}: {response:?}\n{}", scene.proxy.log()));
+        assert_eq!(values(&seen, "sidegate-user"), expected, "{target}: {seen}");
+        let roles = if who.is_empty() { json!([]) } else { json!(["clerk"]) };
+        assert_eq!(values(&seen, "sidegate-roles"), roles, "{target}: {seen}");
+        assert_eq!(values(&seen, "sidegate-tenant"), json!([]), "{target}: {seen}");
+        let decision = values(&seen, "sidegate-decision");
+        assert_eq!(decision[0].as_str().map(str::len), Some(26), "{target}: {seen}");
+        for removed in ["x-forwarded-user", "x-original-url", "x-rewrite-url", "x-http-method-override"] {
+            assert_eq!(values(&seen, removed), json!([]), "{target}: {removed}: {seen}");
+        }
+    }
+    // The path and the method are those of the request line, whatever else is said. A word that contradicts the proxy's own may
+    // be denied as well.
+    for (target, who, claimed, status) in [
+        ("/orders/o-1", "carol", "/health", 403),
+        ("/orders/o-1", "", "/health", 401),
+        ("/orders/o-1", "", "/orders/o-1", 401),
+        ("/health", "", "/orders", 200),
+    ] {
+        for names in [
+            ("X-Original-URI", "X-Original-Method"),
+            ("X-Forwarded-Uri", "X-Forwarded-Method"),
+            ("x-envoy-original-path", "x-envoy-original-method"),
+        ] {
+            let more = user(who);
+            let headers = [
+                (names.0, claimed),
+                (names.1, "GET"),
+                ("X-Forwarded-Host", "other.example"),
+                ("X-Forwarded-User", "alice"),
+            ];
+            let headers: Vec<(&str, &str)> =
+                headers.into_iter().chain(more.iter().map(|(name, value)| (*name, value.as_str()))).collect();
+            let (response, _) = scene.send("GET", target, &headers);
+            assert_eq!(response.status, status, "{target} {who} {names:?}: {response:?}");
+        }
+    }
+}
+
+fn tricks_with_paths_reach_nothing(program: Program) {
+    let scene = Scene::of(program);
+    let more = user("alice");
+    let headers: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    for trick in [
+        "//orders/o-1",
+        "/orders//o-1",
+        "/orders/o-1/",
+        "/orders/./o-1",
+        "/health/../orders/o-1",
+        "/health/%2e%2e/orders/o-1",
+        "/health/..%2forders/o-1",
+        "/orders%2fo-1",
+        "/orders%5co-1",
+        "/orders\\o-1",
+        "/Orders/o-1",
+        "/ORDERS/o-1",
+        "/%6frders/o-1",
+        "/orders./o-1",
+        "/orders/o-1.",
+        "/orders/o-1%20",
+        "/orders;x=1/o-1",
+        "/orders/o-1;x=1",
+        "/orders%3bx/o-1",
+        "/orders/o-1%00",
+        "/orders/o-1%3Fx",
+        "/orders/%252e%252e/o-1",
+        "/orders/%c0%afo-1",
+        "/orders/%ff",
+        "/orders/%zz",
+        "/health/..;/orders/o-1",
+        "/products/..%5corders",
+        "/auth-request",
+        "/ext-authz/health",
+    ] {
+        let (response, seen) = scene.send("GET", trick, &headers);
+        assert!(matches!(response.status, 400 | 403 | 404), "{trick}: {response:?}");
+        assert_eq!(seen, None, "{trick}");
+    }
+    for odd in [&b"/orders/\xff"[..], b"/orders/caf\xc3\xa9", b"/orders/\x01"] {
+        let before = scene.application.served();
+        let response = scene.proxy.send_bytes("GET", odd, &headers);
+        assert!(matches!(response.status, 400 | 403 | 404), "{odd:?}: {response:?}");
+        assert_eq!(scene.application.served(), before, "{odd:?}");
+    }
+    let long = format!("/products/{}", "a".repeat(9000));
+    let (response, _) = scene.send("GET", &long, &headers);
+    assert!(matches!(response.status, 400 | 403 | 414 | 431 | 500), "{}", response.status);
+    // An absolute target is the request of its path; proxies differ in whether they take it.
+    let (response, seen) = scene.send("GET", "http://shop.example/nothing", &headers);
+    assert!(matches!(response.status, 400 | 403 | 404), "{response:?} {seen:?}");
+}
+
+fn without_the_sidecar_nothing_passes(program: Program) {
+    let scene = Scene::of(program);
+    let more = user("alice");
+    let headers: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(scene.send("GET", "/orders", &headers).0.status, 200);
+    scene.sidecar.kill();
+    for target in ["/orders", "/health", "/orders/o-1"] {
+        let (response, _) = scene.send("GET", target, &headers);
+        assert!(response.status >= 500, "{target}: {response:?}");
+    }
+}
+
+macro_rules! with_each_proxy {
+    ($($test:ident),*) => {
+        mod nginx {
+            $(#[test]
+            fn $test() {
+                super::$test(super::Program::Nginx);
+            })*
+        }
+        mod caddy {
+            $(#[test]
+            fn $test() {
+                super::$test(super::Program::Caddy);
+            })*
+        }
+    };
+}
+
+with_each_proxy!(
+    what_is_allowed_passes_and_what_is_not_does_not,
+    what_a_client_says_in_the_name_of_others_counts_for_nothing,
+    tricks_with_paths_reach_nothing,
+    without_the_sidecar_nothing_passes
+);
