@@ -24,6 +24,8 @@
 mod authzen;
 #[path = "http/bare.rs"]
 mod bare;
+#[path = "http/grpc.rs"]
+mod grpc;
 #[path = "http/load.rs"]
 mod load;
 #[path = "http/servers.rs"]
@@ -98,6 +100,9 @@ fn main() {
     if arguments.iter().any(|argument| argument == "--bare") {
         return bare::serve();
     }
+    if grpc::serves(&arguments) {
+        return;
+    }
     let number = |name: &str, default: u64| {
         let place = arguments.iter().position(|argument| argument == name);
         place.map_or(default, |place| arguments[place + 1].parse().expect("a number"))
@@ -107,7 +112,7 @@ fn main() {
         return tls::run(bench.seconds, bench.rounds);
     }
     let only = arguments.iter().position(|argument| argument == "--only").map(|place| arguments[place + 1].as_str());
-    let sections: &[(&str, fn(&Bench) -> bool)] = &[("decisions", decisions), ("authzen", authzen::measure)];
+    let sections: &[(&str, fn(&Bench) -> bool)] = &[("decisions", decisions), ("authzen", authzen::measure), ("grpc", |bench| grpc::measure(bench.seconds, bench.rounds))];
     let mut met = true;
     for (_, section) in sections.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
         met &= section(&bench);

@@ -259,6 +259,7 @@ impl App {
                 settings: live.clone(),
                 verifier: Arc::clone(&verifier),
                 log: log.clone(),
+                directory: directory.clone(),
                 clock,
                 started,
             },

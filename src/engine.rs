@@ -7,6 +7,7 @@ mod program;
 mod vocabulary;
 
 mod asserted;
+mod bearing;
 mod bind;
 mod names;
 mod open;
@@ -34,6 +35,7 @@ mod verify;
 
 pub use asker::Asker;
 pub use asserted::Ignored;
+pub use bearing::Bearing;
 pub use decide::{EvaluationError, Outcome, decide, refuse, settle};
 pub use explain::{ConditionResult, Considered, Explanation, explain};
 pub use implication::implies;
@@ -42,6 +44,6 @@ pub use program::{BuildError, ForbidErrors, Location, PolicyFacts, PolicyIndex, 
 pub use prospects::{Prospects, permits_for};
 pub use reach::{Hidden, Part, Parts, Reach, Touched, Touching};
 pub use shortfall::{Shortfall, shortfalls, value_text};
-pub use subject::{Binder, BoundMembership, BoundUser, Subject};
+pub use subject::{Binder, BoundMembership, BoundUser, Likeness, Subject};
 pub use verify::{Difference, Summary, verify};
 pub use vocabulary::{AttributeType, Dialect, Module, ModuleIndex, ResourceType, Sessions, Tenancy, Vocabulary};

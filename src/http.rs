@@ -20,6 +20,7 @@ mod body;
 mod callers;
 mod claim;
 mod credentials;
+mod outgoing;
 mod peer;
 mod request_id;
 mod routes;
@@ -27,6 +28,7 @@ pub mod tls;
 
 mod authorize;
 mod authzen;
+mod grpc;
 mod proxy;
 mod questions;
 

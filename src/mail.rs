@@ -21,5 +21,5 @@ mod worker;
 pub use address::{Address, AddressError};
 pub use letter::{Kind, Letter, Link, Values};
 pub use post::{Post, check};
-pub use queue::{Bell, Due, Queue, QueueError};
+pub use queue::{Bell, Due, Queue, QueueError, Unwritten};
 pub use worker::{Now, Worker};

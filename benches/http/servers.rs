@@ -60,7 +60,8 @@ impl Server {
         Self::start(command, Some(files))
     }
 
-    fn start(mut command: Command, files: Option<TempDir>) -> Self {
+    /// Starts a program that announces an authorize listener.
+    pub fn start(mut command: Command, files: Option<TempDir>) -> Self {
         let mut process = command.stderr(Stdio::piped()).spawn().expect("the program starts");
         let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines();
         let address = lines

@@ -14,8 +14,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::{task::spawn_blocking, time::sleep};
 use ulid::Ulid;
 
-/// How often sessions without a sign of life are looked for. They stop counting at their time; this is for their records.
+/// How often sessions without a sign of life are looked for, where the idle time is no shorter. They stop counting at their time; this
+/// is for their records.
 const TIDY_INTERVAL: Duration = Duration::from_secs(30);
+/// However short the idle time is, it is no oftener than this.
+const SHORTEST_TIDY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The audit log's side.
 #[derive(Debug)]
@@ -101,16 +104,19 @@ impl Parts {
         let now: mail::Now = Arc::new(move || clock.now());
         let worker = mail::Worker::new(queue, post, settings.mail.retry, now, Arc::clone(metrics));
         self.reloading.spawn("mail", worker.run(self.stop_reload.listener()));
-        self.reloading.spawn("sessions", tidy(directory.clone(), clock, self.stop_reload.listener()));
+        let idle = settings.directory.session_idle;
+        let interval =
+            if idle.is_zero() { TIDY_INTERVAL } else { (idle / 2).clamp(SHORTEST_TIDY_INTERVAL, TIDY_INTERVAL) };
+        self.reloading.spawn("sessions", tidy(directory.clone(), clock, interval, self.stop_reload.listener()));
         Ok(())
     }
 }
 
-async fn tidy(directory: Directory, clock: Clock, stop: Stop) {
+async fn tidy(directory: Directory, clock: Clock, interval: Duration, stop: Stop) {
     loop {
         tokio::select! {
             () = stop.stopped() => return,
-            () = sleep(TIDY_INTERVAL) => {}
+            () = sleep(interval) => {}
         }
         let directory = directory.clone();
         let tidied = spawn_blocking(move || directory.tidy_sessions(clock.now())).await;

@@ -109,6 +109,9 @@ keys! {
     "server.authorize.proxy.user_header": HeaderOrNone, server.authorize.proxy.user_header,
         "The header in which trusted proxies say who the user is, such as `X-Forwarded-User`. They must remove what clients send under \
          that name. Empty: none; the user is told by the token in `Authorization`.";
+    "server.authorize.proxy.user_claim": Username, server.authorize.proxy.user_claim,
+        "The claim that says who the user is, such as `sub`, in the payload of a token that a trusted proxy has verified and hands on \
+         by gRPC, as Envoy does. Where the payload has it, no header is asked. Empty: none.";
     "server.authorize.proxy.header_prefix": HeaderPrefix, server.authorize.proxy.header_prefix,
         "What the names of the headers begin with that tell an application behind a proxy what was decided: `user`, `tenant`, `roles` \
          and `decision` follow.";

@@ -168,7 +168,7 @@ kinds! {
         |name| name.clone().unwrap_or_else(|| "\"\"".to_owned());
     /// What the names of headers begin with.
     HeaderPrefix: String, "the beginning of the name of a header", proxies::read_header, String::clone;
-    /// A name to log in with, or none.
+    /// A name, or none.
     Username: Option<String>, "a name, or an empty text",
         |text| or(text, "", |text| (!text.contains(char::is_control)).then(|| text.to_owned())),
         |text| text.clone().unwrap_or_else(|| "\"\"".to_owned());

@@ -18,6 +18,7 @@ const LIVE: &[&str] = &[
     "server.authorize.callers",
     "server.authorize.trusted_proxies",
     "server.authorize.proxy.user_header",
+    "server.authorize.proxy.user_claim",
     "server.authorize.proxy.header_prefix",
     "server.authorize.proxy.tell_reasons",
     "server.admin.tokens",

@@ -15,6 +15,8 @@ use std::{fmt, net::IpAddr, str::FromStr};
 pub struct Proxy {
     /// `user_header`: the header in which trusted proxies say who the user is, in lower case; none without it.
     pub user_header: Option<String>,
+    /// `user_claim`: the claim of a token verified by a trusted proxy that says who the user is; none without it.
+    pub user_claim: Option<String>,
     /// `header_prefix`: what the names of headers for applications begin with, in lower case.
     pub header_prefix: String,
     /// `tell_reasons`: whether clients are told why they may not.
@@ -40,7 +42,7 @@ pub struct Network {
 
 impl Default for Proxy {
     fn default() -> Self {
-        Self { user_header: None, header_prefix: "sidegate-".to_owned(), tell_reasons: false }
+        Self { user_header: None, user_claim: None, header_prefix: "sidegate-".to_owned(), tell_reasons: false }
     }
 }
 
@@ -173,13 +175,18 @@ const NOT_OF_PROXIES: [&str; 6] =
 /// A header that nobody may be believed about says that something else was meant.
 pub(super) fn check(settings: &Settings, given: &Given, problems: &mut Diagnostics) {
     const HEADER: &str = "server.authorize.proxy.user_header";
+    const CLAIM: &str = "server.authorize.proxy.user_claim";
     let server = &settings.server.authorize;
-    let Some(header) = &server.proxy.user_header else { return };
-    if server.trusted_proxies.is_empty() {
-        let message = format!("`{HEADER}` has no effect: no proxy is trusted to send it");
-        let problem = given.problem(&[HEADER, "server.authorize.trusted_proxies"], "header-without-proxy", message);
-        problems.push(problem.with_help("list the proxy's address in `server.authorize.trusted_proxies`".to_owned()));
+    let Proxy { user_header, user_claim, .. } = &server.proxy;
+    for (key, told) in [(HEADER, user_header), (CLAIM, user_claim)] {
+        if told.is_some() && server.trusted_proxies.is_empty() {
+            let message = format!("`{key}` has no effect: no proxy is trusted to send it");
+            let problem = given.problem(&[key, "server.authorize.trusted_proxies"], "header-without-proxy", message);
+            problems
+                .push(problem.with_help("list the proxy's address in `server.authorize.trusted_proxies`".to_owned()));
+        }
     }
+    let Some(header) = user_header else { return };
     if NOT_OF_PROXIES.contains(&header.as_str()) {
         let message = format!("`{header}` cannot say who the user is: its value is not a proxy's to choose");
         problems.push(given.problem(&[HEADER], "invalid-value", message));

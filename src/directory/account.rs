@@ -46,7 +46,7 @@ pub struct Account {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, Value>,
     /// What the user was given. At most one entry a tenant, sorted by tenant. One with nothing in it is that of a user who was created in
-    /// the tenant and was given nothing yet; whoever has lost everything in a tenant has no entry for it.
+    /// the tenant and was given nothing yet, or who was taken out of it and is nowhere else: it says whose such a user is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<Place>,
     /// The first login that an application has reported.
@@ -84,6 +84,9 @@ pub struct Place {
     pub tenant: Option<String>,
     /// Everything that was given there.
     pub given: Vec<Given>,
+    /// The user was taken out of it, and has been nowhere since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
 }
 
 /// One thing that a user was given, and by whom.
@@ -166,12 +169,62 @@ impl Account {
         self.places.iter().find(|place| place.tenant.as_deref() == tenant)
     }
 
+    /// Gives back the room that its lists have been grown by: there are many users, and few of them change.
+    pub(super) fn compact(&mut self) {
+        self.places.iter_mut().for_each(|place| place.given.shrink_to_fit());
+        self.places.shrink_to_fit();
+    }
+
+    /// Whether the user was given a role, in any tenant, whether it still counts or not.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        let is_role = |given: &Given| given.kind == GivenKind::Role && given.name == role;
+        self.places.iter().any(|place| place.given.iter().any(is_role))
+    }
+
     /// Puts what the user is given in a tenant in the place of what was.
     pub fn set_place(&mut self, tenant: Option<&str>, given: Vec<Given>) {
-        self.places.retain(|place| place.tenant.as_deref() != tenant);
+        let of_tenant = |place: &Place| place.tenant.as_deref() == tenant;
+        let old = self.places.iter().position(of_tenant).map(|at| self.places.remove(at));
         if !given.is_empty() {
-            self.places.push(Place { tenant: tenant.map(str::to_owned), given });
+            self.places.retain(|place| !place.left);
+            self.places.push(Place { tenant: tenant.map(str::to_owned), given, left: false });
             self.places.sort_by(|one, other| one.tenant.cmp(&other.tenant));
+        } else if let Some(old) = old.filter(|old| old.tenant.is_some() && self.places.is_empty()) {
+            // Nobody else gets to see whoever was taken out of the only tenant.
+            let left = old.left || !old.given.is_empty();
+            self.places.push(Place { given, left, ..old });
+        }
+    }
+
+    /// Whether the user belongs to a tenant, though it may have nothing there yet.
+    #[must_use]
+    pub fn belongs_to(&self, tenant: Option<&str>) -> bool {
+        self.place(tenant).is_some_and(|place| !place.left)
+    }
+
+    /// An account with nothing in it yet.
+    #[must_use]
+    pub(super) fn blank(email: &str, language: &str, now: Timestamp) -> Self {
+        Self {
+            id: String::new(),
+            email: email.to_owned(),
+            first_name: String::new(),
+            middle_name: None,
+            last_name: String::new(),
+            gender: None,
+            phone: None,
+            job: None,
+            language: language.to_owned(),
+            status: Status::Invited,
+            family: None,
+            attributes: BTreeMap::new(),
+            places: Vec::new(),
+            first_login: None,
+            last_login: None,
+            created: now,
+            updated: now,
+            version: 1,
         }
     }
 
@@ -216,6 +269,7 @@ fn membership(place: &Place, lens: Lens<'_>) -> Membership {
             add(&mut assignments, Assignment { kind, name, until: given.until, why: given.why.clone() });
         }
     }
+    assignments.shrink_to_fit();
     Membership {
         tenant: place.tenant.clone(),
         assignments,

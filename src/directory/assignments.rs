@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::{AssignmentKind, Timestamp},
-    policy::{self, Configuration, Operation, Problem},
+    policy::{self, Concern, Configuration, Operation, Problem},
 };
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -41,13 +41,40 @@ impl Directory {
             Manner::Give => "give",
             Manner::Take => "take",
         };
-        self.alter(call, action, Operation::Assign, id, |scene, account| {
+        let assigned = self.alter(call, action, Operation::Assign, id, |scene, account| {
             let tenant = scene.tenant_of_change()?;
             let given = read(scene, tenant, what)?;
             apply(scene, account, tenant, manner, given)?;
             Ok(None)
-        })
+        });
+        assigned.map_err(|refusal| refusal.placed(|denied| place_of(denied, what)))
     }
+}
+
+/// Where something stands in what a call gives, as a JSON pointer; empty where it is not named there.
+pub(super) fn place_of(denied: &Concern, what: &Value) -> String {
+    let list = |at: &str, member: &str, name: &str| {
+        let items = what.pointer(at)?.as_array()?;
+        let is_it = |item: &Value| {
+            let named = item.get(member).unwrap_or(item);
+            named.as_str().map_or_else(|| named.to_string() == name, |text| text == name)
+        };
+        Some(pointer(at, &items.iter().position(is_it)?.to_string()))
+    };
+    let (owner, rest) = denied.name.split_once('/').unwrap_or((&denied.name, ""));
+    let found = match denied.kind {
+        "role" => list("/roles", "role", &denied.name),
+        "gate" => list("/gates", "gate", &denied.name),
+        "grant" => {
+            let module = denied.name.rsplit_once('/').map_or("", |(module, _)| module);
+            let at = pointer("/grants", module);
+            what.pointer(&at).is_some().then_some(at)
+        }
+        "value" => list(&pointer("/attributes", owner), "value", rest),
+        _ => None,
+    };
+    let preset = || what.get("preset").filter(|preset| !preset.is_null()).map(|_| "/preset".to_owned());
+    found.or_else(preset).unwrap_or_default()
 }
 
 /// What a call gives, read against the policy set.

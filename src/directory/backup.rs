@@ -29,6 +29,7 @@ use sha2::{Digest as _, Sha256};
 use std::{
     borrow::Cow,
     io::{self, BufRead, Write},
+    ops::ControlFlow,
     sync::Arc,
 };
 
@@ -129,7 +130,7 @@ impl Directory {
     /// Fails where the actor is no operator.
     pub fn backup(&self, call: &Call<'_>) -> Result<Backup, Refusal> {
         let about = About { action: "backup", resource_type: "directory", id: "", user: "" };
-        self.change(call, about, |_| {
+        self.ask(call, about, |_| {
             operator(call)?;
             Ok(Plan::look(Vec::new(), ()))
         })?;
@@ -262,23 +263,17 @@ impl Backup {
     /// Sessions that had ended by then.
     fn ended(&self, writer: &mut Writer<'_>) -> Result<(), BackupError> {
         let mut failed = None;
-        let read = self.directory.0.store.each("s/", &mut |key, value| {
+        self.directory.0.store.each("s/", &mut |key, value| {
             let session: Session = store::read(key, value)?;
             let had_ended = session.end.is_some() && session.start <= self.made;
             // Those that were open at the time have been written as they were.
             let was_open = || self.open.binary_search_by(|open| open.id.as_str().cmp(&session.id)).is_ok();
-            if had_ended && !was_open() {
-                writer.row(&Line::Session(Cow::Owned(session))).map_err(|error| {
-                    failed = Some(error);
-                    StoreError::Failed
-                })?;
-            }
-            Ok(())
-        });
-        match failed {
-            Some(error) => Err(error.into()),
-            None => Ok(read?),
-        }
+            let written =
+                if had_ended && !was_open() { writer.row(&Line::Session(Cow::Owned(session))) } else { Ok(()) };
+            failed = written.err();
+            Ok(if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 }
 

@@ -1,18 +1,25 @@
 //! The directory in memory: users with their orders, invitations, open sessions. What stands here is in the store already.
 
+mod filed;
+mod roster;
+
+pub use roster::{Bound, Roster};
+
+pub(super) use filed::{Filed, Order, Orders, fold, role_fact, search_of, status_fact, tenant_fact};
+
 use super::{
-    Account, GivenKind, Invitation, Session, Subjects,
+    Account, Invitation, Outcome, Session, Subjects,
     role::{CustomRole, Lens, Roles},
 };
 use crate::{
-    engine::{Binder, BoundUser},
+    engine::BoundUser,
     model::{Timestamp, User},
     policy::Snapshot,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     fmt::Debug,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -29,10 +36,12 @@ pub trait Audience: Debug + Send + Sync {
 #[derive(Debug, Default)]
 pub struct Book {
     // INVARIANT: `emails` and `orders` hold every user once.
-    users: BTreeMap<Arc<str>, Arc<Account>>,
-    emails: HashMap<String, Arc<str>>,
+    users: BTreeMap<Arc<str>, Filed>,
+    emails: HashMap<Box<str>, Arc<str>>,
     orders: Orders,
     invitations: BTreeMap<String, Arc<Invitation>>,
+    // INVARIANT: the invitations whose letters wait.
+    letters: BTreeSet<String>,
     roles: Roles,
     sessions: BTreeMap<String, Arc<Session>>,
     sessions_of: HashMap<String, Vec<String>>,
@@ -50,15 +59,6 @@ pub struct Logins {
     pub first: Timestamp,
     /// The last.
     pub last: Timestamp,
-}
-
-/// Users in the orders in which they can be listed. Each key ends with the id, so that none occurs twice.
-#[derive(Debug, Default)]
-pub(super) struct Orders {
-    pub(super) name: BTreeSet<(String, Arc<str>)>,
-    pub(super) created: BTreeSet<(Timestamp, Arc<str>)>,
-    pub(super) updated: BTreeSet<(Timestamp, Arc<str>)>,
-    pub(super) last_login: BTreeSet<(Timestamp, Arc<str>)>,
 }
 
 /// One step of a change, as it is applied here and stored.
@@ -82,55 +82,29 @@ pub(super) enum Step {
     NoRole(String),
 }
 
-impl Orders {
-    fn insert(&mut self, account: &Account, id: &Arc<str>) {
-        self.name.insert((fold(&account.display_name()), Arc::clone(id)));
-        self.created.insert((account.created, Arc::clone(id)));
-        self.updated.insert((account.updated, Arc::clone(id)));
-        self.last_login.insert((login_key(account), Arc::clone(id)));
-    }
-
-    fn remove(&mut self, account: &Account, id: &Arc<str>) {
-        self.name.remove(&(fold(&account.display_name()), Arc::clone(id)));
-        self.created.remove(&(account.created, Arc::clone(id)));
-        self.updated.remove(&(account.updated, Arc::clone(id)));
-        self.last_login.remove(&(login_key(account), Arc::clone(id)));
-    }
-}
-
-/// Who never logged in comes first.
-pub(super) fn login_key(account: &Account) -> Timestamp {
-    account.last_login.unwrap_or(Timestamp::from_micros(i64::MIN))
-}
-
-/// A text for comparing without regard to case.
-pub(super) fn fold(text: &str) -> String {
-    text.to_lowercase()
-}
-
 impl Book {
     /// A user of the directory.
     #[must_use]
     pub fn user(&self, id: &str) -> Option<&Arc<Account>> {
-        self.users.get(id)
+        self.users.get(id).map(|filed| &filed.account)
     }
 
     /// The user with a mail address, without regard to case.
     #[must_use]
     pub fn user_with_email(&self, email: &str) -> Option<&Arc<Account>> {
-        self.users.get(self.emails.get(&fold(email))?)
+        self.user(self.emails.get(fold(email).as_str())?)
     }
 
     /// All users, in order of their ids.
     pub fn users(&self) -> impl ExactSizeIterator<Item = &Arc<Account>> {
-        self.users.values()
+        self.users.values().map(|filed| &filed.account)
     }
 
     pub(super) const fn orders(&self) -> &Orders {
         &self.orders
     }
 
-    pub(super) const fn by_id(&self) -> &BTreeMap<Arc<str>, Arc<Account>> {
+    pub(super) const fn by_id(&self) -> &BTreeMap<Arc<str>, Filed> {
         &self.users
     }
 
@@ -145,6 +119,16 @@ impl Book {
         self.invitations.get(id)
     }
 
+    /// Invitations whose letters wait to go out.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &Arc<Invitation>> {
+        self.letters.iter().filter_map(|id| self.invitations.get(id))
+    }
+
+    /// How many letters wait.
+    pub(super) fn letters(&self) -> usize {
+        self.letters.len()
+    }
+
     /// Roles that were put together here.
     #[must_use]
     pub const fn roles(&self) -> &Roles {
@@ -153,8 +137,9 @@ impl Book {
 
     /// Who has a role, in any tenant, whether it still counts or not.
     pub fn holders<'b>(&'b self, role: &'b str) -> impl Iterator<Item = &'b Arc<Account>> {
-        let is_role = move |given: &super::Given| given.kind == GivenKind::Role && given.name == role;
-        self.users.values().filter(move |account| account.places.iter().any(|place| place.given.iter().any(is_role)))
+        let fact = role_fact(None, role);
+        let filed = self.users.values().filter(move |filed| filed.says(&fact) && filed.account.has_role(role));
+        filed.map(|filed| &filed.account)
     }
 
     /// A session that has not ended.
@@ -178,7 +163,7 @@ impl Book {
     pub fn logins(&self, user: &str) -> Option<Logins> {
         let of_account =
             |account: &Arc<Account>| Some(Logins { first: account.first_login?, last: account.last_login? });
-        self.users.get(user).and_then(of_account).or_else(|| self.logins.get(user).copied())
+        self.user(user).and_then(of_account).or_else(|| self.logins.get(user).copied())
     }
 
     pub(super) fn logins_of_declared(&self) -> impl Iterator<Item = (&String, &Logins)> {
@@ -200,7 +185,7 @@ impl Book {
     /// Binds a user as it stands here to a policy set; `None` where it is not here.
     fn bound(&self, snapshot: &Snapshot, id: &str) -> Option<BoundUser> {
         let lens = Lens::new(snapshot, &self.roles)?;
-        let user = Arc::new(self.users.get(id)?.to_user(lens));
+        let user = Arc::new(self.user(id)?.to_user(lens));
         Some(bind(snapshot, &user, self.in_session_until(id)))
     }
 
@@ -220,8 +205,8 @@ impl Book {
     }
 
     /// Applies steps; tells which users they concern.
-    pub(super) fn apply(&mut self, steps: Vec<Step>) -> Vec<Arc<str>> {
-        let mut concerned: Vec<Arc<str>> = Vec::new();
+    pub(super) fn apply(&mut self, mut steps: Vec<Step>) -> Vec<Arc<str>> {
+        let mut concerned: Vec<Arc<str>> = if self.users.is_empty() { self.fill(&mut steps) } else { Vec::new() };
         for step in steps {
             self.step(step, &mut concerned);
         }
@@ -261,8 +246,11 @@ impl Book {
         match step {
             Step::Account(account) => concerned.push(self.put(account)),
             Step::NoAccount(id) => concerned.extend(self.remove(&id)),
-            Step::Invitation(invitation) => drop(self.invitations.insert(invitation.id.clone(), invitation)),
-            Step::NoInvitation(id) => drop(self.invitations.remove(&id)),
+            Step::Invitation(invitation) => self.put_invitation(invitation),
+            Step::NoInvitation(id) => {
+                self.letters.remove(&id);
+                self.invitations.remove(&id);
+            }
             Step::Session(session) => concerned.push(self.put_session(session)),
             Step::Logins(user, logins) => drop(self.logins.insert(user, logins)),
             Step::Role(role) => {
@@ -276,27 +264,57 @@ impl Book {
         }
     }
 
+    /// Takes the accounts out of steps, into a book that has none: many at once are sorted in a fraction of the time.
+    fn fill(&mut self, steps: &mut Vec<Step>) -> Vec<Arc<str>> {
+        let (accounts, others): (Vec<Step>, _) =
+            std::mem::take(steps).into_iter().partition(|step| matches!(step, Step::Account(_)));
+        *steps = others;
+        let accounts = accounts.into_iter().filter_map(|step| match step {
+            Step::Account(account) => Some((Arc::<str>::from(account.id.as_str()), Filed::new(account))),
+            _ => None,
+        });
+        // Of two of the same id the later counts.
+        self.users = accounts.collect();
+        self.emails =
+            self.users.iter().map(|(id, filed)| (fold(&filed.account.email).into(), Arc::clone(id))).collect();
+        self.orders = Orders::of(&self.users);
+        self.users.keys().cloned().collect()
+    }
+
     fn put(&mut self, account: Arc<Account>) -> Arc<str> {
-        let known = self.users.get_key_value(account.id.as_str()).map(|(id, old)| (Arc::clone(id), Arc::clone(old)));
+        let filed = Filed::new(account);
+        let account = &filed.account;
+        let known = self.users.get_key_value(account.id.as_str()).map(|(id, old)| (Arc::clone(id), old.clone()));
         let id = match known {
             Some((id, old)) => {
-                self.orders.remove(&old, &id);
-                self.emails.remove(&fold(&old.email));
+                self.orders.remove(&old.account, &id);
+                self.emails.remove(fold(&old.account.email).as_str());
                 id
             }
             None => account.id.as_str().into(),
         };
-        self.orders.insert(&account, &id);
-        self.emails.insert(fold(&account.email), Arc::clone(&id));
-        self.users.insert(Arc::clone(&id), account);
+        self.orders.insert(&filed, &id);
+        self.emails.insert(fold(&account.email).into(), Arc::clone(&id));
+        self.users.insert(Arc::clone(&id), filed);
         id
     }
 
     fn remove(&mut self, id: &str) -> Option<Arc<str>> {
         let (id, old) = self.users.remove_entry(id)?;
-        self.orders.remove(&old, &id);
-        self.emails.remove(&fold(&old.email));
+        self.orders.remove(&old.account, &id);
+        self.emails.remove(fold(&old.account.email).as_str());
         Some(id)
+    }
+
+    fn put_invitation(&mut self, invitation: Arc<Invitation>) {
+        let waits =
+            invitation.outcome == Outcome::Open && invitation.letter.as_ref().is_some_and(|letter| !letter.given_up);
+        if waits {
+            self.letters.insert(invitation.id.clone());
+        } else {
+            self.letters.remove(&invitation.id);
+        }
+        self.invitations.insert(invitation.id.clone(), invitation);
     }
 
     fn put_session(&mut self, session: Arc<Session>) -> Arc<str> {
@@ -325,68 +343,7 @@ impl Book {
     }
 }
 
+/// Binds one user.
 fn bind(snapshot: &Snapshot, user: &Arc<User>, in_session: Option<Timestamp>) -> BoundUser {
     BoundUser::new(&snapshot.program, user).with_session(in_session)
-}
-
-/// The book, shared by those who change it and those who bind what is in it. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub struct Roster(Arc<Mutex<Book>>);
-
-/// Bound users, and up to which change of the book.
-#[derive(Debug, Default)]
-pub struct Bound {
-    /// The users.
-    pub subjects: Subjects,
-    version: u64,
-}
-
-impl Roster {
-    /// An empty book; sessions live so long without a sign of life.
-    #[must_use]
-    pub(super) fn new(idle: Option<Duration>) -> Self {
-        Self(Arc::new(Mutex::new(Book { idle, ..Book::default() })))
-    }
-
-    /// The book. Hold it briefly: nobody can publish a change meanwhile.
-    pub(super) fn lock(&self) -> MutexGuard<'_, Book> {
-        // Steps are applied whole; a panic elsewhere leaves nothing half done in it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Binds all users to a policy set: those that it declares and those of the directory.
-    #[must_use]
-    pub fn bind(&self, snapshot: &Snapshot) -> Bound {
-        let (accounts, roles, sessions, version) = {
-            let book = self.lock();
-            let sessions: HashMap<String, Timestamp> =
-                book.sessions_of.keys().filter_map(|user| Some((user.clone(), book.in_session_until(user)?))).collect();
-            (book.users.values().cloned().collect::<Vec<_>>(), book.roles.clone(), sessions, book.version)
-        };
-        let accounts: Vec<Arc<User>> = match Lens::new(snapshot, &roles) {
-            Some(lens) => accounts.iter().map(|account| Arc::new(account.to_user(lens))).collect(),
-            None => Vec::new(),
-        };
-        let mut binder = Binder::new(&snapshot.program);
-        let mut bound: Vec<BoundUser> = Vec::with_capacity(snapshot.users.len() + accounts.len());
-        for user in snapshot.users.iter().chain(&accounts) {
-            bound.push(binder.bind(user).with_session(sessions.get(user.id.as_str()).copied()));
-        }
-        let others = bound.split_off(snapshot.users.len());
-        Bound { subjects: Subjects::of(bound, others), version }
-    }
-
-    /// Brings bound users up to date and publishes them, while no change can come between.
-    pub fn settle<T>(&self, snapshot: &Snapshot, mut bound: Bound, publish: impl FnOnce(Subjects) -> T) -> T {
-        loop {
-            {
-                let book = self.lock();
-                if let Some(changed) = book.changed_since(bound.version) {
-                    book.renew(snapshot, &mut bound.subjects, &changed);
-                    return publish(bound.subjects);
-                }
-            }
-            bound = self.bind(snapshot);
-        }
-    }
 }

@@ -1,7 +1,10 @@
 //! Who calls, and why a call can be refused.
 
 use super::store::StoreError;
-use crate::{model::Timestamp, policy::Problem};
+use crate::{
+    model::Timestamp,
+    policy::{Concern, Problem},
+};
 
 /// A call: who acts, where, when.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +50,15 @@ pub(super) const OPERATOR: &str = "operator:";
 /// In front of an application's name.
 pub(super) const APPLICATION: &str = "application:";
 
+/// Something that may not be given or taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// What it is.
+    pub what: Concern,
+    /// Where it stands in what was sent, as a JSON pointer; empty where it does not stand there.
+    pub pointer: String,
+}
+
 /// Why a call was refused. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
@@ -86,6 +98,8 @@ pub enum Refusal {
         message: String,
         /// The policies that say so.
         policies: Vec<String>,
+        /// The one thing that may not be given or taken, where it is that.
+        what: Option<Box<Denied>>,
     },
     /// A link that will not do.
     #[error("{message}")]
@@ -128,12 +142,20 @@ impl Refusal {
 
     /// A deed that the policies do not allow.
     pub(super) fn forbidden(code: &str, message: impl Into<String>) -> Self {
-        Self::Forbidden { code: code.to_owned(), message: message.into(), policies: Vec::new() }
+        Self::Forbidden { code: code.to_owned(), message: message.into(), policies: Vec::new(), what: None }
     }
 
     /// One problem with the content.
     pub(super) fn problem(pointer: &str, message: impl Into<String>) -> Self {
         Self::Invalid(vec![Problem { pointer: pointer.to_owned(), message: message.into(), help: None }])
+    }
+
+    /// With the place at which something that may not be given stands in what was sent.
+    pub(super) fn placed(mut self, place: impl FnOnce(&Concern) -> String) -> Self {
+        if let Self::Forbidden { what: Some(denied), .. } = &mut self {
+            denied.pointer = place(&denied.what);
+        }
+        self
     }
 
     /// There is no such user.

@@ -1,6 +1,9 @@
 //! Invitations: somebody is asked in by mail, with what is to be given.
 
-use super::account::{Given, time};
+use super::{
+    Account,
+    account::{Given, Place, time},
+};
 use crate::model::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -21,9 +24,13 @@ pub struct Invitation {
     /// The tenant that the user is invited to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// What a user who was there before is given on accepting. Whoever is new has it already, and is denied until then.
+    /// What a user who was there before is given on accepting. Whoever is new has it already, and is denied until then; where the user is
+    /// gone with the invitation, this is what it had.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub given: Vec<Given>,
+    /// The family of a user who is gone with the invitation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub family: Option<String>,
     /// Who invited.
     pub by: String,
     /// When.
@@ -110,6 +117,14 @@ impl Invitation {
     #[must_use]
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.outcome == Outcome::Open && now < self.expires
+    }
+
+    /// The user that it was made for, as it was when it went with the invitation.
+    pub(super) fn guest(&self) -> Account {
+        let place = Place { tenant: self.tenant.clone(), given: self.given.clone(), left: false };
+        let places = if self.tenant.is_some() || !self.given.is_empty() { vec![place] } else { Vec::new() };
+        let blank = Account::blank(&self.email, "", self.created);
+        Account { id: self.user.clone(), family: self.family.clone(), places, ..blank }
     }
 
     /// Puts a new link in the place of the one that counted.

@@ -1,4 +1,6 @@
-//! Calls about invitations: invite, send again, change, revoke, accept, list. Letters that are due.
+//! Calls about invitations: invite, send again, change, revoke, list.
+
+mod accept;
 
 use super::{
     Account, Directory,
@@ -22,8 +24,6 @@ use std::sync::Arc;
 
 /// Members of an invitation that are no fields of the user.
 const INVITING: [&str; 3] = ["email", "user", "assignments"];
-/// Members of an acceptance that are no fields of the user.
-const ACCEPTING: [&str; 1] = ["token"];
 
 impl Directory {
     /// Invites somebody by mail. Whoever is new becomes a user that is denied everything until the invitation is accepted; whoever is
@@ -48,7 +48,8 @@ impl Directory {
                 }
                 None => self.plan_newcomer(scene, members, &email, tenant, given),
             }
-        })?;
+        });
+        let made = made.map_err(|refusal| placed(refusal, body))?;
         self.0.bell.ring();
         Ok(made)
     }
@@ -115,6 +116,7 @@ impl Directory {
             joins,
             tenant: tenant.map(str::to_owned),
             given,
+            family: None,
             by: scene.giver(),
             created: scene.now(),
             expires: self.expiry(scene.now()),
@@ -161,7 +163,7 @@ impl Directory {
     /// # Errors
     /// Fails with every problem of what is given, where it was accepted or revoked, or where the actor may not.
     pub fn change_invitation(&self, call: &Call<'_>, id: &str, body: &Value) -> Result<Arc<Invitation>, Refusal> {
-        self.alter_invitation(
+        let changed = self.alter_invitation(
             call,
             "change_invitation",
             Operation::ChangeInvitation,
@@ -185,7 +187,8 @@ impl Directory {
                 }
                 Ok(after)
             },
-        )
+        );
+        changed.map_err(|refusal| placed(refusal, body))
     }
 
     /// Takes an invitation back. A user who was made by it and never came is gone with it.
@@ -201,11 +204,18 @@ impl Directory {
             revoked.outcome = Outcome::Revoked;
             (revoked.closed, revoked.letter) = (Some(scene.now()), None);
             revoked.version += 1;
-            let revoked = Arc::new(revoked);
-            let mut steps = vec![Step::Invitation(Arc::clone(&revoked))];
             let others = scene.book.invitations().filter(|other| other.user == account.id && other.id != id);
             let mut others = others.filter(|other| other.is_open(scene.now()));
-            if account.status == Status::Invited && others.next().is_none() {
+            let is_gone = account.status == Status::Invited && others.next().is_none();
+            if is_gone {
+                // Whoever could see the user goes on to see the invitation.
+                revoked.family.clone_from(&account.family);
+                let had = account.place(revoked.tenant.as_deref());
+                revoked.given = had.map(|had| had.given.clone()).unwrap_or_default();
+            }
+            let revoked = Arc::new(revoked);
+            let mut steps = vec![Step::Invitation(Arc::clone(&revoked))];
+            if is_gone {
                 steps.push(Step::NoAccount(account.id.clone()));
             }
             Ok(Plan { before: Some(shown(invitation)), ..planned(steps, policies, revoked) })
@@ -241,78 +251,6 @@ impl Directory {
         })
     }
 
-    /// Accepts an invitation: whoever is new becomes active, whoever was there joins. The application has made sure who it is.
-    ///
-    /// # Errors
-    /// Fails with a code of its own for a link that is forged, expired, used, replaced or revoked, at equal cost.
-    pub fn accept_invitation(&self, call: &Call<'_>, body: &Value) -> Result<Arc<Account>, Refusal> {
-        let about = About { action: "accept_invitation", resource_type: "invitation", id: "", user: "" };
-        self.change(call, about, |scene| {
-            let members = object(body)?;
-            let Some(Value::String(token)) = members.get("token") else {
-                return Err(Refusal::problem("/token", "is required: the token of the link"));
-            };
-            let invitation = Self::checked_link(scene, token)?;
-            let before = scene.account(&invitation.user)?;
-            let mut after = Account::clone(before);
-            if invitation.joins {
-                // Whoever lets its account be named by a letter does not change it.
-                let given = invitation.given.clone();
-                assignments::apply(scene, &mut after, invitation.tenant.as_deref(), Manner::Give, given)?;
-            } else {
-                let mut reader = reader(scene)?;
-                reader.read(members, Purpose::Accept, &ACCEPTING, &mut after);
-                if !reader.problems.is_empty() {
-                    return Err(Refusal::Invalid(reader.problems));
-                }
-                if after.status == Status::Invited {
-                    after.status = Status::Active;
-                }
-            }
-            let after = scene.changed(after);
-            let mut accepted = Invitation::clone(invitation);
-            accepted.outcome = Outcome::Accepted;
-            (accepted.closed, accepted.letter) = (Some(scene.now()), None);
-            accepted.version += 1;
-            let (old, new) = difference(&to_json(before), &to_json(&after));
-            Ok(Plan {
-                before: Some(old),
-                after: Some(new),
-                made: Some((after.id.clone(), accepted.id.clone())),
-                steps: vec![Step::Account(Arc::clone(&after)), Step::Invitation(Arc::new(accepted))],
-                ..Plan::look(Vec::new(), after)
-            })
-        })
-    }
-
-    /// The invitation of a link that counts. What is done does not depend on what is wrong.
-    fn checked_link<'s>(scene: &Scene<'s>, token: &str) -> Result<&'s Arc<Invitation>, Refusal> {
-        let (id, secret) = token.split_once('.').unwrap_or((token, ""));
-        let given = link::hash(secret);
-        let found = scene.book.invitation(id);
-        // Whoever has no invitation is compared with one that there is not.
-        let expected = found.map_or([0; 32], |invitation| invitation.secret);
-        let counts = link::is_equal(&given, &expected) & found.is_some();
-        let no = [];
-        let spent = found.map_or(&no[..], |invitation| &invitation.spent);
-        let replaced = spent.iter().fold(false, |any, old| any | link::is_equal(&given, old));
-        let refused = |code, message| Err(Refusal::Link { code, message });
-        let Some(invitation) = found.filter(|_| counts || replaced) else {
-            return refused("invitation_unknown", "this link is of no invitation");
-        };
-        match invitation.outcome {
-            Outcome::Revoked => refused("invitation_revoked", "the invitation was taken back"),
-            Outcome::Accepted => refused("invitation_used", "the invitation was accepted before"),
-            Outcome::Open if replaced => {
-                refused("invitation_replaced", "the invitation was sent again: the newer link counts")
-            }
-            Outcome::Open if !invitation.is_open(scene.now()) => {
-                refused("invitation_expired", "the invitation has expired: ask for it to be sent again")
-            }
-            Outcome::Open => Ok(invitation),
-        }
-    }
-
     /// Invitations that the actor may see, the newest first.
     ///
     /// # Errors
@@ -325,7 +263,7 @@ impl Directory {
         before: Option<&str>,
     ) -> Result<Vec<Arc<Invitation>>, Refusal> {
         let about = About { action: "list_invitations", resource_type: "invitation", id: "", user: "" };
-        self.change(call, about, |scene| {
+        self.ask(call, about, |scene| {
             let policies = scene.permit(Operation::ListInvitations, None, None)?;
             let now = scene.now();
             let tenant = scene.call.tenant;
@@ -358,8 +296,13 @@ impl<'s> Scene<'s> {
     }
 
     fn sees_invitation(&self, invitation: &Invitation) -> bool {
-        let user = self.find(&invitation.user).map(|(_, user)| user);
-        self.is_operator() || user.is_ok_and(|user| self.sees(&user))
+        if self.is_operator() {
+            return true;
+        }
+        match self.find(&invitation.user) {
+            Ok((_, user)) => self.sees(&user),
+            Err(_) => self.lens().is_ok_and(|lens| self.sees(&invitation.guest().to_user(lens))),
+        }
     }
 }
 
@@ -378,7 +321,8 @@ fn shown(invitation: &Invitation) -> Value {
         "expires": invitation.expires.to_string(),
     });
     if let (Some(shown), false) = (shown.as_object_mut(), invitation.given.is_empty()) {
-        let place = super::Place { tenant: invitation.tenant.clone(), given: invitation.given.clone() };
+        let (tenant, given) = (invitation.tenant.clone(), invitation.given.clone());
+        let place = super::Place { tenant, given, left: false };
         shown.insert("assignments".to_owned(), super::scene::place_to_json(&place));
     }
     shown
@@ -398,6 +342,14 @@ fn email(members: &Map<String, Value>) -> Result<String, Refusal> {
     let given = members.get("email").and_then(Value::as_str);
     let given = given.ok_or_else(|| Refusal::problem("/email", "is required"))?;
     checked_email(given).ok_or_else(|| Refusal::problem("/email", "is no mail address"))
+}
+
+/// A refusal with the place under `assignments` that it is about.
+fn placed(refusal: Refusal, body: &Value) -> Refusal {
+    refusal.placed(|denied| {
+        let given = body.get("assignments").map(|given| assignments::place_of(denied, given));
+        given.filter(|place| !place.is_empty()).map_or_else(String::new, |place| format!("/assignments{place}"))
+    })
 }
 
 /// Problems of what stands under `assignments`.

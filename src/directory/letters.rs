@@ -7,7 +7,7 @@ use super::{
     invitation::{Invitation, Letter},
 };
 use crate::{
-    mail::{self, Address, Bell, Due, Kind, Link, Queue, QueueError, Values},
+    mail::{self, Address, Bell, Due, Kind, Link, Queue, QueueError, Unwritten, Values},
     model::Timestamp,
     policy::Snapshot,
 };
@@ -23,11 +23,12 @@ impl Queue for Directory {
         let book = self.0.roster.lock();
         let mut waiting: Vec<_> = waiting(&book).filter(|(_, letter)| letter.next <= now).collect();
         waiting.sort_by_key(|(_, letter)| letter.next);
-        let due = waiting.into_iter().filter_map(|(invitation, letter)| {
-            let letter = self.letter(&book, &snapshot, invitation).zip(Some(letter));
-            letter.map(|(written, letter)| Due { letter: written, failures: letter.attempts, queued: letter.queued })
+        let due = waiting.into_iter().take(most).map(|(invitation, letter)| Due {
+            letter: self.letter(&book, &snapshot, invitation).map_err(|why| unwritten(invitation, why)),
+            failures: letter.attempts,
+            queued: letter.queued,
         });
-        Ok(due.take(most).collect())
+        Ok(due.collect())
     }
 
     fn next(&self) -> Result<Option<Timestamp>, QueueError> {
@@ -49,7 +50,7 @@ impl Queue for Directory {
     }
 
     fn depth(&self) -> u64 {
-        waiting(&self.0.roster.lock()).count() as u64
+        self.0.roster.lock().letters() as u64
     }
 
     fn bell(&self) -> Bell {
@@ -60,24 +61,24 @@ impl Queue for Directory {
 impl Directory {
     /// What became of a letter. One whose invitation was sent again or closed meanwhile is nobody's any more.
     fn concluded(&self, id: &str, change: impl FnOnce(Invitation, Letter) -> Invitation) -> Result<(), QueueError> {
-        let noted = self.note(
-            |book| {
-                let found = waiting(book).find(|(invitation, _)| letter_id(invitation) == id);
-                let changed = found.map(|(invitation, letter)| {
-                    // Whoever has seen the invitation has seen what counts: its version stays.
-                    change(Invitation::clone(invitation), letter.clone())
-                });
-                changed.map(|invitation| Step::Invitation(Arc::new(invitation))).into_iter().collect()
-            },
-            Vec::new(),
-        );
+        let noted = self.note(|book| {
+            let found = waiting(book).find(|(invitation, _)| letter_id(invitation) == id);
+            let changed = found.map(|(invitation, letter)| {
+                // Whoever has seen the invitation has seen what counts: its version stays.
+                change(Invitation::clone(invitation), letter.clone())
+            });
+            let step = changed.map(|invitation| Step::Invitation(Arc::new(invitation)));
+            (step.into_iter().collect(), Vec::new())
+        });
         noted.map_err(|error| QueueError(Box::new(error)))
     }
 
-    fn letter(&self, book: &Book, snapshot: &Snapshot, invitation: &Invitation) -> Option<mail::Letter> {
-        let user = book.user(&invitation.user)?;
-        let link = self.0.options.link.replace(TOKEN, &self.token(invitation));
-        let address: Address = invitation.email.parse().ok()?;
+    /// Writes a letter, or says why nobody can.
+    fn letter(&self, book: &Book, snapshot: &Snapshot, invitation: &Invitation) -> Result<mail::Letter, &'static str> {
+        let user = book.user(&invitation.user).ok_or("its user is gone")?;
+        let link = Link::new(self.0.options.link.replace(TOKEN, &self.token(invitation)));
+        let link = link.ok_or("`directory.invitations.link` makes no address of it")?;
+        let address: Address = invitation.email.parse().map_err(|_| "its mail address can no longer be read")?;
         let name = user.display_name();
         let inviter = book.user(&invitation.by).map(|by| by.display_name());
         let declared = || snapshot.users.iter().find(|user| user.id == invitation.by)?.name.clone();
@@ -91,15 +92,15 @@ impl Directory {
             let role = snapshot.catalog.roles.iter().find(|role| role.id == id);
             role.and_then(|role| role.label.name.clone()).unwrap_or_else(|| id.to_owned())
         };
-        Some(mail::Letter {
+        Ok(mail::Letter {
             id: letter_id(invitation),
-            kind: if invitation.joins { Kind::InvitationExisting } else { Kind::Invitation },
+            kind: kind(invitation),
             recipient: user.id.clone(),
             address,
             name: Some(name).filter(|name| *name != user.email),
             language: Some(user.language.clone()),
             values: Values {
-                link: Link::new(link)?,
+                link,
                 expires: invitation.expires,
                 tenant: invitation.tenant.clone().unwrap_or_else(|| snapshot.name.clone()),
                 inviter: inviter.or_else(declared),
@@ -109,12 +110,19 @@ impl Directory {
     }
 }
 
+const fn kind(invitation: &Invitation) -> Kind {
+    if invitation.joins { Kind::InvitationExisting } else { Kind::Invitation }
+}
+
+fn unwritten(invitation: &Invitation, why: &'static str) -> Unwritten {
+    Unwritten { id: letter_id(invitation), kind: kind(invitation), recipient: invitation.user.clone(), why }
+}
+
 /// Another link is another letter.
 fn letter_id(invitation: &Invitation) -> String {
     format!("{}-{}", invitation.id, invitation.generation)
 }
 
 fn waiting(book: &Book) -> impl Iterator<Item = (&Arc<Invitation>, &Letter)> {
-    let letters = book.invitations().filter_map(|invitation| Some((invitation, invitation.letter.as_ref()?)));
-    letters.filter(|(_, letter)| !letter.given_up)
+    book.waiting().filter_map(|invitation| Some((invitation, invitation.letter.as_ref()?)))
 }

@@ -1,7 +1,8 @@
 //! The review: who has what, since when, given by whom and why, until when, and when it was last used.
 //!
-//! "Used" is counted from decisions: a role or a grant was used when one of its policies was among those that allowed the user something
-//! in that tenant, a gate when the user was allowed something in a module behind it. Of values such as channels nobody can tell.
+//! "Used" is counted from decisions: a role or a grant was used when a policy that is for its holders, generated or written by hand, was
+//! among those that allowed the user something in that tenant, a gate when the user was allowed something in a module behind it. What
+//! conditions have looked at no decision tells: neither values such as channels, nor roles that a `when` asks for. Each entry says so.
 
 mod rows;
 mod write;
@@ -85,6 +86,33 @@ pub struct ReviewRow {
     pub expired: bool,
     /// When it was last used, as far as the log goes back.
     pub last_used: Option<String>,
+    /// Which uses are counted; absent for a user who has nothing.
+    pub uses: Option<Counted>,
+}
+
+/// Which uses of something can be told from decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "CountedUses")]
+pub enum Counted {
+    /// All of them.
+    All,
+    /// Those by policies that are for its holders. Conditions of others ask for it too, and those uses are not told.
+    Partly,
+    /// None: conditions alone look at it.
+    Not,
+}
+
+impl Counted {
+    /// The word of the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Partly => "partly",
+            Self::Not => "not",
+        }
+    }
 }
 
 /// A page of the review.
@@ -130,7 +158,7 @@ impl Directory {
     /// Fails where the actor may not.
     pub fn begin_review(&self, call: &Call<'_>) -> Result<(), Refusal> {
         let about = About { action: "review", resource_type: "user", id: "", user: "" };
-        self.change(call, about, |scene| {
+        self.ask(call, about, |scene| {
             let policies = scene.permit(Operation::Review, None, None)?;
             scene.shown_tenant()?;
             Ok(Plan::look(policies, ()))
@@ -149,6 +177,7 @@ impl Directory {
                 ..ReviewPage::default()
             };
             let tenant = scene.shown_tenant()?;
+            let mut bearings = rows::Bearings::of(&scene.snapshot.program);
             for (looked_at, id) in ids_behind(scene, query).into_iter().enumerate() {
                 if page.items.len() >= query.limit || looked_at >= MOST_LOOKED_AT {
                     return Ok(page);
@@ -157,7 +186,7 @@ impl Directory {
                 page.next_cursor = Some(id.to_string());
                 let (found, user) = scene.find(&id)?;
                 if query.fits_user(scene, &found, &user) && may_see(scene, &user) {
-                    rows::of(scene, query, tenant, (&found, &user), log, &mut page.items)?;
+                    rows::of(scene, query, tenant, (&found, &user), (log, &mut bearings), &mut page.items)?;
                 }
             }
             page.next_cursor = None;

@@ -6,6 +6,7 @@
 use super::{
     Directory,
     account::GivenKind,
+    assignments::place_of,
     book::Step,
     call::{Actor, Call, Refusal},
     fields::{ID, pointer},
@@ -60,7 +61,7 @@ impl Directory {
     /// Fails where there is none, or the actor may not list users.
     pub fn read_role(&self, call: &Call<'_>, id: &str) -> Result<ListedRole, Refusal> {
         let about = About { action: "read_role", resource_type: "role", id, user: "" };
-        self.change(call, about, |scene| {
+        self.ask(call, about, |scene| {
             let policies = scene.permit(Operation::List, None, None)?;
             let role = Arc::clone(scene.custom_role(id)?);
             let shadowed = scene.snapshot.catalog.role(id).is_some();
@@ -88,7 +89,8 @@ impl Directory {
                 (None, None) => {}
             }
             let new = Arc::new(read(scene, id, old.map(|old| &**old), body)?);
-            let policies = scene.permit_role(old.map(|old| &**old), Some(&new))?;
+            let policies = scene.permit_role(old.map(|old| &**old), Some(&new));
+            let policies = policies.map_err(|refusal| refusal.placed(|denied| place_of(denied, body)))?;
             if let Some(same) = old.filter(|old| shown(old) == shown(&new)) {
                 return Ok(Plan::look(policies, PutRole { role: Arc::clone(same), created: false }));
             }

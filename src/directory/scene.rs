@@ -4,7 +4,7 @@ use super::{
     Account, Subjects,
     account::{Given, GivenKind, Place},
     book::Book,
-    call::{Actor, Call, Refusal},
+    call::{Actor, Call, Denied, Refusal},
     role::Lens,
 };
 use crate::{
@@ -24,12 +24,25 @@ pub(super) struct Scene<'s> {
     pub(super) call: &'s Call<'s>,
     judge: Judge<'s>,
     /// Users as the call has changed them so far, where it changes several.
-    pending: RefCell<BTreeMap<String, User>>,
+    pending: RefCell<Pending>,
 }
+
+/// Users as a call has changed them so far.
+pub(super) type Pending = BTreeMap<String, User>;
 
 impl<'s> Scene<'s> {
     pub(super) fn new(book: &'s Book, snapshot: &'s Snapshot, subjects: &'s Subjects, call: &'s Call<'s>) -> Self {
         Self { book, snapshot, subjects, call, judge: Judge::new(snapshot), pending: RefCell::default() }
+    }
+
+    /// The same after these changes.
+    pub(super) fn after(self, pending: Pending) -> Self {
+        Self { pending: RefCell::new(pending), ..self }
+    }
+
+    /// The changes so far, for the next scene of the same call.
+    pub(super) fn into_pending(self) -> Pending {
+        self.pending.into_inner()
     }
 
     /// Goes on as if this user had been changed already.
@@ -146,9 +159,12 @@ impl<'s> Scene<'s> {
             Actor::User(id) => Some(self.judge.judge(self.actor(id)?, &deed, &others)),
         };
         match verdict {
-            Some(Verdict { allowed: false, code, message, policies, .. }) => {
-                Err(Refusal::Forbidden { code: code.to_owned(), message, policies })
-            }
+            Some(Verdict { allowed: false, code, message, policies, what }) => Err(Refusal::Forbidden {
+                code: code.to_owned(),
+                message,
+                policies,
+                what: what.map(|what| Box::new(Denied { what, pointer: String::new() })),
+            }),
             Some(Verdict { policies, .. }) => Ok(policies),
             None => Ok(Vec::new()),
         }

@@ -1,18 +1,22 @@
 //! The one way in which the directory changes: decided, committed, published, recorded, in this order and one change at a time.
 
+mod plan;
+
+pub(super) use plan::{About, Also, Plan};
+
 use super::{
     book::{Audience, Book, Roster, Step},
     call::{Call, Refusal},
     event::{Event, Witness},
     link::{self, Key},
-    scene::Scene,
+    scene::{Pending, Scene},
     store::{self, Embedded, Store, StoreError},
     subjects::Subjects,
 };
 use crate::{mail::Bell, model::Timestamp, policy::Snapshot, storage::files};
-use serde_json::Value;
 use std::{
     fmt::Debug,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
@@ -82,72 +86,6 @@ pub(super) struct Inner {
 struct Turn {
     /// Events that are in the audit log and in the store: the next change removes them from the store.
     recorded: Vec<String>,
-}
-
-/// What a call is about, for its record.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct About<'a> {
-    /// What is done.
-    pub(super) action: &'a str,
-    /// `user`, `invitation`, `session`, `role`.
-    pub(super) resource_type: &'a str,
-    /// Its id, as far as it is known before.
-    pub(super) id: &'a str,
-    /// The user concerned, as far as it is known before.
-    pub(super) user: &'a str,
-}
-
-/// What a call comes down to.
-#[derive(Debug)]
-pub(super) struct Plan<T> {
-    /// What changes. Nothing for a look.
-    pub(super) steps: Vec<Step>,
-    /// The policies that allowed it.
-    pub(super) policies: Vec<String>,
-    /// For the record.
-    pub(super) before: Option<Value>,
-    /// For the record.
-    pub(super) after: Option<Value>,
-    /// For the record.
-    pub(super) context: Option<Value>,
-    /// The user concerned and the id of what was acted on, where they were not known before.
-    pub(super) made: Option<(String, String)>,
-    /// Further users that are changed, each with a record of its own.
-    pub(super) also: Vec<Also>,
-    /// The steps take the place of everything that there is.
-    pub(super) instead: bool,
-    /// The answer.
-    pub(super) value: T,
-}
-
-/// One of several users that a call changes.
-#[derive(Debug)]
-pub(super) struct Also {
-    /// What is done.
-    pub(super) action: &'static str,
-    /// The user.
-    pub(super) user: String,
-    /// For the record.
-    pub(super) before: Option<Value>,
-    /// For the record.
-    pub(super) after: Option<Value>,
-}
-
-impl<T> Plan<T> {
-    /// A look that changes nothing.
-    pub(super) const fn look(policies: Vec<String>, value: T) -> Self {
-        Self {
-            steps: Vec::new(),
-            policies,
-            before: None,
-            after: None,
-            context: None,
-            made: None,
-            also: Vec::new(),
-            instead: false,
-            value,
-        }
-    }
 }
 
 impl Directory {
@@ -222,6 +160,12 @@ impl Directory {
         self.0.store.bytes()
     }
 
+    /// Why no change can be made any more; `None` where one can. Decisions go on either way.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.0.store.failure()
+    }
+
     /// Plans a change with nobody else changing anything, makes it, and records it. What was refused is recorded too.
     pub(super) fn change<T>(
         &self,
@@ -230,46 +174,94 @@ impl Directory {
         plan: impl FnOnce(&Scene<'_>) -> Result<Plan<T>, Refusal>,
     ) -> Result<T, Refusal> {
         let inner = &*self.0;
-        if !inner.witness.is_ready() {
-            return Err(Refusal::Unrecorded);
-        }
         let mut turn = inner.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let (snapshot, subjects) = inner.policies.get().ok_or(Refusal::Unrecorded)?.current();
-        let planned = {
-            let book = inner.roster.lock();
-            plan(&Scene::new(&book, &snapshot, &subjects, call))
-        };
-        let mut event = about.event(call, snapshot.revision.short());
-        let plan = match planned {
-            Ok(plan) => plan,
-            Err(refusal) => {
-                event.refused(&refusal);
-                inner.witness.record(&event);
-                return Err(refusal);
+        let (event, plan) = self.planned(call, about, plan)?;
+        inner.carry_out(&mut turn, event, plan)
+    }
+
+    /// A change of many users, planned a stretch at a time: nobody else changes anything meanwhile, and between two stretches whoever only
+    /// looks has a turn. Those who decide are not waited for and do not wait.
+    pub(super) fn change_many<S, T>(
+        &self,
+        call: &Call<'_>,
+        about: About<'_>,
+        mut state: S,
+        mut stretch: impl FnMut(&Scene<'_>, &mut S) -> Result<ControlFlow<()>, Refusal>,
+        plan: impl FnOnce(S) -> Result<Plan<T>, Refusal>,
+    ) -> Result<T, Refusal> {
+        let inner = &*self.0;
+        let mut turn = inner.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let (snapshot, subjects) = inner.ready()?.current();
+        let mut pending = Pending::default();
+        let mut stretches = || -> Result<(), Refusal> {
+            loop {
+                let book = inner.roster.lock();
+                let scene = Scene::new(&book, &snapshot, &subjects, call).after(std::mem::take(&mut pending));
+                if stretch(&scene, &mut state)?.is_break() {
+                    return Ok(());
+                }
+                pending = scene.into_pending();
             }
         };
+        let looked = stretches();
+        let (event, plan) =
+            self.recorded(about.event(call, snapshot.revision.short()), looked.and_then(|()| plan(state)))?;
+        inner.carry_out(&mut turn, event, plan)
+    }
+
+    /// Answers a question, and records it. Waits for no change that is being made.
+    pub(super) fn ask<T>(
+        &self,
+        call: &Call<'_>,
+        about: About<'_>,
+        answer: impl FnOnce(&Scene<'_>) -> Result<Plan<T>, Refusal>,
+    ) -> Result<T, Refusal> {
+        let (mut event, plan) = self.planned(call, about, answer)?;
         event.tell(&plan);
-        if plan.steps.is_empty() {
-            inner.witness.record(&event);
-            return Ok(plan.value);
-        }
-        let beside: Vec<Event> = plan.also.into_iter().map(|also| event.beside(also)).collect();
-        let events = std::iter::once(event).chain(beside).collect();
-        inner.make(&mut turn, plan.steps, plan.instead, events)?;
+        self.0.witness.record(&event);
         Ok(plan.value)
     }
 
-    /// Looks at everything, with nobody changing anything meanwhile. Leaves no record: for what goes on with a recorded call.
+    /// Plans what a call comes down to. What was refused is recorded.
+    fn planned<T>(
+        &self,
+        call: &Call<'_>,
+        about: About<'_>,
+        plan: impl FnOnce(&Scene<'_>) -> Result<Plan<T>, Refusal>,
+    ) -> Result<(Event, Plan<T>), Refusal> {
+        let (revision, planned) = self.seen(|book, snapshot, subjects| {
+            (snapshot.revision.short().to_owned(), plan(&Scene::new(book, snapshot, subjects, call)))
+        })?;
+        self.recorded(about.event(call, &revision), planned)
+    }
+
+    /// Records a call that is refused.
+    fn recorded<T>(&self, mut event: Event, planned: Result<Plan<T>, Refusal>) -> Result<(Event, Plan<T>), Refusal> {
+        match planned {
+            Ok(plan) => Ok((event, plan)),
+            Err(refusal) => {
+                event.refused(&refusal);
+                self.0.witness.record(&event);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Looks at everything as it is at one moment. Leaves no record: for what goes on with a recorded call.
     pub(super) fn look<T>(
         &self,
         call: &Call<'_>,
         look: impl FnOnce(&Scene<'_>) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        let inner = &*self.0;
-        let _turn = inner.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let (snapshot, subjects) = inner.policies.get().ok_or(Refusal::Unrecorded)?.current();
-        let book = inner.roster.lock();
-        look(&Scene::new(&book, &snapshot, &subjects, call))
+        self.seen(|book, snapshot, subjects| look(&Scene::new(book, snapshot, subjects, call)))?
+    }
+
+    /// The book with what decides at the same moment: whoever publishes either of them holds the book.
+    fn seen<T>(&self, see: impl FnOnce(&Book, &Snapshot, &Subjects) -> T) -> Result<T, Refusal> {
+        let policies = self.0.ready()?;
+        let book = self.0.roster.lock();
+        let (snapshot, subjects) = policies.current();
+        Ok(see(&book, &snapshot, &subjects))
     }
 
     /// Puts something in the place of everything, where nobody decides about it: the process that owns the files does not run.
@@ -279,10 +271,13 @@ impl Directory {
     }
 
     /// Makes a change that nobody asked for and nobody has to allow: a letter went out, a session idled away.
-    pub(super) fn note(&self, steps: impl FnOnce(&Book) -> Vec<Step>, events: Vec<Event>) -> Result<(), StoreError> {
+    pub(super) fn note(&self, change: impl FnOnce(&Book) -> (Vec<Step>, Vec<Event>)) -> Result<(), StoreError> {
         let inner = &*self.0;
         let _turn = inner.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let steps = steps(&inner.roster.lock());
+        let (steps, events) = change(&inner.roster.lock());
+        if steps.is_empty() {
+            return Ok(());
+        }
         inner.store.commit(&store::batch(&steps, &[], &[])?)?;
         inner.publish(steps, false);
         for event in events {
@@ -296,6 +291,24 @@ impl Inner {
     /// Who decides, once the process runs.
     pub(super) fn policies(&self) -> Option<&dyn Policies> {
         self.policies.get().map(|policies| &**policies)
+    }
+
+    /// Who decides, where whatever is done can be recorded.
+    fn ready(&self) -> Result<&dyn Policies, Refusal> {
+        self.policies().filter(|_| self.witness.is_ready()).ok_or(Refusal::Unrecorded)
+    }
+
+    /// Makes what was planned, and records it.
+    fn carry_out<T>(&self, turn: &mut Turn, mut event: Event, plan: Plan<T>) -> Result<T, Refusal> {
+        event.tell(&plan);
+        if plan.steps.is_empty() {
+            self.witness.record(&event);
+            return Ok(plan.value);
+        }
+        let beside: Vec<Event> = plan.also.into_iter().map(|also| event.beside(also)).collect();
+        let events = std::iter::once(event).chain(beside).collect();
+        self.make(turn, plan.steps, plan.instead, events)?;
+        Ok(plan.value)
     }
 
     /// Commits, publishes and records a change, in this order.
@@ -319,73 +332,6 @@ impl Inner {
         let users = if instead { book.replace(steps) } else { book.apply(steps) };
         for audience in self.audiences.get().into_iter().flatten() {
             audience.changed(&book, &users);
-        }
-    }
-}
-
-impl About<'_> {
-    /// The record of a call that is allowed, under the revision that decides.
-    pub(super) fn event(&self, call: &Call<'_>, revision: &str) -> Event {
-        Event {
-            id: link::new_id(call.now),
-            of_session: self.resource_type == "session",
-            at: call.now,
-            actor: call.actor.name(),
-            action: self.action.to_owned(),
-            user: self.user.to_owned(),
-            tenant: call.tenant.unwrap_or_default().to_owned(),
-            resource_type: self.resource_type.to_owned(),
-            resource_id: self.id.to_owned(),
-            allowed: true,
-            reason: "granted".to_owned(),
-            policies: Vec::new(),
-            revision: revision.to_owned(),
-            before: None,
-            after: None,
-            context: None,
-            request_id: call.request_id.to_owned(),
-        }
-    }
-}
-
-impl Event {
-    /// The record of one of several users that are changed.
-    fn beside(&self, also: Also) -> Self {
-        Self {
-            id: link::new_id(self.at),
-            action: also.action.to_owned(),
-            resource_type: "user".to_owned(),
-            resource_id: also.user.clone(),
-            user: also.user,
-            before: also.before,
-            after: also.after,
-            context: None,
-            ..self.clone()
-        }
-    }
-
-    fn refused(&mut self, refusal: &Refusal) {
-        self.allowed = false;
-        refusal.code().clone_into(&mut self.reason);
-        if let Refusal::Forbidden { policies, .. } = refusal {
-            self.policies.clone_from(policies);
-        }
-        let mut context = serde_json::Map::new();
-        context.insert("refused".to_owned(), refusal.to_string().into());
-        if let Refusal::Invalid(problems) = refusal {
-            let problems = problems.iter().map(|problem| format!("{}: {}", problem.pointer, problem.message));
-            context.insert("problems".to_owned(), problems.take(16).collect());
-        }
-        self.context = Some(context.into());
-    }
-
-    fn tell<T>(&mut self, plan: &Plan<T>) {
-        self.policies.clone_from(&plan.policies);
-        (self.before, self.after) = (plan.before.clone(), plan.after.clone());
-        self.context.clone_from(&plan.context);
-        if let Some((user, id)) = &plan.made {
-            self.user.clone_from(user);
-            self.resource_id.clone_from(id);
         }
     }
 }

@@ -22,6 +22,8 @@ use std::{ops::ControlFlow, sync::Arc, time::Duration};
 const BEATS: i64 = 4;
 /// Sessions that one call looks at, at most: a page may be short, and says where to go on.
 const MOST_LOOKED_AT: usize = 20_000;
+/// Sessions that are read before they are looked at.
+const STRETCH: usize = 512;
 /// Sessions that are removed in one go.
 const MOST_REMOVED: usize = 1000;
 
@@ -112,16 +114,12 @@ impl Directory {
             return Ok(session);
         }
         let mut seen = None;
-        self.note(
-            |book| {
-                // It may have ended meanwhile.
-                let session =
-                    book.session(id).map(|session| Arc::new(Session { seen: now, ..Session::clone(session) }));
-                seen.clone_from(&session);
-                session.map(Step::Session).into_iter().collect()
-            },
-            Vec::new(),
-        )?;
+        self.note(|book| {
+            // It may have ended meanwhile.
+            let session = book.session(id).map(|session| Arc::new(Session { seen: now, ..Session::clone(session) }));
+            seen.clone_from(&session);
+            (session.map(Step::Session).into_iter().collect(), Vec::new())
+        })?;
         seen.ok_or_else(not_found)
     }
 
@@ -156,61 +154,62 @@ impl Directory {
     pub fn list_sessions(&self, call: &Call<'_>, query: &SessionQuery) -> Result<SessionPage, Refusal> {
         let user = query.user.as_deref().unwrap_or_default();
         let about = About { action: "list_sessions", resource_type: "session", id: "", user };
-        self.change(call, about, |scene| {
-            let policies = scene.permit(Operation::ListSessions, None, None)?;
-            let page = self.page_of_sessions(scene, query)?;
-            Ok(Plan::look(policies, page))
-        })
+        self.ask(call, about, |scene| Ok(Plan::look(scene.permit(Operation::ListSessions, None, None)?, ())))?;
+        let mut page = SessionPage::default();
+        let (mut before, mut looked_at) = (query.before.clone(), 0);
+        loop {
+            // The disk is read with nobody waiting for it; what is read is looked at as it is by then.
+            let read = self.read_sessions(query, before.as_deref())?;
+            before = read.last().map(|last| last.id.clone());
+            looked_at += read.len();
+            let is_last = read.len() < STRETCH;
+            let is_full = self.look(call, |scene| Ok(page.take(scene, query, read)))?;
+            if is_full || is_last {
+                return Ok(page);
+            }
+            if looked_at >= MOST_LOOKED_AT {
+                page.next = before;
+                return Ok(page);
+            }
+        }
     }
 
-    fn page_of_sessions(&self, scene: &Scene<'_>, query: &SessionQuery) -> Result<SessionPage, StoreError> {
-        let mut page = SessionPage::default();
-        let mut looked_at = 0;
+    /// Some sessions behind one, the newest first; fewer than [`STRETCH`] where nothing follows that is asked for.
+    fn read_sessions(&self, query: &SessionQuery, before: Option<&str>) -> Result<Vec<Session>, StoreError> {
+        let store = &*self.0.store;
+        let mut sessions: Vec<Session> = Vec::new();
         let mut take = |session: Session| {
-            looked_at += 1;
             if query.from.is_some_and(|from| session.start < from) {
                 return ControlFlow::Break(());
             }
-            if page.sessions.len() >= query.limit || looked_at > MOST_LOOKED_AT {
-                page.next = page.sessions.last().map(|last| last.id.clone()).or_else(|| Some(session.id.clone()));
-                return ControlFlow::Break(());
-            }
-            // The book has the latest sign of life.
-            let session = scene.book.session(&session.id).map_or_else(|| Arc::new(session), Arc::clone);
-            if query.fits(&session) && scene.sees_session(&session) {
-                page.sessions.push(session);
-            }
-            ControlFlow::Continue(())
+            sessions.push(session);
+            if sessions.len() < STRETCH { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        let store = &*self.0.store;
-        match &query.user {
-            None => {
-                let before = query.before.as_ref().map(|id| format!("s/{id}"));
-                store.back("s/", before.as_deref(), &mut |key, value| Ok(take(store::read(key, value)?)))?;
-            }
-            Some(user) => {
-                let prefix = format!("t/{user}/");
-                let before = query.before.as_ref().map(|id| format!("{prefix}{id}"));
-                let mut ids = Vec::new();
-                store.back(&prefix, before.as_deref(), &mut |key, _| {
-                    // Another user's id may begin with this one's and a slash.
-                    ids.extend(key.strip_prefix(&prefix).filter(|id| !id.contains('/')).map(|id| format!("s/{id}")));
-                    let is_enough = ids.len() > query.limit.saturating_mul(4).min(MOST_LOOKED_AT);
-                    Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-                })?;
-                for key in ids {
-                    let mut session = None;
-                    store.each(&key, &mut |key, value| {
-                        session = Some(store::read(key, value)?);
-                        Ok(())
-                    })?;
-                    if session.is_some_and(|session| take(session).is_break()) {
-                        break;
-                    }
-                }
+        let Some(user) = &query.user else {
+            let before = before.map(|id| format!("s/{id}"));
+            store.back("s/", before.as_deref(), &mut |key, value| Ok(take(store::read(key, value)?)))?;
+            return Ok(sessions);
+        };
+        let prefix = format!("t/{user}/");
+        let before = before.map(|id| format!("{prefix}{id}"));
+        let mut keys = Vec::new();
+        store.back(&prefix, before.as_deref(), &mut |key, _| {
+            // Another user's id may begin with this one's and a slash.
+            keys.extend(key.strip_prefix(&prefix).filter(|id| !id.contains('/')).map(|id| format!("s/{id}")));
+            Ok(if keys.len() < STRETCH { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        for key in keys {
+            let mut session = None;
+            store.each(&key, &mut |key, value| {
+                session = Some(store::read(key, value)?);
+                Ok(ControlFlow::Break(()))
+            })?;
+            // One that is gone by now was forgotten, and so are all before it.
+            if session.is_none_or(|session| take(session).is_break()) {
+                break;
             }
         }
-        Ok(page)
+        Ok(sessions)
     }
 
     /// Ends sessions without a sign of life, and forgets those that ended too long ago. Tells how many.
@@ -218,49 +217,55 @@ impl Directory {
     /// # Errors
     /// Fails where the store does.
     pub fn tidy_sessions(&self, now: Timestamp) -> Result<(usize, usize), StoreError> {
-        let idle: Vec<Arc<Session>> = {
-            let book = self.0.roster.lock();
+        let mut ended = 0;
+        self.note(|book| {
             let idle = book.idle();
-            book.sessions().filter(|session| now >= session.idle_end(idle)).cloned().collect()
-        };
-        let ended = idle.len();
-        if ended > 0 {
-            let idle_after = self.0.options.session_idle;
-            let events = idle.iter().map(|session| idled(session, session.idle_end(idle_after), now)).collect();
-            self.note(
-                |book| {
-                    let still = idle.iter().filter_map(|session| book.session(&session.id));
-                    let end = |session: &Arc<Session>| session.ended(Ended::Idle, session.idle_end(idle_after));
-                    still.map(|session| Step::Session(Arc::new(end(session)))).collect()
-                },
-                events,
-            )?;
-        }
+            let gone = book.sessions().filter(|session| now >= session.idle_end(idle));
+            let gone: Vec<_> = gone.map(|session| session.ended(Ended::Idle, session.idle_end(idle))).collect();
+            ended = gone.len();
+            let events = gone.iter().map(|session| idled(session, now)).collect();
+            (gone.into_iter().map(|session| Step::Session(Arc::new(session))).collect(), events)
+        })?;
         Ok((ended, self.forget_sessions(now)?))
     }
 
     fn forget_sessions(&self, now: Timestamp) -> Result<usize, StoreError> {
         let keep = i64::try_from(self.0.options.session_keep.as_micros()).unwrap_or(i64::MAX);
         let before = Timestamp::from_micros(now.as_micros().saturating_sub(keep));
-        let mut rows = Vec::new();
-        let mut old = 0;
-        let forgotten = self.0.store.each("s/", &mut |key, value| {
+        let (mut rows, mut old) = (Vec::new(), 0);
+        self.0.store.each("s/", &mut |key, value| {
             let session: Session = store::read(key, value)?;
+            // Ids sort by time: what follows is younger.
             if session.start >= before || old >= MOST_REMOVED {
-                return Err(StoreError::Failed);
+                return Ok(ControlFlow::Break(()));
             }
             if session.end.is_some_and(|end| end < before) {
                 old += 1;
                 rows.push((format!("s/{}", session.id), None));
                 rows.push((format!("t/{}/{}", session.user, session.id), None));
             }
-            Ok(())
-        });
-        match forgotten {
-            // Ids sort by time: what follows is younger.
-            Ok(()) | Err(StoreError::Failed) => self.0.store.commit(&rows).map(|()| old),
-            Err(error) => Err(error),
+            Ok(ControlFlow::Continue(()))
+        })?;
+        self.0.store.commit(&rows)?;
+        Ok(old)
+    }
+}
+
+impl SessionPage {
+    /// Takes the sessions that fit and that the actor may see; says whether the page is full.
+    fn take(&mut self, scene: &Scene<'_>, query: &SessionQuery, read: Vec<Session>) -> bool {
+        for session in read {
+            if self.sessions.len() >= query.limit {
+                self.next = self.sessions.last().map(|last| last.id.clone());
+                return true;
+            }
+            // The book has the latest sign of life.
+            let session = scene.book.session(&session.id).map_or_else(|| Arc::new(session), Arc::clone);
+            if query.fits(&session) && scene.sees_session(&session) {
+                self.sessions.push(session);
+            }
         }
+        false
     }
 }
 
@@ -301,8 +306,8 @@ fn origin(session: &Session) -> Value {
     json!({ "address": session.address, "agent": session.agent })
 }
 
-fn idled(session: &Session, end: Timestamp, now: Timestamp) -> Event {
-    let ended = session.ended(Ended::Idle, end);
+/// The record of a session that has idled away.
+fn idled(session: &Session, now: Timestamp) -> Event {
     Event {
         id: link::new_id(now),
         of_session: true,
@@ -319,7 +324,7 @@ fn idled(session: &Session, end: Timestamp, now: Timestamp) -> Event {
         revision: String::new(),
         before: None,
         after: None,
-        context: Some(json!({ "seconds": ended.seconds(now) })),
+        context: Some(json!({ "seconds": session.seconds(now) })),
         request_id: String::new(),
     }
 }

@@ -21,27 +21,27 @@ pub(crate) trait Store: Debug + Send + Sync {
     /// Fails where that cannot be promised. Nothing can be written from then on.
     fn commit(&self, rows: &[Row]) -> Result<(), StoreError>;
 
-    /// Calls `take` with each row whose key begins with `prefix`, in order of the keys.
+    /// Calls `take` with each row whose key begins with `prefix`, in order of the keys, until it breaks off.
     ///
     /// # Errors
     /// Fails with what `take` fails with, and where a row cannot be read.
     fn each(&self, prefix: &str, take: &mut Take<'_>) -> Result<(), StoreError>;
 
-    /// The same from the last key to the first, of those before a key where one is given, until `take` breaks off.
+    /// The same from the last key to the first, of those before a key where one is given.
     ///
     /// # Errors
     /// Fails where a row cannot be read.
-    fn back(&self, prefix: &str, before: Option<&str>, take: &mut TakeBack<'_>) -> Result<(), StoreError>;
+    fn back(&self, prefix: &str, before: Option<&str>, take: &mut Take<'_>) -> Result<(), StoreError>;
 
     /// Bytes on disk.
     fn bytes(&self) -> u64;
+
+    /// Why nothing can be written any more; `None` where it can.
+    fn failure(&self) -> Option<String>;
 }
 
-/// Takes a row.
-pub(crate) type Take<'t> = dyn FnMut(&str, &[u8]) -> Result<(), StoreError> + 't;
-
 /// Takes a row, and says whether to go on.
-pub(crate) type TakeBack<'t> = dyn FnMut(&str, &[u8]) -> Result<ControlFlow<()>, StoreError> + 't;
+pub(crate) type Take<'t> = dyn FnMut(&str, &[u8]) -> Result<ControlFlow<()>, StoreError> + 't;
 
 /// Why rows cannot be kept or read.
 #[derive(Debug, thiserror::Error)]

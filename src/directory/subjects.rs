@@ -4,60 +4,48 @@ use crate::{
     engine::{Binder, BoundUser, Outcome, Program, Prospects, Subject, decide},
     model::{Request, User},
 };
+use hashbrown::HashTable;
 use std::{
-    borrow::Borrow,
-    collections::HashSet,
-    hash::{BuildHasher, Hash, Hasher, RandomState},
+    hash::{BuildHasher, RandomState},
     sync::Arc,
 };
 
 /// Users are found by hash in one of so many parts: whoever changes a user copies one part and shares the others.
-const SHARDS: usize = 256;
+const SHARDS: usize = 1024;
 /// Users that stand together in order at most; what is changed is copied with its neighbours.
-const CHUNK: usize = 256;
+const CHUNK: usize = 128;
 
 /// The users of one program, bound to it.
 #[derive(Debug, Clone)]
 pub struct Subjects {
+    /// Ids come from requests: nobody may choose them so that many fall together.
     hasher: RandomState,
     // INVARIANT: a user is in the shard of its id and in exactly one chunk; `SHARDS` shards.
-    shards: Vec<Arc<HashSet<ById>>>,
+    shards: Vec<Arc<HashTable<Entry>>>,
     // INVARIANT: no chunk is empty; ids ascend within chunks and from one to the next.
     chunks: Vec<Arc<Vec<Arc<BoundUser>>>>,
     len: usize,
 }
 
-/// A user, found by its id.
+/// A user, found by the hash of its id.
 #[derive(Debug, Clone)]
-struct ById {
+struct Entry {
+    // Kept here, so that only the user that is meant is looked at, and nobody is hashed twice.
+    hash: u64,
     user: Arc<BoundUser>,
     declared: bool,
 }
 
-impl PartialEq for ById {
-    fn eq(&self, other: &Self) -> bool {
-        self.user.id() == other.user.id()
-    }
-}
-
-impl Eq for ById {}
-
-impl Hash for ById {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.user.id().hash(state);
-    }
-}
-
-impl Borrow<str> for ById {
-    fn borrow(&self) -> &str {
-        self.user.id()
+impl Entry {
+    fn is(&self, hash: u64, id: &str) -> bool {
+        self.hash == hash && self.user.id() == id
     }
 }
 
 impl Default for Subjects {
     fn default() -> Self {
-        let shards = (0..SHARDS).map(|_| Arc::default()).collect();
-        Self { hasher: RandomState::new(), shards, chunks: Vec::new(), len: 0 }
+        // One empty part serves for all until somebody is put into it.
+        Self { hasher: RandomState::new(), shards: vec![Arc::default(); SHARDS], chunks: Vec::new(), len: 0 }
     }
 }
 
@@ -70,23 +58,25 @@ impl Subjects {
 
     /// Of bound users: those that the policy set declares, and others. Where both have an id, the declared user counts.
     pub fn of(declared: impl IntoIterator<Item = BoundUser>, others: impl IntoIterator<Item = BoundUser>) -> Self {
-        let entry = |declared| move |user| ById { user: Arc::new(user), declared };
-        let mut users: Vec<ById> = declared.into_iter().map(entry(true)).collect();
+        let hasher = RandomState::new();
+        let entry = |declared| {
+            let hasher = &hasher;
+            move |user: BoundUser| Entry { hash: hasher.hash_one(user.id()), user: Arc::new(user), declared }
+        };
+        let mut users: Vec<Entry> = declared.into_iter().map(entry(true)).collect();
         users.extend(others.into_iter().map(entry(false)));
         // Stable: a declared user comes before another of the same id.
         users.sort_by(|one, other| one.user.id().cmp(other.user.id()));
         users.dedup_by(|later, earlier| later.user.id() == earlier.user.id());
-        let hasher = RandomState::new();
-        let mut shards = vec![HashSet::new(); SHARDS];
-        for entry in &users {
-            if let Some(shard) = shards.get_mut(shard_of(&hasher, entry.user.id())) {
-                shard.insert(entry.clone());
+        let ordered: Vec<_> = users.iter().map(|entry| Arc::clone(&entry.user)).collect();
+        let chunks: Vec<_> = ordered.chunks(CHUNK).map(|chunk| Arc::new(chunk.to_vec())).collect();
+        let mut subjects = Self { hasher, chunks, len: users.len(), ..Self::default() };
+        for entry in users {
+            if let Some(shard) = subjects.shards.get_mut(shard_of(entry.hash)) {
+                Arc::make_mut(shard).insert_unique(entry.hash, entry, |entry| entry.hash);
             }
         }
-        let len = users.len();
-        let ordered: Vec<_> = users.into_iter().map(|entry| entry.user).collect();
-        let chunks = ordered.chunks(CHUNK).map(|chunk| Arc::new(chunk.to_vec())).collect();
-        Self { hasher, shards: shards.into_iter().map(Arc::new).collect(), chunks, len }
+        subjects
     }
 
     /// The user with this id.
@@ -147,10 +137,14 @@ impl Subjects {
     pub(super) fn put(&mut self, user: BoundUser) {
         let user = Arc::new(user);
         let id = user.id();
-        let declared = self.is_declared(id);
-        let shard = shard_of(&self.hasher, id);
-        if let Some(shard) = self.shards.get_mut(shard) {
-            Arc::make_mut(shard).replace(ById { user: Arc::clone(&user), declared });
+        let hash = self.hasher.hash_one(id);
+        if let Some(shard) = self.shards.get_mut(shard_of(hash)) {
+            let shard = Arc::make_mut(shard);
+            let user = Arc::clone(&user);
+            match shard.find_mut(hash, |entry| entry.is(hash, user.id())) {
+                Some(entry) => entry.user = user,
+                None => drop(shard.insert_unique(hash, Entry { hash, user, declared: false }, |entry| entry.hash)),
+            }
         }
         let place = self.chunk_of(id);
         let Some(chunk) = self.chunks.get_mut(place) else {
@@ -177,9 +171,11 @@ impl Subjects {
         if self.entry(id).is_none_or(|entry| entry.declared) {
             return;
         }
-        let shard = shard_of(&self.hasher, id);
-        if let Some(shard) = self.shards.get_mut(shard) {
-            Arc::make_mut(shard).remove(id);
+        let hash = self.hasher.hash_one(id);
+        if let Some(shard) = self.shards.get_mut(shard_of(hash))
+            && let Ok(entry) = Arc::make_mut(shard).find_entry(hash, |entry| entry.is(hash, id))
+        {
+            drop(entry.remove());
         }
         let place = self.chunk_of(id);
         let Some(chunk) = self.chunks.get_mut(place) else { return };
@@ -199,13 +195,15 @@ impl Subjects {
         place.min(self.chunks.len().saturating_sub(1))
     }
 
-    fn entry(&self, id: &str) -> Option<&ById> {
-        self.shards.get(shard_of(&self.hasher, id))?.get(id)
+    fn entry(&self, id: &str) -> Option<&Entry> {
+        let hash = self.hasher.hash_one(id);
+        self.shards.get(shard_of(hash))?.find(hash, |entry| entry.is(hash, id))
     }
 }
 
-fn shard_of(hasher: &RandomState, id: &str) -> usize {
-    usize::try_from(hasher.hash_one(id) % SHARDS as u64).unwrap_or_default()
+/// The part of a hash that its table looks at neither first nor last.
+fn shard_of(hash: u64) -> usize {
+    usize::try_from((hash >> 32) % SHARDS as u64).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The directory over the shipped policy sets: a real store, real decisions, a witness that remembers.
 
+mod flows;
+mod lists;
 mod random;
 mod review;
 mod tools;
@@ -293,109 +295,6 @@ fn channels_are_given_and_taken_one_by_one_and_count_at_once() {
 }
 
 #[test]
-fn a_link_that_will_not_do_has_a_code_of_its_own() {
-    // Names the rules 8move-invite, 8move-invite-expiry and 8move-invite-manage.
-    let world = World::of("8move");
-    let north = Call { tenant: Some("north"), ..user("ada") };
-    let invite = |email: &str| {
-        let body =
-            json!({ "email": email, "first_name": "A", "last_name": "B", "assignments": { "roles": ["warehouse"] } });
-        world.directory.invite(&north, &body).unwrap()
-    };
-    let accept = |token: &str, now: Timestamp| {
-        let call = Call { actor: Actor::Application("shop"), now, ..operator() };
-        world
-            .directory
-            .accept_invitation(&call, &json!({ "token": token }))
-            .map_err(|refusal| refusal.code().to_owned())
-    };
-    let first = invite("one@8move.example");
-    assert_eq!(world.decide(&first.user, "view", "order", None, at(0)), "user_invited");
-    let old = world.directory.token(&first);
-    assert_eq!(accept(&old, at(7 * DAY)).unwrap_err(), "invitation_expired");
-    let again = world.directory.resend_invitation(&north, &first.id).unwrap();
-    let new = world.directory.token(&again);
-    assert_eq!(accept(&old, at(0)).unwrap_err(), "invitation_replaced");
-    assert_eq!(accept(&new.replace('.', ".0"), at(0)).unwrap_err(), "invitation_unknown");
-    assert_eq!(accept("01H.none", at(0)).unwrap_err(), "invitation_unknown");
-    let change = json!({ "assignments": { "roles": ["finance"] } });
-    world.directory.change_invitation(&north, &first.id, &change).unwrap();
-    accept(&new, at(7 * DAY - 1)).unwrap();
-    assert_eq!(world.decide(&first.user, "view", "invoice", None, at(0)), "granted");
-    assert_eq!(accept(&new, at(0)).unwrap_err(), "invitation_used");
-    let second = invite("two@8move.example");
-    world.directory.revoke_invitation(&north, &second.id).unwrap();
-    assert_eq!(accept(&world.directory.token(&second), at(0)).unwrap_err(), "invitation_revoked");
-    assert_eq!(world.decide(&second.user, "view", "order", None, at(0)), "user_unknown", "gone with the invitation");
-}
-
-#[test]
-fn whoever_has_an_account_just_joins() {
-    // Names the rule backbone-invite.
-    let world = World::of("backbone");
-    let of = |actor, tenant| Call { tenant: Some(tenant), ..user(actor) };
-    let body = json!({ "email": "joe@backbone.example", "assignments": { "roles": ["member"] } });
-    let first = world.directory.invite(&of("bea", "acme"), &body).unwrap();
-    let accept = |invitation: &Invitation| {
-        let body = json!({ "token": world.directory.token(invitation), "first_name": "Joe", "last_name": "Doe" });
-        world.directory.accept_invitation(&Call { actor: Actor::Application("erp"), ..operator() }, &body).unwrap()
-    };
-    accept(&first);
-    let second = world.directory.invite(&of("bix", "bolt"), &body).unwrap();
-    assert_eq!((second.joins, &second.user), (true, &first.user));
-    let view = |tenant| world.decide(&first.user, "view", "part", Some(tenant), at(0));
-    assert_eq!([view("acme"), view("bolt")], ["granted", "not_granted"]);
-    accept(&second);
-    assert_eq!([view("acme"), view("bolt")], ["granted", "granted"]);
-}
-
-#[test]
-fn sessions_end_with_what_they_rest_on() {
-    // Names the rules backbone-login and backbone-removal.
-    let world = World::of("backbone");
-    let acme = Call { tenant: Some("acme"), ..user("bea") };
-    let body =
-        json!({ "email": "joe@backbone.example", "first_name": "Joe", "last_name": "Doe", "activation": "none" });
-    let joe = world.directory.create_user(&operator(), &body).unwrap();
-    let erp = |seconds: i64| Call {
-        actor: Actor::Application("erp"),
-        tenant: Some("acme"),
-        now: at(seconds * 1_000_000),
-        ..operator()
-    };
-    let login = |seconds: i64| {
-        world.directory.login(&erp(seconds), &Login { user: joe.id.clone(), ..Login::default() }).unwrap()
-    };
-    world
-        .directory
-        .assign(&Call { tenant: Some("acme"), ..operator() }, &joe.id, Manner::Give, &json!({ "roles": ["member"] }))
-        .unwrap();
-    let sessions = |world: &World| {
-        let query = SessionQuery { user: Some(joe.id.clone()), limit: 10, ..SessionQuery::default() };
-        let page = world.directory.list_sessions(&operator(), &query).unwrap();
-        page.sessions.iter().map(|session| (session.ended, session.seconds(at(0)))).collect::<Vec<_>>()
-    };
-    let first = login(0);
-    world.directory.end_session(&erp(60), &first.id).unwrap();
-    assert_eq!(sessions(&world), [(Some(Ended::Logout), 60.0)]);
-    login(100);
-    world.directory.assign(&Call { now: at(130_000_000), ..acme }, &joe.id, Manner::Replace, &json!({})).unwrap();
-    assert_eq!(world.decide(&joe.id, "view", "part", Some("acme"), at(130_000_000)), "not_granted");
-    assert_eq!(sessions(&world)[0], (Some(Ended::Removed), 30.0));
-    let third = login(200);
-    world.directory.heartbeat(at(1000 * 1_000_000), &third.id).unwrap();
-    assert_eq!(world.directory.tidy_sessions(at(2799 * 1_000_000)).unwrap(), (0, 0));
-    assert_eq!(
-        world.directory.tidy_sessions(at(2800 * 1_000_000)).unwrap(),
-        (1, 0),
-        "30 minutes after the last sign of life"
-    );
-    assert_eq!(sessions(&world)[0], (Some(Ended::Idle), 2600.0));
-    assert_eq!(world.directory.tidy_sessions(at(200 * DAY)).unwrap(), (0, 3), "kept for 90 days");
-    assert_eq!(sessions(&world), []);
-}
-
-#[test]
 fn nothing_is_changed_that_nobody_would_know_of() {
     let world = World::of("8move");
     world.witness.deaf.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -424,52 +323,4 @@ fn a_record_says_who_changed_what_from_what_to_what() {
     let refused = world.directory.create_user(&Call { tenant: Some("north"), ..user("sam") }, &lena()).unwrap_err();
     assert!(matches!(refused, Refusal::Forbidden { .. }), "{refused:?}");
     assert!(!world.last_event().allowed);
-}
-
-#[test]
-fn users_are_found_filtered_and_sorted_page_by_page() {
-    // Names the rules 8move-directory, omc-search and propeller-columns.
-    let world = World::of("8move");
-    let north = Call { tenant: Some("north"), ..operator() };
-    for (n, (first, role)) in [("Zoe", "warehouse"), ("adam", "finance"), ("Bea", "warehouse")].into_iter().enumerate()
-    {
-        let body = json!({ "id": format!("u{n}"), "email": format!("{first}@8move.example"), "first_name": first,
-            "last_name": "Test", "activation": "none" });
-        let now = at(i64::try_from(n).unwrap() * 1_000_000);
-        world.directory.create_user(&Call { now, ..operator() }, &body).unwrap();
-        world
-            .directory
-            .assign(&Call { now, ..north }, &format!("u{n}"), Manner::Give, &json!({ "roles": [role] }))
-            .unwrap();
-    }
-    let all = |query: UserQuery| {
-        let (mut ids, mut query) = (Vec::new(), UserQuery { limit: 2, ..query });
-        loop {
-            let page = world.directory.list_users(&operator(), &query).unwrap();
-            ids.extend(page.users.iter().map(|listed| listed.cursor.id.clone()));
-            let Some(next) = page.next else { return ids };
-            query.after = Some(next);
-        }
-    };
-    let own = || UserQuery { declared: Some(false), ..UserQuery::default() };
-    let by = |sort, descending| all(UserQuery { sort, descending, ..own() });
-    assert_eq!(by(Sort::Name, false), ["u1", "u2", "u0"]);
-    assert_eq!(by(Sort::Name, true), ["u0", "u2", "u1"]);
-    assert_eq!(by(Sort::Created, true), ["u2", "u1", "u0"]);
-    let search = |text: &str| all(UserQuery { search: Some(text.to_owned()), ..UserQuery::default() });
-    assert_eq!(search("TEST bea"), ["u2"]);
-    assert_eq!(search("haddad"), ["mona"], "declared users stand in the same list");
-    let of_role = |role: &str| {
-        all(UserQuery { role: Some(role.to_owned()), tenant: Some("north".to_owned()), ..UserQuery::default() })
-    };
-    assert_eq!(of_role("warehouse"), ["u0", "u2", "wes"]);
-    let suspended = all(UserQuery { status: Some(crate::model::Status::Suspended), ..UserQuery::default() });
-    assert_eq!(suspended, ["sue"]);
-    let module = all(UserQuery {
-        module: Some("settings".to_owned()),
-        tenant: Some("south".to_owned()),
-        ..UserQuery::default()
-    });
-    assert_eq!(module, ["ada"]);
-    assert_eq!(all(UserQuery::default()).len(), 12);
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Account, Directory, Place,
-    book::Step,
+    book::{Step, fold},
     call::{Actor, Call, Refusal},
     fields::{Fields, Purpose},
     invitation::Invitation,
@@ -44,7 +44,8 @@ impl Directory {
             is_free(scene, &account)?;
             let mut steps = vec![Step::Account(Arc::clone(&account))];
             if account.status == Status::Invited {
-                let invitation = self.new_invitation(scene, &account, None, Vec::new(), false);
+                let tenant = account.places.first().and_then(|place| place.tenant.as_deref());
+                let invitation = self.new_invitation(scene, &account, tenant, Vec::new(), false);
                 steps.push(Step::Invitation(Arc::new(invitation)));
             }
             let made = Some((account.id.clone(), account.id.clone()));
@@ -79,33 +80,14 @@ impl Directory {
         }
         // Those who administer the tenant in which the user was created are those who go on.
         if let Some(tenant) = scene.tenant_of_creation()? {
-            account.places.push(Place { tenant: Some(tenant.to_owned()), given: Vec::new() });
+            account.places.push(Place { tenant: Some(tenant.to_owned()), ..Place::default() });
         }
         Ok(account)
     }
 
     /// An account with nothing in it yet.
     pub(super) fn blank_account(&self, scene: &Scene<'_>, email: &str) -> Account {
-        Account {
-            id: String::new(),
-            email: email.to_owned(),
-            first_name: String::new(),
-            middle_name: None,
-            last_name: String::new(),
-            gender: None,
-            phone: None,
-            job: None,
-            language: self.0.options.language.clone(),
-            status: Status::Invited,
-            family: None,
-            attributes: std::collections::BTreeMap::new(),
-            places: Vec::new(),
-            first_login: None,
-            last_login: None,
-            created: scene.now(),
-            updated: scene.now(),
-            version: 1,
-        }
+        Account::blank(email, &self.0.options.language, scene.now())
     }
 
     /// A user, where the actor may look at it.
@@ -114,7 +96,7 @@ impl Directory {
     /// Fails where there is none, or the actor may not.
     pub fn read_user(&self, call: &Call<'_>, id: &str) -> Result<Found, Refusal> {
         let about = About { action: "read_user", resource_type: "user", id, user: id };
-        self.change(call, about, |scene| {
+        self.ask(call, about, |scene| {
             let (found, user) = scene.find(id)?;
             let policies = scene.permit_users(Operation::Read, Some(&user), None)?;
             Ok(Plan::look(policies, found))
@@ -227,6 +209,7 @@ impl Scene<'_> {
     pub(super) fn changed(&self, mut account: Account) -> Arc<Account> {
         account.version += 1;
         account.updated = self.now();
+        account.compact();
         Arc::new(account)
     }
 
@@ -238,13 +221,15 @@ impl Scene<'_> {
 
     /// Whoever has nothing left in a tenant was taken out of it.
     pub(super) fn end_sessions_of_lost_places(&self, before: &Account, after: &Account) -> Vec<Step> {
-        let lost: Vec<_> = before.places.iter().filter(|old| after.place(old.tenant.as_deref()).is_none()).collect();
+        let is_lost = |old: &&Place| !old.left && !after.belongs_to(old.tenant.as_deref());
+        let lost: Vec<_> = before.places.iter().filter(is_lost).collect();
         if lost.is_empty() {
             return Vec::new();
         }
+        let is_nowhere = after.places.iter().all(|place| place.left);
         self.end_sessions(&before.id, Ended::Removed, |session| {
             // A session without a tenant goes with the last place.
-            after.places.is_empty() || lost.iter().any(|place| place.tenant.is_some() && place.tenant == session.tenant)
+            is_nowhere || lost.iter().any(|place| place.tenant.is_some() && place.tenant == session.tenant)
         })
     }
 
@@ -302,7 +287,7 @@ pub(super) fn is_free(scene: &Scene<'_>, account: &Account) -> Result<(), Refusa
 
 /// Whether a user, declared or not, has this mail address.
 pub(super) fn is_email_taken(scene: &Scene<'_>, email: &str) -> bool {
-    let is_same = |known: &str| known.eq_ignore_ascii_case(email);
+    let is_same = |known: &str| fold(known) == fold(email);
     scene.book.user_with_email(email).is_some()
         || scene.snapshot.users.iter().any(|user| user.email.as_deref().is_some_and(is_same))
 }

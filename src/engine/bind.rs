@@ -166,11 +166,9 @@ impl<'a> Declared<'a> {
         if self.user.is_asserted {
             conform("the user", attributes, &self.vocabulary.user_attributes)?;
         }
-        let store = self.program.store();
-        let principal = Uid { ty: USER_TYPE, id: self.user.id() };
         let principal = Party {
-            uid: principal,
-            index: store.uids.find(principal),
+            uid: Uid { ty: USER_TYPE, id: self.user.id() },
+            index: self.user.own,
             ancestors: &standing.ancestors,
             overlay: user_fields(attributes, &self.vocabulary.user_attributes),
             declared: true,

@@ -5,6 +5,7 @@
 //! not is told as depending on its condition.
 
 mod hidden;
+mod leaning;
 mod partial;
 
 pub use hidden::Hidden;
@@ -230,16 +231,14 @@ impl<'a> Reach<'a> {
     }
 
     fn question<'q>(&'q self, part: &'q Part, action: &'q str, action_index: Option<UidIndex>) -> Question<'q> {
-        let store = self.program.store();
-        let principal = Uid { ty: USER_TYPE, id: self.user.id() };
         let tenant = match self.vocabulary.tenancy {
             Tenancy::Required => Tenant::Fixed(self.tenant),
             Tenancy::None => Tenant::Ordinary,
         };
         Question {
             principal: Party {
-                uid: principal,
-                index: store.uids.find(principal),
+                uid: Uid { ty: USER_TYPE, id: self.user.id() },
+                index: self.user.own,
                 ancestors: &self.standing.ancestors,
                 overlay: user_fields(self.attributes, &self.vocabulary.user_attributes),
                 declared: true,

@@ -38,19 +38,22 @@ pub(super) type OwnedAttributes = [(Cow<'static, str>, Value<'static>)];
 /// A user made ready for one program: assignments are resolved to the keys of its index.
 #[derive(Debug)]
 pub struct BoundUser {
-    user: Arc<User>,
-    // Copies, so that a decision finds them where it looks anyway.
+    // Copies, so that a decision finds them where it looks anyway: among many users each place that it has to go to is a wait for memory.
+    id: Box<str>,
+    /// The number of the user's entity, where policies name the user.
+    pub(super) own: Option<UidIndex>,
     pub(super) status: Status,
     pub(super) until: Option<Timestamp>,
     pub(super) session: Session,
     pub(super) attributes: Vec<(Cow<'static, str>, Value<'static>)>,
-    pub(super) memberships: Box<[BoundMembership]>,
+    pub(super) memberships: SmallVec<[BoundMembership; 1]>,
     /// The tenant to which an assertion ties the user: the only one in which it may be asked about.
     pub(super) place: Option<Box<str>>,
     /// Whether attributes come from an assertion, so that nobody has looked at their types yet.
     pub(super) is_asserted: bool,
     /// What the user has where nothing was assigned.
     bare: Arc<Standing>,
+    user: Arc<User>,
 }
 
 /// Whether a user is logged in.
@@ -80,7 +83,7 @@ impl Session {
 pub struct BoundMembership {
     pub(super) tenant: Option<Arc<str>>,
     // INVARIANT: not empty; each counts until its `until`, the last one for good.
-    periods: Box<[Period]>,
+    periods: SmallVec<[Period; 1]>,
 }
 
 /// What counts up to a point in time. Assignments that run out make a new period each.
@@ -131,7 +134,7 @@ impl BoundUser {
     /// The user's id.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.user.id
+        &self.id
     }
 
     /// The same, to be bound again.
@@ -153,6 +156,19 @@ impl BoundUser {
         self.placed(tenant.or(only), time).1
     }
 
+    /// What users share to whom every question about a resource without attributes is answered alike, for whoever asks the same about many.
+    /// `None` for a user whom policies may tell from all others. It means something while those of whom it was taken are there.
+    #[must_use]
+    pub fn likeness(&self, tenant: Option<&str>, time: Timestamp) -> Option<Likeness> {
+        let (standing, attributes) = self.placed(tenant, time);
+        (self.own.is_none() && attributes.is_empty()).then(|| Likeness {
+            standing: std::ptr::from_ref(standing).addr(),
+            status: self.status,
+            is_over: self.until.is_some_and(|until| time >= until),
+            is_in_session: self.session.is_open(time),
+        })
+    }
+
     /// Everything that the user was or will have been given, in every tenant and at every time.
     pub(super) fn standings(&self) -> impl Iterator<Item = &Standing> {
         let periods = self.memberships.iter().flat_map(|membership| &membership.periods);
@@ -168,6 +184,15 @@ impl BoundUser {
         let Some(period) = period else { return (&self.bare, &self.attributes) };
         (&period.standing, period.attributes.as_deref().unwrap_or(&self.attributes))
     }
+}
+
+/// See [`BoundUser::likeness`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Likeness {
+    standing: usize,
+    status: Status,
+    is_over: bool,
+    is_in_session: bool,
 }
 
 /// Binds users to one program. What was given to several of them in the same way is worked out and kept once: a hundred thousand
@@ -199,7 +224,8 @@ impl<'b> Binder<'b> {
     pub fn bind(&mut self, user: &'b Arc<User>) -> BoundUser {
         let own = self.program.store().uids.find(Uid { ty: USER_TYPE, id: &user.id });
         BoundUser {
-            user: Arc::clone(user),
+            id: user.id.as_str().into(),
+            own,
             status: user.status,
             until: user.until,
             session: Session::Unknown,
@@ -208,6 +234,7 @@ impl<'b> Binder<'b> {
             place: None,
             is_asserted: false,
             bare: self.standing(Given { own, assignments: SmallVec::new(), expired: false }),
+            user: Arc::clone(user),
         }
     }
 

@@ -6,6 +6,9 @@
 
 mod accept;
 mod gather;
+mod http1;
+mod http2;
+mod preface;
 mod unix_socket;
 mod worker;
 

@@ -86,7 +86,8 @@ fn too_large(longest: usize) -> ApiError {
     ApiError::new(ErrorCode::BodyTooLarge, format!("the body is longer than {longest} bytes"))
 }
 
-async fn poll_once<F: Future>(mut work: Pin<&mut F>) -> Option<F::Output> {
+/// What work comes to without waiting.
+pub(super) async fn poll_once<F: Future>(mut work: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|context| {
         Poll::Ready(match work.as_mut().poll(context) {
             Poll::Ready(done) => Some(done),

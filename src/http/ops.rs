@@ -1,7 +1,8 @@
 //! The ops listener: metrics, probes, and what is going on.
 //!
 //! `/healthz` says that the process lives, `/readyz` whether requests should be sent here. A load that failed does not make it
-//! unready: the last good policies decide on.
+//! unready: the last good policies decide on. Nor does a directory that takes no changes: what it knows decides on, and nobody would be
+//! helped by an application without decisions; it is a note there, and stands in `/status`.
 
 use super::{
     management::framed,
@@ -10,6 +11,7 @@ use super::{
 use crate::{
     audit::{self, Health},
     config::{Live, WhenStale},
+    directory::Directory,
     identity::Verifier,
     lifecycle::{Clock, Readiness},
     model::Timestamp,
@@ -50,6 +52,8 @@ pub struct Services {
     pub verifier: Arc<Verifier>,
     /// The audit log.
     pub log: audit::Log,
+    /// The directory of users.
+    pub directory: Directory,
     /// Tells the time.
     pub clock: Clock,
     /// When the process started.
@@ -110,7 +114,11 @@ async fn readiness(State(services): State<Services>) -> Response {
         Health::Closed => Some(Reason { name: "audit", message: "the audit log is closed".to_owned() }),
     };
     let reasons: Vec<Reason> = held.chain(failed).chain(stale(&services)).collect();
-    let notes = services.log.gaps().iter().map(note_of).collect();
+    let unwritable = services.directory.failure().map(|why| Reason {
+        name: "directory",
+        message: format!("the directory takes no changes until the process is started again: {why}"),
+    });
+    let notes = services.log.gaps().iter().map(note_of).chain(unwritable).collect();
     if reasons.is_empty() {
         Json(Ready { status: "ready", notes }).into_response()
     } else {
@@ -149,6 +157,20 @@ struct StatusView {
     certificates: Vec<CertificateView>,
     token_issuers: Vec<IssuerView>,
     audit: AuditView,
+    directory: DirectoryView,
+}
+
+#[derive(Debug, Serialize)]
+struct DirectoryView {
+    takes_changes: bool,
+    failure: Option<String>,
+}
+
+impl From<&Directory> for DirectoryView {
+    fn from(directory: &Directory) -> Self {
+        let failure = directory.failure();
+        Self { takes_changes: failure.is_none(), failure }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -228,5 +250,6 @@ async fn status(State(services): State<Services>) -> Json<StatusView> {
         certificates: services.certificates.iter().flat_map(views::certificates).collect(),
         token_issuers: services.verifier.status(services.clock.now()).iter().map(IssuerView::from).collect(),
         audit: views::audit(&services.log),
+        directory: DirectoryView::from(&services.directory),
     })
 }

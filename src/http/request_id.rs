@@ -48,7 +48,10 @@ impl RequestId {
 }
 
 fn bounded(bytes: &[u8]) -> String {
-    let mut text = String::from_utf8_lossy(bytes).into_owned();
-    text.truncate(text.floor_char_boundary(KEPT));
-    text
+    kept(&String::from_utf8_lossy(bytes)).to_owned()
+}
+
+/// As much of an id as error bodies and audit records keep.
+pub(super) fn kept(id: &str) -> &str {
+    id.get(..id.floor_char_boundary(KEPT)).unwrap_or_default()
 }

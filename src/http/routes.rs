@@ -1,6 +1,6 @@
 //! The paths of the authorize listener, as data.
 
-use super::{ApiError, ErrorCode, authzen::Sought, questions::About};
+use super::{ApiError, ErrorCode, authzen::Sought, grpc, questions::About};
 use crate::config::CallerScope;
 use hyper::Method;
 
@@ -112,16 +112,17 @@ impl Route {
 }
 
 /// Labels the metrics of requests for paths that do not exist.
-const NO_ROUTE: &str = "other";
+pub(super) const NO_ROUTE: &str = "other";
 
 /// The same for the codes that callers may be answered with.
 pub(super) fn labels_of_callers() -> impl Iterator<Item = (&'static str, &'static [u16])> {
-    ROUTES.iter().map(|route| (route.path, OF_CALLERS))
+    ROUTES.iter().map(|route| route.path).chain(grpc::labels().map(|(path, _)| path)).map(|path| (path, OF_CALLERS))
 }
 
 /// The values of the label `route`, each with the codes that are to be expected.
 pub(super) fn labels() -> impl Iterator<Item = (&'static str, &'static [u16])> {
-    ROUTES.iter().map(|route| (route.path, route.codes)).chain([(NO_ROUTE, &[404][..])])
+    let own = ROUTES.iter().map(|route| (route.path, route.codes));
+    own.chain(grpc::labels()).chain([(NO_ROUTE, &[404, 501][..])])
 }
 
 /// The route of a request with what stands for the part in braces, or the label and the error of one that has none.

@@ -5,6 +5,8 @@ use super::{
     callers::Visit,
     credentials,
     desk::{Desk, LISTENER},
+    grpc,
+    outgoing::Outgoing,
     peer::Call,
     proxy::{self, Verdict},
     questions,
@@ -13,9 +15,8 @@ use super::{
 };
 use crate::telemetry::events;
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{
-    Method, Request, Response, StatusCode,
+    Method, Request, Response, StatusCode, Version,
     body::Incoming,
     header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
     http::request,
@@ -54,9 +55,12 @@ pub(super) async fn answer(
     desk: Rc<Desk>,
     visit: Rc<Visit>,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Outgoing>, Infallible> {
     let started = Instant::now();
     let (head, body) = request.into_parts();
+    if grpc::is_call(&head) {
+        return Ok(grpc::answer(&desk, &visit, &head, body, started).await);
+    }
     let request_id = RequestId::of(&head.headers, &desk);
     let (label, result) = match routes::find(&head.method, head.uri.path()) {
         Ok((route, id)) => {
@@ -71,7 +75,7 @@ pub(super) async fn answer(
     };
     let mut response = match result {
         Ok(reply) => reply.into_response(),
-        Err(error) => error_response(&error, request_id.text()),
+        Err(error) => error_response(&error, request_id.text(), head.version),
     };
     response.headers_mut().insert(&X_REQUEST_ID, request_id.into_header());
     desk.count(label, response.status().as_u16(), started.elapsed());
@@ -127,28 +131,29 @@ async fn handle(
 }
 
 /// Keeps a panic within its request: it becomes an answer, and the connection and the worker go on.
-async fn fence<F>(work: F, route: &'static str, request_id: &str) -> Result<Reply, ApiError>
-where
-    F: Future<Output = Result<Reply, ApiError>>,
-{
+pub(super) async fn fence<T, E: From<ApiError>>(
+    work: impl Future<Output = Result<T, E>>,
+    route: &'static str,
+    request_id: &str,
+) -> Result<T, E> {
     let mut work = pin!(work);
     poll_fn(|context| {
         // What a panic can leave half done is dropped with the request: the cells of a desk are whole between requests.
         catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(|_| {
             // The panic's own text has gone where all panics go.
             events::request_failed(LISTENER, route, request_id);
-            Poll::Ready(Err(ApiError::new(ErrorCode::Internal, "internal error")))
+            Poll::Ready(Err(ApiError::new(ErrorCode::Internal, "internal error").into()))
         })
     })
     .await
 }
 
 impl Reply {
-    fn into_response(self) -> Response<Full<Bytes>> {
+    fn into_response(self) -> Response<Outgoing> {
         match self {
             Self::Answer(answer) => answer.into_response(),
             Self::Verdict(verdict, revision) => {
-                let mut response = Response::new(Full::new(Bytes::from(verdict.body)));
+                let mut response = Response::new(Outgoing::new(verdict.body));
                 *response.status_mut() = verdict.status;
                 let headers = response.headers_mut();
                 headers.extend(verdict.headers);
@@ -160,8 +165,8 @@ impl Reply {
 }
 
 impl Answer {
-    fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from(self.body)));
+    fn into_response(self) -> Response<Outgoing> {
+        let mut response = Response::new(Outgoing::new(self.body));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(&SIDEGATE_REVISION, self.revision);
@@ -169,8 +174,8 @@ impl Answer {
     }
 }
 
-fn error_response(error: &ApiError, request_id: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(error.body(request_id))));
+fn error_response(error: &ApiError, request_id: &str, version: Version) -> Response<Outgoing> {
+    let mut response = Response::new(Outgoing::new(error.body(request_id)));
     *response.status_mut() = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -183,7 +188,8 @@ fn error_response(error: &ApiError, request_id: &str) -> Response<Full<Bytes>> {
     if error.code == ErrorCode::Unauthorized {
         headers.insert(WWW_AUTHENTICATE, credentials::CHALLENGE.clone());
     }
-    if error.code.closes() {
+    // In HTTP/2 the stream ends with the answer, whatever of the request is still to come.
+    if error.code.closes() && version < Version::HTTP_2 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -7,7 +7,7 @@ use crate::{
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// What clients of the authorize listener may speak (ALPN), the best first.
-pub const AUTHORIZE_PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+pub const AUTHORIZE_PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
 
 /// What clients of the admin and the ops listener may speak.
 pub const MANAGEMENT_PROTOCOLS: &[&[u8]] = &[b"http/1.1"];

@@ -32,8 +32,9 @@ struct Attributes {
 /// Where this is not permitted, the thread is as important as others.
 pub fn give_way() {
     // On Linux niceness is the thread's own.
-    let _niceness = rustix::process::nice(NICENESS);
-    let _permitted = set_slice(NICENESS, LONGEST_SLICE_NS);
+    if let Ok(nice) = rustix::process::nice(NICENESS) {
+        let _permitted = set_slice(nice, LONGEST_SLICE_NS);
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -1,6 +1,6 @@
 //! The seam to whoever keeps letters: what is due, and what became of it.
 
-use super::Letter;
+use super::{Kind, Letter};
 use crate::model::Timestamp;
 use std::{error::Error, sync::Arc};
 use tokio::sync::Notify;
@@ -47,12 +47,36 @@ pub trait Queue: Send + Sync + 'static {
 /// A letter whose time has come.
 #[derive(Debug, Clone)]
 pub struct Due {
-    /// The letter.
-    pub letter: Letter,
+    /// The letter, or why it cannot be written: then it is given up.
+    pub letter: Result<Letter, Unwritten>,
     /// How often it was tried in vain.
     pub failures: u32,
     /// When it was queued.
     pub queued: Timestamp,
+}
+
+impl Due {
+    /// The letter's kind, id and recipient.
+    pub(super) fn names(&self) -> (&'static str, &str, &str) {
+        match &self.letter {
+            Ok(Letter { kind, id, recipient, .. }) | Err(Unwritten { kind, id, recipient, .. }) => {
+                (kind.as_str(), id, recipient)
+            }
+        }
+    }
+}
+
+/// A letter that waits and that nobody can write: what it is about is gone.
+#[derive(Debug, Clone)]
+pub struct Unwritten {
+    /// Its id.
+    pub id: String,
+    /// What it was to be about.
+    pub kind: Kind,
+    /// The recipient's id.
+    pub recipient: String,
+    /// Why, in words that hold neither address nor link.
+    pub why: &'static str,
 }
 
 /// The queue cannot be read or written.

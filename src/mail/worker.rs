@@ -125,18 +125,19 @@ impl Worker {
             return None;
         }
         let began = (self.now)();
-        let letter = &due.letter;
-        let result = if letter.values.expires <= began {
-            Err(Failure::last("its link has expired"))
-        } else {
-            let cut_off = async {
-                stop.stopped().await;
-                sleep(PATIENCE).await;
-            };
-            tokio::select! {
-                biased;
-                result = self.post.send(letter, began) => result,
-                () = cut_off => return None,
+        let result = match &due.letter {
+            Err(unwritten) => Err(Failure::last(unwritten.why)),
+            Ok(letter) if letter.values.expires <= began => Err(Failure::last("its link has expired")),
+            Ok(letter) => {
+                let cut_off = async {
+                    stop.stopped().await;
+                    sleep(PATIENCE).await;
+                };
+                tokio::select! {
+                    biased;
+                    result = self.post.send(letter, began) => result,
+                    () = cut_off => return None,
+                }
             }
         };
         let now = (self.now)();
@@ -147,8 +148,8 @@ impl Worker {
 
     /// Logs and counts what became of an attempt.
     fn tell(&self, due: &Due, outcome: &Outcome, took: Duration) {
-        let (metrics, letter) = (&*self.metrics, &due.letter);
-        let (kind, id, recipient) = (letter.kind.as_str(), &letter.id, &letter.recipient);
+        let metrics = &*self.metrics;
+        let (kind, id, recipient) = due.names();
         match outcome {
             Outcome::Sent => events::letter_sent(metrics, kind, id, recipient, took),
             Outcome::Failed { why, next: Some(next) } => {
@@ -183,7 +184,7 @@ impl Worker {
     /// Tells the queue until it has heard, so that a letter is not sent twice because a disk was full; `None` where a stop came.
     async fn settle(&self, due: &Due, outcome: &Outcome, now: Timestamp, stop: &Stop) -> Option<()> {
         loop {
-            let id = due.letter.id.clone();
+            let id = due.names().1.to_owned();
             let told = match outcome {
                 Outcome::Sent => self.ask(move |queue| queue.sent(&id, now)).await,
                 Outcome::Failed { why, next } => {

@@ -246,22 +246,6 @@ impl Catalog {
         modules.map(|(module, level)| (module, format!("{}/{}", module.id, level.name)))
     }
 
-    /// A role and all that it includes, itself first, each once.
-    #[must_use]
-    pub fn role_with_included(&self, id: &str) -> Vec<&Role> {
-        let mut found: Vec<&Role> = self.role(id).into_iter().collect();
-        let mut next = 0;
-        while let Some(role) = found.get(next) {
-            for included in role.includes.iter().filter_map(|id| self.role(id)) {
-                if !found.iter().any(|known| known.id == included.id) {
-                    found.push(included);
-                }
-            }
-            next += 1;
-        }
-        found
-    }
-
     /// How much these actions are of a module. `None` where the set does not say which actions only look.
     #[must_use]
     pub fn access<'a>(&self, actions: impl IntoIterator<Item = &'a str>) -> Option<Access> {

@@ -14,17 +14,20 @@ mod difference;
 mod facts;
 mod held;
 mod judge;
+mod looks;
 mod rules;
 mod section;
 
 pub use administrators::{is_administrator, last_administrator};
 pub use judge::{Judge, judge};
+pub use looks::is_seen_by_standing;
 pub use rules::Rule;
 pub(super) use rules::{DIRECTORY, Ruling, TYPES, actions, attributes, rulings};
 pub use section::Delegation;
 pub(super) use section::{Administrator, Ask, Questions, Target};
 
 use crate::model::{AssignmentKind, Timestamp, User};
+use std::fmt;
 
 /// What somebody wants to do in the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,12 +103,23 @@ pub struct Verdict {
 /// Something that is given or taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Concern {
-    /// `role`, `grant`, `gate` or `value`.
+    /// `role`, `grant`, `gate`, `value` or `membership`.
     pub kind: &'static str,
     /// Its name: a role, `pricing/editor`, a gate, `channels/web-fr`.
     pub name: String,
     /// The tenant.
     pub tenant: Option<String>,
+}
+
+/// As people read it: the role `finance` in `north`.
+impl fmt::Display for Concern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {} `{}`", self.kind, self.name)?;
+        match &self.tenant {
+            Some(tenant) if self.kind != "membership" => write!(f, " in `{tenant}`"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The word for a sort of assignment.

@@ -3,6 +3,8 @@
 mod desk;
 mod invitations;
 mod omc;
+mod outage;
+mod repeats;
 mod roles;
 mod sessions;
 mod tools;

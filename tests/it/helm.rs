@@ -32,7 +32,7 @@ fn validate(objects: &[(String, Value)]) -> Vec<String> {
     let input = folder.path().join("objects.json");
     let listed: Vec<_> = objects.iter().map(|(from, object)| json!({ "from": from, "object": object })).collect();
     fs::write(&input, json!(listed).to_string()).expect("written");
-    let mut command = tool("python");
+    let mut command = tool("python/bin/python");
     command.arg(repo("tests/it/helm/validate.py")).arg(repo(".tools/prometheus-operator")).arg(&input);
     let exited = run(command);
     assert_eq!(exited.code, Some(0), "{exited:?}");

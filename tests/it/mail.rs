@@ -1,5 +1,6 @@
 //! Mail: the worker against a real mail server, files, and what of the settings is refused.
 
+mod invitations;
 mod office;
 mod queue;
 
@@ -208,6 +209,15 @@ fn a_letter_that_the_queue_does_not_give_keeps_nobody_busy() {
     wait_for("two attempts", DEADLINE, || office.queue.told().len() >= 2);
     let looks = office.queue.looks.load(Ordering::SeqCst);
     assert!(looks < 20, "it was asked {looks} times");
+}
+
+#[test]
+fn a_letter_that_nobody_can_write_is_given_up_and_said() {
+    let office = Office::open(&plain(MailServer::free_port()));
+    office.queue.push_unwritable("ghost", "its user is gone");
+    office.wait_empty();
+    assert_eq!(office.queue.failures(), ["its user is gone"]);
+    assert_eq!(office.outcomes(), [0, 0, 1]);
 }
 
 #[test]

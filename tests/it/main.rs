@@ -68,8 +68,14 @@ mod domain_propeller;
 mod domain_rules;
 /// From the first start to the last record: decisions, records, metrics, reloads, stops and crashes.
 mod end_to_end;
+/// The real Envoy in front of an application, asking by gRPC.
+mod envoy;
 /// The audit log under faults: killed processes, lost power, failing disks, damaged files.
 mod faults;
+/// Calls of gRPC: Envoy's question, health, and what is wrong with others.
+mod grpc;
+/// HTTP/2: the routes by it, its limits, and what no well-behaved client sends.
+mod http2;
 /// The Helm chart: every scenario, what it refuses, and its objects at work.
 mod helm;
 /// What no well-behaved client sends.
@@ -90,10 +96,10 @@ mod packaging;
 mod plain_cedar;
 /// `sidegate test`: tables, JSON, JUnit, coverage, exit codes.
 mod policy_tests;
-/// Alerts and dashboard: what they name exists, and a real Prometheus fires them.
-mod prometheus;
 /// Forward auth and Envoy's HTTP service: by their headers, and through real proxies.
 mod proxies;
+/// Alerts and dashboard: what they name exists, and a real Prometheus fires them.
+mod prometheus;
 /// Access, menus, matrices, explanations.
 mod questions;
 /// Questions at their edges: single resources, pages, tenants that are none, rows that are empty.

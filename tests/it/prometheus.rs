@@ -238,7 +238,7 @@ fn every_panel_of_the_dashboard_says_what_it_shows_and_has_a_place_of_its_own() 
 }
 
 fn promtool(args: &[&str]) -> Exited {
-    let mut command = tool("promtool");
+    let mut command = tool("prometheus/usr/bin/promtool");
     command.args(args).current_dir(repo(""));
     run(command)
 }
@@ -275,7 +275,7 @@ fn promtool_finds_no_fault_with_the_exposition() {
     let path = folder.path().join("metrics");
     fs::File::create(&path).and_then(|mut file| file.write_all(exposition.as_bytes())).expect("written");
     let mut shell = std::process::Command::new("/bin/sh");
-    shell.args(["-c", "exec \"$0\" check metrics < \"$1\""]).arg(tool("promtool").get_program()).arg(&path);
+    shell.args(["-c", "exec \"$0\" check metrics < \"$1\""]).arg(repo(".tools/prometheus/usr/bin/promtool")).arg(&path);
     let exited = run(shell);
     assert_eq!((exited.code, exited.stdout.as_str(), exited.stderr.as_str()), (Some(0), "", ""), "{exited:?}");
 }

@@ -4,10 +4,14 @@
 //! Nothing here knows the product's own types: what is tested is what users see.
 
 mod client;
+mod envoy;
+pub mod ext_authz;
 pub mod facts;
+pub mod frames;
 mod generation;
 mod git;
 mod grid;
+pub mod http2;
 mod key_server;
 mod mail_server;
 mod paths;
@@ -24,9 +28,11 @@ mod upstream;
 mod wait;
 
 pub use client::{Answer, Client};
+pub use envoy::Envoy;
 pub use generation::{decides, generation, wait_decides};
 pub use git::{AUTHOR, git, is_git_there};
 pub use grid::Grid;
+pub use http2::Http2;
 pub use key_server::{KeyServer, Reply};
 pub use mail_server::{Certificate, MailServer};
 pub use paths::{repo, shared};

@@ -1,6 +1,6 @@
 //! The entries of one user.
 
-use super::{ReviewQuery, ReviewRow, Used, Uses, ago};
+use super::{Counted, ReviewQuery, ReviewRow, Used, Uses, ago};
 use crate::{
     directory::{
         Found, Refusal,
@@ -8,11 +8,11 @@ use crate::{
         role::Lens,
         scene::Scene,
     },
-    engine::value_text,
+    engine::{Bearing, Program, value_text},
     model::{Assignment, AssignmentKind, Timestamp, User},
     policy::Catalog,
 };
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 /// One thing that a user has, before it is shown.
 struct Thing {
@@ -31,7 +31,7 @@ pub(super) fn of(
     query: &ReviewQuery,
     tenant: Option<&str>,
     (found, user): (&Found, &User),
-    log: &dyn Uses,
+    (log, bearings): (&dyn Uses, &mut Bearings<'_>),
     rows: &mut Vec<ReviewRow>,
 ) -> Result<(), Refusal> {
     let lens = scene.lens()?;
@@ -56,6 +56,7 @@ pub(super) fn of(
         until: None,
         expired: false,
         last_used: None,
+        uses: None,
     };
     let belongs = tenant.is_none() || user.memberships.iter().any(|place| place.tenant.as_deref() == tenant);
     if things.is_empty() && belongs && query.asks_for_users() {
@@ -64,8 +65,8 @@ pub(super) fn of(
     }
     let only = user.memberships.len() == 1;
     for thing in things.into_iter().filter(|thing| tenant.is_none() || thing.tenant.as_deref() == tenant) {
-        let last = last_use(&scene.snapshot.catalog, lens, &user.id, &thing, only, log);
-        if !query.fits(&thing, last, scene.now()) {
+        let LastUse { last, counted } = last_use(&scene.snapshot.catalog, lens, bearings, &user.id, &thing, only, log);
+        if !query.fits(&thing, last, counted, scene.now()) {
             continue;
         }
         rows.push(ReviewRow {
@@ -75,6 +76,7 @@ pub(super) fn of(
             until: thing.until.map(|until| until.to_string()),
             expired: thing.until.is_some_and(|until| scene.now() >= until),
             last_used: last.map(|last| last.to_string()),
+            uses: Some(counted),
             tenant: thing.tenant,
             what: Some(thing.name),
             by: thing.by,
@@ -146,38 +148,78 @@ fn standing(scene: &Scene<'_>, lens: Lens<'_>, role: &str) -> &'static str {
     }
 }
 
-/// When something was last used; `None` also where nobody can tell.
+/// What is known of the uses of one thing.
+#[derive(Debug, Clone, Copy)]
+struct LastUse {
+    last: Option<Timestamp>,
+    counted: Counted,
+}
+
+/// What bears on uses, worked out once for all who have it.
+#[derive(Debug)]
+pub(super) struct Bearings<'p> {
+    program: &'p Program,
+    known: HashMap<(AssignmentKind, String), Known>,
+}
+
+/// The ids of the policies that something bears on, and whether conditions ask for it too.
+type Known = (Vec<String>, bool);
+
+impl<'p> Bearings<'p> {
+    pub(super) fn of(program: &'p Program) -> Self {
+        Self { program, known: HashMap::new() }
+    }
+
+    fn get(&mut self, kind: AssignmentKind, name: &str) -> &Known {
+        let program = self.program;
+        self.known.entry((kind, name.to_owned())).or_insert_with(|| {
+            let Bearing { policies, is_asked_for } = program.bearing(kind, name);
+            let ids = policies.into_iter().filter_map(|policy| Some(program.policy(policy)?.id.to_string()));
+            (ids.collect(), is_asked_for)
+        })
+    }
+}
+
+/// When something was last used, as far as decisions tell.
 fn last_use(
     catalog: &Catalog,
     lens: Lens<'_>,
+    bearings: &mut Bearings<'_>,
     user: &str,
     thing: &Thing,
     only: bool,
     log: &dyn Uses,
-) -> Option<Timestamp> {
+) -> LastUse {
     let tenant = thing.tenant.as_deref().unwrap_or_default();
     // Where a user has one tenant, requests need not name it.
     let last = |what: Used<'_>| {
         let unnamed = if only && !tenant.is_empty() { log.last(user, "", what) } else { None };
         log.last(user, tenant, what).max(unnamed)
     };
-    let grant = |name: &str| last(Used::Policy(&format!("grant/{name}")));
+    let mut of_policies = |kind, name: &str| {
+        let (policies, is_asked_for) = bearings.get(kind, name);
+        let counted = if *is_asked_for { Counted::Partly } else { Counted::All };
+        LastUse { last: policies.iter().filter_map(|id| last(Used::Policy(id))).max(), counted }
+    };
     let gate = |gate: &str| {
         let behind = catalog.modules.iter().filter(|module| module.gates.iter().any(|known| known == gate));
-        behind.filter_map(|module| last(Used::Module(&module.id))).max()
+        LastUse { last: behind.filter_map(|module| last(Used::Module(&module.id))).max(), counted: Counted::All }
     };
     match thing.kind {
-        GivenKind::Role => {
-            if let Some(role) = lens.custom_role(&thing.name) {
-                let parts = role.parts().filter(|(kind, _)| *kind == AssignmentKind::Grant);
-                return parts.filter_map(|(_, name)| grant(&name)).max();
+        GivenKind::Role => match lens.custom_role(&thing.name) {
+            Some(role) => {
+                let grants = role.parts().filter(|(kind, _)| *kind == AssignmentKind::Grant);
+                let uses = grants.map(|(kind, name)| of_policies(kind, &name));
+                uses.fold(LastUse { last: None, counted: Counted::All }, |all, one| LastUse {
+                    last: all.last.max(one.last),
+                    counted: all.counted.max(one.counted),
+                })
             }
-            let cells = catalog.role_with_included(&thing.name).into_iter().flat_map(|role| &role.cells);
-            cells.filter_map(|cell| last(Used::Policy(&cell.policy))).max()
-        }
-        GivenKind::Grant => grant(&thing.name),
+            None => of_policies(AssignmentKind::Role, &thing.name),
+        },
+        GivenKind::Grant => of_policies(AssignmentKind::Grant, &thing.name),
         GivenKind::Gate => gate(&thing.name),
-        GivenKind::Value => None,
+        GivenKind::Value => LastUse { last: None, counted: Counted::Not },
     }
 }
 
@@ -187,11 +229,11 @@ impl ReviewQuery {
         self.role.is_none() && self.unused_for.is_none() && !self.expired && self.expiring_within.is_none()
     }
 
-    fn fits(&self, thing: &Thing, last: Option<Timestamp>, now: Timestamp) -> bool {
+    fn fits(&self, thing: &Thing, last: Option<Timestamp>, counted: Counted, now: Timestamp) -> bool {
         let is_role = |role: &String| thing.kind == GivenKind::Role && thing.name == *role;
         let is_unused = |span: Duration| {
             // Whatever nobody can tell of is not said to be unused.
-            thing.kind != GivenKind::Value && last.or(thing.at).is_none_or(|time| time <= ago(now, span))
+            counted != Counted::Not && last.or(thing.at).is_none_or(|time| time <= ago(now, span))
         };
         let ends_within = |span: Duration| {
             let span = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);

@@ -1,6 +1,6 @@
 //! The review as a table: CSV for spreadsheets, Markdown for documents.
 
-use super::{ReviewPage, ReviewQuery, ReviewRow};
+use super::{Counted, ReviewPage, ReviewQuery, ReviewRow};
 use crate::{directory::Refusal, document::defused};
 use std::io::{self, Write};
 
@@ -28,7 +28,7 @@ impl ReviewForm {
 const STRETCH: usize = 1000;
 
 /// The columns of a CSV, one for each field.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "user",
     "name",
     "email",
@@ -45,6 +45,7 @@ const COLUMNS: [&str; 16] = [
     "until",
     "expired",
     "last_used",
+    "uses",
 ];
 
 /// The head of a Markdown table, for people.
@@ -136,7 +137,7 @@ fn word(yes: bool) -> &'static str {
 }
 
 /// The cells of a row, in the order of [`COLUMNS`].
-fn cells(row: &ReviewRow) -> [&str; 16] {
+fn cells(row: &ReviewRow) -> [&str; 17] {
     [
         &row.user,
         opt(row.name.as_ref()),
@@ -154,6 +155,7 @@ fn cells(row: &ReviewRow) -> [&str; 16] {
         opt(row.until.as_ref()),
         word(row.expired),
         opt(row.last_used.as_ref()),
+        row.uses.map_or("", Counted::as_str),
     ]
 }
 
@@ -183,7 +185,13 @@ fn line(row: &ReviewRow) -> String {
         row.by.clone().unwrap_or_default(),
         row.why.clone().unwrap_or_default(),
         format!("{}{}", opt(row.until.as_ref()), if row.expired { " (has run out)" } else { "" }),
-        row.last_used.clone().unwrap_or_default(),
+        match row.uses {
+            Some(Counted::Not) => "cannot be told".to_owned(),
+            Some(Counted::Partly) => {
+                format!("{} (conditions not counted)", opt(row.last_used.as_ref())).trim_start().to_owned()
+            }
+            _ => opt(row.last_used.as_ref()).to_owned(),
+        },
         row.last_login.clone().unwrap_or_else(|| "never".to_owned()),
     ] {
         line.push(' ');

@@ -3,13 +3,15 @@
 //! A value is cut into parts of at most [`PART_BYTES`], since sled puts large pages into files that it never syncs. The first part begins
 //! with the length and the checksum of the whole. sled's `flush` hands data to the system and not to the disk, so `fdatasync` follows.
 
-use super::{Row, Store, StoreError, Take, TakeBack};
+use super::{Row, Store, StoreError, Take};
 use crate::storage::{self, Database, files};
 use std::{
+    error::Error as _,
     fs::File,
+    ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::OnceLock,
 };
 
 /// Bytes of a part at most.
@@ -28,7 +30,8 @@ pub(crate) struct Embedded {
     /// sled's file, to be synced after sled has written it.
     file: File,
     path: PathBuf,
-    failed: AtomicBool,
+    /// Why nothing can be written any more.
+    failed: OnceLock<String>,
 }
 
 impl Embedded {
@@ -44,7 +47,7 @@ impl Embedded {
         files::sync_directory(path).map_err(io)?;
         path.parent().map_or(Ok(()), files::sync_directory).map_err(io)?;
         let file = File::open(path.join("db")).map_err(io)?;
-        let store = Self { db, file, path: path.to_owned(), failed: AtomicBool::new(false) };
+        let store = Self { db, file, path: path.to_owned(), failed: OnceLock::new() };
         store.mark(&path.join(MARK))?;
         Ok(store)
     }
@@ -55,7 +58,7 @@ impl Embedded {
         let mut marked = false;
         self.each(MARK, &mut |_, _| {
             marked = true;
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })?;
         let begun = file.try_exists().map_err(io)?;
         match (marked, begun) {
@@ -121,11 +124,11 @@ impl Store for Embedded {
         if rows.is_empty() {
             return Ok(());
         }
-        if self.failed.load(Ordering::Acquire) {
+        if self.failed.get().is_some() {
             return Err(StoreError::Failed);
         }
         // After a write or a sync that failed nobody knows what the disk has, and asking again would not tell.
-        self.write(rows).inspect_err(|_| self.failed.store(true, Ordering::Release))
+        self.write(rows).inspect_err(|error| drop(self.failed.set(told(error))))
     }
 
     fn each(&self, prefix: &str, take: &mut Take<'_>) -> Result<(), StoreError> {
@@ -135,15 +138,17 @@ impl Store for Embedded {
                 let (key, part) = row.map_err(|error| self.sled(error))?;
                 let row = whole.add(&key, &part).map_err(|what| self.damaged(what))?;
                 // The store's own row is nobody else's.
-                if let Some((key, value)) = row.filter(|(key, _)| key != MARK || prefix == MARK) {
-                    take(&key, &value)?;
+                if let Some((key, value)) = row.filter(|(key, _)| key != MARK || prefix == MARK)
+                    && take(&key, &value)?.is_break()
+                {
+                    return Ok(());
                 }
             }
             if whole.is_between() { Ok(()) } else { Err(self.damaged("the last row is cut short")) }
         })
     }
 
-    fn back(&self, prefix: &str, before: Option<&str>, take: &mut TakeBack<'_>) -> Result<(), StoreError> {
+    fn back(&self, prefix: &str, before: Option<&str>, take: &mut Take<'_>) -> Result<(), StoreError> {
         self.ask(|db| {
             let end = before.map_or_else(|| after_prefix(prefix), |key| key.as_bytes().to_vec());
             for row in db.range(prefix.as_bytes()..end.as_slice()).rev() {
@@ -170,6 +175,20 @@ impl Store for Embedded {
     fn bytes(&self) -> u64 {
         files::directory_bytes(&self.path)
     }
+
+    fn failure(&self) -> Option<String> {
+        self.failed.get().cloned()
+    }
+}
+
+/// An error with what is behind it, in one line.
+fn told(error: &StoreError) -> String {
+    let (mut text, mut behind) = (error.to_string(), error.source());
+    while let Some(error) = behind {
+        text = format!("{text}: {error}");
+        behind = error.source();
+    }
+    text
 }
 
 fn opening(path: &Path, error: storage::OpenError) -> StoreError {
@@ -261,13 +280,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
-    use std::ops::ControlFlow;
 
     fn rows(store: &Embedded, prefix: &str) -> BTreeMap<String, Vec<u8>> {
         let mut found = BTreeMap::new();
         let mut take = |key: &str, value: &[u8]| {
             found.insert(key.to_owned(), value.to_vec());
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         };
         store.each(prefix, &mut take).unwrap();
         found
@@ -320,7 +338,7 @@ mod tests {
         let store = Embedded::open(directory.path()).unwrap();
         store.commit(&[("a/x".to_owned(), Some(b"value".to_vec()))]).unwrap();
         store.db().unwrap().insert(part_key("a/x", Some(0)), b"\0\0\0\x05\0\0\0\0other".to_vec()).unwrap();
-        let error = store.each("a/", &mut |_, _| Ok(())).unwrap_err();
+        let error = store.each("a/", &mut |_, _| Ok(ControlFlow::Continue(()))).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     }
 

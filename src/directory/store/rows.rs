@@ -17,7 +17,16 @@ use crate::{
     model::Timestamp,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashSet,
+    ops::ControlFlow,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Receiver},
+    },
+    thread,
+};
 
 /// Everything that is read at the start.
 #[derive(Debug, Default)]
@@ -33,33 +42,95 @@ pub(in crate::directory) fn load(store: &dyn Store) -> Result<Loaded, StoreError
     let steps = &mut loaded.steps;
     store.each("r/", &mut |key, value| {
         steps.push(Step::Role(Arc::new(read::<CustomRole>(key, value)?)));
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
-    store.each("u/", &mut |key, value| {
-        steps.push(Step::Account(Arc::new(read::<Account>(key, value)?)));
-        Ok(())
-    })?;
+    steps.extend(accounts(store)?.into_iter().map(Step::Account));
     store.each("i/", &mut |key, value| {
         steps.push(Step::Invitation(Arc::new(read::<Invitation>(key, value)?)));
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     store.each("l/", &mut |key, value| {
         let (first, last): (i64, i64) = read(key, value)?;
         let [first, last] = [first, last].map(Timestamp::from_micros);
         let user = key.strip_prefix("l/").unwrap_or_default();
         steps.push(Step::Logins(user.to_owned(), Logins { first, last }));
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     store.each("o/", &mut |key, value| {
         steps.push(Step::Session(Arc::new(read::<Session>(key, value)?)));
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     let events = &mut loaded.events;
     store.each("e/", &mut |key, value| {
         events.push(read(key, value)?);
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     Ok(loaded)
+}
+
+/// Rows that are handed on together.
+const BATCH: usize = 256;
+/// Threads at the most that make accounts of rows.
+const MOST_THREADS: usize = 4;
+
+type Batch = (usize, Vec<(String, Vec<u8>)>);
+
+/// The users, in order of their ids. They are many, so a row is made into an account on another thread while the next ones are read.
+fn accounts(store: &dyn Store) -> Result<Vec<Arc<Account>>, StoreError> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let (hand_on, take) = mpsc::sync_channel::<Batch>(2 * threads);
+    let take = Mutex::new(take);
+    let made = thread::scope(|scope| {
+        let makers: Vec<_> = (0..threads).map(|_| scope.spawn(|| make(&take))).collect();
+        let (mut number, mut batch) = (0, Vec::with_capacity(BATCH));
+        let mut pass = |batch: Vec<(String, Vec<u8>)>| {
+            number += 1;
+            // Whoever takes goes on to the end.
+            hand_on.send((number, batch)).map_err(|_| unfinished())
+        };
+        let read = store.each("u/", &mut |key, value| {
+            batch.push((key.to_owned(), value.to_vec()));
+            if batch.len() == BATCH {
+                pass(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))?;
+            }
+            Ok(ControlFlow::Continue(()))
+        });
+        let read = read.and_then(|()| pass(batch));
+        drop(hand_on);
+        let made: Vec<_> = makers.into_iter().map(|maker| maker.join().unwrap_or_else(|_| Err(unfinished()))).collect();
+        read.map(|()| made)
+    })?;
+    let mut batches = Vec::new();
+    for made in made {
+        batches.extend(made?);
+    }
+    batches.sort_unstable_by_key(|(number, _)| *number);
+    Ok(batches.into_iter().flat_map(|(_, accounts)| accounts).collect())
+}
+
+/// Makes accounts until no rows come any more; where one cannot be read, the others are taken all the same, so that nobody waits.
+fn make(take: &Mutex<Receiver<Batch>>) -> Result<Vec<(usize, Vec<Arc<Account>>)>, StoreError> {
+    let next = || take.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    let mut made = Ok(Vec::new());
+    while let Ok((number, rows)) = next() {
+        let account = |key: &str, value: &[u8]| -> Result<Arc<Account>, StoreError> {
+            let mut account = read::<Account>(key, value)?;
+            account.compact();
+            Ok(Arc::new(account))
+        };
+        let accounts = rows.iter().map(|(key, value)| account(key, value));
+        if let Ok(batches) = &mut made {
+            match accounts.collect() {
+                Ok(accounts) => batches.push((number, accounts)),
+                Err(error) => made = Err(error),
+            }
+        }
+    }
+    made
+}
+
+fn unfinished() -> StoreError {
+    StoreError::Damaged { path: PathBuf::from("u/"), what: "the users cannot be read to the end".to_owned() }
 }
 
 /// The rows of a change.
@@ -107,7 +178,7 @@ pub(in crate::directory) fn others(store: &dyn Store, rows: &[Row]) -> Result<Ve
         if !key.starts_with("e/") && !kept.contains(key) {
             others.push((key.to_owned(), None));
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     Ok(others)
 }

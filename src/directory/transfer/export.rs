@@ -39,7 +39,7 @@ impl Directory {
     /// Fails where the actor may not.
     pub fn begin_export(&self, call: &Call<'_>, form: Form) -> Result<(), Refusal> {
         let about = About { action: "export_users", resource_type: "user", id: "", user: "" };
-        self.change(call, about, |scene| {
+        self.ask(call, about, |scene| {
             let policies = scene.permit(Operation::Export, None, None)?;
             scene.shown_tenant()?;
             let context = Some(json!({ "format": form.as_str() }));
@@ -78,7 +78,8 @@ fn stretch(scene: &Scene<'_>, after: Option<&Arc<str>>) -> Result<(Vec<Value>, O
     let start = after.map_or(Bound::Unbounded, |after| Bound::Excluded(Arc::clone(after)));
     let mut accounts = scene.book.by_id().range::<Arc<str>, _>((start, Bound::Unbounded));
     let (mut users, mut last) = (Vec::new(), None);
-    for (id, account) in accounts.by_ref().take(STRETCH) {
+    for (id, filed) in accounts.by_ref().take(STRETCH) {
+        let account = &filed.account;
         last = Some(Arc::clone(id));
         let hidden = tenant.is_some() && account.place(tenant).is_none();
         // What git declares counts, and is in git.

@@ -16,13 +16,16 @@ use crate::{
         users::{difference, is_free, object, reader},
     },
     model::Status,
-    policy::{Operation, Problem},
+    policy::{Concern, Operation, Problem},
 };
 use serde_json::{Map, Value, json};
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, ops::ControlFlow, sync::Arc};
 
 /// Problems that are told at the most.
 const MOST_PROBLEMS: usize = 1000;
+
+/// Users that are judged before whoever looks has a turn.
+const STRETCH: usize = 256;
 
 /// What an import has done, or would do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,6 +50,35 @@ struct Batch {
     emails: HashSet<String>,
 }
 
+/// How far an import has come.
+#[derive(Default)]
+struct Run {
+    next: usize,
+    policies: Vec<String>,
+    batch: Batch,
+    problems: Vec<Problem>,
+}
+
+impl Run {
+    /// What it comes down to.
+    fn plan(self, dry_run: bool) -> Result<Plan<Imported>, Refusal> {
+        if !self.problems.is_empty() {
+            return Err(Refusal::Invalid(bounded(self.problems)));
+        }
+        let Batch { imported, steps, also, .. } = self.batch;
+        let Imported { created, updated, unchanged, invited } = imported;
+        let context = Some(json!({
+            "created": created,
+            "updated": updated,
+            "unchanged": unchanged,
+            "invited": invited,
+            "dry_run": dry_run,
+        }));
+        let plan = Plan { context, ..Plan::look(self.policies, imported) };
+        Ok(if dry_run { plan } else { Plan { steps, also, ..plan } })
+    }
+}
+
 impl Directory {
     /// Creates and changes users as a file says. A user is found by its id, or else by its mail address; what the file leaves out stays.
     /// Of what a user was given, each tenant that the file names is replaced.
@@ -55,30 +87,19 @@ impl Directory {
     /// Fails with every problem, and then nothing has changed.
     pub fn import(&self, call: &Call<'_>, users: &[Incoming], dry_run: bool) -> Result<Imported, Refusal> {
         let about = About { action: "import_users", resource_type: "user", id: "", user: "" };
-        let imported = self.change(call, about, |scene| {
-            let policies = scene.permit(Operation::Import, None, None)?;
-            let mut batch = Batch::default();
-            let mut problems = Vec::new();
-            for (index, incoming) in users.iter().enumerate() {
-                if let Err(found) = self.import_one(scene, &mut batch, incoming) {
-                    problems.extend(found.into_iter().map(|problem| placed(problem, index, incoming.line)));
+        let stretch = |scene: &Scene<'_>, run: &mut Run| {
+            if run.next == 0 {
+                run.policies = scene.permit(Operation::Import, None, None)?;
+            }
+            for incoming in users.iter().skip(run.next).take(STRETCH) {
+                if let Err(found) = self.import_one(scene, &mut run.batch, incoming) {
+                    run.problems.extend(found.into_iter().map(|problem| placed(problem, run.next, incoming.line)));
                 }
+                run.next += 1;
             }
-            if !problems.is_empty() {
-                return Err(Refusal::Invalid(bounded(problems)));
-            }
-            let Batch { imported, steps, also, .. } = batch;
-            let Imported { created, updated, unchanged, invited } = imported;
-            let context = Some(json!({
-                "created": created,
-                "updated": updated,
-                "unchanged": unchanged,
-                "invited": invited,
-                "dry_run": dry_run,
-            }));
-            let plan = Plan { context, ..Plan::look(policies, imported) };
-            Ok(if dry_run { plan } else { Plan { steps, also, ..plan } })
-        })?;
+            Ok(if run.next < users.len() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        };
+        let imported = self.change_many(call, about, Run::default(), stretch, |run| run.plan(dry_run))?;
         self.0.bell.ring();
         Ok(imported)
     }
@@ -100,13 +121,14 @@ impl Directory {
                 problems.push(Problem { pointer: pointer("", what), message, help: None });
             }
         }
-        if let Some(places) = places {
-            problems.extend(assigned(scene, &mut after, &places).err().unwrap_or_default());
+        if let Some(places) = &places {
+            problems.extend(assigned(scene, &mut after, places).err().unwrap_or_default());
         }
         if !problems.is_empty() {
             return Err(problems);
         }
-        scene.permit(Operation::Import, before.map(|before| &**before), Some(&after)).map_err(problems_of)?;
+        let judged = scene.permit(Operation::Import, before.map(|before| &**before), Some(&after));
+        judged.map_err(|refusal| problems_of(refusal.placed(|denied| place_of(denied, places.as_ref()))))?;
         scene.assume(after.to_user(scene.lens().map_err(problems_of)?));
         match before {
             Some(before) if **before == after => batch.imported.unchanged += 1,
@@ -237,7 +259,7 @@ fn one_place(
     assignments::apply(scene, account, tenant.as_deref(), Manner::Replace, given).map_err(problems_of)?;
     // Who stands in a file with a tenant belongs to it, though there be nothing to have there.
     if tenant.is_some() && account.place(tenant.as_deref()).is_none() {
-        account.places.push(Place { tenant, given: Vec::new() });
+        account.places.push(Place { tenant, ..Place::default() });
         account.places.sort_by(|one, other| one.tenant.cmp(&other.tenant));
     }
     Ok(())
@@ -262,7 +284,8 @@ impl Batch {
     fn create(&mut self, directory: &Directory, scene: &Scene<'_>, account: Account) {
         let account = Arc::new(account);
         if account.status == Status::Invited {
-            let invitation = directory.new_invitation(scene, &account, None, Vec::new(), false);
+            let tenant = account.places.first().and_then(|place| place.tenant.as_deref());
+            let invitation = directory.new_invitation(scene, &account, tenant, Vec::new(), false);
             self.steps.push(Step::Invitation(Arc::new(invitation)));
             self.imported.invited += 1;
         }
@@ -273,10 +296,25 @@ impl Batch {
     }
 }
 
+/// Where something stands among what a user of the file is given.
+fn place_of(denied: &Concern, places: Option<&Value>) -> String {
+    let places = places.and_then(Value::as_array).into_iter().flatten();
+    let mut of_tenant =
+        places.enumerate().filter(|(_, place)| place.get("tenant").and_then(Value::as_str) == denied.tenant.as_deref());
+    let found = of_tenant.next().map(|(index, place)| {
+        format!("{}{}", pointer("/assignments", &index.to_string()), assignments::place_of(denied, place))
+    });
+    found.unwrap_or_default()
+}
+
 /// A refusal of one user, as problems of the file.
 fn problems_of(refusal: Refusal) -> Vec<Problem> {
     match refusal {
         Refusal::Invalid(problems) => problems,
+        Refusal::Forbidden { what: Some(denied), code, message, .. } => {
+            let message = format!("{}: {message} ({code})", denied.what);
+            vec![Problem { pointer: denied.pointer, message, help: None }]
+        }
         other => {
             let message = format!("{other} ({})", other.code());
             vec![Problem { pointer: String::new(), message, help: None }]

@@ -7,8 +7,10 @@ mod assignments;
 mod backup;
 mod by;
 mod catalog;
+mod change;
 mod custom_roles;
 mod invitations;
+mod kept;
 mod page;
 mod refusal;
 mod review;
@@ -43,6 +45,7 @@ use axum::{
     response::Response,
 };
 use by::By;
+use kept::Kept;
 use std::sync::{Arc, Mutex};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
@@ -57,6 +60,8 @@ pub(in crate::http::admin) struct Desk {
     log: Log,
     /// When what users have was last used, as far as it was asked for.
     usage: Arc<Mutex<Usage>>,
+    /// Answers for whoever asks again by the same key.
+    kept: Kept,
     /// Files that can be on their way at once: each keeps a thread.
     files: Arc<Semaphore>,
 }
@@ -88,6 +93,7 @@ pub(super) fn routes(services: &Services, settings: Live, door: &Arc<Door>) -> R
         settings,
         log: services.log.clone(),
         usage: Arc::default(),
+        kept: Kept::default(),
         files: Arc::new(Semaphore::new(FILES)),
     };
     TABLES.into_iter().fold(Router::new(), |router, table| router.merge(mount(table, desk.clone(), Some(door))))
@@ -165,6 +171,12 @@ const IF_MATCH: &[Parameter] = &[Parameter::header(
     "the `ETag` that was seen; where another counts by now, nothing is changed",
     Shape::Like("^(\"[0-9]{1,18}\"|\\*)$"),
 )];
+/// The key by which a call can be repeated.
+const KEY: &[Parameter] = &[Parameter::header(
+    "Idempotency-Key",
+    "any text that the caller has not used before: a call that is repeated with it is made once, and answered as it was, for a day",
+    Shape::Like("^[!-~]{1,255}$"),
+)];
 const ETAG: (&str, &str) = ("ETag", "the version, for `If-Match`");
 const LOCATION: (&str, &str) = ("Location", "where it is");
 
@@ -205,19 +217,5 @@ const fn made(about: &'static str, content: &'static [Content]) -> Answer {
 fn tag(response: &mut Response, version: u64) {
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
         response.headers_mut().insert(axum::http::header::ETAG, tag);
-    }
-}
-
-/// Says where something new is.
-fn place(response: &mut Response, path: &str, id: &str) {
-    let escaped: String = id
-        .bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-            byte => format!("%{byte:02X}"),
-        })
-        .collect();
-    if let Ok(place) = HeaderValue::from_str(&format!("{path}/{escaped}")) {
-        response.headers_mut().insert(axum::http::header::LOCATION, place);
     }
 }

@@ -5,6 +5,7 @@
 //! own error answers that way. Here writing and flushing only fill a buffer, and who drives the connection empties it
 //! whenever the connection has nothing more to do at once: nothing is held back beyond one turn.
 
+use bytes::Bytes;
 use std::{
     cell::RefCell,
     future::{Future, poll_fn},
@@ -33,6 +34,8 @@ pub(super) struct Outlet<S>(Rc<RefCell<Inner<S>>>);
 #[derive(Debug)]
 struct Inner<S> {
     stream: S,
+    /// What has been read from the stream before, and not been read from here yet.
+    ahead: Bytes,
     buffer: Vec<u8>,
     // INVARIANT: at most `buffer.len()`.
     written: usize,
@@ -42,10 +45,10 @@ struct Inner<S> {
     ending: bool,
 }
 
-/// Splits a stream into what a connection uses and what its driver keeps.
-pub(super) fn gather<S>(stream: S) -> (Gathered<S>, Outlet<S>) {
-    let inner =
-        Rc::new(RefCell::new(Inner { stream, buffer: Vec::new(), written: 0, unflushed: false, ending: false }));
+/// Splits a stream into what a connection uses and what its driver keeps. `ahead` is read before what the stream still holds.
+pub(super) fn gather<S>(stream: S, ahead: Bytes) -> (Gathered<S>, Outlet<S>) {
+    let inner = Inner { stream, ahead, buffer: Vec::new(), written: 0, unflushed: false, ending: false };
+    let inner = Rc::new(RefCell::new(inner));
     (Gathered(Rc::clone(&inner)), Outlet(inner))
 }
 
@@ -123,7 +126,17 @@ impl<S: AsyncWrite + Unpin> Inner<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0.borrow_mut().stream).poll_read(context, into)
+        let inner = &mut *self.0.borrow_mut();
+        if inner.ahead.is_empty() {
+            return Pin::new(&mut inner.stream).poll_read(context, into);
+        }
+        let count = inner.ahead.len().min(into.remaining());
+        into.put_slice(&inner.ahead.split_to(count));
+        if inner.ahead.is_empty() {
+            // The buffer behind it would be kept for as long as the connection lives.
+            inner.ahead = Bytes::new();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

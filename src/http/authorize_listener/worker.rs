@@ -4,29 +4,26 @@ use super::{
     ServeError,
     accept::{Accepted, Place},
     gather::gather,
+    http1, http2,
+    preface::{self, Protocol},
 };
 use crate::{
     http::{
         callers::{Callers, Visit},
         desk::{Desk, LISTENER},
         peer::{Peer, PeerAddress},
-        service, tls,
+        tls,
     },
     telemetry::{Metrics, events},
     tls::{Acceptor, Greeted},
 };
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{io, pin::pin, rc::Rc, sync::Arc, thread};
+use std::{io, rc::Rc, sync::Arc, thread, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
     sync::{mpsc, oneshot, watch},
     task::{JoinSet, LocalSet},
 };
-
-/// hyper keeps no smaller buffers.
-const SMALLEST_BUFFER: usize = 8192;
 
 /// The handle of a worker.
 #[derive(Debug)]
@@ -51,6 +48,17 @@ pub(super) struct Entrance {
 /// The worker is gone.
 #[derive(Debug)]
 pub(super) struct Gone;
+
+/// Why a connection has ended before its time.
+#[derive(Debug, thiserror::Error)]
+enum ConnectionError {
+    #[error(transparent)]
+    Read(#[from] io::Error),
+    #[error("the client has said nothing for {0:?}")]
+    Silent(Duration),
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+}
 
 /// Starts a worker.
 pub(super) fn start(number: usize, desk: Desk, entrance: Entrance, stop: watch::Receiver<bool>) -> io::Result<Worker> {
@@ -133,7 +141,7 @@ async fn through_network(
     stream: TcpStream,
     peer: Peer,
     mut stop: watch::Receiver<bool>,
-) -> hyper::Result<()> {
+) -> Result<(), ConnectionError> {
     let Some(acceptor) = &entrance.acceptor else {
         return serve(desk, entrance.callers.visit(peer), stream, stop).await;
     };
@@ -146,33 +154,31 @@ async fn through_network(
     serve(desk, entrance.callers.visit(Peer { names, ..peer }), stream, stop).await
 }
 
-async fn serve<S>(desk: Rc<Desk>, visit: Visit, stream: S, mut stop: watch::Receiver<bool>) -> hyper::Result<()>
+async fn serve<S>(
+    desk: Rc<Desk>,
+    visit: Visit,
+    mut stream: S,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), ConnectionError>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let limits = desk.limits();
-    let (stream, outlet) = gather(stream);
-    let visit = Rc::new(visit);
-    let service = service_fn(move |request| service::answer(Rc::clone(&desk), Rc::clone(&visit), request));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_buf_size(limits.header_bytes.max(SMALLEST_BUFFER))
-        .max_header_size(limits.header_bytes)
-        // A client that has sent its last byte still waits for its answer.
-        .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
-    let until_stopped = async {
-        let mut connection = pin!(connection);
-        tokio::select! {
-            biased;
-            served = connection.as_mut() => served,
-            // An error means that the sender is gone, which is a stop as well.
-            _ = stop.wait_for(|stopped| *stopped) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        }
+    let patience = desk.limits().header_timeout;
+    let opening = tokio::select! {
+        biased;
+        opening = tokio::time::timeout(patience, preface::read(&mut stream)) => match opening {
+            Ok(opening) => opening?,
+            Err(_) => return Err(ConnectionError::Silent(patience)),
+        },
+        // Nothing has been asked yet. An error means that the sender is gone, which is a stop as well.
+        _ = stop.wait_for(|stopped| *stopped) => return Ok(()),
     };
-    outlet.drive(until_stopped, limits.header_timeout).await
+    let (stream, outlet) = gather(stream, opening.read);
+    let visit = Rc::new(visit);
+    match opening.protocol {
+        Protocol::Http1 => outlet.drive(http1::serve(desk, visit, stream, stop), patience).await?,
+        // Boxed: it is larger, and most connections are of the other kind.
+        Protocol::Http2 => outlet.drive(Box::pin(http2::serve(desk, visit, stream, stop)), patience).await?,
+    }
+    Ok(())
 }

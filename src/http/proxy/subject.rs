@@ -1,4 +1,5 @@
-//! Who a proxied request is of: a user whom a trusted proxy names in a header, or the user of the token that the request bears.
+//! Who a proxied request is of: a user whom a trusted proxy names, in a header or by the payload of a token that it has verified, or
+//! the user of the token that the request bears.
 
 use super::{Forwarded, one};
 use crate::{
@@ -68,8 +69,18 @@ fn bearer<'a>(desk: &Desk, current: &Arc<Current>, forwarded: &Forwarded<'_>, no
 
 /// The user whom a trusted proxy names.
 fn named<'a>(server: &AuthorizeServer, forwarded: &Forwarded<'a>, trusted: bool) -> Who<'a> {
-    let Some(header) = server.proxy.user_header.as_deref().filter(|_| trusted) else { return Who::Nobody };
+    if !trusted {
+        return Who::Nobody;
+    }
     let refused = |why: String| Who::Refused(Miss { code: ReasonCode::SubjectMissing, why });
+    let claim = server.proxy.user_claim.as_deref();
+    if let Some((claim, said)) = claim.and_then(|claim| Some((claim, forwarded.claims?.get(claim)?))) {
+        return match said.as_str() {
+            Some(id) if !id.is_empty() && policy::is_visible(id) => Who::User { id },
+            _ => refused(format!("what the claim `{claim}` says is no user")),
+        };
+    }
+    let Some(header) = server.proxy.user_header.as_deref() else { return Who::Nobody };
     match one(forwarded.headers, header) {
         Ok(None | Some("")) => Who::Nobody,
         Ok(Some(id)) if policy::is_visible(id) => Who::User { id },

@@ -13,6 +13,7 @@ use crate::{
     engine::{BoundUser, Outcome, Subject, decide},
     model::{Decision, Membership, ReasonCode, Request, Resource, User},
 };
+use std::collections::BTreeSet;
 
 /// One deed while it is judged.
 pub(super) struct Case<'s, 'c> {
@@ -90,10 +91,17 @@ impl Case<'_, '_> {
             return None;
         }
         let before = self.deed.before;
-        let refused = after.memberships.iter().find_map(|membership| {
-            let tenant = membership.tenant.as_deref();
-            let was = before.and_then(|before| before.memberships.iter().find(|one| one.tenant.as_deref() == tenant));
-            if was == Some(membership) && before.is_some_and(|before| before.attributes == after.attributes) {
+        let users = || before.into_iter().chain([after]);
+        let mut tenants: BTreeSet<Option<&str>> =
+            users().flat_map(|user| &user.memberships).map(|one| one.tenant.as_deref()).collect();
+        if tenants.is_empty() {
+            // Attributes count for whoever belongs nowhere too.
+            tenants.insert(self.home);
+        }
+        let is_same = before.is_some_and(|before| before.attributes == after.attributes);
+        let refused = tenants.into_iter().find_map(|tenant| {
+            let of = |user: &User| user.memberships.iter().find(|one| one.tenant.as_deref() == tenant).cloned();
+            if is_same && before.and_then(of) == of(after) {
                 return None;
             }
             let place = Place { tenant, time: self.deed.time };
@@ -327,7 +335,8 @@ impl Case<'_, '_> {
     }
 
     /// Whether the user concerned belongs to other tenants than the one it is about, and to none that the actor may look into. Whoever
-    /// belongs to no tenant at all is everybody's to take in: the directory leaves users in a tenant when it takes the last thing there.
+    /// belongs to no tenant at all was created by an operator outside of all, and is everybody's to take in: the directory leaves a user
+    /// in the tenant where it takes the last thing.
     fn is_elsewhere(&self, inquiry: &Inquiry<'_>) -> bool {
         let Some(before) = self.deed.before.filter(|_| self.judge.has_tenants && !invites(self.deed.operation)) else {
             return false;

@@ -88,6 +88,10 @@ pub(super) fn steps<'d>(deed: &Deed<'d>, home: Option<&'d str>) -> Vec<Step<'d>>
         if deed.before.is_none() || invites(deed.operation) {
             steps.retain(|step| !matches!(step, Step::Give(Thing::Membership, tenant) if *tenant == home));
         }
+        // Nobody is asked about where a user was before, who has nothing there: an invitation lets it in from nowhere.
+        if invites(deed.operation) {
+            steps.retain(|step| !matches!(step, Step::Take(Thing::Membership, _)));
+        }
     }
     if steps.is_empty() {
         // A change of nothing is not for everybody either.

@@ -6,7 +6,7 @@
 
 use super::difference::{Thing, items};
 use crate::{
-    engine::{BoundUser, Hidden, Part, Parts, Program, Reach, Touched, Touching, implies},
+    engine::{BoundUser, Hidden, Part, Parts, PolicyIndex, Program, Reach, Touched, Touching, implies},
     model::{Assignment, AssignmentKind, Membership, Status, Timestamp, User, Value},
     policy::{Catalog, Snapshot},
 };
@@ -110,21 +110,36 @@ impl<'s> Scales<'s> {
 
     fn covered(&self, part: &Part, action: &str, wanted: &Reach<'_>, own: &[Reach<'_>]) -> bool {
         let program = &self.snapshot.program;
-        let wanted = wanted.on_with_hidden(part, action, &self.hidden);
+        let reach = wanted;
+        let wanted = reach.on_with_hidden(part, action, &self.hidden);
         if wanted.permits.is_empty() || wanted.forbids.iter().any(|forbid| forbid.certain) {
             return true;
         }
-        let own: Vec<Touching> = own.iter().map(|own| own.on_with_hidden(part, action, &self.hidden)).collect();
-        wanted.permits.iter().all(|permit| own.iter().any(|own| allows(program, own, *permit, &wanted)))
+        let own: Vec<_> = own.iter().map(|own| (own, own.on_with_hidden(part, action, &self.hidden))).collect();
+        wanted.permits.iter().all(|permit| own.iter().any(|own| allows(program, own, *permit, (reach, &wanted))))
     }
 }
 
 /// Whether what one standing comes to covers a permit of another: by a permit that is no narrower, and with no `forbid` that does not
-/// limit the other too.
-fn allows(program: &Program, own: &Touching, permit: Touched, wanted: &Touching) -> bool {
-    let limited =
-        |forbid: &Touched| forbid.certain || !wanted.forbids.iter().any(|other| other.policy == forbid.policy);
-    let wide = |own: &Touched| own.certain || !permit.certain && implies(program, permit.policy, own.policy);
+/// limit the other at least as much.
+fn allows(
+    program: &Program,
+    (own_reach, own): &(&Reach<'_>, Touching),
+    permit: Touched,
+    (reach, wanted): (&Reach<'_>, &Touching),
+) -> bool {
+    let limits_too = |forbid: PolicyIndex| {
+        wanted.forbids.iter().any(|other| {
+            let alike = || reach.meets_what_is_met_by(own_reach, forbid) && reach.stands_like(own_reach, forbid);
+            other.policy == forbid && (other.certain || alike())
+        })
+    };
+    let limited = |forbid: &Touched| forbid.certain || !limits_too(forbid.policy);
+    let wide = |own: &Touched| {
+        let implied =
+            || implies(program, permit.policy, own.policy) && own_reach.meets_what_is_met_by(reach, own.policy);
+        own.certain || !permit.certain && implied()
+    };
     !own.forbids.iter().any(limited) && own.permits.iter().any(wide)
 }
 

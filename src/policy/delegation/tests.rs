@@ -1,5 +1,7 @@
 //! Deeds in the shipped sets, each with what is found about it.
 
+mod growth;
+
 use super::*;
 use crate::{
     engine::BoundUser,

@@ -1,7 +1,9 @@
 //! Sessions, as applications report them.
 
 use super::desk::{Desk, sidecar};
+use crate::support::{PolicyDir, Sidecar, repo, wait_for};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 fn login(user: &str) -> Value {
     json!({ "user": user, "address": "10.1.2.3", "agent": "curl/8" })
@@ -76,6 +78,40 @@ fn whoever_is_removed_is_denied_at_once_and_sessions_end() {
     assert_eq!(bea.ok("DELETE", &format!("/v1/sessions/{}", open[0]), &Value::Null)["ended"], "administrator");
     assert_eq!(bea.send("DELETE", "/v1/users/ann", None).status, 204);
     assert_eq!(bea.asks("ann", Some("acme"), "sales_order", "view").1, "user_unknown");
+}
+
+/// How long a session lives here without a sign of life.
+const IDLE: Duration = Duration::from_millis(1500);
+
+#[test]
+fn a_session_lives_by_its_heartbeats_and_ends_without_them() {
+    let policies = PolicyDir::copy_of(repo("policies/demo"));
+    let set = policies.read("policy-set.yaml").replace("tenancy: none", "tenancy: none\nsessions: required");
+    policies.write("policy-set.yaml", &set);
+    let idle = format!("directory: {{ sessions: {{ idle: {}ms }} }}", IDLE.as_millis());
+    let sidecar = Sidecar::builder().policies(policies.path()).config(&idle).start();
+    let app = Desk::operator(&sidecar);
+    let asks = || app.asks("bob", None, "order", "view");
+    assert_eq!(asks().1, "session_missing");
+    let id = app.ok("POST", "/v1/sessions", &login("bob"))["id"].as_str().expect("an id").to_owned();
+    let began = Instant::now();
+    wait_for("two idle times have passed with signs of life", IDLE * 20, || {
+        app.ok("POST", &format!("/v1/sessions/{id}/heartbeat"), &Value::Null);
+        assert_eq!(asks().0, "allow", "after {:?}", began.elapsed());
+        began.elapsed() > IDLE * 2
+    });
+    let last = Instant::now();
+    wait_for("the session no longer counts", IDLE * 20, || asks().1 == "session_missing");
+    assert!(last.elapsed() >= IDLE / 2, "a sign of life counts for a while");
+    assert_eq!(app.refused("POST", &format!("/v1/sessions/{id}/heartbeat"), &Value::Null).0, 404, "it is too late");
+    wait_for("its end is noted", Duration::from_secs(20), || !app.ids("/v1/sessions?open=false").is_empty());
+    let session = app.get("/v1/sessions?user=bob").json()["items"][0].clone();
+    assert_eq!((&session["id"], &session["ended"]), (&json!(id), &json!("idle")));
+    let seconds = session["seconds"].as_f64().expect("a number");
+    assert!(seconds >= (IDLE * 2).as_secs_f64(), "it ended with the last sign of life and the idle time: {seconds}");
+    app.records("kind=session&action=idle", |records| records.len() == 1 && records[0]["user"] == "bob");
+    app.ok("POST", "/v1/sessions", &login("bob"));
+    assert_eq!(asks().0, "allow", "a new login begins anew");
 }
 
 #[test]

@@ -21,7 +21,7 @@ const RELEASE: &str = "demo";
 
 /// Runs Helm to its end, with nothing of the user's own Helm.
 pub fn helm<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Exited {
-    let mut command = of_its_own(tool("helm"));
+    let mut command = of_its_own(tool("bin/helm"));
     command.args(args);
     run(command)
 }

@@ -2,7 +2,7 @@
 
 use sidegate::{
     lifecycle::Clock,
-    mail::{Bell, Due, Kind, Letter, Link, Queue, QueueError, Values},
+    mail::{Bell, Due, Kind, Letter, Link, Queue, QueueError, Unwritten, Values},
     model::Timestamp,
 };
 use std::{
@@ -69,8 +69,19 @@ impl MemoryQueue {
 
     /// Queues a letter that was written then.
     pub fn push_from(&self, letter: Letter, queued: Timestamp) {
-        let due = Due { letter, failures: 0, queued };
-        self.waiting.lock().expect("queue").insert(due.letter.id.clone(), (due, queued));
+        self.put(letter.id.clone(), Due { letter: Ok(letter), failures: 0, queued });
+    }
+
+    /// Queues a letter that nobody can write.
+    pub fn push_unwritable(&self, id: &str, why: &'static str) {
+        let recipient = format!("user-{id}");
+        let letter = Err(Unwritten { id: id.to_owned(), kind: Kind::Invitation, recipient, why });
+        self.put(id.to_owned(), Due { letter, failures: 0, queued: Clock::system().now() });
+    }
+
+    fn put(&self, id: String, due: Due) {
+        let queued = due.queued;
+        self.waiting.lock().expect("queue").insert(id, (due, queued));
         self.bell.ring();
     }
 
@@ -111,7 +122,7 @@ impl Queue for MemoryQueue {
     fn due(&self, now: Timestamp, most: usize) -> Result<Vec<Due>, QueueError> {
         self.looks.fetch_add(1, Ordering::SeqCst);
         let waiting = self.waiting.lock().expect("queue");
-        let had = |due: &Due| due.letter.id != UNWRITTEN;
+        let had = |due: &Due| due.letter.as_ref().is_ok_and(|letter| letter.id != UNWRITTEN) || due.letter.is_err();
         let mut due: Vec<_> = waiting.values().filter(|(due, at)| *at <= now && had(due)).collect();
         due.sort_by_key(|(_, at)| *at);
         Ok(due.into_iter().take(most).map(|(due, _)| due.clone()).collect())

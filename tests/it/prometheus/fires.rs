@@ -88,7 +88,7 @@ impl Prometheus {
         let file = folder.path().join("prometheus.yaml");
         fs::write(&file, config).expect("written");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, MailServer::free_port()));
-        let mut command = tool("prometheus");
+        let mut command = tool("prometheus/usr/bin/prometheus");
         command.arg(format!("--config.file={}", file.display()));
         command.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
         command.arg(format!("--web.listen-address={address}"));

@@ -165,7 +165,8 @@ impl TlsClient {
         self
     }
 
-    fn config(&self) -> ClientConfig {
+    /// What rustls makes of it.
+    pub fn config(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(self.ca.as_bytes()) {
             roots.add(certificate.expect("PEM")).expect("an authority");

@@ -1,19 +1,7 @@
-//! Programs of others that some tests need.
+//! Programs of others that some tests need: those of the machine, and those that `scripts/install-test-tools` installs into `.tools`.
 
 use super::paths::repo;
-use std::{env, io::Write as _, process::Command};
-
-/// Where `scripts/install-test-tools` installs programs.
-const PLACES: [&str; 3] = [".tools/bin", ".tools/debian/usr/bin", ".tools/python/bin"];
-
-/// A program that `scripts/install-test-tools` has installed, or has found on the path.
-#[track_caller]
-pub fn tool(name: &str) -> Command {
-    let on_the_path = env::var_os("PATH").unwrap_or_default();
-    let mut places = PLACES.map(repo).into_iter().chain(env::split_paths(&on_the_path)).map(|folder| folder.join(name));
-    let found = places.find(|path| path.is_file());
-    Command::new(found.unwrap_or_else(|| panic!("`{name}` is not installed: run `scripts/install-test-tools`")))
-}
+use std::{io::Write as _, process::Command};
 
 /// Whether a program is installed. On a machine without it a test says so and passes; in continuous integration it must be there.
 pub fn is_tool_there(program: &str, version: &str) -> bool {
@@ -24,4 +12,12 @@ pub fn is_tool_there(program: &str, version: &str) -> bool {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     writeln!(std::io::stderr(), "SKIPPED {test}: there is no {program} on this machine").expect("stderr is open");
     false
+}
+
+/// A tool by its path below `.tools`, such as `bin/helm`.
+#[track_caller]
+pub fn tool(path: &str) -> Command {
+    let file = repo(".tools").join(path);
+    assert!(file.exists(), "`{path}` is not installed: run `scripts/install-test-tools`");
+    Command::new(file)
 }

@@ -61,6 +61,7 @@ pub const OWNED: &[Owned] = &[
     owned("hyper", &["http", "cli", "audit::checkpoint", "identity::fetch"]),
     owned("hyper_util", &["http", "cli", "audit::checkpoint", "identity::fetch"]),
     owned("ring", &["identity"]),
+    owned("prost", &["http::grpc"]),
     owned("clap", &["cli"]),
     owned("clap_complete", &["cli"]),
 ];

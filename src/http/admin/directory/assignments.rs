@@ -1,26 +1,24 @@
 //! `/v1/users/{id}/assignments`: what a user has in a tenant.
 
 use super::{
-    By, CHANGING, Desk, ID, IF_MATCH, LOOKING, MOST_BYTES, TENANT,
+    By, CHANGING, Desk, ID, IF_MATCH, KEY, LOOKING, TENANT,
     by::InTenant,
+    change::Change,
     shapes, tag, tagged,
-    users::altered,
+    users::shown,
     views::{PlacesView, UserView},
 };
 use crate::{
     config::Scope,
     directory::{Found, Manner},
     http::{
-        admin::{
-            content::whole_json,
-            route::{Content, Facts, Route, Verb},
-        },
+        admin::route::{Content, Facts, Route, Verb},
         management::Error,
     },
 };
 use axum::{
     Json,
-    extract::{Path, Request, State},
+    extract::{Path, State},
     response::{IntoResponse as _, Response},
     routing::on,
 };
@@ -29,7 +27,7 @@ use axum::{
 const BASE: Facts = Facts {
     scopes: &[Scope::Directory],
     acts: true,
-    parameters: &[ID, TENANT, IF_MATCH],
+    parameters: &[ID, TENANT, IF_MATCH, KEY],
     body: &[Content::json::<shapes::Assigning>()],
     answers: &[tagged(200, "The user as it is now", &[Content::json::<UserView>()])],
     errors: CHANGING,
@@ -58,6 +56,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             path: "/v1/users/{id}/assignments",
             name: "setAssignments",
             summary: "Give a user all that it is to have in a tenant, and nothing else",
+            parameters: &[ID, TENANT, IF_MATCH],
             ..BASE
         },
         serve: |verb| on(verb, replace),
@@ -99,45 +98,18 @@ async fn read(
     Ok(response)
 }
 
-async fn replace(
-    State(desk): State<Desk>,
-    by: By,
-    Path(id): Path<String>,
-    InTenant(tenant): InTenant,
-    request: Request,
-) -> Result<Response, Error> {
-    assign(&desk, by, id, tenant, request, Manner::Replace).await
+async fn replace(State(desk): State<Desk>, Path(id): Path<String>, change: Change) -> Result<Response, Error> {
+    assign(&desk, id, change, Manner::Replace).await
 }
 
-async fn give(
-    State(desk): State<Desk>,
-    by: By,
-    Path(id): Path<String>,
-    InTenant(tenant): InTenant,
-    request: Request,
-) -> Result<Response, Error> {
-    assign(&desk, by, id, tenant, request, Manner::Give).await
+async fn give(State(desk): State<Desk>, Path(id): Path<String>, change: Change) -> Result<Response, Error> {
+    assign(&desk, id, change, Manner::Give).await
 }
 
-async fn take(
-    State(desk): State<Desk>,
-    by: By,
-    Path(id): Path<String>,
-    InTenant(tenant): InTenant,
-    request: Request,
-) -> Result<Response, Error> {
-    assign(&desk, by, id, tenant, request, Manner::Take).await
+async fn take(State(desk): State<Desk>, Path(id): Path<String>, change: Change) -> Result<Response, Error> {
+    assign(&desk, id, change, Manner::Take).await
 }
 
-async fn assign(
-    desk: &Desk,
-    by: By,
-    id: String,
-    tenant: Option<String>,
-    request: Request,
-    manner: Manner,
-) -> Result<Response, Error> {
-    let (head, body) = request.into_parts();
-    let what = whole_json(&head.headers, body, MOST_BYTES).await?;
-    altered(desk, by, tenant, move |directory, call| directory.assign(call, &id, manner, &what)).await
+async fn assign(desk: &Desk, id: String, change: Change, manner: Manner) -> Result<Response, Error> {
+    desk.answer(change, move |directory, call, what| Ok(shown(&directory.assign(call, &id, manner, what)?))).await
 }

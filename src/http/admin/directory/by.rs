@@ -1,5 +1,6 @@
 //! Who calls the directory, and what else every call says in its headers.
 
+use super::kept::{self, Key};
 use crate::{
     directory::{Actor, Call},
     http::{
@@ -21,6 +22,7 @@ pub(super) struct By {
     who: Who,
     request_id: String,
     if_match: Option<u64>,
+    key: Option<Key>,
 }
 
 /// A report of an application about its users.
@@ -49,10 +51,18 @@ impl By {
         Call { actor, tenant, request_id: &self.request_id, now, if_match: self.if_match }
     }
 
+    /// The key by which the call can be repeated, if it carries one.
+    pub(super) const fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
+    }
+
     fn new(who: Who, parts: &Parts) -> Result<Self, ApiError> {
         let id = parts.headers.get(&X_REQUEST_ID);
         let request_id = id.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()).unwrap_or_default();
-        Ok(Self { who, request_id, if_match: if_match(&parts.headers)? })
+        let token = parts.extensions.get::<Caller>().map(|caller| caller.name().to_owned()).unwrap_or_default();
+        let caller = (token, named(&parts.headers)?.map(str::to_owned));
+        let key = kept::key(&parts.headers)?.map(|key| Key { caller, key: key.to_owned() });
+        Ok(Self { who, request_id, if_match: if_match(&parts.headers)?, key })
     }
 }
 

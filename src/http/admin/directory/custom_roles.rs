@@ -1,26 +1,28 @@
 //! `/v1/roles/{id}`: roles that are put together here.
 
-use super::{By, CHANGING, Desk, ID, IF_MATCH, LOOKING, MOST_BYTES, TENANT, by::InTenant, tag, tagged};
+use super::{
+    By, CHANGING, Desk, ID, IF_MATCH, LOOKING, TENANT,
+    by::InTenant,
+    change::{Change, Deed, Shown},
+    tag, tagged,
+};
 use crate::{
     config::Scope,
-    directory::CustomRole,
+    directory::{Call, CustomRole, Directory},
     http::{
-        admin::{
-            content::whole_json,
-            route::{Answer, Content, Facts, Route, Verb},
-        },
+        admin::route::{Answer, Content, Facts, Route, Verb},
         management::Error,
     },
 };
 use axum::{
     Json,
-    extract::{Path, Request, State},
-    http::StatusCode,
+    extract::{Path, State},
     response::{IntoResponse as _, Response},
     routing::on,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 const ROLE: &[Content] = &[Content::json::<CustomRoleView>()];
@@ -144,28 +146,15 @@ async fn read(
     Ok(response)
 }
 
-async fn put(
-    State(desk): State<Desk>,
-    by: By,
-    Path(id): Path<String>,
-    InTenant(tenant): InTenant,
-    request: Request,
-) -> Result<Response, Error> {
-    let (head, body) = request.into_parts();
-    let body = whole_json(&head.headers, body, MOST_BYTES).await?;
-    let put = desk.run(by, tenant, move |directory, call| directory.put_role(call, &id, &body)).await?;
-    let status = if put.created { StatusCode::CREATED } else { StatusCode::OK };
-    let mut response = (status, Json(CustomRoleView::new(&put.role, false))).into_response();
-    tag(&mut response, put.role.version);
-    Ok(response)
+async fn put(State(desk): State<Desk>, Path(id): Path<String>, change: Change) -> Result<Response, Error> {
+    let work = move |directory: &Directory, call: &Call<'_>, body: &Value| {
+        let put = directory.put_role(call, &id, body)?;
+        let shown = Shown::new(&CustomRoleView::new(&put.role, false)).version(put.role.version);
+        Ok(if put.created { shown.created() } else { shown })
+    };
+    desk.answer(change, work).await
 }
 
-async fn delete(
-    State(desk): State<Desk>,
-    by: By,
-    Path(id): Path<String>,
-    InTenant(tenant): InTenant,
-) -> Result<Response, Error> {
-    desk.run(by, tenant, move |directory, call| directory.delete_role(call, &id)).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+async fn delete(State(desk): State<Desk>, Path(id): Path<String>, Deed(deed): Deed) -> Result<Response, Error> {
+    desk.answer(deed, move |directory, call, _| directory.delete_role(call, &id).map(|()| Shown::gone())).await
 }

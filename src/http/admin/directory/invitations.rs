@@ -1,32 +1,28 @@
 //! `/v1/invitations`: who is asked in.
 
 use super::{
-    By, CHANGING, Desk, ID, IF_MATCH, LOOKING, MOST_BYTES, PAGE, TENANT,
-    by::{InTenant, Reported},
-    made, page, place, shapes, tag, tagged,
-    users::altered,
+    By, CHANGING, Desk, ID, IF_MATCH, KEY, LOOKING, PAGE, TENANT,
+    change::{Change, Deed, Report, Shown},
+    made, page, shapes, tagged, users,
     views::{InvitationPageView, InvitationView, UserView},
 };
 use crate::{
     config::Scope,
-    directory::{Call, Directory, Invitation, Refusal},
+    directory::{Call, Directory, Invitation},
     http::{
         ErrorCode, address,
-        admin::{
-            content::whole_json,
-            route::{Answer, Content, Facts, Parameter, Route, Shape, Verb},
-        },
+        admin::route::{Answer, Content, Facts, Parameter, Route, Shape, Verb},
         management::Error,
     },
     lifecycle::Clock,
 };
 use axum::{
     Json,
-    extract::{Path, RawQuery, Request, State},
-    http::StatusCode,
+    extract::{Path, RawQuery, State},
     response::{IntoResponse as _, Response},
     routing::on,
 };
+use serde_json::Value;
 use std::sync::Arc;
 
 const INVITATION: &[Content] = &[Content::json::<InvitationView>()];
@@ -37,7 +33,7 @@ const STATES: [&str; 4] = ["open", "accepted", "revoked", "expired"];
 const BASE: Facts = Facts {
     scopes: &[Scope::Directory],
     acts: true,
-    parameters: &[ID, TENANT, IF_MATCH],
+    parameters: &[ID, TENANT, IF_MATCH, KEY],
     answers: &[tagged(200, "The invitation as it is now", INVITATION)],
     errors: CHANGING,
     ..Facts::BLANK
@@ -66,7 +62,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             summary: "Invite somebody by mail",
             description: "Whoever is new is listed as invited, and denied until the invitation is accepted. Whoever is there already \
                           gets what is given on accepting.",
-            parameters: &[TENANT],
+            parameters: &[TENANT, KEY],
             body: &[Content::json::<shapes::NewInvitation>()],
             answers: &[made("The invitation", INVITATION)],
             ..BASE
@@ -81,7 +77,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             summary: "Accept an invitation by the token of its link",
             description: "For the application, which has made sure who came: the sidecar keeps no passwords.",
             acts: false,
-            parameters: &[],
+            parameters: &[KEY],
             body: &[Content::json::<shapes::Acceptance>()],
             answers: &[tagged(200, "The user, who is active now", &[Content::json::<UserView>()])],
             errors: &[
@@ -103,6 +99,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             path: "/v1/invitations/{id}",
             name: "changeInvitation",
             summary: "Change what an open invitation gives",
+            parameters: &[ID, TENANT, IF_MATCH],
             body: &[Content::json::<shapes::InvitationChange>()],
             ..BASE
         },
@@ -153,69 +150,34 @@ async fn list(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> Re
     .into_response())
 }
 
-async fn invite(
-    State(desk): State<Desk>,
-    by: By,
-    InTenant(tenant): InTenant,
-    request: Request,
-) -> Result<Response, Error> {
-    let (head, body) = request.into_parts();
-    let body = whole_json(&head.headers, body, MOST_BYTES).await?;
-    let invitation = desk.run(by, tenant, move |directory, call| directory.invite(call, &body)).await?;
-    let mut response = (StatusCode::CREATED, shown(&invitation)).into_response();
-    place(&mut response, "/v1/invitations", &invitation.id);
-    Ok(response)
+async fn invite(State(desk): State<Desk>, change: Change) -> Result<Response, Error> {
+    let work = |directory: &Directory, call: &Call<'_>, body: &Value| {
+        let invitation = directory.invite(call, body)?;
+        Ok(shown(&invitation, call).made("/v1/invitations", &invitation.id))
+    };
+    desk.answer(change, work).await
 }
 
-async fn accept(State(desk): State<Desk>, Reported(by): Reported, request: Request) -> Result<Response, Error> {
-    let (head, body) = request.into_parts();
-    let body = whole_json(&head.headers, body, MOST_BYTES).await?;
-    altered(&desk, by, None, move |directory, call| directory.accept_invitation(call, &body)).await
+async fn accept(State(desk): State<Desk>, Report(mut change): Report) -> Result<Response, Error> {
+    // The invitation says in which tenant.
+    change.leave_tenant();
+    desk.answer(change, |directory, call, body| Ok(users::shown(&directory.accept_invitation(call, body)?))).await
 }
 
-async fn change(
-    State(desk): State<Desk>,
-    by: By,
-    InTenant(tenant): InTenant,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, Error> {
-    let (head, body) = request.into_parts();
-    let body = whole_json(&head.headers, body, MOST_BYTES).await?;
-    one(&desk, by, tenant, move |directory, call| directory.change_invitation(call, &id, &body)).await
+async fn change(State(desk): State<Desk>, Path(id): Path<String>, change: Change) -> Result<Response, Error> {
+    desk.answer(change, move |directory, call, body| Ok(shown(&directory.change_invitation(call, &id, body)?, call)))
+        .await
 }
 
-async fn resend(
-    State(desk): State<Desk>,
-    by: By,
-    InTenant(tenant): InTenant,
-    Path(id): Path<String>,
-) -> Result<Response, Error> {
-    one(&desk, by, tenant, move |directory, call| directory.resend_invitation(call, &id)).await
+async fn resend(State(desk): State<Desk>, Path(id): Path<String>, Deed(deed): Deed) -> Result<Response, Error> {
+    desk.answer(deed, move |directory, call, _| Ok(shown(&directory.resend_invitation(call, &id)?, call))).await
 }
 
-async fn revoke(
-    State(desk): State<Desk>,
-    by: By,
-    InTenant(tenant): InTenant,
-    Path(id): Path<String>,
-) -> Result<Response, Error> {
-    one(&desk, by, tenant, move |directory, call| directory.revoke_invitation(call, &id)).await
+async fn revoke(State(desk): State<Desk>, Path(id): Path<String>, Deed(deed): Deed) -> Result<Response, Error> {
+    desk.answer(deed, move |directory, call, _| Ok(shown(&directory.revoke_invitation(call, &id)?, call))).await
 }
 
-/// A call that answers with the invitation as it is now.
-async fn one(
-    desk: &Desk,
-    by: By,
-    tenant: Option<String>,
-    work: impl FnOnce(&Directory, &Call<'_>) -> Result<Arc<Invitation>, Refusal> + Send + 'static,
-) -> Result<Response, Error> {
-    let invitation = desk.run(by, tenant, work).await?;
-    Ok(shown(&invitation))
-}
-
-fn shown(invitation: &Invitation) -> Response {
-    let mut response = Json(InvitationView::new(invitation, Clock::system().now())).into_response();
-    tag(&mut response, invitation.version);
-    response
+/// The invitation as it is now.
+fn shown(invitation: &Arc<Invitation>, call: &Call<'_>) -> Shown {
+    Shown::new(&InvitationView::new(invitation, call.now)).version(invitation.version)
 }

@@ -3,6 +3,8 @@
 use crate::{
     directory::Refusal,
     http::{ApiError, ErrorCode},
+    policy::Problem,
+    telemetry::events,
 };
 
 impl From<Refusal> for ApiError {
@@ -20,12 +22,20 @@ impl From<Refusal> for ApiError {
             }
             Refusal::Conflict { code, .. } => Self::named(ErrorCode::Conflict, code, message),
             Refusal::Changed { .. } => Self::new(ErrorCode::VersionMismatch, message),
+            Refusal::Forbidden { code, what: Some(denied), .. } => {
+                let problem = Problem { pointer: denied.pointer, message: message.clone(), help: None };
+                let message = format!("{}: {message}", denied.what);
+                Self { problems: vec![problem], ..Self::named(ErrorCode::NotAllowed, code, message) }
+            }
             Refusal::Forbidden { code, .. } => Self::named(ErrorCode::NotAllowed, code, message),
             // Who has no link at all is not told from who has a wrong one.
             Refusal::Link { code: "invitation_unknown", .. } => Self::new(ErrorCode::InvitationUnknown, message),
             Refusal::Link { code, .. } => Self::named(ErrorCode::LinkSpent, code, message),
             Refusal::Unrecorded | Refusal::Unread => Self::new(ErrorCode::AuditUnavailable, message),
-            Refusal::Store(_) => Self::new(ErrorCode::DirectoryUnavailable, message),
+            Refusal::Store(error) => {
+                events::directory_failed(&error);
+                Self::new(ErrorCode::DirectoryUnavailable, message)
+            }
         }
     }
 }

@@ -1,19 +1,19 @@
 //! `/v1/sessions`: what applications report about logins, and what administrators see of it.
 
 use super::{
-    By, Desk, ID, LOOKING, MOST_BYTES, PAGE, TENANT,
+    By, Desk, ID, KEY, LOOKING, PAGE, TENANT,
     by::{InTenant, Reported},
-    page, place,
+    change::{Report, Shown},
+    page,
     views::{SessionPageView, SessionView},
 };
 use crate::{
     config::Scope,
-    directory::{Login, Session, SessionQuery},
+    directory::{Call, Directory, Login, Refusal, Session, SessionQuery},
     http::{
-        ApiError, ErrorCode, address,
+        ErrorCode, address,
         admin::{
             actor::USER_ID,
-            content::whole_json,
             route::{Answer, Content, Facts, Parameter, Route, Shape, Verb},
         },
         management::Error,
@@ -23,8 +23,7 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::{Path, RawQuery, Request, State},
-    http::StatusCode,
+    extract::{Path, RawQuery, State},
     response::{IntoResponse as _, Response},
     routing::on,
 };
@@ -57,7 +56,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             path: "/v1/sessions",
             name: "reportLogin",
             summary: "Report a login",
-            parameters: &[TENANT],
+            parameters: &[TENANT, KEY],
             body: &[Content::json::<LoginBody>()],
             answers: &[Answer { status: 201, about: "The session", content: SESSION, headers: &[super::LOCATION] }],
             ..BASE
@@ -122,12 +121,12 @@ struct LoginBody {
 const LOGIN: [(&str, usize); 3] = [("user", 256), ("address", 256), ("agent", 1024)];
 
 /// Reads a login; tells every problem with its place.
-fn read_login(body: &Value) -> Result<Login, ApiError> {
+fn read_login(body: &Value) -> Result<Login, Refusal> {
     let mut problems = Vec::new();
     let mut report = |pointer: String, message: String, help| problems.push(Problem { pointer, message, help });
     let Value::Object(members) = body else {
         report(String::new(), "must be an object".to_owned(), None);
-        return Err(crate::directory::Refusal::Invalid(problems).into());
+        return Err(Refusal::Invalid(problems));
     };
     let mut read = |name: &str, most: usize| match members.get(name) {
         None | Some(Value::Null) => {
@@ -150,7 +149,7 @@ fn read_login(body: &Value) -> Result<Login, ApiError> {
     }
     match user {
         Some(user) if problems.is_empty() => Ok(Login { user, address, agent }),
-        _ => Err(crate::directory::Refusal::Invalid(problems).into()),
+        _ => Err(Refusal::Invalid(problems)),
     }
 }
 
@@ -175,18 +174,12 @@ async fn list(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> Re
     .into_response())
 }
 
-async fn login(
-    State(desk): State<Desk>,
-    Reported(by): Reported,
-    InTenant(tenant): InTenant,
-    request: Request,
-) -> Result<Response, Error> {
-    let (head, body) = request.into_parts();
-    let login = read_login(&whole_json(&head.headers, body, MOST_BYTES).await?)?;
-    let session = desk.run(by, tenant, move |directory, call| directory.login(call, &login)).await?;
-    let mut response = (StatusCode::CREATED, shown(&session)).into_response();
-    place(&mut response, "/v1/sessions", &session.id);
-    Ok(response)
+async fn login(State(desk): State<Desk>, Report(report): Report) -> Result<Response, Error> {
+    let work = |directory: &Directory, call: &Call<'_>, body: &Value| {
+        let session = directory.login(call, &read_login(body)?)?;
+        Ok(Shown::new(&SessionView::new(&session, call.now)).made("/v1/sessions", &session.id))
+    };
+    desk.answer(report, work).await
 }
 
 async fn heartbeat(
@@ -215,15 +208,17 @@ fn shown(session: &Session) -> Json<SessionView> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::ApiError;
     use serde_json::json;
 
     #[test]
     fn every_problem_of_a_login_is_told_with_its_place() {
-        let found = read_login(&json!({ "address": 7, "agent": "", "usr": "x" })).unwrap_err();
+        let refused = |body| ApiError::from(read_login(&body).unwrap_err());
+        let found = refused(json!({ "address": 7, "agent": "", "usr": "x" }));
         let places: Vec<&str> = found.problems.iter().map(|problem| problem.pointer.as_str()).collect();
         assert_eq!(places, ["/user", "/address", "/agent", "/usr"]);
         assert_eq!(found.code, ErrorCode::Invalid);
-        assert_eq!(read_login(&json!([])).unwrap_err().problems.len(), 1);
+        assert_eq!(refused(json!([])).problems.len(), 1);
         let login = read_login(&json!({ "user": "sam", "address": null, "agent": "curl" })).unwrap();
         assert_eq!((login.user.as_str(), login.address, login.agent.as_deref()), ("sam", None, Some("curl")));
     }

@@ -1,31 +1,29 @@
 //! `/v1/users`: the users of the directory, and those that the policy set declares.
 
 use super::{
-    By, CHANGING, Desk, ID, IF_MATCH, LOOKING, MOST_BYTES, PAGE, TENANT,
+    By, CHANGING, Desk, ID, IF_MATCH, KEY, LOOKING, PAGE, TENANT,
     by::InTenant,
-    made, page, place, shapes, tag, tagged,
+    change::{Change, Deed, Shown},
+    made, page, shapes, tag, tagged,
     views::{UserPageView, UserView},
 };
 use crate::{
     config::Scope,
-    directory::{Account, Call, Directory, Found, Refusal, UserQuery},
+    directory::{Account, Call, Directory, Found, UserQuery},
     http::{
         address,
-        admin::{
-            content::whole_json,
-            route::{Answer, Content, Facts, Parameter, Route, Shape, Verb},
-        },
+        admin::route::{Answer, Content, Facts, Parameter, Route, Shape, Verb},
         management::Error,
     },
     model::Status,
 };
 use axum::{
     Json,
-    extract::{Path, RawQuery, Request, State},
-    http::StatusCode,
+    extract::{Path, RawQuery, State},
     response::{IntoResponse as _, Response},
     routing::on,
 };
+use serde_json::Value;
 use std::sync::Arc;
 
 const USER: &[Content] = &[Content::json::<UserView>()];
@@ -55,7 +53,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             name: "createUser",
             summary: "Create a user, who gets a mail with an activation link",
             description: "Roles are given once the user exists.",
-            parameters: &[TENANT],
+            parameters: &[TENANT, KEY],
             body: &[Content::json::<shapes::NewUser>()],
             answers: &[made("The user", USER)],
             ..BASE
@@ -106,7 +104,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             path: "/v1/users/{id}/suspend",
             name: "suspendUser",
             summary: "Suspend a user: denied from the next request on; its sessions end",
-            parameters: &[ID, TENANT, IF_MATCH],
+            parameters: &[ID, TENANT, IF_MATCH, KEY],
             answers: &[tagged(200, "The user as it is now", USER)],
             ..BASE
         },
@@ -118,7 +116,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             path: "/v1/users/{id}/reactivate",
             name: "reactivateUser",
             summary: "End a suspension",
-            parameters: &[ID, TENANT, IF_MATCH],
+            parameters: &[ID, TENANT, IF_MATCH, KEY],
             answers: &[tagged(200, "The user as it is now", USER)],
             ..BASE
         },
@@ -176,18 +174,12 @@ async fn list(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> Re
     .into_response())
 }
 
-async fn create(
-    State(desk): State<Desk>,
-    by: By,
-    InTenant(tenant): InTenant,
-    request: Request,
-) -> Result<Response, Error> {
-    let (head, body) = request.into_parts();
-    let fields = whole_json(&head.headers, body, MOST_BYTES).await?;
-    let account = desk.run(by, tenant, move |directory, call| directory.create_user(call, &fields)).await?;
-    let mut response = (StatusCode::CREATED, shown(&account)).into_response();
-    place(&mut response, "/v1/users", &account.id);
-    Ok(response)
+async fn create(State(desk): State<Desk>, change: Change) -> Result<Response, Error> {
+    let work = |directory: &Directory, call: &Call<'_>, fields: &Value| {
+        let account = directory.create_user(call, fields)?;
+        Ok(shown(&account).made("/v1/users", &account.id))
+    };
+    desk.answer(change, work).await
 }
 
 async fn read(
@@ -204,59 +196,23 @@ async fn read(
     Ok(response)
 }
 
-async fn change(
-    State(desk): State<Desk>,
-    by: By,
-    InTenant(tenant): InTenant,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, Error> {
-    let (head, body) = request.into_parts();
-    let fields = whole_json(&head.headers, body, MOST_BYTES).await?;
-    altered(&desk, by, tenant, move |directory, call| directory.change_user(call, &id, &fields)).await
+async fn change(State(desk): State<Desk>, Path(id): Path<String>, change: Change) -> Result<Response, Error> {
+    desk.answer(change, move |directory, call, fields| Ok(shown(&directory.change_user(call, &id, fields)?))).await
 }
 
-async fn delete(
-    State(desk): State<Desk>,
-    by: By,
-    InTenant(tenant): InTenant,
-    Path(id): Path<String>,
-) -> Result<Response, Error> {
-    desk.run(by, tenant, move |directory, call| directory.delete_user(call, &id)).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+async fn delete(State(desk): State<Desk>, Path(id): Path<String>, Deed(deed): Deed) -> Result<Response, Error> {
+    desk.answer(deed, move |directory, call, _| directory.delete_user(call, &id).map(|()| Shown::gone())).await
 }
 
-async fn suspend(
-    State(desk): State<Desk>,
-    by: By,
-    InTenant(tenant): InTenant,
-    Path(id): Path<String>,
-) -> Result<Response, Error> {
-    altered(&desk, by, tenant, move |directory, call| directory.suspend_user(call, &id)).await
+async fn suspend(State(desk): State<Desk>, Path(id): Path<String>, Deed(deed): Deed) -> Result<Response, Error> {
+    desk.answer(deed, move |directory, call, _| Ok(shown(&directory.suspend_user(call, &id)?))).await
 }
 
-async fn reactivate(
-    State(desk): State<Desk>,
-    by: By,
-    InTenant(tenant): InTenant,
-    Path(id): Path<String>,
-) -> Result<Response, Error> {
-    altered(&desk, by, tenant, move |directory, call| directory.reactivate_user(call, &id)).await
+async fn reactivate(State(desk): State<Desk>, Path(id): Path<String>, Deed(deed): Deed) -> Result<Response, Error> {
+    desk.answer(deed, move |directory, call, _| Ok(shown(&directory.reactivate_user(call, &id)?))).await
 }
 
-/// A call that answers with the user as it is now.
-pub(super) async fn altered(
-    desk: &Desk,
-    by: By,
-    tenant: Option<String>,
-    work: impl FnOnce(&Directory, &Call<'_>) -> Result<Arc<Account>, Refusal> + Send + 'static,
-) -> Result<Response, Error> {
-    let account = desk.run(by, tenant, work).await?;
-    Ok(shown(&account))
-}
-
-fn shown(account: &Account) -> Response {
-    let mut response = Json(UserView::from(account)).into_response();
-    tag(&mut response, account.version);
-    response
+/// The user as it is now.
+pub(super) fn shown(account: &Arc<Account>) -> Shown {
+    Shown::new(&UserView::from(&**account)).version(account.version)
 }

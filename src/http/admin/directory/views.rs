@@ -350,7 +350,8 @@ impl From<&Given> for HowView {
 impl InvitationView {
     /// As it stands at a time.
     pub(super) fn new(invitation: &Invitation, now: Timestamp) -> Self {
-        let place = Place { tenant: invitation.tenant.clone(), given: invitation.given.clone() };
+        let (tenant, given) = (invitation.tenant.clone(), invitation.given.clone());
+        let place = Place { tenant, given, left: false };
         Self {
             id: invitation.id.clone(),
             email: invitation.email.clone(),

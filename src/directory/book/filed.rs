@@ -1,0 +1,177 @@
+//! A user as it is filed: beside the account stands what lists look for, so that a list over all users goes to one place for each.
+
+use crate::{
+    directory::{Account, GivenKind},
+    model::{Status, Timestamp},
+};
+use memchr::memmem;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Ends the text that is searched, and each of the facts behind it. No text that a search can name holds it.
+const END: char = '\0';
+/// Stands between the tenant and the name of a role.
+const OF: char = '\u{1}';
+
+/// A user of the directory, and what it can be found by.
+#[derive(Debug, Clone)]
+pub(in crate::directory) struct Filed {
+    pub(in crate::directory) account: Arc<Account>,
+    /// Id, name, mail address, telephone and job, folded, a line each; behind them status, family, tenants and roles.
+    facts: Arc<str>,
+}
+
+impl Filed {
+    pub(in crate::directory) fn new(account: Arc<Account>) -> Self {
+        let facts = facts_of(&account).into();
+        Self { account, facts }
+    }
+
+    /// Whether a word of [`search_of`] occurs in what is searched.
+    pub(in crate::directory) fn mentions(&self, word: &memmem::Finder<'_>) -> bool {
+        let found = word.find(self.facts.as_bytes());
+        // What is searched comes first, so the first place tells.
+        found.is_some_and(|at| memchr::memchr(END as u8, self.facts.as_bytes()).is_none_or(|end| at < end))
+    }
+
+    /// Status, family, tenants and roles: equal for users who have these in common.
+    pub(in crate::directory) fn standing(&self) -> &str {
+        self.facts.split_once(END).map_or("", |(_, standing)| standing)
+    }
+
+    /// Whether one of the facts is there. A yes is a hint: ends, for one, are not among them. A no is certain.
+    pub(in crate::directory) fn says(&self, fact: &memmem::Finder<'_>) -> bool {
+        fact.find(self.facts.as_bytes()).is_some()
+    }
+}
+
+/// The words of a search, each to be found in what is searched.
+pub(in crate::directory) fn search_of(text: &str) -> Vec<memmem::Finder<'static>> {
+    text.split_whitespace().map(|word| memmem::Finder::new(&fold(word)).into_owned()).collect()
+}
+
+fn fact(text: &str) -> memmem::Finder<'static> {
+    memmem::Finder::new(text).into_owned()
+}
+
+/// That a user has a status.
+pub(in crate::directory) fn status_fact(status: Status) -> memmem::Finder<'static> {
+    fact(&format!("{END}s={}{END}", status.as_str()))
+}
+
+/// That a user belongs to a tenant.
+pub(in crate::directory) fn tenant_fact(tenant: &str) -> memmem::Finder<'static> {
+    fact(&format!("{END}t={tenant}{END}"))
+}
+
+/// That a user was given a role: in a tenant, or anywhere.
+pub(in crate::directory) fn role_fact(tenant: Option<&str>, role: &str) -> memmem::Finder<'static> {
+    fact(&match tenant {
+        Some(tenant) => format!("{END}r={tenant}{OF}{role}{END}"),
+        None => format!("{OF}{role}{END}"),
+    })
+}
+
+fn facts_of(account: &Account) -> String {
+    let searched = [
+        Some(account.id.as_str()),
+        Some(&account.display_name()),
+        Some(&account.email),
+        account.phone.as_deref(),
+        account.job.as_deref(),
+    ]
+    .map(|text| text.map(fold).unwrap_or_default());
+    let mut facts = searched.join("\n").replace(END, " ");
+    facts.push_str(&format!("{END}s={}{END}", account.status.as_str()));
+    facts.extend(account.family.iter().map(|family| format!("f={family}{END}")));
+    for place in &account.places {
+        let tenant = place.tenant.as_deref().unwrap_or_default();
+        facts.push_str(&format!("t={tenant}{END}"));
+        for given in place.given.iter().filter(|given| given.kind == GivenKind::Role) {
+            facts.push_str(&format!("r={tenant}{OF}{}{END}", given.name));
+        }
+    }
+    facts
+}
+
+/// A text for comparing without regard to case.
+pub(in crate::directory) fn fold(text: &str) -> String {
+    text.to_lowercase()
+}
+
+/// Who never logged in comes first.
+fn login_key(account: &Account) -> Timestamp {
+    account.last_login.unwrap_or(Timestamp::from_micros(i64::MIN))
+}
+
+/// An order: by a key, and by the id among equal ones, so that no key occurs twice.
+pub(in crate::directory) type Order<K> = BTreeMap<(K, Arc<str>), Filed>;
+
+/// Users in the orders in which they can be listed.
+#[derive(Debug, Default)]
+pub(in crate::directory) struct Orders {
+    pub(in crate::directory) name: Order<Box<str>>,
+    pub(in crate::directory) created: Order<Timestamp>,
+    pub(in crate::directory) updated: Order<Timestamp>,
+    pub(in crate::directory) last_login: Order<Timestamp>,
+}
+
+impl Orders {
+    /// The orders of many users at once.
+    pub(super) fn of(users: &BTreeMap<Arc<str>, Filed>) -> Self {
+        fn order<K: Ord>(users: &BTreeMap<Arc<str>, Filed>, key: impl Fn(&Account) -> K) -> Order<K> {
+            users.iter().map(|(id, filed)| ((key(&filed.account), Arc::clone(id)), filed.clone())).collect()
+        }
+        Self {
+            name: order(users, name_key),
+            created: order(users, |account| account.created),
+            updated: order(users, |account| account.updated),
+            last_login: order(users, login_key),
+        }
+    }
+
+    pub(super) fn insert(&mut self, filed: &Filed, id: &Arc<str>) {
+        let account = &filed.account;
+        self.name.insert((name_key(account), Arc::clone(id)), filed.clone());
+        self.created.insert((account.created, Arc::clone(id)), filed.clone());
+        self.updated.insert((account.updated, Arc::clone(id)), filed.clone());
+        self.last_login.insert((login_key(account), Arc::clone(id)), filed.clone());
+    }
+
+    pub(super) fn remove(&mut self, account: &Account, id: &Arc<str>) {
+        self.name.remove(&(name_key(account), Arc::clone(id)));
+        self.created.remove(&(account.created, Arc::clone(id)));
+        self.updated.remove(&(account.updated, Arc::clone(id)));
+        self.last_login.remove(&(login_key(account), Arc::clone(id)));
+    }
+}
+
+fn name_key(account: &Account) -> Box<str> {
+    fold(&account.display_name()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(id: &str, tenant: &str, role: &str) -> Account {
+        let given = serde_json::json!({ "kind": "role", "name": role, "by": "operator:x", "at": 0 });
+        let account = serde_json::json!({
+            "id": id, "email": format!("{id}@x.example"), "first_name": "Lena", "language": "en", "status": "active",
+            "places": [{ "tenant": tenant, "given": [given] }], "created": 0, "updated": 0, "version": 1,
+        });
+        serde_json::from_value(account).unwrap()
+    }
+
+    #[test]
+    fn what_is_searched_is_told_from_the_facts_behind_it() {
+        let filed = Filed::new(Arc::new(account("lena-1", "north", "sales-rep")));
+        let mentions = |text: &str| search_of(text).iter().all(|word| filed.mentions(word));
+        assert!(mentions("LENA") && mentions("lena-1 x.example"));
+        assert!(!mentions("sales-rep") && !mentions("north") && !mentions("active"), "facts are not searched");
+        assert!(!mentions("a\0s=active"));
+        assert!(filed.says(&tenant_fact("north")) && !filed.says(&tenant_fact("nor")));
+        assert!(filed.says(&role_fact(None, "sales-rep")) && filed.says(&role_fact(Some("north"), "sales-rep")));
+        assert!(!filed.says(&role_fact(None, "rep")) && !filed.says(&role_fact(Some("south"), "sales-rep")));
+        assert!(filed.says(&status_fact(Status::Active)) && !filed.says(&status_fact(Status::Invited)));
+    }
+}

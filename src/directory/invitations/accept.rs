@@ -1,0 +1,96 @@
+//! The call that ends an invitation well: whoever has its link comes in.
+
+use crate::{
+    directory::{
+        Account, Directory,
+        assignments::{self, Manner},
+        book::Step,
+        call::{Call, Refusal},
+        fields::Purpose,
+        invitation::{Invitation, Outcome},
+        link,
+        scene::{Scene, to_json},
+        service::{About, Plan},
+        users::{difference, object, reader},
+    },
+    model::Status,
+};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Members of an acceptance that are no fields of the user.
+const ACCEPTING: [&str; 1] = ["token"];
+
+impl Directory {
+    /// Accepts an invitation: whoever is new becomes active, whoever was there joins. The application has made sure who it is.
+    ///
+    /// # Errors
+    /// Fails with a code of its own for a link that is forged, expired, used, replaced or revoked, at equal cost.
+    pub fn accept_invitation(&self, call: &Call<'_>, body: &Value) -> Result<Arc<Account>, Refusal> {
+        let about = About { action: "accept_invitation", resource_type: "invitation", id: "", user: "" };
+        self.change(call, about, |scene| {
+            let members = object(body)?;
+            let Some(Value::String(token)) = members.get("token") else {
+                return Err(Refusal::problem("/token", "is required: the token of the link"));
+            };
+            let invitation = Self::checked_link(scene, token)?;
+            let before = scene.account(&invitation.user)?;
+            let mut after = Account::clone(before);
+            if invitation.joins {
+                // Whoever lets its account be named by a letter does not change it.
+                let given = invitation.given.clone();
+                assignments::apply(scene, &mut after, invitation.tenant.as_deref(), Manner::Give, given)?;
+            } else {
+                let mut reader = reader(scene)?;
+                reader.read(members, Purpose::Accept, &ACCEPTING, &mut after);
+                if !reader.problems.is_empty() {
+                    return Err(Refusal::Invalid(reader.problems));
+                }
+                if after.status == Status::Invited {
+                    after.status = Status::Active;
+                }
+            }
+            let after = scene.changed(after);
+            let mut accepted = Invitation::clone(invitation);
+            accepted.outcome = Outcome::Accepted;
+            (accepted.closed, accepted.letter) = (Some(scene.now()), None);
+            accepted.version += 1;
+            let (old, new) = difference(&to_json(before), &to_json(&after));
+            Ok(Plan {
+                before: Some(old),
+                after: Some(new),
+                made: Some((after.id.clone(), accepted.id.clone())),
+                steps: vec![Step::Account(Arc::clone(&after)), Step::Invitation(Arc::new(accepted))],
+                ..Plan::look(Vec::new(), after)
+            })
+        })
+    }
+
+    /// The invitation of a link that counts. What is done does not depend on what is wrong.
+    fn checked_link<'s>(scene: &Scene<'s>, token: &str) -> Result<&'s Arc<Invitation>, Refusal> {
+        let (id, secret) = token.split_once('.').unwrap_or((token, ""));
+        let given = link::hash(secret);
+        let found = scene.book.invitation(id);
+        // Whoever has no invitation is compared with one that there is not.
+        let expected = found.map_or([0; 32], |invitation| invitation.secret);
+        let counts = link::is_equal(&given, &expected) & found.is_some();
+        let no = [];
+        let spent = found.map_or(&no[..], |invitation| &invitation.spent);
+        let replaced = spent.iter().fold(false, |any, old| any | link::is_equal(&given, old));
+        let refused = |code, message| Err(Refusal::Link { code, message });
+        let Some(invitation) = found.filter(|_| counts || replaced) else {
+            return refused("invitation_unknown", "this link is of no invitation");
+        };
+        match invitation.outcome {
+            Outcome::Revoked => refused("invitation_revoked", "the invitation was taken back"),
+            Outcome::Accepted => refused("invitation_used", "the invitation was accepted before"),
+            Outcome::Open if replaced => {
+                refused("invitation_replaced", "the invitation was sent again: the newer link counts")
+            }
+            Outcome::Open if !invitation.is_open(scene.now()) => {
+                refused("invitation_expired", "the invitation has expired: ask for it to be sent again")
+            }
+            Outcome::Open => Ok(invitation),
+        }
+    }
+}

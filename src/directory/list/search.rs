@@ -1,0 +1,236 @@
+//! One page of a list, found a stretch at a time: what can be told of a user as it is filed is asked first, what has to be judged last.
+
+use super::{
+    Cursor, Listed, UserPage, UserQuery,
+    merge::{self, Own},
+};
+use crate::{
+    directory::{
+        Account, Found, GivenKind, Refusal,
+        book::{Filed, role_fact, search_of, status_fact, tenant_fact},
+        scene::Scene,
+    },
+    engine::{BoundUser, Likeness, Subject, decide},
+    model::{AssignmentKind, ReasonCode, Request, Resource},
+    policy,
+};
+use memchr::memmem::Finder;
+use rustc_hash::FxHashMap;
+use std::{
+    cmp::Ordering,
+    collections::{HashMap, VecDeque},
+    ops::ControlFlow,
+    sync::Arc,
+};
+
+/// What one stretch may cost, in users that are passed by.
+const STRETCH: usize = if cfg!(test) { 64 } else { 8192 };
+/// What a user costs that policies are asked about.
+const JUDGED: usize = 16;
+
+/// A page in the making.
+#[derive(Debug)]
+pub(super) struct Search<'q> {
+    query: &'q UserQuery,
+    words: Vec<Finder<'static>>,
+    facts: Vec<Finder<'static>>,
+    /// Declared users that are still to come; `None` before the first stretch.
+    declared: Option<VecDeque<Listed>>,
+    /// Where the next stretch begins among the users of the directory.
+    after: Option<Cursor>,
+    page: UserPage,
+    /// Whether the actor sees users of a standing, where that is all it depends on.
+    seen: HashMap<Box<str>, bool>,
+    by_standing: Option<bool>,
+}
+
+impl<'q> Search<'q> {
+    pub(super) fn new(query: &'q UserQuery) -> Self {
+        let tenant = query.tenant.as_deref();
+        let facts = [
+            query.status.map(status_fact),
+            tenant.map(tenant_fact),
+            query.role.as_deref().map(|role| role_fact(tenant, role)),
+        ];
+        Self {
+            query,
+            words: query.search.as_deref().map(search_of).unwrap_or_default(),
+            facts: facts.into_iter().flatten().collect(),
+            declared: None,
+            after: query.after.clone(),
+            page: UserPage::default(),
+            seen: HashMap::new(),
+            by_standing: None,
+        }
+    }
+
+    /// The page, once no stretch is left.
+    pub(super) fn page(self) -> UserPage {
+        self.page
+    }
+
+    /// Looks at some users; says whether any are left.
+    pub(super) fn stretch(&mut self, scene: &Scene<'_>) -> Result<ControlFlow<()>, Refusal> {
+        let query = self.query;
+        let mut declared = match self.declared.take() {
+            Some(declared) => declared,
+            None if query.declared == Some(false) => VecDeque::new(),
+            None => merge::declared(scene, query).into(),
+        };
+        let after = self.after.take();
+        let own = if query.declared == Some(true) { None } else { Some(merge::own(scene.book, query, after.as_ref())) };
+        let mut own = own.into_iter().flatten().peekable();
+        let mut reached = query.module.as_deref().map(|module| Reached { module, known: Vec::new() });
+        let mut cost = 0;
+        let mut last: Option<Own<'_>> = None;
+        loop {
+            // Two orders are merged into one.
+            let is_declared = match (declared.front(), own.peek()) {
+                (None, None) => return Ok(ControlFlow::Break(())),
+                (Some(_), None) => true,
+                (None, Some(_)) => false,
+                (Some(one), Some(other)) => (other.order(&one.cursor) == Ordering::Greater) != query.descending,
+            };
+            if cost >= STRETCH {
+                self.after = last.map(|own| own.cursor()).or(after);
+                self.declared = Some(declared);
+                return Ok(ControlFlow::Continue(()));
+            }
+            cost += 1;
+            let listed = if is_declared {
+                let listed = declared.pop_front().filter(|listed| self.fits_declared(scene, listed));
+                listed.filter(|listed| {
+                    cost += JUDGED;
+                    sees_declared(scene, &listed.found)
+                })
+            } else {
+                last = own.next();
+                match last.filter(|own| self.fits_filed(scene, own.filed)) {
+                    Some(own) if self.sees(scene, own.filed, &mut cost)? => {
+                        Some(Listed { found: Found::Account(Arc::clone(&own.filed.account)), cursor: own.cursor() })
+                    }
+                    _ => None,
+                }
+            };
+            let tenant = query.tenant.as_deref();
+            let reaches =
+                |listed: &Listed| reached.as_mut().is_none_or(|reached| reached.by(scene, &listed.found, tenant));
+            let Some(listed) = listed.filter(reaches) else { continue };
+            if self.page.users.len() == query.limit {
+                self.page.next = self.page.users.last().map(|last| last.cursor.clone());
+                return Ok(ControlFlow::Break(()));
+            }
+            self.page.users.push(listed);
+        }
+    }
+
+    /// What can be told of a user of the directory before policies come into it.
+    fn fits_filed(&self, scene: &Scene<'_>, filed: &Filed) -> bool {
+        self.facts.iter().all(|fact| filed.says(fact))
+            && self.words.iter().all(|word| filed.mentions(word))
+            && self.fits_account(scene, &filed.account)
+            // What git declares counts.
+            && !scene.subjects.is_declared(&filed.account.id)
+    }
+
+    /// The same to the letter, of the few that are left.
+    fn fits_account(&self, scene: &Scene<'_>, account: &Account) -> bool {
+        let query = self.query;
+        let tenant = query.tenant.as_deref();
+        let mut places = account.places.iter().filter(|place| tenant.is_none() || place.tenant.as_deref() == tenant);
+        query.status.is_none_or(|status| status == account.status)
+            && query.family.as_ref().is_none_or(|family| account.family.as_ref() == Some(family))
+            && (tenant.is_none() || places.clone().next().is_some())
+            && query.role.as_ref().is_none_or(|role| {
+                let mut given = places.by_ref().flat_map(|place| &place.given);
+                given.any(|given| given.kind == GivenKind::Role && given.name == *role && given.counts(scene.now()))
+            })
+    }
+
+    fn fits_declared(&self, scene: &Scene<'_>, listed: &Listed) -> bool {
+        let Found::Declared(user, _) = &listed.found else { return false };
+        let query = self.query;
+        let searched =
+            [Some(&user.id), user.name.as_ref(), user.email.as_ref()].map(|text| text.map_or("", String::as_str));
+        let searched = crate::directory::book::fold(&searched.join("\n"));
+        let tenant = query.tenant.as_deref();
+        let mut places = user.memberships.iter().filter(|place| tenant.is_none() || place.tenant.as_deref() == tenant);
+        self.words.iter().all(|word| word.find(searched.as_bytes()).is_some())
+            && query.status.is_none_or(|status| status == user.status)
+            && query.family.as_ref().is_none_or(|family| user.family.as_ref() == Some(family))
+            && (tenant.is_none() || places.clone().next().is_some())
+            && query.role.as_ref().is_none_or(|role| {
+                let mut given = places.by_ref().flat_map(|place| &place.assignments);
+                given.any(|given| {
+                    given.kind == AssignmentKind::Role
+                        && given.name == *role
+                        && given.until.is_none_or(|until| scene.now() < until)
+                })
+            })
+    }
+
+    /// Whether the actor may look at a user of the directory. Operators see everybody.
+    fn sees(&mut self, scene: &Scene<'_>, filed: &Filed, cost: &mut usize) -> Result<bool, Refusal> {
+        if scene.is_operator() {
+            return Ok(true);
+        }
+        let by_standing = *self.by_standing.get_or_insert_with(|| policy::is_seen_by_standing(scene.snapshot));
+        if by_standing && let Some(seen) = self.seen.get(filed.standing()) {
+            return Ok(*seen);
+        }
+        *cost += JUDGED;
+        let seen = scene.sees(&filed.account.to_user(scene.lens()?));
+        if by_standing {
+            self.seen.insert(filed.standing().into(), seen);
+        }
+        Ok(seen)
+    }
+}
+
+fn sees_declared(scene: &Scene<'_>, found: &Found) -> bool {
+    scene.is_operator() || matches!(found, Found::Declared(user, _) if scene.sees(user))
+}
+
+/// Who reaches a module, found out once for all who are alike. It counts for one stretch: users may be others by the next.
+#[derive(Debug)]
+struct Reached<'q> {
+    module: &'q str,
+    known: Vec<(Option<String>, FxHashMap<Likeness, bool>)>,
+}
+
+impl Reached<'_> {
+    fn by(&mut self, scene: &Scene<'_>, found: &Found, tenant: Option<&str>) -> bool {
+        let id = match found {
+            Found::Declared(user, _) => &user.id,
+            Found::Account(account) => &account.id,
+        };
+        let Some(bound) = scene.subjects.find(id) else { return false };
+        let mut places = bound.user().memberships.iter().map(|place| place.tenant.as_deref());
+        places.any(|place| (tenant.is_none() || place == tenant) && self.in_tenant(scene, bound, place))
+    }
+
+    fn in_tenant(&mut self, scene: &Scene<'_>, user: &BoundUser, tenant: Option<&str>) -> bool {
+        let Some(likeness) = user.likeness(tenant, scene.now()) else {
+            return reaches(scene, user, tenant, self.module);
+        };
+        let at = self.known.iter().position(|(known, _)| known.as_deref() == tenant);
+        let at = at.unwrap_or_else(|| {
+            self.known.push((tenant.map(str::to_owned), FxHashMap::default()));
+            self.known.len() - 1
+        });
+        let Some((_, known)) = self.known.get_mut(at) else { return false };
+        *known.entry(likeness).or_insert_with(|| reaches(scene, user, tenant, self.module))
+    }
+}
+
+/// Whether a user may do anything in a module, whatever the resource.
+fn reaches(scene: &Scene<'_>, user: &BoundUser, tenant: Option<&str>, module: &str) -> bool {
+    let Some(declared) = scene.snapshot.catalog.modules.iter().find(|known| known.id == module) else { return false };
+    declared.actions.iter().any(|action| {
+        let resource = Resource { ty: &declared.id, id: "", attributes: &[] };
+        let request = Request { action, resource, tenant, context: &[], subject_attributes: &[], time: scene.now() };
+        let outcome = decide(&scene.snapshot.program, Subject::User(user), &request);
+        // A condition speaks of a resource, and the module as a whole is none: who is granted something on a condition reaches it.
+        outcome.decision.is_allow() || outcome.code == ReasonCode::ConditionNotMet
+    })
+}
