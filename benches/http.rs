@@ -112,7 +112,11 @@ fn main() {
         return tls::run(bench.seconds, bench.rounds);
     }
     let only = arguments.iter().position(|argument| argument == "--only").map(|place| arguments[place + 1].as_str());
-    let sections: &[(&str, fn(&Bench) -> bool)] = &[("decisions", decisions), ("authzen", authzen::measure), ("grpc", |bench| grpc::measure(bench.seconds, bench.rounds))];
+    let sections: &[(&str, fn(&Bench) -> bool)] = &[
+        ("decisions", decisions),
+        ("authzen", authzen::measure),
+        ("grpc", |bench| grpc::measure(bench.seconds, bench.rounds)),
+    ];
     let mut met = true;
     for (_, section) in sections.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
         met &= section(&bench);
