@@ -74,10 +74,10 @@ mod envoy;
 mod faults;
 /// Calls of gRPC: Envoy's question, health, and what is wrong with others.
 mod grpc;
-/// HTTP/2: the routes by it, its limits, and what no well-behaved client sends.
-mod http2;
 /// The Helm chart: every scenario, what it refuses, and its objects at work.
 mod helm;
+/// HTTP/2: the routes by it, its limits, and what no well-behaved client sends.
+mod http2;
 /// What no well-behaved client sends.
 mod http_limits;
 /// Letters to a real mail server, and into files.
@@ -96,10 +96,10 @@ mod packaging;
 mod plain_cedar;
 /// `sidegate test`: tables, JSON, JUnit, coverage, exit codes.
 mod policy_tests;
-/// Forward auth and Envoy's HTTP service: by their headers, and through real proxies.
-mod proxies;
 /// Alerts and dashboard: what they name exists, and a real Prometheus fires them.
 mod prometheus;
+/// Forward auth and Envoy's HTTP service: by their headers, and through real proxies.
+mod proxies;
 /// Access, menus, matrices, explanations.
 mod questions;
 /// Questions at their edges: single resources, pages, tenants that are none, rows that are empty.
