@@ -69,7 +69,7 @@ mod tests {
             assert_eq!(meter.take(most, began + wait), Ok(()), "{most}");
             assert!(meter.take(most, began + wait).is_err(), "{most}");
             // What is not used is not saved up beyond a second.
-            let later = began + Duration::from_secs(60);
+            let later = began + Duration::from_mins(1);
             assert_eq!((0..1000).take_while(|_| meter.take(most, later).is_ok()).count(), taken);
         }
     }

@@ -24,9 +24,9 @@ struct House {
     callers: Arc<Callers>,
 }
 
-fn house(listen: &str, listed: Vec<Caller>) -> House {
+fn house(address: &str, listed: Vec<Caller>) -> House {
     let mut settings = Settings::default();
-    settings.server.authorize.listen = listen.parse().unwrap();
+    settings.server.authorize.listen = address.parse().unwrap();
     settings.server.authorize.callers = listed.into();
     let live = Live::new(settings.clone());
     House { callers: Callers::new(live.clone(), Metrics::new()), live, settings }
