@@ -112,7 +112,7 @@ fn main() {
         return tls::run(bench.seconds, bench.rounds);
     }
     let only = arguments.iter().position(|argument| argument == "--only").map(|place| arguments[place + 1].as_str());
-    let sections: &[(&str, fn(&Bench) -> bool)] =
+    let sections: &[(&str, Section)] =
         &[("decisions", decisions), ("authzen", authzen::measure), ("grpc", grpc::measure)];
     let mut met = true;
     for (_, section) in sections.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
@@ -120,6 +120,9 @@ fn main() {
     }
     println!("\ntargets: {}", if met { "met" } else { "MISSED" });
 }
+
+/// Measures and prints, and says whether the figures hold.
+type Section = fn(&Bench) -> bool;
 
 /// How long and how often each section measures. Every section says whether its figures hold.
 #[derive(Debug, Clone, Copy)]

@@ -87,9 +87,9 @@ fn plain<'a>(
     let resource = Uid { ty: request.resource.ty, id: request.resource.id };
     let (principals, resources) = (&program.index().principals, &program.index().resources);
     let (asks, asked) = match recall {
-        Some(Recall { principal: before, resource: earlier }) => (
-            before.find(principal, || placed(store, principal, principals)),
-            earlier.find(resource, || placed(store, resource, resources)),
+        Some(recall) => (
+            recall.principal.find(principal, || placed(store, principal, principals)),
+            recall.resource.find(resource, || placed(store, resource, resources)),
         ),
         None => (placed(store, principal, principals), placed(store, resource, resources)),
     };

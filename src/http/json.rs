@@ -56,7 +56,7 @@ pub(super) fn check(body: &[u8]) -> Result<&str, ApiError> {
 /// In the words of the parser.
 fn not_utf8(body: &[u8], valid: usize) -> ApiError {
     let before = body.get(..valid).unwrap_or_default();
-    let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+    let line = before.split(|&byte| byte == b'\n').count();
     let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
     ApiError::malformed(format!("invalid unicode code point at line {line} column {column}"))
 }

@@ -28,12 +28,11 @@ pub(in crate::http) fn metadata(desk: &Desk, path: &str) -> Result<Answer, ApiEr
     let current = desk.current();
     let base = url.trim_end_matches('/');
     let identifier = match tenant_in(base, path) {
-        None => return Err(ApiError::new(ErrorCode::NotFound, "no such path")),
         // To the letter: callers compare it with the identifier that they have.
         Some("") => url.clone(),
         // Whether there is such a tenant shows with the first question, to those who may ask it.
         Some(tenant) if has_tenants(current.snapshot.program.dialect()) => format!("{base}/{tenant}"),
-        Some(_) => return Err(ApiError::new(ErrorCode::NotFound, "no such path")),
+        Some(_) | None => return Err(ApiError::new(ErrorCode::NotFound, "no such path")),
     };
     let endpoint = |path: &str| format!("{}/access/v1/{path}", identifier.trim_end_matches('/'));
     let metadata = Metadata {

@@ -17,7 +17,7 @@ use std::ptr;
 pub(in crate::http) struct Run<'r> {
     desk: &'r Desk,
     current: &'r Current,
-    asker: Asker<'r>,
+    engine: Asker<'r>,
     /// Who was looked up last, and what was found.
     user: Option<(String, Option<&'r BoundUser>)>,
     /// The context of questions that bring none of their own. Lent to the run, so that nothing else can lie at its place.
@@ -35,7 +35,7 @@ impl<'r> Run<'r> {
         Self {
             desk,
             current,
-            asker: Asker::new(&current.snapshot.program),
+            engine: Asker::new(&current.snapshot.program),
             user: None,
             context,
             scratch: Scratch::default(),
@@ -51,8 +51,8 @@ impl<'r> Run<'r> {
     {
         let subject = self.subject(question);
         self.draft(question);
-        let asker = &mut self.asker;
-        self.desk.rule(self.current, question, asked, subject, &self.scratch, |request| asker.decide(subject, request))
+        let Self { desk, current, engine, scratch, .. } = self;
+        desk.rule(current, question, asked, subject, scratch, |request| engine.decide(subject, request))
     }
 
     fn subject<'a>(&mut self, question: &Question<'a>) -> Subject<'a>

@@ -11,9 +11,9 @@ const SOON: Duration = Duration::from_secs(20);
 /// A sidecar whose certificate is for `localhost`, and the address that its metadata names.
 fn started(policies: &PolicyDir, certificate: &Certificate) -> (Sidecar, String) {
     let tls = format!(
-        "server: {{ authorize: {{ tls: {{ certificate: {:?}, key: {:?} }} }} }}",
-        certificate.path(),
-        certificate.key()
+        "server: {{ authorize: {{ tls: {{ certificate: {}, key: {} }} }} }}",
+        certificate.path().display(),
+        certificate.key().display()
     );
     let sidecar = Sidecar::builder().policies(policies.path()).config(&tls).start();
     // The port is known once it is bound, and the address counts at once.

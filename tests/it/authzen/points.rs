@@ -16,7 +16,9 @@ const LIMITS: &str = "tests/it/http_limits.rs";
 const FORM: &str = "src/http/authzen/tests.rs";
 
 /// Section, point, and the tests, each with its file.
-const POINTS: &[(&str, &str, &[(&str, &str)])] = &[
+type Point = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const POINTS: &[Point] = &[
     // Transport.
     ("10", "HTTPS and JSON", &[(CLIENT, "a_client_that_nobody_here_wrote_discovers_asks_and_searches_over_tls")]),
     (

@@ -19,6 +19,7 @@ fn decision(sidecar: &Sidecar, body: &Value) -> (bool, String) {
     (answer["decision"].as_bool().expect("a decision"), code)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is put into the question")]
 fn question(subject: Value, action: &str, resource: Value) -> Value {
     json!({"subject": subject, "action": {"name": action}, "resource": resource})
 }
