@@ -143,6 +143,9 @@ fn fill(path: &Path, snapshot: &Arc<Snapshot>, count: usize) {
     let text = serde_json::to_vec(&json!({ "users": users })).expect("JSON");
     let users = read_users(Form::Json, &text).expect("the users can be read");
     directory.import(&operator(), &users, false).expect("the users are good");
+    // The next change forgets the events of the one before.
+    directory.suspend_user(&operator(), &id(0)).expect("a change");
+    directory.reactivate_user(&operator(), &id(0)).expect("a change");
 }
 
 fn id(n: usize) -> String {

@@ -124,11 +124,15 @@ impl Directory {
     }
 
     fn with(store: Box<dyn Store>, key: Key, options: Options, witness: Arc<dyn Witness>) -> Result<Self, StoreError> {
-        let loaded = store::load(&*store)?;
+        let mut recorded = Vec::new();
+        let steps = store::load(&*store, &mut |event| {
+            if witness.record(&event) {
+                recorded.push(event.id);
+            }
+        })?;
         let roster = Roster::new(options.session_idle);
-        roster.lock().apply(loaded.steps);
-        let recorded = loaded.events.iter().filter(|event| witness.record(event)).map(|event| event.id.clone());
-        let turn = Mutex::new(Turn { recorded: recorded.collect() });
+        roster.lock().apply(steps);
+        let turn = Mutex::new(Turn { recorded });
         Ok(Self(Arc::new(Inner {
             roster,
             store,

@@ -72,6 +72,10 @@ impl<'q> Search<'q> {
     /// Looks at some users; says whether any are left.
     pub(super) fn stretch(&mut self, scene: &Scene<'_>) -> Result<ControlFlow<()>, Refusal> {
         let query = self.query;
+        let knows = |module: &String| scene.snapshot.catalog.modules.iter().any(|known| known.id == *module);
+        if query.module.as_ref().is_some_and(|module| !knows(module)) {
+            return Ok(ControlFlow::Break(()));
+        }
         let mut declared = match self.declared.take() {
             Some(declared) => declared,
             None if query.declared == Some(false) => VecDeque::new(),

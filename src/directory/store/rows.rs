@@ -28,18 +28,10 @@ use std::{
     thread,
 };
 
-/// Everything that is read at the start.
-#[derive(Debug, Default)]
-pub(in crate::directory) struct Loaded {
-    pub(in crate::directory) steps: Vec<Step>,
-    /// Events that may not be in the audit log.
-    pub(in crate::directory) events: Vec<Event>,
-}
-
-/// Reads what has to be in memory: everything but sessions that have ended.
-pub(in crate::directory) fn load(store: &dyn Store) -> Result<Loaded, StoreError> {
-    let mut loaded = Loaded::default();
-    let steps = &mut loaded.steps;
+/// Reads what has to be in memory: everything but sessions that have ended. Events that may not be in the audit log are told one by one:
+/// an import leaves as many as it had users.
+pub(in crate::directory) fn load(store: &dyn Store, told: &mut dyn FnMut(Event)) -> Result<Vec<Step>, StoreError> {
+    let mut steps = Vec::new();
     store.each("r/", &mut |key, value| {
         steps.push(Step::Role(Arc::new(read::<CustomRole>(key, value)?)));
         Ok(ControlFlow::Continue(()))
@@ -60,12 +52,11 @@ pub(in crate::directory) fn load(store: &dyn Store) -> Result<Loaded, StoreError
         steps.push(Step::Session(Arc::new(read::<Session>(key, value)?)));
         Ok(ControlFlow::Continue(()))
     })?;
-    let events = &mut loaded.events;
     store.each("e/", &mut |key, value| {
-        events.push(read(key, value)?);
+        told(read(key, value)?);
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(loaded)
+    Ok(steps)
 }
 
 /// Rows that are handed on together.
