@@ -1,7 +1,6 @@
 //! The configuration of the real binary: sources, their order, and what is refused.
 
 use crate::support::{Sidecar, repo, sidegate};
-use std::fs;
 
 #[test]
 fn a_flag_wins_over_the_environment_and_the_environment_over_the_file() {
@@ -49,8 +48,9 @@ fn a_wrong_log_filter_and_a_missing_file_are_configuration_errors() {
 
 #[test]
 fn the_shipped_configurations_are_good() {
-    for entry in fs::read_dir(repo("config")).expect("config/") {
-        let path = entry.expect("an entry").path();
+    // The others there are those of proxies and of what watches.
+    for name in ["sidegate.yaml", "reference.yaml"] {
+        let path = repo("config").join(name);
         let exited = sidegate(["serve", "--check-config", "--config", path.to_str().expect("UTF-8")]);
         assert_eq!(exited.code, Some(0), "{}: {exited:?}", path.display());
     }
