@@ -91,17 +91,10 @@ async fn handle(
     call: Call<'_>,
 ) -> Result<Reply, ApiError> {
     let _in_flight = desk.enter()?;
-    if route.handler.is_door() {
-        // What the request carries to the application says nothing here.
-        body::read(&head.headers, body, &desk.limits()).await?;
-        let verdict = match route.handler {
-            Handler::ForwardAuth => proxy::forward_auth(desk, head, call).await?,
-            _ => proxy::ext_authz(desk, head, call).await?,
-        };
-        let revision = desk.revision_header(verdict.revision);
-        return Ok(Reply::Verdict(verdict, revision));
-    }
-    let body = if route.method == Method::GET {
+    let body = if route.handler.is_door() {
+        // What a request carries to an application says nothing here.
+        body::read(&head.headers, body, &desk.limits()).await?
+    } else if route.method == Method::GET {
         Bytes::new()
     } else {
         body::require_json(&head.headers)?;
@@ -112,9 +105,9 @@ async fn handle(
         body::read(&head.headers, body, &limits).await?
     };
     // Decisions say so themselves; whatever else tells what somebody may do has no word for it.
-    let tells =
-        !matches!(route.handler, Handler::Authorize | Handler::Evaluation | Handler::Evaluations | Handler::Metadata);
-    if tells && desk.is_expired() {
+    let decides = route.handler.is_door()
+        || matches!(route.handler, Handler::Authorize | Handler::Evaluation | Handler::Evaluations | Handler::Metadata);
+    if !decides && desk.is_expired() {
         return Err(ApiError::new(ErrorCode::PoliciesStale, "the policies are older than allowed"));
     }
     let answer = match route.handler {
@@ -125,9 +118,15 @@ async fn handle(
         Handler::Metadata => authzen::metadata(desk, id),
         Handler::OfConfiguration(about) => questions::of_configuration(desk, about, body).await,
         Handler::OfUser(about) => questions::of_user(desk, about, id, head.uri.query()).await,
-        Handler::ForwardAuth | Handler::ExtAuthz => Err(ApiError::new(ErrorCode::NotFound, "no such path")),
+        Handler::ForwardAuth => return proxy::forward_auth(desk, head, call).await.map(|verdict| told(desk, verdict)),
+        Handler::ExtAuthz => return proxy::ext_authz(desk, head, call).await.map(|verdict| told(desk, verdict)),
     };
     answer.map(Reply::Answer)
+}
+
+fn told(desk: &Desk, verdict: Verdict) -> Reply {
+    let revision = desk.revision_header(verdict.revision);
+    Reply::Verdict(verdict, revision)
 }
 
 /// Keeps a panic within its request: it becomes an answer, and the connection and the worker go on.

@@ -49,6 +49,7 @@ fn a_wrong_log_filter_and_a_missing_file_are_configuration_errors() {
 /// Those of the product itself; the others in `config` are of what stands around it.
 #[test]
 fn the_shipped_configurations_are_good() {
+    // The others there are those of proxies and of what watches.
     for name in ["sidegate.yaml", "production.yaml", "reference.yaml"] {
         let path = repo("config").join(name);
         let exited = sidegate(["serve", "--check-config", "--config", path.to_str().expect("UTF-8")]);

@@ -55,12 +55,16 @@ pub(in crate::http) async fn forward_auth(
     }
     let told = Told::read(&head.headers);
     let client = client(&head.headers, &server.trusted_proxies);
-    match told {
+    let mut verdict = match told {
         Ok(Told { method, target, scheme, host }) => {
-            ask(desk, &Forwarded { method, target, scheme, host, client, ..forwarded }).await
+            ask(desk, &Forwarded { method, target, scheme, host, client, ..forwarded }).await?
         }
-        Err(why) => refuse(desk, &forwarded, Miss { code: ReasonCode::ProxyHeadersInvalid, why }).await,
-    }
+        Err(why) => refuse(desk, &forwarded, Miss { code: ReasonCode::ProxyHeadersInvalid, why }).await?,
+    };
+    // Caddy puts the name of its own placeholder where a header that it is to hand on is not there.
+    let unset = verdict.remove.iter().map(|name| (name.clone(), HeaderValue::from_static("")));
+    verdict.headers.extend(unset);
+    Ok(verdict)
 }
 
 /// `/ext-authz/...`: the HTTP service of Envoy's filter. The request line, the host and the headers are those of the request.

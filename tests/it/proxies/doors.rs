@@ -1,6 +1,6 @@
 //! The conventions of nginx, Traefik, Caddy and Envoy, spoken to the sidecar itself.
 
-use super::trusting;
+use super::{records, trusting};
 use crate::support::{Answer, PolicyDir, Sidecar, repo};
 use serde_json::Value;
 
@@ -85,7 +85,7 @@ fn every_convention_says_the_same_with_the_status_that_a_proxy_knows() {
 #[test]
 fn the_application_is_told_the_user_the_tenant_the_roles_and_the_record() {
     let sidecar = trusting().policies(repo("policies/8move")).start();
-    for convention in ALL {
+    for (count, convention) in (1..).zip(ALL) {
         let answer = ask(&sidecar, convention, "GET", "/s/north/orders", &[("X-Demo-User", "max")]);
         let header = |name| answer.header(name).to_owned();
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -93,13 +93,18 @@ fn the_application_is_told_the_user_the_tenant_the_roles_and_the_record() {
             [header("sidegate-user"), header("sidegate-tenant"), header("sidegate-roles")],
             ["max", "north", "manager"]
         );
-        let records = sidecar.admin_get("/v1/audit?user=max").json();
-        assert_eq!(records["items"][0]["id"], header("sidegate-decision"), "{records}");
+        assert_eq!(records(&sidecar, "user=max", count)[0]["id"], header("sidegate-decision"));
     }
     // Of a public route nobody is asked, and nobody is told: the names are there to be removed.
     let answer = ask(&sidecar, Envoy, "GET", "/healthz", &[("X-Demo-User", "max")]);
     assert_eq!(answer.header("sidegate-user"), "");
     assert_eq!(answer.header("x-envoy-auth-headers-to-remove"), "sidegate-user,sidegate-tenant,sidegate-roles");
+    assert_eq!(answer.headers.get("sidegate-user"), None);
+    // What others are to hand on is there, and empty.
+    let answer = ask(&sidecar, Traefik, "GET", "/healthz", &[("X-Demo-User", "max")]);
+    for name in ["sidegate-user", "sidegate-tenant", "sidegate-roles"] {
+        assert_eq!(answer.headers.get(name).map(|value| value.as_bytes()), Some(&b""[..]), "{name}");
+    }
 }
 
 #[test]
@@ -109,6 +114,7 @@ fn the_settings_name_the_headers_and_keep_reasons_from_clients() {
         .start();
     let answer = ask(&sidecar, Traefik, "GET", "/orders", &[("X-Who", "bob")]);
     assert_eq!((answer.status, answer.header("x-auth-user"), answer.header("x-auth-roles")), (200, "bob", "clerk"));
+    let mut count = 1;
     for (target, user, status, expected) in
         [("/nothing", "bob", 403, "forbidden"), ("/orders", "", 401, "unauthorized")]
     {
@@ -116,8 +122,8 @@ fn the_settings_name_the_headers_and_keep_reasons_from_clients() {
         assert_eq!((answer.status, code(&answer).as_str()), (status, expected));
         assert!(!answer.body.contains("route"), "{answer:?}");
         let decision = answer.header("x-auth-decision").to_owned();
-        let records = sidecar.admin_get("/v1/audit").json();
-        assert_eq!(records["items"][0]["id"], decision, "{records}");
+        count += 1;
+        assert_eq!(records(&sidecar, "kind=decision", count)[0]["id"], decision);
     }
     sidecar.configure("server: { authorize: { proxy: { tell_reasons: true } } }");
     crate::support::wait_for("the setting counts", std::time::Duration::from_secs(20), || {
@@ -128,10 +134,12 @@ fn the_settings_name_the_headers_and_keep_reasons_from_clients() {
 #[test]
 fn records_say_the_request_the_route_and_the_door() {
     let sidecar = trusting().start();
-    for (convention, source) in [(Nginx, "forward_auth"), (Traefik, "forward_auth"), (Envoy, "envoy")] {
-        let latest = |filter: &str| sidecar.admin_get(&format!("/v1/audit?{filter}")).json()["items"][0].clone();
+    let ways = [(Nginx, "forward_auth"), (Traefik, "forward_auth"), (Envoy, "envoy")];
+    for (round, (convention, source)) in (0..).zip(ways) {
+        // Three records a round.
+        let latest = |nth: usize| records(&sidecar, "kind=decision", 3 * round + nth)[0].clone();
         ask(&sidecar, convention, "PUT", "/orders/o-1?secret=x", &[("X-Demo-User", "bob"), ("X-Request-ID", "r-1")]);
-        let record = latest("user=bob");
+        let record = latest(1);
         let shown = |record: &Value, names: &[&str]| names.iter().map(|name| record[name].clone()).collect::<Vec<_>>();
         assert_eq!(
             shown(&record, &["source", "action", "resource_type", "resource_id", "decision", "reason", "request_id"]),
@@ -142,11 +150,11 @@ fn records_say_the_request_the_route_and_the_door() {
         assert!(!record.to_string().contains("secret"), "{record}");
 
         ask(&sidecar, convention, "GET", "/health", &[]);
-        let record = latest("decision=allow");
+        let record = latest(2);
         assert_eq!(shown(&record, &["source", "user", "reason"]), [source, "", "public"]);
         assert_eq!(record["context"]["http"]["route"], "GET /health");
         ask(&sidecar, convention, "GET", "/%2e%2e/x", &[("X-Demo-User", "bob")]);
-        let record = latest("decision=deny");
+        let record = latest(3);
         assert_eq!(
             shown(&record, &["source", "user", "action", "reason"]),
             [source, "bob", "GET", "path_not_canonical"]

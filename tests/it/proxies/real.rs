@@ -1,11 +1,16 @@
 //! Real proxies in front of a small application, with the configurations that are shipped.
 
-use super::{trusting, user};
+use super::Issuer;
 use crate::support::{Program, Proxy, RawResponse, Sidecar, Upstream};
 use serde_json::{Value, json};
 
+/// The sidecar trusts whoever is on this machine, also about the user: the configuration must keep a client's word out.
+const TRUSTING: &str =
+    "server: { authorize: { trusted_proxies: [127.0.0.1], proxy: { user_header: X-Forwarded-User } } }";
+
 /// A sidecar, an application, and a proxy in front of both.
 struct Scene {
+    issuer: Issuer,
     sidecar: Sidecar,
     application: Upstream,
     proxy: Proxy,
@@ -13,10 +18,16 @@ struct Scene {
 
 impl Scene {
     fn of(program: Program) -> Self {
-        let sidecar = trusting().start();
+        let issuer = Issuer::new();
+        let sidecar = Sidecar::builder().config(TRUSTING).config(&issuer.settings()).start();
         let application = Upstream::start();
         let proxy = Proxy::start(program, sidecar.authorize_address(), application.address());
-        Self { sidecar, application, proxy }
+        Self { issuer, sidecar, application, proxy }
+    }
+
+    /// The headers with which a client says who it is.
+    fn user(&self, id: &str) -> Vec<(&'static str, String)> {
+        if id.is_empty() { Vec::new() } else { vec![("Authorization", self.issuer.bearer(id))] }
     }
 
     /// What the application says has reached it; nothing where the proxy has answered itself.
@@ -27,14 +38,15 @@ impl Scene {
         let reached = self.application.served() - before;
         assert!(reached <= 1, "{method} {target} has reached the application {reached} times");
         assert_eq!(reached == 1, response.status == 200, "{method} {target}: {response:?}");
-        let seen = (reached == 1 && method != "HEAD").then(|| serde_json::from_str(&response.body).expect("JSON"));
+        let seen = (reached == 1).then(|| serde_json::from_str(&response.body).expect("JSON"));
         (response, seen)
     }
 }
 
-/// The values of a header that has reached the application.
+/// The values of a header that has reached the application. Caddy sends those empty that Sidegate does not set.
 fn values(seen: &Value, name: &str) -> Value {
-    seen["headers"].get(name).cloned().unwrap_or_else(|| json!([]))
+    let all = seen["headers"][name].as_array().cloned().unwrap_or_default();
+    all.into_iter().filter(|value| value != "").collect()
 }
 
 fn what_is_allowed_passes_and_what_is_not_does_not(program: Program) {
@@ -43,7 +55,6 @@ fn what_is_allowed_passes_and_what_is_not_does_not(program: Program) {
         ("GET", "/orders/o-1", "bob", 200),
         ("GET", "/orders/o-1?page=2&q=a%20b", "bob", 200),
         ("GET", "/orders/o%201", "bob", 200),
-        ("HEAD", "/orders/o-1", "bob", 200),
         ("PUT", "/orders/o-1", "bob", 200),
         ("DELETE", "/orders/o-1", "alice", 200),
         ("GET", "/products/p-1/pictures/", "carol", 200),
@@ -55,8 +66,9 @@ fn what_is_allowed_passes_and_what_is_not_does_not(program: Program) {
         ("GET", "/nothing", "alice", 403),
         ("POST", "/health", "", 403),
         ("GET", "/orders/o-1", "", 401),
+        ("GET", "/orders/o-1", "nobody", 403),
     ] {
-        let more = user(who);
+        let more = scene.user(who);
         let headers: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let (response, seen) = scene.send(method, target, &headers);
         assert_eq!(response.status, status, "{method} {target} {who}: {response:?}\n{}", scene.proxy.log());
@@ -74,6 +86,13 @@ fn what_is_allowed_passes_and_what_is_not_does_not(program: Program) {
 
 fn what_a_client_says_in_the_name_of_others_counts_for_nothing(program: Program) {
     let scene = Scene::of(program);
+    let another = Issuer::new();
+    for token in [another.bearer("alice"), "Bearer x".to_owned(), "Bearer".to_owned(), "Basic YWxpY2U6eA==".to_owned()]
+    {
+        let headers = [("Authorization", token.as_str()), ("X-Forwarded-User", "alice")];
+        let (response, _) = scene.send("GET", "/orders", &headers);
+        assert_eq!(response.status, 401, "{token}: {response:?}");
+    }
     let spoofed = [
         ("Sidegate-User", "alice"),
         ("Sidegate-Roles", "admin"),
@@ -85,7 +104,7 @@ fn what_a_client_says_in_the_name_of_others_counts_for_nothing(program: Program)
         ("X-HTTP-Method-Override", "DELETE"),
     ];
     for (target, who, expected) in [("/health", "", json!([])), ("/orders", "bob", json!(["bob"]))] {
-        let more = user(who);
+        let more = scene.user(who);
         let headers: Vec<(&str, &str)> =
             spoofed.into_iter().chain(more.iter().map(|(name, value)| (*name, value.as_str()))).collect();
         let (response, seen) = scene.send("GET", target, &headers);
@@ -113,7 +132,7 @@ fn what_a_client_says_in_the_name_of_others_counts_for_nothing(program: Program)
             ("X-Forwarded-Uri", "X-Forwarded-Method"),
             ("x-envoy-original-path", "x-envoy-original-method"),
         ] {
-            let more = user(who);
+            let more = scene.user(who);
             let headers = [
                 (names.0, claimed),
                 (names.1, "GET"),
@@ -130,7 +149,7 @@ fn what_a_client_says_in_the_name_of_others_counts_for_nothing(program: Program)
 
 fn tricks_with_paths_reach_nothing(program: Program) {
     let scene = Scene::of(program);
-    let more = user("alice");
+    let more = scene.user("alice");
     let headers: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
     for trick in [
         "//orders/o-1",
@@ -170,6 +189,12 @@ fn tricks_with_paths_reach_nothing(program: Program) {
     for odd in [&b"/orders/\xff"[..], b"/orders/caf\xc3\xa9", b"/orders/\x01"] {
         let before = scene.application.served();
         let response = scene.proxy.send_bytes("GET", odd, &headers);
+        if response.status == 200 {
+            // Caddy encodes letters that are not, for Sidegate and for the application alike.
+            let seen: Value = serde_json::from_str(&response.body).expect("JSON");
+            assert_eq!((program, &seen["target"]), (Program::Caddy, &json!("/orders/caf%C3%A9")));
+            continue;
+        }
         assert!(matches!(response.status, 400 | 403 | 404), "{odd:?}: {response:?}");
         assert_eq!(scene.application.served(), before, "{odd:?}");
     }
@@ -183,7 +208,7 @@ fn tricks_with_paths_reach_nothing(program: Program) {
 
 fn without_the_sidecar_nothing_passes(program: Program) {
     let scene = Scene::of(program);
-    let more = user("alice");
+    let more = scene.user("alice");
     let headers: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
     assert_eq!(scene.send("GET", "/orders", &headers).0.status, 200);
     scene.sidecar.kill();
@@ -205,6 +230,12 @@ macro_rules! with_each_proxy {
             $(#[test]
             fn $test() {
                 super::$test(super::Program::Caddy);
+            })*
+        }
+        mod envoy {
+            $(#[test]
+            fn $test() {
+                super::$test(super::Program::Envoy);
             })*
         }
     };

@@ -1,6 +1,6 @@
 //! Headers of proxies from those who are none, and paths that may be taken for others: nothing of it opens anything.
 
-use super::trusting;
+use super::{records, trusting};
 use crate::support::{Raw, Sidecar, seed};
 
 /// Sends one request as it is written, and gives the status.
@@ -37,11 +37,10 @@ fn whoever_is_no_trusted_proxy_is_not_believed() {
         // Of Envoy's door the request line counts, and who the user is does not.
         assert_eq!(status(&sidecar, "GET", b"/ext-authz/orders", &ORDERS), 401, "{trusted}");
         assert_eq!(status(&sidecar, "GET", b"/ext-authz/health", &ORDERS), 200, "{trusted}");
-        let records = sidecar.admin_get("/v1/audit?decision=deny").json();
-        let reasons: Vec<_> =
-            records["items"].as_array().unwrap().iter().map(|record| record["reason"].clone()).collect();
+        let records = records(&sidecar, "decision=deny", 4);
+        let reasons: Vec<_> = records.iter().map(|record| record["reason"].clone()).collect();
         assert_eq!(reasons, ["subject_missing", "proxy_untrusted", "proxy_untrusted", "proxy_untrusted"]);
-        assert_eq!(records["items"][0]["user"], "", "who is not believed is not in the log either");
+        assert_eq!(records[0]["user"], "", "who is not believed is not in the log either");
     }
     let trusting = trusting().start();
     assert_eq!(status(&trusting, "GET", b"/auth-request", &ORDERS), 200);

