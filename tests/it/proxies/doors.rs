@@ -2,7 +2,7 @@
 
 use super::{records, trusting};
 use crate::support::{Answer, PolicyDir, Sidecar, repo};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A way of telling a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +151,7 @@ fn records_say_the_request_the_route_and_the_door() {
 
         ask(&sidecar, convention, "GET", "/health", &[]);
         let record = latest(2);
-        assert_eq!(shown(&record, &["source", "user", "reason"]), [source, "", "public"]);
+        assert_eq!(shown(&record, &["source", "user", "reason"]), [json!(source), Value::Null, json!("public")]);
         assert_eq!(record["context"]["http"]["route"], "GET /health");
         ask(&sidecar, convention, "GET", "/%2e%2e/x", &[("X-Demo-User", "bob")]);
         let record = latest(3);

@@ -40,7 +40,7 @@ fn whoever_is_no_trusted_proxy_is_not_believed() {
         let records = records(&sidecar, "decision=deny", 4);
         let reasons: Vec<_> = records.iter().map(|record| record["reason"].clone()).collect();
         assert_eq!(reasons, ["subject_missing", "proxy_untrusted", "proxy_untrusted", "proxy_untrusted"]);
-        assert_eq!(records[0]["user"], "", "who is not believed is not in the log either");
+        assert_eq!(records[0]["user"], serde_json::Value::Null, "who is not believed is not in the log either");
     }
     let trusting = trusting().start();
     assert_eq!(status(&trusting, "GET", b"/auth-request", &ORDERS), 200);
