@@ -128,8 +128,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
             DATA if length > 0 => {}
             _ => paid &= budget.pay(Instant::now),
         });
-        let flood = || io::Error::new(io::ErrorKind::ConnectionAborted, "too many frames without a request");
-        Poll::Ready(if paid { Ok(()) } else { Err(flood()) })
+        if paid {
+            return Poll::Ready(Ok(()));
+        }
+        // An error means that nothing was read.
+        into.set_filled(before);
+        let flood = io::Error::new(io::ErrorKind::ConnectionAborted, "too many frames without a request");
+        Poll::Ready(Err(flood))
     }
 }
 
