@@ -4,6 +4,7 @@
 //! with it and the constant answer, and with it and the sidecar; what counts is how much the second and the third add to the first.
 
 #[path = "../../tests/it/support/ext_authz.rs"]
+#[expect(dead_code, reason = "what tests ask beside it")]
 mod ext_authz;
 
 #[path = "grpc/constant.rs"]
@@ -145,7 +146,10 @@ fn through_envoy(constant: &Server, sidecar: &Server, seconds: Duration, rounds:
     added <= MOST_ADDED
 }
 
-fn line(name: &str, of: &dyn Fn(&dyn Fn(Figures) -> f64) -> f64, ratios: &str) {
+/// The median over the rounds of one figure.
+type Median<'m> = &'m dyn Fn(&dyn Fn(Figures) -> f64) -> f64;
+
+fn line(name: &str, of: Median<'_>, ratios: &str) {
     let [per_second, p50, p99] = [of(&|one| one.per_second), of(&|one| one.p50), of(&|one| one.p99)];
     println!("{name:<26} {per_second:>10.0} {p50:>9.1} {p99:>9.1} {ratios}");
 }

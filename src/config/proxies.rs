@@ -150,13 +150,12 @@ fn read_list(node: &Node, reading: &mut Reading<'_>) -> Option<Vec<Trusted>> {
     let items = node.as_list()?;
     let mut trusted = Vec::with_capacity(items.len());
     for item in items {
-        match item.as_text().and_then(Trusted::read) {
-            Some(found) => trusted.push(found),
-            None => {
-                let message = format!("`{}` is no network, no address, and not `unix`", reading.written(&item.span));
-                let help = "a network is written with its first address: `10.1.0.0/16`".to_owned();
-                reading.problem("invalid-value", &item.span, message, Some(help));
-            }
+        if let Some(found) = item.as_text().and_then(Trusted::read) {
+            trusted.push(found);
+        } else {
+            let message = format!("`{}` is no network, no address, and not `unix`", reading.written(&item.span));
+            let help = "a network is written with its first address: `10.1.0.0/16`".to_owned();
+            reading.problem("invalid-value", &item.span, message, Some(help));
         }
     }
     Some(trusted)

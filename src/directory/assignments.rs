@@ -57,7 +57,7 @@ pub(super) fn place_of(denied: &Concern, what: &Value) -> String {
         let items = what.pointer(at)?.as_array()?;
         let is_it = |item: &Value| {
             let named = item.get(member).unwrap_or(item);
-            named.as_str().map_or_else(|| named.to_string() == name, |text| text == name)
+            named.as_str().map_or_else(|| *named == name, |text| text == name)
         };
         Some(pointer(at, &items.iter().position(is_it)?.to_string()))
     };

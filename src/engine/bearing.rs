@@ -84,7 +84,7 @@ fn names_resource(expression: &Expr, ty: &str, name: &str) -> bool {
         ExprKind::ExtensionFunctionApp { args, .. } => args.iter().any(inside),
         ExprKind::Set(items) => items.iter().any(inside),
         ExprKind::Record(fields) => fields.values().any(inside),
-        _ => true,
+        ExprKind::Unknown(_) => true,
     }
 }
 
@@ -96,7 +96,7 @@ fn is_for(policy: &Policy, is_it: &dyn Fn(&EntityUID) -> bool) -> bool {
 }
 
 fn asks_for(policy: &Policy, is_it: &dyn Fn(&EntityUID) -> bool) -> bool {
-    let mut parts = policy.non_scope_constraints().into_iter().flat_map(|condition| condition.subexpressions());
+    let mut parts = policy.non_scope_constraints().into_iter().flat_map(cedar_policy_core::ast::Expr::subexpressions);
     parts.any(|part| matches!(part.expr_kind(), ExprKind::Lit(Literal::EntityUID(uid)) if is_it(uid)))
 }
 

@@ -146,7 +146,7 @@ fn decide(desk: &Desk, forwarded: &Forwarded<'_>, unclear: Option<Miss>, room: R
     let http = shown(forwarded, route);
     let ruling = rule(desk, &current, &question, &who, forwarded, &asked, &http);
     let told = tell::Told { who: who.user(), revision: current.snapshot.revision, route };
-    let verdict = tell::verdict(server, forwarded, &ruling, &current.snapshot.program, told);
+    let verdict = tell::verdict(server, forwarded, &ruling, &current.snapshot.program, &told);
     (verdict, ruling.ticket)
 }
 

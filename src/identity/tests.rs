@@ -75,11 +75,11 @@ fn whatever_is_wrong_with_a_token_has_a_code_of_its_own() {
         claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         pair.sign(&claims)
     };
-    let headed = |header: Json| pair.sign_headed(&header, &claims().to_string());
+    let signed_under = |header: Json| pair.sign_headed(&header, &claims().to_string());
     let es256 = |more: Json| {
         let mut header = json!({ "alg": "ES256", "kid": "k1" });
         header.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        headed(header)
+        signed_under(header)
     };
     let good = pair.sign(&claims());
     let [header, payload, signature]: [&str; 3] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
@@ -99,8 +99,8 @@ fn whatever_is_wrong_with_a_token_has_a_code_of_its_own() {
         (format!("{header}.{payload}.{signature}\n"), Some(ReasonCode::TokenMalformed)),
         (pair.sign_headed(&json!({ "alg": "ES256", "kid": "k1" }), "[1]"), Some(ReasonCode::TokenMalformed)),
         (pair.sign_headed(&json!({ "alg": "ES256", "kid": "k1" }), "nonsense"), Some(ReasonCode::TokenMalformed)),
-        (headed(json!({ "kid": "k1" })), Some(ReasonCode::TokenMalformed)),
-        (headed(json!({ "alg": 5 })), Some(ReasonCode::TokenMalformed)),
+        (signed_under(json!({ "kid": "k1" })), Some(ReasonCode::TokenMalformed)),
+        (signed_under(json!({ "alg": 5 })), Some(ReasonCode::TokenMalformed)),
         (es256(json!({ "kid": 1 })), Some(ReasonCode::TokenMalformed)),
         (with(json!({ "long": "x".repeat(9000) })), Some(ReasonCode::TokenTooLarge)),
         (pair.sign_headed(&json!({ "alg": "ES256", "kid": "k1" }), &twice), Some(ReasonCode::TokenDuplicateMember)),
@@ -113,8 +113,8 @@ fn whatever_is_wrong_with_a_token_has_a_code_of_its_own() {
         (unsigned("none", &claims()), Some(ReasonCode::TokenUnsigned)),
         (unsigned("nOnE", &claims()), Some(ReasonCode::TokenUnsigned)),
         (pair.sign_headed(&json!({ "alg": "none" }), &claims().to_string()), Some(ReasonCode::TokenUnsigned)),
-        (headed(json!({ "alg": "es256", "kid": "k1" })), Some(ReasonCode::TokenAlgorithm)),
-        (headed(json!({ "alg": "ES512", "kid": "k1" })), Some(ReasonCode::TokenAlgorithm)),
+        (signed_under(json!({ "alg": "es256", "kid": "k1" })), Some(ReasonCode::TokenAlgorithm)),
+        (signed_under(json!({ "alg": "ES512", "kid": "k1" })), Some(ReasonCode::TokenAlgorithm)),
         // A secret made of the public key, in every form in which somebody has taken it for one.
         (Pair::secret(&pair.public()).sign_as("k1", &claims()), Some(ReasonCode::TokenAlgorithm)),
         (Pair::secret(pair.jwk().to_string().as_bytes()).sign_as("k1", &claims()), Some(ReasonCode::TokenAlgorithm)),
@@ -126,9 +126,9 @@ fn whatever_is_wrong_with_a_token_has_a_code_of_its_own() {
         (es256(json!({ "typ": "logout+jwt" })), Some(ReasonCode::TokenType)),
         (es256(json!({ "typ": "at+JWT" })), None),
         (es256(json!({ "jwk": Pair::p256("k1").jwk(), "jku": "https://evil.example/" })), None),
-        (headed(json!({ "alg": "ES256" })), None),
-        (headed(json!({ "alg": "ES256", "kid": "k2" })), Some(ReasonCode::TokenKeyUnknown)),
-        (headed(json!({ "alg": "ES256", "kid": "" })), Some(ReasonCode::TokenKeyUnknown)),
+        (signed_under(json!({ "alg": "ES256" })), None),
+        (signed_under(json!({ "alg": "ES256", "kid": "k2" })), Some(ReasonCode::TokenKeyUnknown)),
+        (signed_under(json!({ "alg": "ES256", "kid": "" })), Some(ReasonCode::TokenKeyUnknown)),
         // The claims that every token has.
         (with(json!({ "iss": "https://evil.example" })), Some(ReasonCode::TokenIssuer)),
         (with(json!({ "iss": format!("{ISSUER}/") })), Some(ReasonCode::TokenIssuer)),
@@ -297,7 +297,7 @@ fn a_secret_verifies_no_signature_of_a_key_and_the_other_way_round() {
     let forge = Forge::with(&secret, "");
     assert_eq!(refused(&forge, &secret.sign(&claims())), None);
     assert_eq!(refused(&forge, &Pair::p256("k1").sign(&claims())), Some(ReasonCode::TokenAlgorithm));
-    assert_eq!(forge.verifier.status(seconds(NOW + 1_000_000))[0].stale, false, "a secret does not grow old");
+    assert!(!forge.verifier.status(seconds(NOW + 1_000_000))[0].stale, "a secret does not grow old");
 }
 
 #[test]

@@ -155,13 +155,12 @@ impl Routes {
     /// The host that a pattern stands for.
     fn host(&mut self, pattern: &str) -> &mut Host {
         let Some(ending) = pattern.strip_prefix('*') else { return self.exact.entry(pattern.to_owned()).or_default() };
-        let place = match self.endings.iter().position(|(known, _)| known == ending) {
-            Some(place) => place,
-            None => {
-                let place = self.endings.partition_point(|(known, _)| known.len() >= ending.len());
-                self.endings.insert(place, (ending.to_owned(), Host::default()));
-                place
-            }
+        let place = if let Some(place) = self.endings.iter().position(|(known, _)| known == ending) {
+            place
+        } else {
+            let place = self.endings.partition_point(|(known, _)| known.len() >= ending.len());
+            self.endings.insert(place, (ending.to_owned(), Host::default()));
+            place
         };
         // The place was found or made just now.
         self.endings.get_mut(place).map_or(&mut self.any, |(_, host)| host)
@@ -215,12 +214,11 @@ impl Routes {
         let place = of(request.method)
             .or_else(|| if request.method == "HEAD" { of("GET") } else { None })
             .or_else(|| of(EVERY_METHOD));
-        match place.and_then(|place| Some((place, self.list.get(place)?))) {
-            Some((place, route)) => Ok(Match { route, place, target }),
-            None => {
-                let why = format!("the path `{path}` has no route for the method `{}`", shown(request.method));
-                Err(miss(ReasonCode::RouteUnknown, why))
-            }
+        if let Some((place, route)) = place.and_then(|place| Some((place, self.list.get(place)?))) {
+            Ok(Match { route, place, target })
+        } else {
+            let why = format!("the path `{path}` has no route for the method `{}`", shown(request.method));
+            Err(miss(ReasonCode::RouteUnknown, why))
         }
     }
 

@@ -106,7 +106,7 @@ fn what_is_denied_does_not_pass_and_the_client_is_told() {
 }
 
 /// Envoy's own filter for tokens, before the question.
-fn with_tokens(config: String) -> String {
+fn with_tokens(config: &str) -> String {
     let filter = r#"                  - name: envoy.filters.http.jwt_authn
                     typed_config:
                       "@type": type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication
@@ -147,7 +147,7 @@ fn who_asks_may_be_told_by_a_token_that_envoy_verifies() {
     let local = "server: { authorize: { trusted_proxies: [127.0.0.1], proxy: { user_claim: sub } } }";
     let sidecar = Sidecar::builder().policies(dir.path()).config(local).start();
     let application = Upstream::start();
-    let envoy = Envoy::start(application.address(), sidecar.authorize_address(), with_tokens);
+    let envoy = Envoy::start(application.address(), sidecar.authorize_address(), |config| with_tokens(&config));
     let get = |token: &str| envoy.get("/orders/o-1", &[("authorization", &format!("Bearer {token}")), SAM]);
     let allowed = get(&token("sam"));
     assert_eq!((allowed.status, &allowed.json()["headers"]["sidegate-user"]), (200, &json!(["sam"])), "{allowed:?}");
@@ -253,20 +253,20 @@ fn ten_thousand_requests_in_a_reload_storm_are_all_answered_each_by_the_revision
     assert_eq!(application.served(), allowed, "what passes is what is allowed");
     let log = envoy.wait_logged(REQUESTS, |_| true);
     assert_eq!(log.len(), REQUESTS);
-    let mut seen = BTreeSet::new();
-    for line in &log {
-        let live = known.get(line["revision"].as_str().expect("a revision"));
-        let live = live.unwrap_or_else(|| panic!("a revision that never was: {line}"));
-        let about_live = line["path"].as_str().is_some_and(|path| path.starts_with(&format!("/orders/gen-{live}_")));
+    let mut generations = BTreeSet::new();
+    for entry in &log {
+        let newest = known.get(entry["revision"].as_str().expect("a revision"));
+        let newest = newest.unwrap_or_else(|| panic!("a revision that never was: {entry}"));
+        let about_live = entry["path"].as_str().is_some_and(|path| path.starts_with(&format!("/orders/gen-{newest}_")));
         let wanted = if about_live { ("allow", 200) } else { ("deny", 403) };
         assert_eq!(
-            (line["decision"].as_str(), line["status"].as_u64()),
+            (entry["decision"].as_str(), entry["status"].as_u64()),
             (Some(wanted.0), Some(wanted.1)),
-            "{live}: {line}"
+            "{newest}: {entry}"
         );
-        seen.insert(*live);
+        generations.insert(*newest);
     }
-    assert!(seen.len() > GENERATIONS / 2, "the storm passed unseen: {seen:?}");
+    assert!(generations.len() > GENERATIONS / 2, "the storm passed unseen: {generations:?}");
     assert!(allowed > REQUESTS / 10, "only {allowed} were allowed");
     assert_eq!(envoy.counter("http.http.ext_authz.error"), 0);
 }

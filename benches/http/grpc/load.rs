@@ -84,7 +84,8 @@ async fn caller(mut sender: SendRequest<Full<Bytes>>, body: Bytes, end: Instant,
         let answer =
             sender.send_request(request).await.expect("an answer").into_body().collect().await.expect("a body");
         latencies.borrow_mut().push(sent.elapsed().as_nanos() as u32);
-        let status = answer.trailers().and_then(|trailers| trailers.get("grpc-status")).map(|status| status.as_bytes());
+        let status =
+            answer.trailers().and_then(|trailers| trailers.get("grpc-status")).map(hyper::http::HeaderValue::as_bytes);
         assert_eq!(status, Some(&b"0"[..]));
         if !is_checked {
             let message = answer.to_bytes().slice(5..);

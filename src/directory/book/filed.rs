@@ -81,14 +81,13 @@ fn facts_of(account: &Account) -> String {
     ]
     .map(|text| text.map(fold).unwrap_or_default());
     let mut facts = searched.join("\n").replace(END, " ");
-    facts.push_str(&format!("{END}s={}{END}", account.status.as_str()));
+    facts.extend([format!("{END}s={}{END}", account.status.as_str())]);
     facts.extend(account.family.iter().map(|family| format!("f={family}{END}")));
     for place in &account.places {
         let tenant = place.tenant.as_deref().unwrap_or_default();
-        facts.push_str(&format!("t={tenant}{END}"));
-        for given in place.given.iter().filter(|given| given.kind == GivenKind::Role) {
-            facts.push_str(&format!("r={tenant}{OF}{}{END}", given.name));
-        }
+        facts.extend([format!("t={tenant}{END}")]);
+        let roles = place.given.iter().filter(|given| given.kind == GivenKind::Role);
+        facts.extend(roles.map(|role| format!("r={tenant}{OF}{}{END}", role.name)));
     }
     facts
 }

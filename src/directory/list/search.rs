@@ -117,9 +117,9 @@ impl<'q> Search<'q> {
                 }
             };
             let tenant = query.tenant.as_deref();
-            let reaches =
+            let is_within =
                 |listed: &Listed| reached.as_mut().is_none_or(|reached| reached.by(scene, &listed.found, tenant));
-            let Some(listed) = listed.filter(reaches) else { continue };
+            let Some(listed) = listed.filter(is_within) else { continue };
             if self.page.users.len() == query.limit {
                 self.page.next = self.page.users.last().map(|last| last.cursor.clone());
                 return Ok(ControlFlow::Break(()));

@@ -209,8 +209,8 @@ fn last_use(
         GivenKind::Role => match lens.custom_role(&thing.name) {
             Some(role) => {
                 let grants = role.parts().filter(|(kind, _)| *kind == AssignmentKind::Grant);
-                let uses = grants.map(|(kind, name)| of_policies(kind, &name));
-                uses.fold(LastUse { last: None, counted: Counted::All }, |all, one| LastUse {
+                let counts = grants.map(|(kind, name)| of_policies(kind, &name));
+                counts.fold(LastUse { last: None, counted: Counted::All }, |all, one| LastUse {
                     last: all.last.max(one.last),
                     counted: all.counted.max(one.counted),
                 })

@@ -66,6 +66,9 @@ const MOST_THREADS: usize = 4;
 
 type Batch = (usize, Vec<(String, Vec<u8>)>);
 
+/// The accounts of such a batch, with its number.
+type Made = (usize, Vec<Arc<Account>>);
+
 /// The users, in order of their ids. They are many, so a row is made into an account on another thread while the next ones are read.
 fn accounts(store: &dyn Store) -> Result<Vec<Arc<Account>>, StoreError> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
@@ -100,18 +103,18 @@ fn accounts(store: &dyn Store) -> Result<Vec<Arc<Account>>, StoreError> {
 }
 
 /// Makes accounts until no rows come any more; where one cannot be read, the others are taken all the same, so that nobody waits.
-fn make(take: &Mutex<Receiver<Batch>>) -> Result<Vec<(usize, Vec<Arc<Account>>)>, StoreError> {
+fn make(take: &Mutex<Receiver<Batch>>) -> Result<Vec<Made>, StoreError> {
     let next = || take.lock().unwrap_or_else(PoisonError::into_inner).recv();
-    let mut made = Ok(Vec::new());
+    let mut made: Result<Vec<Made>, StoreError> = Ok(Vec::new());
     while let Ok((number, rows)) = next() {
-        let account = |key: &str, value: &[u8]| -> Result<Arc<Account>, StoreError> {
+        let account = |key: &str, value: &[u8]| {
             let mut account = read::<Account>(key, value)?;
             account.compact();
             Ok(Arc::new(account))
         };
         let accounts = rows.iter().map(|(key, value)| account(key, value));
         if let Ok(batches) = &mut made {
-            match accounts.collect() {
+            match accounts.collect::<Result<_, StoreError>>() {
                 Ok(accounts) => batches.push((number, accounts)),
                 Err(error) => made = Err(error),
             }

@@ -125,8 +125,8 @@ fn whoever_was_taken_out_stays_with_those_who_had_it() {
     let invited = json!({ "email": "joe@x.example", "assignments": { "roles": ["member"] } });
     let invitation = world.directory.invite(&bix, &invited).unwrap();
     assert!(!sees(&bix), "not before it is accepted");
-    let token = json!({ "token": world.directory.token(&invitation) });
-    let account = world.directory.accept_invitation(&operator(), &token).unwrap();
+    let body = json!({ "token": world.directory.token(&invitation) });
+    let account = world.directory.accept_invitation(&operator(), &body).unwrap();
     let tenants: Vec<_> = account.places.iter().map(|place| place.tenant.as_deref()).collect();
     assert_eq!(tenants, [Some("bolt")], "the old standing ends with it");
     assert!(sees(&bix) && !sees(&bea));

@@ -123,8 +123,7 @@ fn lean<'e>(expression: &'e Expr, way: Lean, found: &mut BTreeMap<&'e str, Lean>
             lean(arg1, first, found);
             lean(arg2, second, found);
         }
-        ExprKind::GetAttr { expr, attr } => member(expr, attr, way, found),
-        ExprKind::HasAttr { expr, attr } => member(expr, attr, way, found),
+        ExprKind::GetAttr { expr, attr } | ExprKind::HasAttr { expr, attr } => member(expr, attr, way, found),
         ExprKind::ExtHasAttr { expr, attrs } => member(expr, attrs.first(), Lean::Same, found),
         ExprKind::Like { expr, .. } | ExprKind::Is { expr, .. } => lean(expr, Lean::Same, found),
         ExprKind::Set(items) => items.iter().for_each(|item| lean(item, Lean::Same, found)),

@@ -77,7 +77,7 @@ mod tests {
             ("250m", Some(Duration::from_millis(250))),
             ("0n", Some(Duration::ZERO)),
             ("7u", Some(Duration::from_micros(7))),
-            ("99999999H", Some(Duration::from_secs(99_999_999 * 3600))),
+            ("99999999H", Some(Duration::from_hours(99_999_999))),
             ("1M", Some(Duration::from_mins(1))),
             ("2S", Some(Duration::from_secs(2))),
             ("100000000S", None),

@@ -17,6 +17,6 @@ pub(super) fn answer(desk: &Desk, message: Bytes) -> Result<Bytes, Status> {
     if !SERVICES.contains(&&*asked.service) {
         return Err(Status::new(Code::NotFound, format!("there is no service `{}`", asked.service)));
     }
-    let status = if desk.is_expired() { Serving::NotServing } else { Serving::Serving };
+    let status = if desk.is_expired() { Serving::NotReady } else { Serving::Ready };
     message::framed(&Response { status: status.into() })
 }

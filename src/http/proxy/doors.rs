@@ -57,7 +57,7 @@ pub(in crate::http) async fn forward_auth(
     let client = client(&head.headers, &server.trusted_proxies);
     let mut verdict = match told {
         Ok(Told { method, target, scheme, host }) => {
-            ask(desk, &Forwarded { method, target, scheme, host, client, ..forwarded }).await?
+            ask(desk, &Forwarded { method, scheme, host, target, client, ..forwarded }).await?
         }
         Err(why) => refuse(desk, &forwarded, Miss { code: ReasonCode::ProxyHeadersInvalid, why }).await?,
     };
@@ -89,13 +89,13 @@ pub(in crate::http) async fn ext_authz(
     };
     let trusted = trusts(&settings.server.authorize, call.peer);
     let read = || {
-        let host =
-            text(&head.headers, HOST.as_str())?.or_else(|| head.uri.authority().map(|authority| authority.as_str()));
+        let host = text(&head.headers, HOST.as_str())?
+            .or_else(|| head.uri.authority().map(hyper::http::uri::Authority::as_str));
         let scheme = if trusted { text(&head.headers, "x-forwarded-proto")? } else { None };
         Ok::<_, String>((host, scheme))
     };
     let mut verdict = match read() {
-        Ok((host, scheme)) => ask(desk, &Forwarded { host, scheme, ..forwarded }).await?,
+        Ok((host, scheme)) => ask(desk, &Forwarded { scheme, host, ..forwarded }).await?,
         Err(why) => refuse(desk, &forwarded, Miss { code: ReasonCode::ProxyHeadersInvalid, why }).await?,
     };
     // Envoy lets through what a client sends under a name that the answer does not set.
@@ -134,7 +134,7 @@ impl<'h> Told<'h> {
 
 /// What headers of two conventions say, where those that are given say the same.
 fn agreed<'h>(headers: &'h HeaderMap, names: [&str; 2]) -> Result<Option<&'h [u8]>, String> {
-    let mut values = names.iter().flat_map(|name| headers.get_all(*name)).map(|value| value.as_bytes());
+    let mut values = names.iter().flat_map(|name| headers.get_all(*name)).map(hyper::http::HeaderValue::as_bytes);
     let Some(first) = values.next() else { return Ok(None) };
     if values.any(|value| value != first) {
         let [one, other] = names;

@@ -30,7 +30,7 @@ pub(super) fn verdict(
     forwarded: &Forwarded<'_>,
     ruling: &Ruling<'_>,
     program: &Program,
-    told: Told<'_>,
+    told: &Told<'_>,
 ) -> Verdict {
     let mut verdict = Verdict {
         decision: ruling.decision(),

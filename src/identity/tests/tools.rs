@@ -219,10 +219,8 @@ pub(super) fn issuer(name: &str, keys: &str, more: &str) -> String {
 pub(super) fn settings(issuers: &[String]) -> Settings {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("settings.yaml");
-    let text = format!(
-        "subjects:\n  keys: {{ refresh: 1m, max_age: 1h, keep_removed: 1m }}\n  tokens:\n{}",
-        issuers.concat().lines().map(|line| format!("  {line}\n")).collect::<String>()
-    );
+    let mut text = "subjects:\n  keys: { refresh: 1m, max_age: 1h, keep_removed: 1m }\n  tokens:\n".to_owned();
+    text.extend(issuers.concat().lines().map(|line| format!("  {line}\n")));
     fs::write(&path, text).unwrap();
     config::load(&Sources { file: Some(path), ..Sources::default() }).unwrap()
 }

@@ -38,12 +38,12 @@ pub(in crate::policy) fn resolve(
     let mut resolver = Resolver { declared, ground, problems };
     for written in &declared.routes {
         let Some(route) = resolver.route(written) else { continue };
-        let named = written.name.as_ref().map_or(&written.at, |name| &name.at);
+        let at = written.name.as_ref().map_or(&written.at, |name| &name.at);
         if let (Some(first), true) = (names.get(&route.name), written.name.is_some()) {
-            let problem = named.error("duplicate-name", format!("the route `{}` is defined twice", route.name));
+            let problem = at.error("duplicate-name", format!("the route `{}` is defined twice", route.name));
             resolver.problems.push(problem.with_related("first defined", &first.text, first.span.clone()));
         }
-        names.entry(route.name.clone()).or_insert_with(|| named.clone());
+        names.entry(route.name.clone()).or_insert_with(|| at.clone());
         spots.push(written.path.as_ref().map_or(&written.at, |path| &path.at));
         for conflict in found.add(route).err().into_iter().flatten() {
             tell(conflict, &spots, resolver.problems);
@@ -211,15 +211,16 @@ impl Resolver<'_> {
         for (name, text, node) in written {
             let ty = match types {
                 None => None,
-                Some(types) => match types.iter().find(|(known, _)| *known == name.name) {
-                    Some((_, ty)) => Some(ty),
-                    None => {
+                Some(types) => {
+                    if let Some((_, ty)) = types.iter().find(|(known, _)| *known == name.name) {
+                        Some(ty)
+                    } else {
                         let message = format!("{whose} has no attribute `{}`", name.name);
                         let help = hint(&name.name, types.iter().map(|(known, _)| known.as_str()));
                         self.problems.push(name.at.error("unknown-attribute", message).with_help(help));
                         continue;
                     }
-                },
+                }
             };
             values.extend(self.value(text, node, ty, path).map(|given| (name.name.clone(), given)));
         }

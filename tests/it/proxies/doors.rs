@@ -103,7 +103,7 @@ fn the_application_is_told_the_user_the_tenant_the_roles_and_the_record() {
     // What others are to hand on is there, and empty.
     let answer = ask(&sidecar, Traefik, "GET", "/healthz", &[("X-Demo-User", "max")]);
     for name in ["sidegate-user", "sidegate-tenant", "sidegate-roles"] {
-        assert_eq!(answer.headers.get(name).map(|value| value.as_bytes()), Some(&b""[..]), "{name}");
+        assert_eq!(answer.headers.get(name).map(ureq::http::HeaderValue::as_bytes), Some(&b""[..]), "{name}");
     }
 }
 

@@ -60,7 +60,7 @@ pub fn remembered(name: &str, value: &str) -> Vec<u8> {
 }
 
 /// The first header of the other side's table.
-pub const FIRST_REMEMBERED: u8 = 0x80 | 62;
+pub const FIRST_REMEMBERED: u8 = 0x80 | 0x3e;
 
 fn text(text: &str) -> Vec<u8> {
     let mut length = text.len();

@@ -193,7 +193,7 @@ mod tests {
         let asked = Asked(Sha256::digest(body.as_bytes()).into());
         let text = |answer: Answer| match answer {
             Ok(shown) => Ok(format!("{shown:?}")),
-            Err(error) => Err(error.name.map_or(error.code.as_str().to_owned(), |name| name.into_owned())),
+            Err(error) => Err(error.name.map_or(error.code.as_str().to_owned(), std::borrow::Cow::into_owned)),
         };
         match kept.begin(key, &asked, at(day)) {
             Err(error) => (text(Err(error)), false),

@@ -23,8 +23,8 @@ pub(in crate::http::grpc) struct Response {
 pub(in crate::http::grpc) enum Serving {
     /// Not known.
     Unknown = 0,
-    /// It can be called.
-    Serving = 1,
-    /// It cannot be called now.
-    NotServing = 2,
+    /// It can be called: `SERVING`.
+    Ready = 1,
+    /// It cannot be called now: `NOT_SERVING`.
+    NotReady = 2,
 }

@@ -58,7 +58,11 @@ fn likeness<'s>(schema: &'s ValidatorSchema, ty: &'s ValidatorEntityType) -> Lik
     let mut within: Vec<_> = schema.entity_types().filter(|other| other.descendants.contains(name)).collect();
     within.sort_by_key(|other| other.name());
     let actions = |applies: &dyn Fn(&EntityUID) -> bool| {
-        let mut actions: Vec<_> = schema.action_ids().map(|action| action.name()).filter(|id| applies(id)).collect();
+        let mut actions: Vec<_> = schema
+            .action_ids()
+            .map(cedar_policy_core::validator::ValidatorActionId::name)
+            .filter(|id| applies(id))
+            .collect();
         actions.sort();
         actions
     };
