@@ -2,6 +2,7 @@
 
 use super::files;
 use std::{
+    ffi::OsStr,
     fs::File,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -56,7 +57,7 @@ impl Drop for Database {
 /// Opens sled's files, on a thread of its own: on some damaged files it panics.
 pub(crate) fn open(path: &Path) -> Result<Database, OpenError> {
     let failed = |source| OpenError::Io { path: path.to_owned(), source };
-    remove_unfinished_snapshots(path).map_err(failed)?;
+    settle_snapshots(path).map_err(failed)?;
     sync_what_is_there(path).map_err(failed)?;
     remove_damaged_settings(&path.join("conf")).map_err(failed)?;
     let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
@@ -123,13 +124,95 @@ fn remove_damaged_settings(conf: &Path) -> io::Result<()> {
 
 /// A snapshot that was being written when the process died would be taken for the newest one, and sled would find it corrupt at
 /// every start from then on.
-fn remove_unfinished_snapshots(path: &Path) -> io::Result<()> {
+///
+/// sled writes a snapshot, syncs it, gives it its name and removes the one before, without a sync of the directory. A loss of power
+/// may take the new name and leave the removal: then the whole snapshot under its old name is the only one, and without it sled
+/// reads files that it has since cleaned up as if nothing were in them.
+fn settle_snapshots(path: &Path) -> io::Result<()> {
+    let (mut is_there, mut unnamed) = (false, Vec::new());
     for entry in std::fs::read_dir(path)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with("snap.") && name.ends_with(".generating")) {
-            std::fs::remove_file(entry.path())?;
+        let file = entry?.path();
+        let Some(name) = file.file_name().and_then(OsStr::to_str).filter(|name| name.starts_with("snap.")) else {
+            continue;
+        };
+        match name.strip_suffix(".generating") {
+            Some(name) => unnamed.push((path.join(name), file)),
+            None => is_there = true,
+        }
+    }
+    // The newest first: the names are numbers of one length.
+    unnamed.sort_unstable_by(|one, other| other.cmp(one));
+    for (name, file) in unnamed {
+        if !is_there && is_whole_snapshot(&std::fs::read(&file)?) {
+            std::fs::rename(&file, name)?;
+            is_there = true;
+        } else {
+            std::fs::remove_file(&file)?;
         }
     }
     Ok(())
+}
+
+/// Content, its length in eight bytes, the checksum of the content: the length is not looked at by sled either.
+fn is_whole_snapshot(bytes: &[u8]) -> bool {
+    let Some((rest, checksum)) = bytes.split_last_chunk() else { return false };
+    let content = rest.split_last_chunk::<8>().map(|(content, _)| content).filter(|content| !content.is_empty());
+    content.is_some_and(|content| crc32fast::hash(content) == u32::from_le_bytes(*checksum))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshots(path: &Path) -> Vec<String> {
+        let names = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| name.starts_with("snap.")).collect();
+        names.sort();
+        names
+    }
+
+    /// What a loss of power leaves that takes a snapshot's name and not the removal of the one before.
+    #[test]
+    fn a_whole_snapshot_that_has_lost_its_name_gets_it_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |database: &Database, n: u32| {
+            let db = database.get().unwrap();
+            db.insert(n.to_be_bytes(), &*vec![7; 10_000]).unwrap();
+            db.flush().unwrap();
+        };
+        for n in 0..20 {
+            write(&open(folder.path()).unwrap(), n);
+        }
+        let [name] = snapshots(folder.path()).try_into().unwrap();
+        let unnamed = format!("{name}.generating");
+        std::fs::rename(folder.path().join(&name), folder.path().join(&unnamed)).unwrap();
+        // One that was begun and never finished.
+        std::fs::write(folder.path().join("snap.FFFFFFFFFFFFFFFF.generating"), "half").unwrap();
+        let database = open(folder.path()).unwrap();
+        assert_eq!(database.get().unwrap().len(), 20);
+        drop(database);
+        assert!(snapshots(folder.path()).iter().all(|name| !name.ends_with("generating")));
+    }
+
+    #[test]
+    fn beside_a_snapshot_with_a_name_those_without_one_go_and_so_do_torn_ones() {
+        let whole = |content: &[u8]| {
+            [content, &(content.len() as u64).to_le_bytes(), &crc32fast::hash(content).to_le_bytes()].concat()
+        };
+        for (files, left) in [
+            (&[("snap.02", whole(b"b")), ("snap.03.generating", whole(b"c"))][..], &["snap.02"][..]),
+            (&[("snap.03.generating", whole(b"c"))], &["snap.03"]),
+            (&[("snap.03.generating", whole(b"c")), ("snap.02.generating", whole(b"b"))], &["snap.03"]),
+            (&[("snap.03.generating", b"torn".to_vec()), ("snap.02.generating", whole(b"b"))], &["snap.02"]),
+            (&[("snap.03.generating", vec![0; 12])], &[]),
+            (&[("snap.03.generating", Vec::new())], &[]),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, bytes) in files {
+                std::fs::write(folder.path().join(name), bytes).unwrap();
+            }
+            settle_snapshots(folder.path()).unwrap();
+            assert_eq!(snapshots(folder.path()), left);
+        }
+    }
 }
