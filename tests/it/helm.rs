@@ -4,6 +4,8 @@
 
 /// Helm, and what it renders.
 mod chart;
+/// What a release must not do to the cluster around it.
+mod limits;
 /// Every container, volume and claim.
 mod pods;
 /// The objects at work: configuration, sidecar, `helm test`.

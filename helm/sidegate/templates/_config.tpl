@@ -13,6 +13,11 @@ policies:
   directory: {{ include "sidegate.policies.directory" . }}
 audit:
   directory: /var/lib/sidegate
+  {{- if has .Values.data.volume (list "emptyDir" "ephemeral") }}
+  # The volume goes with its pod, and a pod whose `emptyDir` outgrows its limit is evicted: the oldest records go before that.
+  retention:
+    bytes: {{ include "sidegate.half" .Values.data.size }}
+  {{- end }}
 shutdown:
   {{- if and (eq .Values.mode "sidecar") .Values.sidecar.native }}
   # Kubernetes stops the application first.
@@ -23,6 +28,20 @@ shutdown:
   delay: 5s
   deadline: 25s
   {{- end }}
+{{- end -}}
+
+{{/* Half of a quantity of Kubernetes, as Sidegate writes sizes. */}}
+{{- define "sidegate.half" -}}
+{{- $number := regexFind "^[0-9.]+" . -}}
+{{- $factors := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- printf "%dMiB" (max 1 (divf (mulf (float64 $number) (get $factors (trimPrefix $number .))) 2097152 | int64)) -}}
+{{- end -}}
+
+{{/* A duration of the configuration, such as `90s` or `2m`, in whole seconds, rounded down. */}}
+{{- define "sidegate.seconds" -}}
+{{- $number := regexFind "^[0-9]+" . -}}
+{{- $factors := dict "" 1.0 "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 "d" 86400.0 -}}
+{{- mulf (float64 $number) (get $factors (trim (trimPrefix $number .))) | int64 -}}
 {{- end -}}
 
 {{- define "sidegate.config" -}}

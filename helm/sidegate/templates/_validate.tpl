@@ -106,8 +106,8 @@
 {{- if and (eq $mode "deployment") (eq $data.volume "hostPath") $several -}}
   {{- $problems = append $problems "two pods of a deployment may be on one node, and one process at a time may use a data directory: use `mode: daemonset` with `data.volume: hostPath`" -}}
 {{- end -}}
-{{- if and (eq $mode "deployment") (or (eq $data.volume "claim") (eq $data.volume "hostPath")) (hasKey .Values.updateStrategy "type") -}}
-  {{- if ne .Values.updateStrategy.type "Recreate" -}}
+{{- if and (eq $mode "deployment") (or (eq $data.volume "claim") (eq $data.volume "hostPath")) .Values.updateStrategy -}}
+  {{- if ne (default "RollingUpdate" .Values.updateStrategy.type) "Recreate" -}}
     {{- $problems = append $problems (printf "with `data.volume: %s` the new pod would wait for the data directory that the old one holds: `updateStrategy.type` is `Recreate`" $data.volume) -}}
   {{- end -}}
 {{- end -}}
@@ -160,8 +160,8 @@
   {{- $problems = append $problems "`podDisruptionBudget` takes one of `minAvailable` and `maxUnavailable`: set the other to `\"\"`" -}}
 {{- end -}}
 {{- $deadline := dig "shutdown" "deadline" "" (include "sidegate.config" . | fromYaml) -}}
-{{- if and (ne $values.mode "sidecar") (regexMatch "^[0-9]+s$" $deadline) -}}
-  {{- if ge (int (trimSuffix "s" $deadline)) (int $values.terminationGracePeriodSeconds) -}}
+{{- if and (ne $values.mode "sidecar") (regexMatch "^[0-9]+ *(ms|s|m|h|d)$" $deadline) -}}
+  {{- if ge (int (include "sidegate.seconds" $deadline)) (int $values.terminationGracePeriodSeconds) -}}
     {{- $problems = append $problems (printf "`terminationGracePeriodSeconds: %d` is not longer than `shutdown.deadline: %s`: the kubelet would kill what is still being stopped" (int $values.terminationGracePeriodSeconds) $deadline) -}}
   {{- end -}}
 {{- end -}}

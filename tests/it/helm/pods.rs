@@ -121,7 +121,7 @@ fn probes_look_where_the_listeners_are() {
                 .map(|port| (port["name"].as_str().expect("a name"), port["containerPort"].as_u64().expect("a port")))
                 .collect();
             for (probe, path) in
-                [("startupProbe", "/readyz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/healthz")]
+                [("startupProbe", "/healthz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/healthz")]
             {
                 let get = &gate[probe]["httpGet"];
                 assert_eq!(

@@ -139,6 +139,14 @@ const WRONG: &[(&[&str], &str)] = &[
         &["--set", "terminationGracePeriodSeconds=20"],
         "`terminationGracePeriodSeconds: 20` is not longer than `shutdown.deadline: 25s`",
     ),
+    (
+        &["--set", "config.shutdown.deadline=2m"],
+        "`terminationGracePeriodSeconds: 30` is not longer than `shutdown.deadline: 2m`",
+    ),
+    (
+        &["--set", "replicaCount=1,data.volume=claim,updateStrategy.rollingUpdate.maxSurge=1"],
+        "`updateStrategy.type` is `Recreate`",
+    ),
     (&["--set", "prometheusRule.disabled={SidegateAuditDrop}"], "there is no alert `SidegateAuditDrop`"),
     (&["--set", "prometheusRule.overrides.SidegateSlow.for=1m"], "there is no alert `SidegateSlow`"),
     (
