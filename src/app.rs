@@ -6,6 +6,7 @@ mod directory;
 mod loading;
 mod records;
 mod stop;
+mod telling;
 
 use crate::{
     audit::{self, Log, Recorder},
@@ -21,7 +22,7 @@ use crate::{
     lifecycle::{Clock, Readiness, Signal, Signals, Stopper, Tasks},
     model::Timestamp,
     reload::{self, Cause, CertificatesHandle, ConfigHandle, Guarded, Handle, LastGood, Shadow},
-    telemetry::{AuditFigures, LogLevel, Metrics, access, events, trace},
+    telemetry::{AuditFigures, LogLevel, Metrics, events, trace},
     tls::Acceptor,
 };
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
@@ -355,18 +356,6 @@ impl Parts {
             stop_ops: Stopper::new(),
             broken: Arc::new(Notify::new()),
         }
-    }
-
-    /// What goes on telling until all else has ended: spans, and what became of log lines.
-    fn keep_telling(&self, settings: &Settings, level: &LogLevel, metrics: &Arc<Metrics>) -> Result<(), StartError> {
-        access::turn(settings.telemetry.log_access).map_err(StartError::Loading)?;
-        self.ops.spawn("log limit", level.limit().run(Arc::clone(metrics), self.stop_ops.listener()));
-        if let Some(spans) = &settings.telemetry.spans {
-            let exporter = trace::start(spans, metrics).map_err(StartError::Spans)?;
-            events::spans_exported_to(spans);
-            self.ops.spawn("span export", exporter.run(self.stop_ops.listener()));
-        }
-        Ok(())
     }
 
     fn serve_decisions(

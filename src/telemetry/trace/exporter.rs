@@ -33,6 +33,8 @@ pub struct Exporter {
     collector: Collector,
     resource: Resource,
     delay: Duration,
+    /// Spans of a full batch.
+    size: usize,
     patience: Duration,
     counters: SpanCounters,
     /// Whether the last batch was lost.
@@ -46,6 +48,7 @@ impl Exporter {
             collector,
             resource: resource(settings),
             delay: settings.batching.delay,
+            size: settings.batching.size,
             patience: settings.timeout,
             counters,
             failing: false,
@@ -78,10 +81,14 @@ impl Exporter {
             let is_last = self.wait(stop).await;
             loop {
                 let batch = self.queue.take();
-                if batch.is_empty() {
+                let is_full = batch.len() >= self.size;
+                if !batch.is_empty() {
+                    self.send(batch).await;
+                }
+                // What has come meanwhile waits for more, unless there is a batch of it.
+                if !is_full {
                     break;
                 }
-                self.send(batch).await;
             }
             if is_last {
                 return;
@@ -108,7 +115,9 @@ impl Exporter {
         let count = spans.len() as u64;
         let mut sent = Sent { counters: self.counters.clone(), count, refused: count };
         let body = Bytes::from(wire::export(self.resource.clone(), spans).encode_to_vec());
-        let outcome = timeout(self.patience, self.persist(body)).await.unwrap_or(Err(PostError::Slow));
+        let mut last = None;
+        let outcome = timeout(self.patience, self.persist(body, &mut last)).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(last.unwrap_or(PostError::Slow)));
         match outcome {
             Ok(refused) => {
                 sent.refused = refused.min(count);
@@ -130,8 +139,8 @@ impl Exporter {
         }
     }
 
-    /// Posts a batch until it is taken or cannot be.
-    async fn persist(&mut self, body: Bytes) -> Result<u64, PostError> {
+    /// Posts a batch until it is taken or cannot be. Why it was not taken so far is left in `last`.
+    async fn persist(&mut self, body: Bytes, last: &mut Option<PostError>) -> Result<u64, PostError> {
         let mut wait = FIRST_WAIT;
         loop {
             let error = match self.collector.post(body.clone()).await {
@@ -144,6 +153,7 @@ impl Exporter {
             if rest >= self.patience {
                 return Err(error);
             }
+            *last = Some(error);
             sleep(rest).await;
             wait *= 2;
         }

@@ -38,7 +38,8 @@ fn a_record_names_the_trace_that_its_request_belongs_to_through_every_door() {
     sidecar.post_text("/access/v1/evaluation", &of_trace("authzen"), &evaluation.to_string());
     let batch = json!({ "evaluations": [evaluation] });
     sidecar.post_text("/access/v1/evaluations", &of_trace("batch"), &batch.to_string());
-    let forwarded = [&of_trace("forward")[..], &[("x-original-method", "GET"), ("x-original-uri", "/orders/o-1")]].concat();
+    let forwarded =
+        [&of_trace("forward")[..], &[("x-original-method", "GET"), ("x-original-uri", "/orders/o-1")]].concat();
     let get = |path: &str, headers: &[(&str, &str)]| {
         sidecar.client().get(sidecar.authorize_address(), path, headers).expect("an answer")
     };
@@ -74,6 +75,12 @@ fn a_record_names_the_trace_that_its_request_belongs_to_through_every_door() {
     for id in ["native", "authzen", "batch", "forward", "ext-authz", "grpc", "grpc-inner", "activity", "directory"] {
         assert_eq!(record(&sidecar, id)["trace_id"], TRACE, "{id}");
     }
+    // The trace leads to all of it.
+    let found = sidecar.admin_get(&format!("/v1/audit?trace_id={TRACE}&limit=200")).json();
+    let found = found["items"].as_array().expect("records").len();
+    assert_eq!(found, 9);
+    let none = sidecar.admin_get("/v1/audit?trace_id=00000000000000000000000000000001").json();
+    assert_eq!(none["items"], json!([]));
     for outcome in ["exported", "dropped", "failed"] {
         assert_eq!(sidecar.metric(&format!("sidegate_trace_spans_total{{outcome=\"{outcome}\"}}")), 0.0);
     }
