@@ -7,7 +7,7 @@ use super::{
     Kind, Record,
     block::{Needle, Summary},
 };
-use crate::model::{Decision, Timestamp};
+use crate::model::{Decision, Timestamp, TraceId};
 
 /// Records on a page where nothing else is asked for.
 pub const DEFAULT_LIMIT: usize = 100;
@@ -15,7 +15,7 @@ pub const DEFAULT_LIMIT: usize = 100;
 pub const MAX_LIMIT: usize = 1000;
 
 /// Every parameter, in the order of the contract.
-pub const PARAMETERS: [&str; 16] = [
+pub const PARAMETERS: [&str; 17] = [
     "user",
     "actor",
     "tenant",
@@ -27,6 +27,7 @@ pub const PARAMETERS: [&str; 16] = [
     "kind",
     "policy",
     "revision",
+    "trace_id",
     "from",
     "to",
     "order",
@@ -43,6 +44,8 @@ pub struct Query {
     pub decision: Option<Decision>,
     /// The sort of record.
     pub kind: Option<Kind>,
+    /// The trace. Summaries do not know it, since nearly every record has another one: it is looked for in every block between the times.
+    pub trace_id: Option<TraceId>,
     /// Not before this time.
     pub from: Option<Timestamp>,
     /// Before this time.
@@ -234,6 +237,10 @@ impl Query {
                 let expected = "`decision`, `activity`, `directory`, `session`, `policy` or `system`";
                 self.kind = Some(Kind::parse(value).ok_or_else(|| refused(expected))?);
             }
+            "trace_id" => {
+                let trace = Some(TraceId::parse(value)).filter(|trace| !trace.is_none());
+                self.trace_id = Some(trace.ok_or_else(|| refused("32 hexadecimal digits, not all of them zero"))?);
+            }
             "from" => self.from = Some(time()?),
             "to" => self.to = Some(time()?),
             "order" => {
@@ -261,6 +268,7 @@ impl Query {
     pub fn matches(&self, record: &Record<'_>) -> bool {
         self.decision.is_none_or(|decision| record.decision == Some(decision))
             && self.kind.is_none_or(|kind| record.kind == kind)
+            && self.trace_id.is_none_or(|trace| record.trace_id == trace)
             && self.from.is_none_or(|from| record.time >= from)
             && self.to.is_none_or(|to| record.time < to)
             && self.texts.iter().all(|(field, wanted)| match field.text(record) {

@@ -139,6 +139,9 @@ struct FilterArgs {
     /// The revision of the policies
     #[arg(long)]
     revision: Option<String>,
+    /// The trace that the request belongs to
+    #[arg(long)]
+    trace_id: Option<String>,
     /// Not before this time, such as `2027-01-31T08:00:00Z`
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
@@ -356,6 +359,7 @@ impl FilterArgs {
             ("kind", &self.kind),
             ("policy", &self.policy),
             ("revision", &self.revision),
+            ("trace_id", &self.trace_id),
             ("from", &self.from),
             ("to", &self.to),
         ])

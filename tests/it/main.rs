@@ -138,5 +138,7 @@ mod tls_clients;
 mod tls_rotation;
 /// Tokens as subjects: what they are believed, and every way in which they are not.
 mod tokens;
+/// Traces: what requests say of theirs, spans for a collector, the access log, lines that are held back.
+mod traces;
 /// The Unix socket of the authorize listener.
 mod unix_socket;

@@ -20,6 +20,7 @@ fn every_parameter_is_accepted() {
         "decision",
         "role/x",
         "3f9c01d2a7b4",
+        "0af7651916cd43dd8448eb211c80319c",
         "2027-01-01T00:00:00Z",
         "2027-01-02T00:00:00+01:00",
         "asc",
@@ -37,7 +38,7 @@ fn every_parameter_is_accepted() {
 
 #[test]
 fn what_is_not_accepted_is_said() {
-    let cases: [(&[(&str, &str)], &str); 13] = [
+    let cases: [(&[(&str, &str)], &str); 14] = [
         (&[("usr", "sam")], "unknown parameter `usr`; did you mean `user`?"),
         (&[("colour", "x")], "unknown parameter `colour`"),
         (&[("", "x")], "unknown parameter ``"),
@@ -54,6 +55,7 @@ fn what_is_not_accepted_is_said() {
             "`2027-01-01T00:00:00 01:00` is no value of `to`: a time such as `2027-01-31T08:00:00Z`; in an address, `+` is written \
              `%2B`",
         ),
+        (&[("trace_id", "0af7")], "`0af7` is no value of `trace_id`: 32 hexadecimal digits, not all of them zero"),
         (&[("order", "up")], "`up` is no value of `order`: `asc` or `desc`"),
         (&[("limit", "0")], "`0` is no value of `limit`: a number from 1 on"),
         (

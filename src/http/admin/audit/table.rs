@@ -79,6 +79,7 @@ const FILTERS: &[Parameter] = &[
     ),
     text("policy", "one of the policies that determined the decision"),
     text("revision", "the policy files that decided"),
+    Parameter::query("trace_id", "the trace that the request belongs to", Shape::Like("^[0-9a-fA-F]{32}$")),
     Parameter::query("from", "not before this time", Shape::Time),
     Parameter::query("to", "before this time", Shape::Time),
 ];
