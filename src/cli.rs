@@ -11,6 +11,7 @@ mod completions;
 mod directory;
 mod exit;
 mod explain;
+mod man;
 mod matrix;
 mod menu;
 mod output;
@@ -25,7 +26,9 @@ mod subject;
 mod test;
 mod token;
 
+pub use completions::completions;
 pub use exit::{ExitCode, reference as exit_code_reference};
+pub use man::man_pages;
 pub use reference::reference;
 
 use clap::{Parser, Subcommand, error::ErrorKind};

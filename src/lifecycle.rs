@@ -16,4 +16,4 @@ pub use priority::give_way;
 pub use readiness::Readiness;
 pub use signals::{Signal, Signals};
 pub use stop::{Stop, Stopper};
-pub use tasks::Tasks;
+pub use tasks::{Task, Tasks};
