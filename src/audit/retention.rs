@@ -71,11 +71,13 @@ impl Retention {
 
     /// How many of these, which are in order, go. `total` is the size of the whole log; records from `keep_from` on stay.
     pub(crate) fn surplus(&self, closed: &[Candidate<'_>], mut total: u64, now: Timestamp, keep_from: u64) -> usize {
+        let newest = believable(closed, now);
+        let mut newest = newest.iter();
         let goes = |candidate: &&Candidate<'_>| {
             let Candidate { manifest, bytes } = *candidate;
-            let too_old = self.age.is_some_and(|age| {
+            let too_old = self.age.zip(newest.next().copied().flatten()).is_some_and(|(age, newest)| {
                 let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
-                manifest.max_time.as_micros() < now.as_micros().saturating_sub(age)
+                newest.as_micros() < now.as_micros().saturating_sub(age)
             });
             let too_much = self.bytes.is_some_and(|most| total > most);
             total = total.saturating_sub(*bytes);
@@ -92,6 +94,22 @@ impl Retention {
             Hold::FromTime(time) => manifest.max_time >= time,
         }
     }
+}
+
+/// The time of the newest record of each segment, as far as it can be believed. One that is still to come was told by a clock that was
+/// wrong: such a segment is no younger than the one after it. `None` where nothing is known.
+fn believable(closed: &[Candidate<'_>], now: Timestamp) -> Vec<Option<Timestamp>> {
+    let mut after = None;
+    let mut times: Vec<_> = closed
+        .iter()
+        .rev()
+        .map(|candidate| {
+            after = if candidate.manifest.max_time > now { after } else { Some(candidate.manifest.max_time) };
+            after
+        })
+        .collect();
+    times.reverse();
+    times
 }
 
 /// What the tombstone says. `None` where nothing was ever removed.
