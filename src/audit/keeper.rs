@@ -225,7 +225,8 @@ impl Keeper {
     fn newest(&self) -> Option<Timestamp> {
         let shared = &self.shared;
         let reader = Reader::new(Arc::clone(&shared.store), Arc::clone(&shared.durable), Arc::clone(&shared.lock));
-        let query = Query { cursor: Some(self.begun_at.checked_add(1)?), ..Query::all(Order::Descending) };
+        let mut query = Query::all(Order::Descending);
+        query.cursor = Some(self.begun_at.checked_add(1)?);
         let mut newest = None;
         let looked = reader.for_each(&query, |record| {
             newest = Some(record.time);

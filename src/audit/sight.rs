@@ -1,8 +1,7 @@
 //! What can be seen of a log from outside: nothing is opened that writes, and nothing is changed.
 
 use super::{
-    Gap, OpenError, files,
-    manifest,
+    Gap, OpenError, files, manifest,
     open::DirectoryLock,
     quarantine, retention,
     store::{Head, Looked, segment_numbers, segment_path},
@@ -53,7 +52,8 @@ pub fn look(data: &Path) -> Result<Sight, OpenError> {
     if let Err(error) = retention::tombstone(&audit) {
         unreadable.push(error.to_string());
     }
-    let segments = segment_numbers(&audit).map_err(|error| OpenError::io(&audit, io::Error::other(error.to_string())))?;
+    let segments =
+        segment_numbers(&audit).map_err(|error| OpenError::io(&audit, io::Error::other(error.to_string())))?;
     let closed = segments.iter().rev().find_map(|&first_seq| {
         // One that cannot be read is for `audit verify` to tell.
         Some(manifest::read(&segment_path(&audit, first_seq)).ok()??.says.max_time)

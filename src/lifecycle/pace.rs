@@ -105,12 +105,11 @@ mod tests {
             // It keeps pace, corrections included.
             (None, &[(1, 0), (2, 30), (10, -20)][..], &[(None, false), (None, false), (None, false)][..]),
             // Ahead, and believed in the end.
-            (None, &[(1, YEAR), (2, YEAR), (HOUR, YEAR), (HOUR + 2, YEAR)], &[
-                (Some(YEAR), true),
-                (None, true),
-                (None, true),
-                (None, false),
-            ]),
+            (
+                None,
+                &[(1, YEAR), (2, YEAR), (HOUR, YEAR), (HOUR + 2, YEAR)],
+                &[(Some(YEAR), true), (None, true), (None, true), (None, false)],
+            ),
             // Ahead and back again.
             (None, &[(1, YEAR), (2, 0)], &[(Some(YEAR), true), (Some(-YEAR), false)]),
             // Ahead, and a little back.

@@ -4,7 +4,12 @@
 //! place as a whole, and is trusted only where its digest is that of its content. The time of the file is when the set was last
 //! seen to be what the policy files say.
 
-use crate::{document::read_file, lifecycle::Clock, model::{Revision, Timestamp}, policy::Files};
+use crate::{
+    document::read_file,
+    lifecycle::Clock,
+    model::{Revision, Timestamp},
+    policy::Files,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},

@@ -83,7 +83,11 @@ impl Findings {
 
     /// Whether the present check has found nothing that is wrong.
     pub(super) fn is_well(&self) -> bool {
-        self.list.iter().rev().take_while(|finding| finding.check == self.check).all(|finding| finding.level <= Level::Note)
+        self.list
+            .iter()
+            .rev()
+            .take_while(|finding| finding.check == self.check)
+            .all(|finding| finding.level <= Level::Note)
     }
 
     fn push(&mut self, level: Level, what: String, mend: String) {

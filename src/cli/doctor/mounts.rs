@@ -40,7 +40,19 @@ impl Mount {
     /// Whether files live on another machine, which may say that it has kept what it has not, and tells of no changes.
     pub(super) fn is_remote(&self) -> bool {
         const REMOTE: &[&str] = &[
-            "nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "9p", "afs", "lustre", "glusterfs", "gpfs", "ocfs2", "virtiofs",
+            "nfs",
+            "nfs4",
+            "cifs",
+            "smb3",
+            "smbfs",
+            "ceph",
+            "9p",
+            "afs",
+            "lustre",
+            "glusterfs",
+            "gpfs",
+            "ocfs2",
+            "virtiofs",
         ];
         REMOTE.contains(&self.kind.as_str()) || self.kind.starts_with("fuse.") || self.kind == "fuse"
     }

@@ -1,12 +1,12 @@
 //! The audit log: on the disk, and as the instance that writes it tells.
 
 use crate::{
+    audit::OpenError,
     cli::doctor::{
         finding::{Findings, bytes, span},
         scene::Scene,
     },
     config::Hold,
-    audit::OpenError,
     model::Timestamp,
     telemetry::events::Chain,
 };
@@ -19,17 +19,29 @@ pub(super) fn log(scene: &Scene, found: &mut Findings) {
         Ok(sight) => sight,
         Err(OpenError::Missing { .. }) => return found.ok("there is none yet"),
         Err(OpenError::Newer { .. } | OpenError::Unversioned { .. } | OpenError::NotADirectory { .. }) => return,
-        Err(error) => return found.error(format!("the audit log cannot be looked at: {}", Chain(error)), "run this as the user of the instance"),
+        Err(error) => {
+            return found.error(
+                format!("the audit log cannot be looked at: {}", Chain(error)),
+                "run this as the user of the instance",
+            );
+        }
     };
     let verify = format!("`sidegate audit verify --data {}` says which records are missing", scene.data().display());
     if let Some(first) = sight.put_aside.first() {
         found.warning(
-            format!("{} damaged segments of the log were put aside, the first as `{}`", sight.put_aside.len(), first.display()),
+            format!(
+                "{} damaged segments of the log were put aside, the first as `{}`",
+                sight.put_aside.len(),
+                first.display()
+            ),
             format!("{verify}; look at the disk, and restore them from a copy where there is one"),
         );
     }
     for gap in &sight.gaps {
-        found.warning(format!("the log lacks the records {} to {}: {}", gap.first_seq, gap.last_seq, gap.why), verify.clone());
+        found.warning(
+            format!("the log lacks the records {} to {}: {}", gap.first_seq, gap.last_seq, gap.why),
+            verify.clone(),
+        );
     }
     for what in &sight.unreadable {
         found.warning(what.clone(), verify.clone());
@@ -50,8 +62,16 @@ pub(super) fn queue(scene: &Scene, found: &mut Findings) {
         );
     }
     for (key, what, mend) in [
-        ("records_dropped", "were dropped, since the queue was full", "`audit.when_full: block` loses none; a larger `audit.ring_bytes` bridges bursts"),
-        ("records_failed", "were lost while the store failed", "`audit.when_failed: deny` decides nothing without a record"),
+        (
+            "records_dropped",
+            "were dropped, since the queue was full",
+            "`audit.when_full: block` loses none; a larger `audit.ring_bytes` bridges bursts",
+        ),
+        (
+            "records_failed",
+            "were lost while the store failed",
+            "`audit.when_failed: deny` decides nothing without a record",
+        ),
     ] {
         if number(key) > 0 {
             found.warning(format!("{} audit records {what}", number(key)), mend);
@@ -112,10 +132,16 @@ pub(super) fn checkpoints(scene: &Scene, found: &mut Findings) {
 pub(super) fn retention(scene: &Scene, found: &mut Findings) {
     let audit = &scene.settings.audit;
     match (audit.hold, audit.retention_age, audit.retention_bytes) {
-        (Hold::Everything, ..) => found.note("nothing is ever removed while `audit.hold` is `true`", "end the hold once it has served"),
-        (_, None, None) => found.note("old audit records never go: the log grows until the disk is full", "set `audit.retention.age` or `audit.retention.bytes`"),
+        (Hold::Everything, ..) => {
+            found.note("nothing is ever removed while `audit.hold` is `true`", "end the hold once it has served")
+        }
+        (_, None, None) => found.note(
+            "old audit records never go: the log grows until the disk is full",
+            "set `audit.retention.age` or `audit.retention.bytes`",
+        ),
         (_, age, most) => {
-            let parts = [age.map(|age| format!("older than {age:?}")), most.map(|most| format!("beyond {}", bytes(most)))];
+            let parts =
+                [age.map(|age| format!("older than {age:?}")), most.map(|most| format!("beyond {}", bytes(most)))];
             found.ok(format!("what is {} goes", parts.into_iter().flatten().collect::<Vec<_>>().join(" or ")));
         }
     }

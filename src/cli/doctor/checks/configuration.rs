@@ -4,7 +4,10 @@ use crate::{
     app,
     cli::{
         ExitCode,
-        doctor::{finding::{Findings, span}, scene::Scene},
+        doctor::{
+            finding::{Findings, span},
+            scene::Scene,
+        },
     },
     config::{self, AdminAuth, Settings, Tls},
     document::{Diagnostic, Diagnostics},
@@ -22,7 +25,11 @@ const CHECK_CONFIG: &str = "`sidegate serve --check-config` says whether it is m
 pub(super) fn configuration(scene: &Scene, found: &mut Findings) {
     match &scene.loaded {
         Err(config::Error::Invalid(problems)) => say_all(problems, found),
-        Err(error) => found.error_as(ExitCode::Usage, Chain(error).to_string(), "name the file with `--config`, and let this user read it"),
+        Err(error) => found.error_as(
+            ExitCode::Usage,
+            Chain(error).to_string(),
+            "name the file with `--config`, and let this user read it",
+        ),
         Ok(()) => {
             if let Err(problems) = mail::check(&scene.settings.mail) {
                 say_all(&problems, found);
@@ -83,7 +90,8 @@ pub(super) fn access(scene: &Scene, found: &mut Findings) {
         ),
         AdminAuth::Tokens => {}
     }
-    let in_the_open = |listen: SocketAddr, tls: &Tls| !listen.ip().to_canonical().is_loopback() && tls.certificate.is_none();
+    let in_the_open =
+        |listen: SocketAddr, tls: &Tls| !listen.ip().to_canonical().is_loopback() && tls.certificate.is_none();
     let callers = server.authorize.callers.iter().any(|caller| caller.sha256.is_some());
     for (listener, listen, tls, has_tokens) in [
         ("admin", server.admin_listen, &server.admin_tls, !server.admin_tokens.is_empty()),
@@ -124,7 +132,10 @@ pub(super) fn certificates(scene: &Scene, found: &mut Findings) {
             let listener = certificate["listener"].as_str().unwrap_or_default();
             let expires = certificate["expires_at"].as_str().unwrap_or_default();
             found.warning(
-                format!("the instance shows an older certificate on the {listener} listener, until {expires}: {}", problems.join(", ")),
+                format!(
+                    "the instance shows an older certificate on the {listener} listener, until {expires}: {}",
+                    problems.join(", ")
+                ),
                 "mend the files; they are looked at again by themselves",
             );
         }
@@ -145,7 +156,9 @@ fn certificate(scene: &Scene, listener: &str, loaded: &Loaded, found: &mut Findi
     }
     if names.is_empty() {
         found.warning(
-            format!("the certificate of the {listener} listener names nobody, so that no client can tell whom it speaks to"),
+            format!(
+                "the certificate of the {listener} listener names nobody, so that no client can tell whom it speaks to"
+            ),
             "have it made out to the name under which clients connect",
         );
     }
@@ -163,7 +176,8 @@ fn certificate(scene: &Scene, listener: &str, loaded: &Loaded, found: &mut Findi
 
 /// Whether a name of a certificate is that of a host: `*.example.com` covers one label.
 fn covers(name: &str, host: &str) -> bool {
-    name == host || name.strip_prefix("*.").is_some_and(|rest| host.split_once('.').is_some_and(|(_, after)| after == rest))
+    name == host
+        || name.strip_prefix("*.").is_some_and(|rest| host.split_once('.').is_some_and(|(_, after)| after == rest))
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ pub(super) fn data(scene: &Scene, found: &mut Findings) {
     match fs::metadata(path) {
         Err(_) => return absent(scene, found),
         Ok(metadata) if !metadata.is_dir() => {
-            return found.error(format!("`{shown}` is not a directory"), "name another one with `--data` or `audit.directory`");
+            return found
+                .error(format!("`{shown}` is not a directory"), "name another one with `--data` or `audit.directory`");
         }
         Ok(metadata) => {
             let all = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
@@ -35,20 +36,28 @@ pub(super) fn data(scene: &Scene, found: &mut Findings) {
                 Err(error) => {
                     return found.error(
                         format!("user {uid} cannot use `{shown}`, which belongs to user {}: {error}", metadata.uid()),
-                        format!("`chown -R {uid} {shown}`, or run as user {}; in Kubernetes set `fsGroup`", metadata.uid()),
+                        format!(
+                            "`chown -R {uid} {shown}`, or run as user {}; in Kubernetes set `fsGroup`",
+                            metadata.uid()
+                        ),
                     );
                 }
             }
             if uid == 0 && metadata.uid() != 0 {
                 found.note(
-                    format!("this runs as root, and `{shown}` belongs to user {}: root may do what that user may not", metadata.uid()),
+                    format!(
+                        "this runs as root, and `{shown}` belongs to user {}: root may do what that user may not",
+                        metadata.uid()
+                    ),
                     "run it as the user of the instance",
                 );
             }
             closed(path, &metadata, found);
         }
     }
-    if let Err(error @ (OpenError::Newer { .. } | OpenError::Unversioned { .. } | OpenError::NotWritable { .. })) = &scene.sight {
+    if let Err(error @ (OpenError::Newer { .. } | OpenError::Unversioned { .. } | OpenError::NotWritable { .. })) =
+        &scene.sight
+    {
         found.error(Chain(error).to_string(), "");
     }
     if found.is_well() {
@@ -61,7 +70,12 @@ fn absent(scene: &Scene, found: &mut Findings) {
     match rustix::fs::access(&above, Access::WRITE_OK | Access::EXEC_OK) {
         Ok(()) => found.ok(format!("`{}` is made by the first start", path.display())),
         Err(error) => found.error(
-            format!("`{}` is not there, and user {} cannot make it in `{}`: {error}", path.display(), geteuid().as_raw(), above.display()),
+            format!(
+                "`{}` is not there, and user {} cannot make it in `{}`: {error}",
+                path.display(),
+                geteuid().as_raw(),
+                above.display()
+            ),
             "make it for this user, or name another one with `--data` or `audit.directory`",
         ),
     }
@@ -71,7 +85,11 @@ fn absent(scene: &Scene, found: &mut Findings) {
 fn closed(path: &Path, metadata: &Metadata, found: &mut Findings) {
     if metadata.mode() & 0o007 != 0 {
         found.warning(
-            format!("`{}` has mode {:04o}: anybody on this machine can look into it", path.display(), metadata.mode() & 0o7777),
+            format!(
+                "`{}` has mode {:04o}: anybody on this machine can look into it",
+                path.display(),
+                metadata.mode() & 0o7777
+            ),
             format!("`chmod o= {}`", path.display()),
         );
     }
@@ -94,7 +112,11 @@ pub(super) fn files(scene: &Scene, found: &mut Findings) {
     if let Some(first) = wrong.closed.first() {
         let uid = geteuid().as_raw();
         found.error(
-            format!("user {uid} cannot use {} of the data directory, such as `{}`", count(wrong.closed.len(), "file", "files"), first.display()),
+            format!(
+                "user {uid} cannot use {} of the data directory, such as `{}`",
+                count(wrong.closed.len(), "file", "files"),
+                first.display()
+            ),
             format!("`chown -R {uid} {}`", data.display()),
         );
     }
@@ -110,7 +132,11 @@ pub(super) fn files(scene: &Scene, found: &mut Findings) {
     }
     if let Some(first) = wrong.open.first() {
         found.warning(
-            format!("anybody on this machine can read or change {} of the data directory, such as `{}`", count(wrong.open.len(), "file", "files"), first.display()),
+            format!(
+                "anybody on this machine can read or change {} of the data directory, such as `{}`",
+                count(wrong.open.len(), "file", "files"),
+                first.display()
+            ),
             format!("`chmod -R o= {}`", data.display()),
         );
     }
@@ -130,7 +156,8 @@ fn walk(directory: &Path, owner: u32, wrong: &mut Wrong) {
             continue;
         }
         wrong.looked_at += 1;
-        let wanted = if metadata.is_dir() { Access::WRITE_OK | Access::EXEC_OK } else { Access::READ_OK | Access::WRITE_OK };
+        let wanted =
+            if metadata.is_dir() { Access::WRITE_OK | Access::EXEC_OK } else { Access::READ_OK | Access::WRITE_OK };
         if rustix::fs::access(&path, wanted).is_err_and(|error| error != Errno::ROFS) {
             wrong.closed.push(path.clone());
         }

@@ -48,8 +48,12 @@ pub(super) fn mount(scene: &Scene, found: &mut Findings) {
         );
     }
     match mount.kind.as_str() {
-        "tmpfs" | "ramfs" => found.warning(format!("`{shown}` lies in memory (`{point}`): the audit log ends with the machine or the pod"), keep),
-        "overlay" | "aufs" => found.warning(format!("`{shown}` lies in a container's own layer: the audit log goes with the container"), keep),
+        "tmpfs" | "ramfs" => found.warning(
+            format!("`{shown}` lies in memory (`{point}`): the audit log ends with the machine or the pod"),
+            keep,
+        ),
+        "overlay" | "aufs" => found
+            .warning(format!("`{shown}` lies in a container's own layer: the audit log goes with the container"), keep),
         kind if found.is_well() => found.ok(format!("`{shown}` lies on `{point}` ({kind})")),
         _ => {}
     }
@@ -117,9 +121,15 @@ pub(super) fn sync(scene: &Scene, found: &mut Findings) {
     let is_synced = scene.settings.audit.mode == Mode::Synced;
     let what = format!("a sync of `{}` takes {} ms", data.display(), measured.as_millis());
     if measured >= SLOW_STORE {
-        found.warning(format!("{what}: the store of the audit log lags, and its queue fills"), "put the data directory on a quicker disk");
+        found.warning(
+            format!("{what}: the store of the audit log lags, and its queue fills"),
+            "put the data directory on a quicker disk",
+        );
     } else if is_synced && measured >= SLOW_ANSWER {
-        found.warning(format!("{what}, and with `audit.mode: synced` each answer waits for one"), "put the data directory on a quicker disk, or use `durable`");
+        found.warning(
+            format!("{what}, and with `audit.mode: synced` each answer waits for one"),
+            "put the data directory on a quicker disk, or use `durable`",
+        );
     } else {
         found.ok(what);
     }

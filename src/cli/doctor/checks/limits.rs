@@ -34,7 +34,11 @@ pub(super) fn watches(scene: &Scene, found: &mut Findings) {
     }
     if let Some(mount) = scene.mount(&policies.directory).filter(|mount| mount.is_remote()) {
         found.note(
-            format!("`{}` lies on a file system of another machine ({}), which tells of no changes; {poll}", policies.directory.display(), mount.kind),
+            format!(
+                "`{}` lies on a file system of another machine ({}), which tells of no changes; {poll}",
+                policies.directory.display(),
+                mount.kind
+            ),
             "set `policies.poll_interval` to the delay that you can bear",
         );
     }
@@ -165,7 +169,11 @@ mod tests {
     #[test]
     fn the_memory_limit_is_the_lowest_of_those_above_the_process() {
         for (own, files, want) in [
-            ("0::/a/b\n", &[("a/b/memory.max", "max"), ("a/memory.max", "1000"), ("memory.max", "2000")][..], Some(1000)),
+            (
+                "0::/a/b\n",
+                &[("a/b/memory.max", "max"), ("a/memory.max", "1000"), ("memory.max", "2000")][..],
+                Some(1000),
+            ),
             ("0::/\n", &[("memory.max", "5000\n")], Some(5000)),
             ("0::/\n", &[("memory.max", "max\n")], None),
             ("3:cpu:/x\n2:memory:/x\n", &[("memory/x/memory.limit_in_bytes", "7000")], Some(7000)),

@@ -14,22 +14,27 @@ pub(super) fn ports(scene: &Scene, found: &mut Findings) {
         return found.ok("they are the instance's own");
     }
     let server = &scene.settings.server;
-    let listeners = [
-        ("authorize", server.authorize.listen),
-        ("admin", server.admin_listen),
-        ("ops", server.ops_listen),
-    ];
+    let listeners =
+        [("authorize", server.authorize.listen), ("admin", server.admin_listen), ("ops", server.ops_listen)];
     for (listener, address) in listeners {
         let Err(error) = TcpListener::bind(address) else { continue };
         let key = format!("server.{listener}.listen");
         let port = address.port();
         let mend = match error.kind() {
-            io::ErrorKind::AddrInUse => format!("`ss -ltnp 'sport = :{port}'` names who has it; end that process, or name another port"),
-            io::ErrorKind::AddrNotAvailable => "it is none of this machine's addresses; `0.0.0.0` stands for all of them".to_owned(),
+            io::ErrorKind::AddrInUse => {
+                format!("`ss -ltnp 'sport = :{port}'` names who has it; end that process, or name another port")
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                "it is none of this machine's addresses; `0.0.0.0` stands for all of them".to_owned()
+            }
             io::ErrorKind::PermissionDenied => "ports below 1024 are the system's; name a higher one".to_owned(),
             _ => "name another address".to_owned(),
         };
-        let what = if error.kind() == io::ErrorKind::AddrInUse { "is taken".to_owned() } else { format!("cannot be used: {error}") };
+        let what = if error.kind() == io::ErrorKind::AddrInUse {
+            "is taken".to_owned()
+        } else {
+            format!("cannot be used: {error}")
+        };
         found.error(format!("`{key}`: {address} {what}"), mend);
     }
     if found.is_well() {

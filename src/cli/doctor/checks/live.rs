@@ -49,14 +49,20 @@ fn other_version(instance: &Instance, found: &mut Findings) {
     let runs = instance.status["version"].as_str().unwrap_or_default();
     let own = env!("CARGO_PKG_VERSION");
     if runs != own {
-        found.note(format!("the instance is version {runs}, and this command version {own}"), "use the command of the instance");
+        found.note(
+            format!("the instance is version {runs}, and this command version {own}"),
+            "use the command of the instance",
+        );
     }
 }
 
 pub(super) fn readiness(scene: &Scene, found: &mut Findings) {
     let Some(instance) = &scene.instance else { return found.ok(SILENT) };
     for reason in texts(&instance.readiness["reasons"], "message") {
-        found.error(format!("the instance is not ready: {reason}"), "the findings below may say why; its log has the event");
+        found.error(
+            format!("the instance is not ready: {reason}"),
+            "the findings below may say why; its log has the event",
+        );
     }
     for note in texts(&instance.readiness["notes"], "message") {
         found.warning(note, "see `docs/runbooks.md`; `sidegate audit verify` looks at the whole log");
@@ -80,7 +86,10 @@ pub(super) fn reloads(scene: &Scene, found: &mut Findings) {
     };
     if is("from_last_good") {
         found.warning(
-            format!("the instance came up on the copy of revision {revision}, since the files are of no use: {}", why()),
+            format!(
+                "the instance came up on the copy of revision {revision}, since the files are of no use: {}",
+                why()
+            ),
             "mend the files; they go live by themselves",
         );
     } else if refused {
@@ -96,7 +105,10 @@ pub(super) fn reloads(scene: &Scene, found: &mut Findings) {
         );
     }
     if scene.settings.policies.watch && policies["watching"] == false {
-        found.warning("the instance hears no file events, and finds changes by the slow look alone", "`watches` and the log line `watch_failed` say why");
+        found.warning(
+            "the instance hears no file events, and finds changes by the slow look alone",
+            "`watches` and the log line `watch_failed` say why",
+        );
     }
     let files = scene.set().ok().map(|(files, _)| files.revision().to_string());
     if let Some(files) = files.filter(|files| files != revision && !refused) {
@@ -123,7 +135,10 @@ pub(super) fn settings(scene: &Scene, found: &mut Findings) {
     let configuration = &instance.status["configuration"];
     if configuration["diagnostics"].as_array().is_some_and(|problems| !problems.is_empty()) {
         found.error(
-            format!("the instance has refused its configuration file and would not start again with it: {}", diagnostics(&configuration["diagnostics"])),
+            format!(
+                "the instance has refused its configuration file and would not start again with it: {}",
+                diagnostics(&configuration["diagnostics"])
+            ),
             "mend the file before any restart; `sidegate serve --check-config` says whether it is whole",
         );
     }
@@ -131,7 +146,10 @@ pub(super) fn settings(scene: &Scene, found: &mut Findings) {
         configuration["waiting_for_restart"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if !waiting.is_empty() {
         let keys: Vec<_> = waiting.iter().map(|key| format!("`{key}`")).collect();
-        found.note(format!("{} changed in the file and wait for a restart", keys.join(", ")), "restart the instance when it suits");
+        found.note(
+            format!("{} changed in the file and wait for a restart", keys.join(", ")),
+            "restart the instance when it suits",
+        );
     }
     if found.is_well() {
         found.ok("the instance runs by its file");
@@ -166,7 +184,8 @@ pub(super) fn shadow_differences(scene: &Scene, found: &mut Findings) {
             "mend the files of `policies.shadow`; the set that decides is not concerned",
         );
     }
-    let counted = |outcome: &str| instance.counted("sidegate_shadow_decisions_total", &format!("outcome=\"{outcome}\""));
+    let counted =
+        |outcome: &str| instance.counted("sidegate_shadow_decisions_total", &format!("outcome=\"{outcome}\""));
     for (outcome, means) in [("widened", "allow what is denied"), ("narrowed", "deny what is allowed")] {
         if let Some(count) = counted(outcome) {
             found.note(

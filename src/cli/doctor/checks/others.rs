@@ -28,8 +28,14 @@ pub(super) fn mail(scene: &Scene, found: &mut Findings) {
     let Ok(post) = Post::open(settings, scene.data()) else { return };
     match scene.runtime.block_on(timeout(PATIENCE.max(settings.smtp.timeout.min(PATIENCE * 2)), post.try_out())) {
         Ok(Ok(())) => found.ok("the mail server would take mail"),
-        Ok(Err(why)) => found.error(why, "see to `mail.smtp.host`, `port`, `tls` and the login, and that the network lets this machine through"),
-        Err(_) => found.error("the mail server does not answer in time", "see to `mail.smtp.host` and `port`, and that the network lets this machine through"),
+        Ok(Err(why)) => found.error(
+            why,
+            "see to `mail.smtp.host`, `port`, `tls` and the login, and that the network lets this machine through",
+        ),
+        Err(_) => found.error(
+            "the mail server does not answer in time",
+            "see to `mail.smtp.host` and `port`, and that the network lets this machine through",
+        ),
     }
 }
 
@@ -40,7 +46,7 @@ pub(super) fn token_keys(scene: &Scene, found: &mut Findings) {
             Ok(usable) => found.ok(format!("`{}` lists {}", issuer.issuer, count(usable, "key that can be used", "keys that can be used"))),
             Err(why) => found.error(
                 format!("the keys of `{}` cannot be had: {why}", issuer.issuer),
-                "see to `keys` of that issuer and to `subjects.keys.ca_file`; its tokens count until the keys are older than `subjects.keys.max_age`",
+                "see to `jwks` of that issuer and to `subjects.keys.ca_file`; its tokens count until the keys are older than `subjects.keys.max_age`",
             ),
         }
     }
@@ -49,9 +55,15 @@ pub(super) fn token_keys(scene: &Scene, found: &mut Findings) {
         let name = issuer["issuer"].as_str().unwrap_or_default();
         let why = issuer["failure"].as_str().unwrap_or("it was not asked yet");
         if issuer["stale"] == true {
-            found.error(format!("the instance refuses every token of `{name}`, whose keys are too old: {why}"), "the instance asks again by itself");
+            found.error(
+                format!("the instance refuses every token of `{name}`, whose keys are too old: {why}"),
+                "the instance asks again by itself",
+            );
         } else {
-            found.warning(format!("the instance could not confirm the keys of `{name}`: {why}"), "the instance asks again by itself");
+            found.warning(
+                format!("the instance could not confirm the keys of `{name}`: {why}"),
+                "the instance asks again by itself",
+            );
         }
     }
     if subjects.tokens.is_empty() {
@@ -73,7 +85,8 @@ pub(super) fn webhook(scene: &Scene, found: &mut Findings) {
     let dialled = scene.runtime.block_on(async { timeout(PATIENCE, dial(host, port, connector.as_ref())).await });
     match dialled {
         Ok(Ok(_)) => found.ok(format!("`{host}:{port}` can be reached")),
-        Ok(Err(error)) => found.error(format!("the receiver of checkpoints, `{host}:{port}`, cannot be reached: {}", Chain(&error)), mend),
+        Ok(Err(error)) => found
+            .error(format!("the receiver of checkpoints, `{host}:{port}`, cannot be reached: {}", Chain(&error)), mend),
         Err(_) => found.error(format!("the receiver of checkpoints, `{host}:{port}`, does not answer in time"), mend),
     }
 }

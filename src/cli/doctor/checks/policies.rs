@@ -26,7 +26,12 @@ pub(super) fn policies(scene: &Scene, found: &mut Findings) {
     match scene.set() {
         Ok((_, snapshot)) => {
             let policies = count(snapshot.program.policies().len(), "policy", "policies");
-            found.ok(format!("`{}` holds the set `{}`, revision {}: {policies}", directory.display(), snapshot.name, snapshot.revision));
+            found.ok(format!(
+                "`{}` holds the set `{}`, revision {}: {policies}",
+                directory.display(),
+                snapshot.name,
+                snapshot.revision
+            ));
         }
         Err(problems) => refused(directory, problems, found, true),
     }
@@ -52,7 +57,10 @@ fn refused(directory: &Path, problems: &Diagnostics, found: &mut Findings, decid
         }
     }
     if let Some(more) = errors.len().checked_sub(MOST).filter(|more| *more > 0) {
-        found.note(format!("`{shown}` has {}", count(more, "more error", "more errors")), format!("`sidegate check {shown}` names them all"));
+        found.note(
+            format!("`{shown}` has {}", count(more, "more error", "more errors")),
+            format!("`sidegate check {shown}` names them all"),
+        );
     }
 }
 
@@ -60,7 +68,10 @@ pub(super) fn tests(scene: &Scene, found: &mut Findings) {
     let Ok((files, snapshot)) = scene.set() else { return };
     let directory = scene.settings.policies.directory.display();
     if snapshot.tests.is_empty() {
-        return found.note("the set has no tests, so that nothing but its form is checked before it goes live", "write some into `tests/*.yaml`");
+        return found.note(
+            "the set has no tests, so that nothing but its form is checked before it goes live",
+            "write some into `tests/*.yaml`",
+        );
     }
     let failures = policy::failed_tests(snapshot, files, Severity::Error);
     let mend = format!("`sidegate test {directory}` shows what was expected and what came");
