@@ -192,3 +192,49 @@ pub(crate) fn load_ballast(directory: &Path) {
 fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Days since some day.
+    const fn day(days: i64) -> Timestamp {
+        Timestamp::from_micros((20_000 + days) * 86_400_000_000)
+    }
+
+    fn segment(number: u64, newest: i64) -> Manifest {
+        Manifest {
+            first_seq: number * 10 + 1,
+            last_seq: number * 10 + 10,
+            min_time: day(newest),
+            max_time: day(newest),
+            before: Hash::default(),
+            end: Hash::default(),
+            blocks: 0,
+            blocks_end: 0,
+            blocks_hash: Hash::default(),
+            previous: Hash::default(),
+        }
+    }
+
+    #[test]
+    fn the_age_of_a_segment_whose_clock_was_ahead_is_that_of_the_next() {
+        let retention = Retention { age: Some(Duration::from_hours(90 * 24)), ..Retention::default() };
+        for (newest, surplus) in [
+            (&[-200, -100, -10][..], 2),
+            (&[-10, -5, 0], 0),
+            // It must not stand in the way of those behind it for ever.
+            (&[-200, 3_000, -100, -10], 3),
+            // And it goes no sooner than what comes after it.
+            (&[3_000, -10], 0),
+            (&[-200, 3_000], 1),
+            (&[3_000, 3_001], 0),
+            // One whose clock was behind goes no sooner than what comes before it.
+            (&[-10, -9_000, -5], 0),
+        ] {
+            let manifests: Vec<Manifest> = (0..).zip(newest).map(|(number, newest)| segment(number, *newest)).collect();
+            let closed: Vec<_> = manifests.iter().map(|manifest| Candidate { manifest, bytes: 1 }).collect();
+            assert_eq!(retention.surplus(&closed, 0, day(0), u64::MAX), surplus, "{newest:?}");
+        }
+    }
+}

@@ -89,6 +89,9 @@ fn a_watcher_that_hears_nothing_and_files_that_are_not_live_are_told() {
     let (house, other) = (House::new(), House::new());
     other.write("set/more.yaml", "users: { nina: { email: nina@demo.example } }");
     let sidecar = instance(&house).config("policies: { watch: false }").start();
+    wait_for("it has begun with all that it does", SOON, || {
+        sidecar.ops_get("/status").json()["uptime_seconds"].as_i64() >= Some(5)
+    });
     look(&house, &sidecar).assert("deaf", "reloads", "warning", &["no file events"]);
     let elsewhere = other.text("set");
     look_with(&house, &sidecar, &["--policies", &elsewhere]).assert("other files", "reloads", "note", &["decides"]);
@@ -98,7 +101,7 @@ fn a_watcher_that_hears_nothing_and_files_that_are_not_live_are_told() {
 fn a_configuration_that_was_refused_or_waits_is_told() {
     let house = House::new();
     let sidecar = instance(&house).start();
-    sidecar.configure("server: { authorize: { workers: 2 } }\nshutdown: { deadline: 33s }");
+    sidecar.configure("server: { authorize: { workers: 3 } }\nshutdown: { deadline: 33s }");
     let configuration = || sidecar.ops_get("/status").json()["configuration"].clone();
     wait_for("a setting waits", SOON, || {
         configuration()["waiting_for_restart"].as_array().is_some_and(|all| !all.is_empty())

@@ -58,7 +58,7 @@ pub(super) fn data(scene: &Scene, found: &mut Findings) {
     if let Err(error @ (OpenError::Newer { .. } | OpenError::Unversioned { .. } | OpenError::NotWritable { .. })) =
         &scene.sight
     {
-        found.error(Chain(error).to_string(), "");
+        found.error(Chain(error).to_string(), "`sidegate --version` names the version of this command");
     }
     if found.is_well() {
         found.ok(format!("`{shown}` is for user {uid} to use"));
@@ -108,7 +108,8 @@ pub(super) fn files(scene: &Scene, found: &mut Findings) {
     let data = scene.data();
     let Ok(metadata) = fs::metadata(data) else { return };
     let mut wrong = Wrong::default();
-    walk(data, metadata.uid(), &mut wrong);
+    let is_reached = metadata.mode() & 0o001 != 0;
+    walk(data, (metadata.uid(), is_reached), &mut wrong);
     if let Some(first) = wrong.closed.first() {
         let uid = geteuid().as_raw();
         found.error(
@@ -145,7 +146,8 @@ pub(super) fn files(scene: &Scene, found: &mut Findings) {
     }
 }
 
-fn walk(directory: &Path, owner: u32, wrong: &mut Wrong) {
+/// `is_reached`: whether others get as far as this directory. What lies behind a closed door need not be closed itself.
+fn walk(directory: &Path, (owner, is_reached): (u32, bool), wrong: &mut Wrong) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if wrong.looked_at >= MOST_FILES {
             return;
@@ -167,9 +169,9 @@ fn walk(directory: &Path, owner: u32, wrong: &mut Wrong) {
             wrong.foreign.push((path.clone(), metadata.uid()));
         }
         if metadata.is_dir() {
-            walk(&path, owner, wrong);
+            walk(&path, (owner, is_reached && metadata.mode() & 0o001 != 0), wrong);
         }
-        if metadata.mode() & 0o007 != 0 {
+        if is_reached && metadata.mode() & 0o006 != 0 {
             wrong.open.push(path);
         }
     }

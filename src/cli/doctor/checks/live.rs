@@ -12,6 +12,9 @@ use crate::{config::AdminAuth, telemetry::events::Chain};
 use hyper::StatusCode;
 use serde_json::Value;
 
+/// Seconds after which an instance has begun with all that it does.
+const SETTLED: i64 = 5;
+
 /// What is well where there is nobody to ask.
 const SILENT: &str = "no instance answers";
 
@@ -104,7 +107,8 @@ pub(super) fn reloads(scene: &Scene, found: &mut Findings) {
             "see that whatever brings the files still does, and that they can be read",
         );
     }
-    if scene.settings.policies.watch && policies["watching"] == false {
+    let has_begun = instance.status["uptime_seconds"].as_i64() >= Some(SETTLED);
+    if scene.settings.policies.watch && policies["watching"] == false && has_begun {
         found.warning(
             "the instance hears no file events, and finds changes by the slow look alone",
             "`watches` and the log line `watch_failed` say why",

@@ -26,7 +26,8 @@ pub(super) fn mail(scene: &Scene, found: &mut Findings) {
     }
     // What is wrong with the settings is for `configuration` to tell.
     let Ok(post) = Post::open(settings, scene.data()) else { return };
-    match scene.runtime.block_on(timeout(PATIENCE.max(settings.smtp.timeout.min(PATIENCE * 2)), post.try_out())) {
+    let patience = settings.smtp.timeout.min(PATIENCE * 2);
+    match scene.runtime.block_on(async { timeout(patience, post.try_out()).await }) {
         Ok(Ok(())) => found.ok("the mail server would take mail"),
         Ok(Err(why)) => found.error(
             why,
