@@ -10,7 +10,7 @@ pub fn is_clock_synchronised() -> Option<bool> {
     // SAFETY: without a mode nothing is set: the kernel writes to the structure, which is whole and outlives the call, and keeps nothing
     // of it.
     let result = unsafe { libc::adjtimex(&raw mut state) };
-    (result >= 0).then(|| result != libc::TIME_ERROR && state.status & libc::STA_UNSYNC == 0)
+    (result >= 0).then_some(result != libc::TIME_ERROR && state.status & libc::STA_UNSYNC == 0)
 }
 
 /// No other system is asked.

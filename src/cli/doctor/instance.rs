@@ -12,12 +12,11 @@ use serde_json::Value;
 pub(super) struct Instance {
     /// Where it was asked.
     pub(super) address: String,
-    /// `/status`
-    pub(super) status: Value,
-    /// `/readyz`
-    pub(super) readiness: Value,
     /// Its clock, to the second.
     pub(super) clock: Option<Timestamp>,
+    // `/status`, `/readyz` and `/metrics`.
+    status: Value,
+    readiness: Value,
     metrics: String,
 }
 
@@ -27,7 +26,7 @@ impl Instance {
         let status = ops.look("/status", &[])?;
         let json = |body: &[u8]| serde_json::from_slice(body).unwrap_or_default();
         let answer: Value = json(&status.body);
-        if answer["policies"].is_null() {
+        if part(&answer, "policies").is_null() {
             return Err(RemoteError::Stranger { address: ops.authority() });
         }
         Ok(Self {
@@ -37,6 +36,16 @@ impl Instance {
             readiness: json(&ops.look("/readyz", &[])?.body),
             metrics: String::from_utf8_lossy(&ops.look("/metrics", &[])?.body).into_owned(),
         })
+    }
+
+    /// A part of `/status`; nothing where it has no such part.
+    pub(super) fn status(&self, key: &str) -> &Value {
+        part(&self.status, key)
+    }
+
+    /// A part of `/readyz`.
+    pub(super) fn readiness(&self, key: &str) -> &Value {
+        part(&self.readiness, key)
     }
 
     /// The sum of a metric's series whose labels contain a text; `None` where there is none.
@@ -53,6 +62,11 @@ impl Instance {
     pub(super) fn counted(&self, name: &str, label: &str) -> Option<f64> {
         self.metric(name, label).filter(|count| *count > 0.0)
     }
+}
+
+fn part<'v>(answer: &'v Value, key: &str) -> &'v Value {
+    static NOTHING: Value = Value::Null;
+    answer.get(key).unwrap_or(&NOTHING)
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`

@@ -3,7 +3,7 @@
 use super::house::{House, Report};
 use crate::support::{Sidecar, SidecarBuilder, preload, run, wait_for};
 use serde_json::json;
-use std::{fs, time::Duration};
+use std::{fs, os::unix::fs::FileExt as _, time::Duration};
 
 const SOON: Duration = Duration::from_secs(20);
 const QUICK: &str = "policies: { poll_interval: 100ms, debounce: 20ms }";
@@ -170,7 +170,6 @@ fn a_store_that_fails_and_records_that_are_lost_are_told() {
     let control = house.path("control");
     let set_full = |full: u64| {
         let words = [0_u64, 0, 0, 0, 0, 0, full, 0].map(u64::to_ne_bytes).concat();
-        use std::os::unix::fs::FileExt as _;
         let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(&control).expect("a file");
         file.write_all_at(&words, 0).expect("written");
     };

@@ -53,7 +53,7 @@ pub(super) fn log(scene: &Scene, found: &mut Findings) {
 
 pub(super) fn queue(scene: &Scene, found: &mut Findings) {
     let Some(instance) = &scene.instance else { return found.ok("no instance answers") };
-    let audit = &instance.status["audit"];
+    let audit = instance.status("audit");
     let number = |key: &str| audit[key].as_u64().unwrap_or_default();
     if audit["health"] != "running" {
         found.error(
@@ -107,9 +107,9 @@ pub(super) fn checkpoints(scene: &Scene, found: &mut Findings) {
         }
     }
     let metric = |name: &str| instance.metric(name, "").unwrap_or_default();
-    let durable = instance.status["audit"]["durable_seq"].as_f64().unwrap_or_default();
+    let durable = instance.status("audit")["durable_seq"].as_f64().unwrap_or_default();
     let (seq, at) = (metric("sidegate_audit_checkpoint_seq"), metric("sidegate_audit_checkpoint_timestamp_seconds"));
-    let started = instance.status["started_at"].as_str().and_then(Timestamp::parse);
+    let started = instance.status("started_at").as_str().and_then(Timestamp::parse);
     #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
     let now = (scene.now.as_micros() / 1_000_000) as f64;
     #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
@@ -133,7 +133,7 @@ pub(super) fn retention(scene: &Scene, found: &mut Findings) {
     let audit = &scene.settings.audit;
     match (audit.hold, audit.retention_age, audit.retention_bytes) {
         (Hold::Everything, ..) => {
-            found.note("nothing is ever removed while `audit.hold` is `true`", "end the hold once it has served")
+            found.note("nothing is ever removed while `audit.hold` is `true`", "end the hold once it has served");
         }
         (_, None, None) => found.note(
             "old audit records never go: the log grows until the disk is full",

@@ -48,7 +48,7 @@ pub(super) fn configuration(scene: &Scene, found: &mut Findings) {
 }
 
 fn say_all(problems: &Diagnostics, found: &mut Findings) {
-    for problem in problems.iter() {
+    for problem in problems {
         let (what, mend) = in_words(problem);
         found.error_as(ExitCode::Usage, what, mend);
     }
@@ -125,7 +125,8 @@ pub(super) fn certificates(scene: &Scene, found: &mut Findings) {
             }
         }
     }
-    for certificate in scene.instance.iter().flat_map(|instance| instance.status["certificates"].as_array()).flatten() {
+    for certificate in scene.instance.iter().filter_map(|instance| instance.status("certificates").as_array()).flatten()
+    {
         let problems: Vec<&str> =
             certificate["problems"].as_array().into_iter().flatten().filter_map(|problem| problem.as_str()).collect();
         if !problems.is_empty() {

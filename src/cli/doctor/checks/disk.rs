@@ -33,7 +33,7 @@ pub(super) fn mount(scene: &Scene, found: &mut Findings) {
     let shown = data.display();
     let Some(mount) = scene.mount(data) else { return found.ok("the kernel does not tell what is mounted where") };
     let point = mount.point.display();
-    let flags = statvfs(&nearest(data)).map(|volume| volume.f_flag);
+    let flags = statvfs(nearest(data)).map(|volume| volume.f_flag);
     if mount.is_read_only || flags.is_ok_and(|flags| flags.contains(StatVfsMountFlags::RDONLY)) {
         return found.error(
             format!("`{shown}` lies on `{point}`, which is mounted read-only"),
@@ -62,7 +62,7 @@ pub(super) fn mount(scene: &Scene, found: &mut Findings) {
 pub(super) fn space(scene: &Scene, found: &mut Findings) {
     let data = scene.data();
     let shown = data.display();
-    let volume = match statvfs(&nearest(data)) {
+    let volume = match statvfs(nearest(data)) {
         Ok(volume) => volume,
         Err(error) => return found.warning(format!("the volume of `{shown}` does not tell its room: {error}"), ""),
     };

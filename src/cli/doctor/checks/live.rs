@@ -31,7 +31,7 @@ pub(super) fn instance(scene: &Scene, found: &mut Findings) {
             }
             other_version(instance, found);
             if found.is_well() {
-                let since = instance.status["started_at"].as_str().unwrap_or_default();
+                let since = instance.status("started_at").as_str().unwrap_or_default();
                 found.ok(format!("it answers at `{}`, and runs since {since}", instance.address));
             }
         }
@@ -49,7 +49,7 @@ pub(super) fn instance(scene: &Scene, found: &mut Findings) {
 }
 
 fn other_version(instance: &Instance, found: &mut Findings) {
-    let runs = instance.status["version"].as_str().unwrap_or_default();
+    let runs = instance.status("version").as_str().unwrap_or_default();
     let own = env!("CARGO_PKG_VERSION");
     if runs != own {
         found.note(
@@ -61,13 +61,13 @@ fn other_version(instance: &Instance, found: &mut Findings) {
 
 pub(super) fn readiness(scene: &Scene, found: &mut Findings) {
     let Some(instance) = &scene.instance else { return found.ok(SILENT) };
-    for reason in texts(&instance.readiness["reasons"], "message") {
+    for reason in texts(instance.readiness("reasons"), "message") {
         found.error(
             format!("the instance is not ready: {reason}"),
             "the findings below may say why; its log has the event",
         );
     }
-    for note in texts(&instance.readiness["notes"], "message") {
+    for note in texts(instance.readiness("notes"), "message") {
         found.warning(note, "see `docs/runbooks.md`; `sidegate audit verify` looks at the whole log");
     }
     if found.is_well() {
@@ -77,7 +77,7 @@ pub(super) fn readiness(scene: &Scene, found: &mut Findings) {
 
 pub(super) fn reloads(scene: &Scene, found: &mut Findings) {
     let Some(instance) = &scene.instance else { return found.ok(SILENT) };
-    let policies = &instance.status["policies"];
+    let policies = instance.status("policies");
     let is = |key: &str| policies[key] == true;
     let revision = policies["revision"].as_str().unwrap_or_default();
     let confirmed = policies["confirmed_at"].as_str().unwrap_or_default();
@@ -107,7 +107,7 @@ pub(super) fn reloads(scene: &Scene, found: &mut Findings) {
             "see that whatever brings the files still does, and that they can be read",
         );
     }
-    let has_begun = instance.status["uptime_seconds"].as_i64() >= Some(SETTLED);
+    let has_begun = instance.status("uptime_seconds").as_i64() >= Some(SETTLED);
     if scene.settings.policies.watch && policies["watching"] == false && has_begun {
         found.warning(
             "the instance hears no file events, and finds changes by the slow look alone",
@@ -136,7 +136,7 @@ pub(super) fn reloads(scene: &Scene, found: &mut Findings) {
 
 pub(super) fn settings(scene: &Scene, found: &mut Findings) {
     let Some(instance) = &scene.instance else { return found.ok(SILENT) };
-    let configuration = &instance.status["configuration"];
+    let configuration = instance.status("configuration");
     if configuration["diagnostics"].as_array().is_some_and(|problems| !problems.is_empty()) {
         found.error(
             format!(
@@ -181,10 +181,11 @@ pub(super) fn self_check(scene: &Scene, found: &mut Findings) {
 
 pub(super) fn shadow_differences(scene: &Scene, found: &mut Findings) {
     let Some(instance) = &scene.instance else { return found.ok(SILENT) };
-    let status = &instance.status["shadow"];
-    if !status["failure"].is_null() {
+    let status = instance.status("shadow");
+    let failure = &status["failure"];
+    if !failure.is_null() {
         found.warning(
-            format!("the shadow set is refused: {}", diagnostics(&status["failure"]["diagnostics"])),
+            format!("the shadow set is refused: {}", diagnostics(&failure["diagnostics"])),
             "mend the files of `policies.shadow`; the set that decides is not concerned",
         );
     }

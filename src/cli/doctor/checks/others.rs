@@ -51,7 +51,7 @@ pub(super) fn token_keys(scene: &Scene, found: &mut Findings) {
             ),
         }
     }
-    let issuers = scene.instance.iter().flat_map(|instance| instance.status["token_issuers"].as_array()).flatten();
+    let issuers = scene.instance.iter().filter_map(|instance| instance.status("token_issuers").as_array()).flatten();
     for issuer in issuers.filter(|issuer| issuer["stale"] == true || issuer["failures"].as_u64() > Some(0)) {
         let name = issuer["issuer"].as_str().unwrap_or_default();
         let why = issuer["failure"].as_str().unwrap_or("it was not asked yet");
