@@ -9,9 +9,11 @@ mod check;
 mod compile;
 mod completions;
 mod directory;
+mod doctor;
 mod exit;
 mod explain;
 mod man;
+mod init;
 mod matrix;
 mod menu;
 mod output;
@@ -22,11 +24,13 @@ mod review;
 mod schema;
 mod serve;
 mod set;
+mod sources;
 mod subject;
 mod test;
 mod token;
 
 pub use completions::completions;
+pub use doctor::reference as doctor_reference;
 pub use exit::{ExitCode, reference as exit_code_reference};
 pub use man::man_pages;
 pub use reference::reference;
@@ -59,6 +63,8 @@ enum Command {
     Directory(directory::DirectoryArgs),
     Review(Box<review::ReviewArgs>),
     Token(token::TokenArgs),
+    Doctor(Box<doctor::DoctorArgs>),
+    Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -97,6 +103,8 @@ impl Command {
             Self::Directory(args) => directory::run(&args),
             Self::Review(args) => review::run(&args),
             Self::Token(args) => token::run(&args),
+            Self::Doctor(args) => doctor::run(&args),
+            Self::Init(args) => init::run(&args),
             Self::Schema(args) => schema::run(&args),
             Self::Completions(args) => completions::run(&args),
         }
