@@ -40,6 +40,8 @@ mod audit_verify;
 mod authorize;
 /// AuthZEN: the interoperability scenarios, the certification fixture, every point of the specification.
 mod authzen;
+/// The documents as a book: every command and sample of them, in order.
+mod book;
 /// Callers of the authorize listener: tokens, certificates, scopes, limits.
 mod callers;
 /// The commands: data, diagnostics, exit codes.
