@@ -16,7 +16,7 @@ use sidegate::{
         AttributeType, BoundUser, Dialect, ForbidErrors, Module, PolicyFacts, PolicyKind, Program, ResourceType,
         Source, Subject, Vocabulary, decide,
     },
-    model::{Assignment, AssignmentKind, Membership, Request, Resource, Status, Timestamp, User, Value},
+    model::{Assignment, AssignmentKind, Request, Resource, Timestamp, User, Value},
 };
 use std::{borrow::Cow, fmt::Write as _, hint::black_box, sync::Arc, time::Instant};
 
@@ -138,20 +138,7 @@ fn user(number: usize, roles: usize) -> User {
     let roles = [number % roles, (number + 1) % roles];
     let role =
         |role: &usize| Assignment { kind: AssignmentKind::Role, name: format!("r{role}"), until: None, why: None };
-    User {
-        id: format!("u{number}"),
-        name: None,
-        email: None,
-        status: Status::Active,
-        until: None,
-        family: None,
-        attributes: Vec::new(),
-        memberships: vec![Membership {
-            tenant: None,
-            assignments: roles.iter().map(role).collect(),
-            values: Vec::new(),
-        }],
-    }
+    User::new(format!("u{number}")).given(None, roles.iter().map(role).collect())
 }
 
 fn median(mut samples: Vec<f64>) -> f64 {

@@ -31,7 +31,7 @@ mod server;
 #[path = "reload/sets.rs"]
 mod sets;
 
-use load::Load;
+use load::{Figures, Load};
 use server::Sidecar;
 use sets::Form;
 use sidegate::policy::{self, Compiler, Options};
@@ -44,6 +44,8 @@ use std::{
 
 const FORMS: [Form; 2] = [Form::Yaml, Form::Cedar];
 const CONNECTIONS: usize = 32;
+/// Phases of storm, each after one of peace.
+const STORMS: u32 = 5;
 const QUESTION: &str =
     r#"{"user":"u7","action":"view","resource":{"type":"doc1","id":"d-1","attributes":{"account_manager":"u7"}}}"#;
 
@@ -177,54 +179,63 @@ fn reloading(directory: &Path, form: Form, rounds: usize) {
     );
 }
 
-/// Decisions in a storm of reloads beside decisions in peace.
+/// Decisions in a storm of reloads beside decisions in peace, one after the other and over again: a machine that stops for a moment
+/// spoils one phase, and not the medians.
 fn storm(directory: &Path, form: Form, duration: Duration, rate: Option<u32>) {
     let sidecar = Sidecar::start(directory, ON_REQUEST);
     let load =
         Load { address: sidecar.authorize, path: "/v1/authorize", body: QUESTION, connections: CONNECTIONS, rate };
     load.run(Duration::from_secs(1));
-    let peace = load.run(duration);
-    let done = AtomicBool::new(false);
-    let (storm, outcomes) = thread::scope(|scope| {
-        let reloads = scope.spawn(|| {
-            let began = Instant::now();
-            let (mut swapped, mut refused) = (0, 0);
-            for number in 0_u32.. {
-                if done.load(Ordering::Relaxed) {
-                    break;
-                }
-                if number % 2 == 0 {
-                    sets::place(directory, "broken.yaml", &format!("roles: [ # {number}\n"));
-                } else {
-                    std::fs::remove_file(directory.join("broken.yaml")).expect("it is there");
-                    sets::write_file(directory, form, 0, 200 + number as usize);
-                }
-                match sidecar.reload()["outcome"].as_str() {
-                    Some("swapped") => swapped += 1,
-                    _ => refused += 1,
-                }
-                let next = began + Duration::from_millis(100) * (number + 1);
-                thread::sleep(next.saturating_duration_since(Instant::now()));
-            }
-            (swapped, refused)
+    let (mut peace, mut storm, mut outcomes) = (Vec::new(), Vec::new(), (0, 0));
+    for phase in 0..STORMS {
+        peace.push(load.run(duration));
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let reloads = scope.spawn(|| reload_until(&done, &sidecar, directory, (form, phase * 1_000)));
+            storm.push(load.run(duration));
+            done.store(true, Ordering::Relaxed);
+            let (swapped, refused) = reloads.join().expect("the reloads");
+            outcomes = (outcomes.0 + swapped, outcomes.1 + refused);
         });
-        let storm = load.run(duration);
-        done.store(true, Ordering::Relaxed);
-        (storm, reloads.join().expect("the reloads"))
-    });
+    }
+    let of = |phases: &[Figures], figure: fn(&Figures) -> f64| median(phases.iter().map(figure).collect());
+    let (p99_in_peace, p99_in_storm) = (of(&peace, |phase| phase.p99), of(&storm, |phase| phase.p99));
     println!(
-        "{}: p50 {:.0} and p99 {:.0} us in peace, {:.0} and {:.0} us in a storm of {} swaps and {} refusals, p99 ratio {:.2}; \
-         {:.0} and {:.0} decisions a second",
+        "{}: p50 {:.0} and p99 {p99_in_peace:.0} us in peace, {:.0} and {p99_in_storm:.0} us in storms of {} swaps and {} refusals \
+         in {STORMS} x {} s, p99 ratio {:.2}; {:.0} and {:.0} decisions a second",
         form.name(),
-        peace.p50,
-        peace.p99,
-        storm.p50,
-        storm.p99,
+        of(&peace, |phase| phase.p50),
+        of(&storm, |phase| phase.p50),
         outcomes.0,
         outcomes.1,
-        storm.p99 / peace.p99,
-        peace.per_second,
-        storm.per_second
+        duration.as_secs(),
+        p99_in_storm / p99_in_peace,
+        of(&peace, |phase| phase.per_second),
+        of(&storm, |phase| phase.per_second)
     );
     drop(std::fs::remove_file(directory.join("broken.yaml")));
+}
+
+/// Ten changes a second, each second one of them broken, from a generation on. Tells how many were taken and how many refused.
+fn reload_until(done: &AtomicBool, sidecar: &Sidecar, directory: &Path, (form, first): (Form, u32)) -> (usize, usize) {
+    let began = Instant::now();
+    let (mut swapped, mut refused) = (0, 0);
+    for number in 0_u32.. {
+        if done.load(Ordering::Relaxed) {
+            break;
+        }
+        if number % 2 == 0 {
+            sets::place(directory, "broken.yaml", &format!("roles: [ # {number}\n"));
+        } else {
+            std::fs::remove_file(directory.join("broken.yaml")).expect("it is there");
+            sets::write_file(directory, form, 0, (first + number) as usize);
+        }
+        match sidecar.reload()["outcome"].as_str() {
+            Some("swapped") => swapped += 1,
+            _ => refused += 1,
+        }
+        let next = began + Duration::from_millis(100) * (number + 1);
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+    (swapped, refused)
 }

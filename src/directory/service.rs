@@ -123,13 +123,20 @@ impl Directory {
         Ok((Self::open(options, witness)?, Some(aside)))
     }
 
-    fn with(store: Box<dyn Store>, key: Key, options: Options, witness: Arc<dyn Witness>) -> Result<Self, StoreError> {
+    fn with(
+        mut store: Box<dyn Store>,
+        key: Key,
+        options: Options,
+        witness: Arc<dyn Witness>,
+    ) -> Result<Self, StoreError> {
         let mut recorded = Vec::new();
         let steps = store::load(&*store, &mut |event| {
             if witness.record(&event) {
                 recorded.push(event.id);
             }
         })?;
+        // What is read now stands in memory a second time.
+        store.release()?;
         let roster = Roster::new(options.session_idle);
         roster.lock().apply(steps);
         let turn = Mutex::new(Turn { recorded });

@@ -33,6 +33,12 @@ pub(crate) trait Store: Debug + Send + Sync {
     /// Fails where a row cannot be read.
     fn back(&self, prefix: &str, before: Option<&str>, take: &mut Take<'_>) -> Result<(), StoreError>;
 
+    /// Gives back what reading everything has brought into memory.
+    ///
+    /// # Errors
+    /// Fails where the store cannot be used any more.
+    fn release(&mut self) -> Result<(), StoreError>;
+
     /// Bytes on disk.
     fn bytes(&self) -> u64;
 

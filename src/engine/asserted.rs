@@ -4,7 +4,7 @@
 //! added in one tenant, attributes where the directory has none. Status, expiry, sessions, gates and grants stay the directory's.
 
 use super::{BoundUser, Dialect, Program, Tenancy, Vocabulary, subject::Session, uid::Uid};
-use crate::model::{Assertion, Assignment, AssignmentKind, Membership, Status, User};
+use crate::model::{Assertion, Assignment, AssignmentKind, Membership, User};
 use std::sync::Arc;
 
 /// What is said of an assignment that comes from an assertion, where reports show why it was given.
@@ -30,25 +30,12 @@ impl BoundUser {
         if known.is_none() && assertion.known_users_only {
             return None;
         }
-        let mut user = known.map_or_else(|| unknown(&assertion.user), |known| known.user().clone());
+        let mut user = known.map_or_else(|| User::new(&assertion.user), |known| known.user().clone());
         add_attributes(&mut user, assertion, vocabulary);
         let ignored = add_roles(&mut user, assertion, program, vocabulary);
         let session = known.map_or(Session::Closed, |known| known.session);
         let place = assertion.tenant.as_deref().filter(|_| vocabulary.tenancy == Tenancy::Required);
         Some((Self::new(program, &Arc::new(user)).tied(session, place), ignored))
-    }
-}
-
-fn unknown(id: &str) -> User {
-    User {
-        id: id.to_owned(),
-        name: None,
-        email: None,
-        status: Status::Active,
-        until: None,
-        family: None,
-        attributes: Vec::new(),
-        memberships: Vec::new(),
     }
 }
 

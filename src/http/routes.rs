@@ -139,3 +139,28 @@ pub(super) fn find<'p>(method: &Method, path: &'p str) -> Result<(&'static Route
     let message = format!("this path takes {allow} only");
     Err((first.path, ApiError { allow: Some(allow), ..ApiError::new(ErrorCode::MethodNotAllowed, message) }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stands behind a door is somebody else's path, whatever it looks like.
+    #[test]
+    fn behind_a_door_every_path_is_the_applications() {
+        let handler =
+            |method: Method, path: &str| find(&method, path).map(|(route, part)| (route.handler, part.to_owned())).ok();
+        for path in ["", "/", "/access/v1/evaluation", "/v1/authorize", "/auth-request", "/x/access/v1/search/subject"]
+        {
+            for method in [Method::GET, Method::POST, Method::DELETE] {
+                let found = handler(method.clone(), &format!("/ext-authz{path}"));
+                assert_eq!(found, Some((Handler::ExtAuthz, path.to_owned())), "{method} {path}");
+            }
+        }
+        assert_eq!(handler(Method::PUT, "/auth-request"), Some((Handler::ForwardAuth, String::new())));
+        assert_eq!(
+            handler(Method::POST, "/north/access/v1/evaluation"),
+            Some((Handler::Evaluation, "north".to_owned()))
+        );
+        assert_eq!(handler(Method::GET, "/ext-authzz"), None);
+    }
+}

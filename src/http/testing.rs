@@ -11,7 +11,7 @@ use crate::{
     engine::{AttributeType, Dialect, ForbidErrors, Module, PolicyFacts, PolicyKind, Program, ResourceType, Source},
     engine::{Tenancy, Vocabulary},
     identity::Verifier,
-    model::{Assignment, AssignmentKind, Membership, Revision, Status, Timestamp, User},
+    model::{Assignment, AssignmentKind, Revision, Timestamp, User},
     policy::Snapshot,
     reload::{Current, Reader},
     telemetry::Metrics,
@@ -111,14 +111,5 @@ pub(super) fn declared() -> Dialect {
 
 fn sam() -> User {
     let reader = Assignment { kind: AssignmentKind::Role, name: "reader".to_owned(), until: None, why: None };
-    User {
-        id: "sam".to_owned(),
-        name: None,
-        email: None,
-        status: Status::Active,
-        until: None,
-        family: None,
-        attributes: Vec::new(),
-        memberships: vec![Membership { tenant: None, assignments: vec![reader], values: Vec::new() }],
-    }
+    User::new("sam").given(None, vec![reader])
 }

@@ -48,6 +48,27 @@ pub struct User {
 }
 
 impl User {
+    /// Somebody who is active and has nothing.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            name: None,
+            email: None,
+            status: Status::Active,
+            until: None,
+            family: None,
+            attributes: Vec::new(),
+            memberships: Vec::new(),
+        }
+    }
+
+    /// The same, and has been given this in one tenant, or without a tenant.
+    #[must_use]
+    pub fn given(mut self, tenant: Option<&str>, assignments: Vec<Assignment>) -> Self {
+        self.memberships.push(Membership { tenant: tenant.map(str::to_owned), assignments, values: Vec::new() });
+        self
+    }
+
     /// What the user was given in a tenant, as far as it counts at a time. Where no tenant is named and the user has one
     /// membership, that is the tenant, as it is in a decision.
     pub fn assignments<'u>(&'u self, tenant: Option<&'u str>, at: Timestamp) -> impl Iterator<Item = &'u Assignment> {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     engine::{BoundUser, Tenancy},
-    model::{Assignment, AssignmentKind, Membership, Status, Timestamp, User},
+    model::{Assignment, AssignmentKind, Timestamp, User},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -94,7 +94,7 @@ impl Matrix {
         let mut matrix = Self::new(snapshot, Rows::Roles, tenant)?;
         for role in roles {
             let given = gates.iter().cloned().chain([assignment(AssignmentKind::Role, &role.id)]);
-            let holder = BoundUser::new(&snapshot.program, &Arc::new(holder(tenant, given.collect())));
+            let holder = BoundUser::new(&snapshot.program, &Arc::new(User::new("").given(tenant, given.collect())));
             let cells = overview.modules_of_anybody_like(&holder, tenant, time).iter().map(MatrixCell::of).collect();
             matrix.rows.push(MatrixRow { id: role.id.clone(), name: role.label.name.clone(), refused: None, cells });
         }
@@ -232,18 +232,4 @@ impl Snapshot {
 
 fn assignment(kind: AssignmentKind, name: &str) -> Assignment {
     Assignment { kind, name: name.to_owned(), until: None, why: None }
-}
-
-/// Somebody who has just this.
-fn holder(tenant: Option<&str>, assignments: Vec<Assignment>) -> User {
-    User {
-        id: String::new(),
-        name: None,
-        email: None,
-        status: Status::Active,
-        until: None,
-        family: None,
-        attributes: Vec::new(),
-        memberships: vec![Membership { tenant: tenant.map(str::to_owned), assignments, values: Vec::new() }],
-    }
 }

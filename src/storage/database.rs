@@ -18,10 +18,9 @@ const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// How often sled flushes by itself; also the beat of its clean-up.
 const FLUSH_EVERY_MS: u64 = 500;
 
-/// Open files.
-#[derive(Debug)]
+/// Open files; by default none.
+#[derive(Debug, Default)]
 pub(crate) struct Database {
-    // INVARIANT: there until it is dropped.
     db: Option<sled::Db>,
 }
 
@@ -40,7 +39,7 @@ pub(crate) enum OpenError {
 }
 
 impl Database {
-    /// What is open; nothing any more while it is dropped.
+    /// What is open; nothing any more while it is dropped, and nothing yet before it is opened.
     pub(crate) fn get(&self) -> Option<&sled::Db> {
         self.db.as_ref()
     }

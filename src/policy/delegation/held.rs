@@ -7,7 +7,7 @@
 use super::difference::{Thing, items};
 use crate::{
     engine::{BoundUser, Hidden, Part, Parts, PolicyIndex, Program, Reach, Touched, Touching, implies},
-    model::{Assignment, AssignmentKind, Membership, Status, Timestamp, User, Value},
+    model::{Assignment, AssignmentKind, Timestamp, User, Value},
     policy::{Catalog, Snapshot},
 };
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl<'s> Scales<'s> {
     /// A role or a grant: by what anybody who was given it reaches.
     fn has_assignment(&self, actor: &BoundUser, given: &Assignment, place: Place<'_>) -> bool {
         let lasting = Assignment { until: None, ..given.clone() };
-        let holder = self.with_open_gates(&somebody(place.tenant, vec![lasting]), place.tenant);
+        let holder = self.with_open_gates(&User::new("").given(place.tenant, vec![lasting]), place.tenant);
         let program = &self.snapshot.program;
         let (Some(wanted), Some(own)) = (
             Reach::of_anybody_like(program, &holder, place.tenant, place.time),
@@ -147,18 +147,4 @@ fn allows(
 fn has_value(user: &BoundUser, attribute: &str, value: &Value<'static>, place: Place<'_>) -> bool {
     let own = user.attributes_in(place.tenant, place.time).iter().find(|(name, _)| name == attribute);
     own.is_some_and(|(_, own)| items(own).contains(&value))
-}
-
-/// Anybody who was given just this.
-fn somebody(tenant: Option<&str>, assignments: Vec<Assignment>) -> User {
-    User {
-        id: String::new(),
-        name: None,
-        email: None,
-        status: Status::Active,
-        until: None,
-        family: None,
-        attributes: Vec::new(),
-        memberships: vec![Membership { tenant: tenant.map(str::to_owned), assignments, values: Vec::new() }],
-    }
 }

@@ -31,27 +31,13 @@ impl World {
     fn judge(&self, actor: &str, operation: Operation, tenant: Option<&str>, change: &Change<'_>) -> Verdict {
         let actor = BoundUser::new(&self.snapshot.program, &Arc::new(self.user(actor)));
         let before = change.before.map(|id| self.user(id));
-        let after = change.after.map(|after| after(before.clone().unwrap_or_else(nobody)));
+        let after = change.after.map(|after| after(before.clone().unwrap_or_else(|| User::new("new"))));
         let deed = Deed { operation, tenant, before: before.as_ref(), after: after.as_ref(), time: NOW };
         let others = |tenant: Option<&str>| {
             let others = self.snapshot.users.iter().filter(|user| Some(user.id.as_str()) != change.before);
             others.filter(|user| is_administrator(&self.snapshot, user, tenant, NOW)).count()
         };
         judge(&self.snapshot, &actor, &deed, &others)
-    }
-}
-
-/// Somebody new.
-fn nobody() -> User {
-    User {
-        id: "new".to_owned(),
-        name: None,
-        email: None,
-        status: Status::Active,
-        until: None,
-        family: None,
-        attributes: Vec::new(),
-        memberships: Vec::new(),
     }
 }
 

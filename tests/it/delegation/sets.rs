@@ -6,9 +6,9 @@ use std::{fmt::Write as _, fs, path::Path};
 const MODULES: [&str; 4] = ["m0", "m1", "m2", "m3"];
 const LEVELS: [&str; 3] = ["view", "edit", "full"];
 
-/// Writes a set into an empty directory, with one of the rules switched off where that is wanted.
+/// Writes a set into an empty directory, with one of the rules switched off where that is wanted: then the set has what the rule is about.
 pub fn write(directory: &Path, off: Option<&str>, random: &mut Rng) {
-    let (tenants, ranks, families) = (random.bool(), random.bool(), random.bool());
+    let [tenants, ranks, families] = ["tenant", "rank", "family"].map(|rule| random.bool() || off == Some(rule));
     let mut out = String::from("policy_set: random\n");
     if tenants {
         out += "tenancy: required\ntenants: [north, south]\n";

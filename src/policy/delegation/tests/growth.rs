@@ -3,7 +3,7 @@
 use super::super::{held::Place, judge::Judge};
 use crate::{
     engine::{BoundUser, Subject, decide},
-    model::{Assignment, AssignmentKind, GivenValue, Membership, Request, Resource, Status, Timestamp, User, Value},
+    model::{Assignment, AssignmentKind, GivenValue, Membership, Request, Resource, Timestamp, User, Value},
     policy::{Files, Options, Snapshot, compile},
 };
 use std::{borrow::Cow, sync::Arc};
@@ -88,16 +88,8 @@ fn user(random: &mut fastrand::Rng, id: &str) -> User {
         why: None,
     });
     let given = given.collect();
-    User {
-        id: id.to_owned(),
-        name: None,
-        email: None,
-        status: Status::Active,
-        until: None,
-        family: None,
-        attributes,
-        memberships: vec![Membership { tenant: None, assignments: assignments.collect(), values: given }],
-    }
+    let memberships = vec![Membership { tenant: None, assignments: assignments.collect(), values: given }];
+    User { attributes, memberships, ..User::new(id) }
 }
 
 /// The user with a little less or more.
