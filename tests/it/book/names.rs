@@ -41,6 +41,9 @@ const ROUTES_OF_OTHERS: &[&str] = &[
     "docs/migrating-from-opa.md",
 ];
 
+/// Words of Envoy and of the kubelet.
+const WORDS_OF_OTHERS: &[&str] = &["container_cpu_cfs_throttled_periods_total", "initial_metadata", "with_request_body"];
+
 /// The texts in backticks outside blocks.
 fn spans(text: &str) -> Vec<(usize, String)> {
     let (mut found, mut in_block) = (Vec::new(), false);
@@ -200,7 +203,7 @@ fn words_with_underscores_that_documents_name_stand_in_the_product() {
     check("words that the product does not know", |path, span| {
         let is_word = span.contains('_') && span.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_');
         // A page about another product has that one's words.
-        let is_of_others = path.starts_with("docs/migrating-from-");
+        let is_of_others = path.starts_with("docs/migrating-from-") || WORDS_OF_OTHERS.contains(&span);
         (is_word && !is_of_others && !span.ends_with('_') && !known.contains(span))
             .then(|| format!("`{span}` is nowhere"))
     });
