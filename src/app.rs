@@ -70,7 +70,9 @@ pub enum StartError {
     #[error("`server`")]
     Certificates(#[source] Diagnostics),
     /// No socket for administrators or operators.
-    #[error("`server.{listener}.listen`: cannot listen on `{address}`")]
+    #[error(
+        "`server.{listener}.listen`: cannot listen on `{address}`; name another address, or end whoever has this one"
+    )]
     Bind {
         /// Which listener.
         listener: &'static str,

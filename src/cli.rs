@@ -9,8 +9,10 @@ mod check;
 mod compile;
 mod completions;
 mod directory;
+mod doctor;
 mod exit;
 mod explain;
+mod init;
 mod matrix;
 mod menu;
 mod output;
@@ -21,10 +23,12 @@ mod review;
 mod schema;
 mod serve;
 mod set;
+mod sources;
 mod subject;
 mod test;
 mod token;
 
+pub use doctor::reference as doctor_reference;
 pub use exit::{ExitCode, reference as exit_code_reference};
 pub use reference::reference;
 
@@ -56,6 +60,8 @@ enum Command {
     Directory(directory::DirectoryArgs),
     Review(Box<review::ReviewArgs>),
     Token(token::TokenArgs),
+    Doctor(Box<doctor::DoctorArgs>),
+    Init(init::InitArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -94,6 +100,8 @@ impl Command {
             Self::Directory(args) => directory::run(&args),
             Self::Review(args) => review::run(&args),
             Self::Token(args) => token::run(&args),
+            Self::Doctor(args) => doctor::run(&args),
+            Self::Init(args) => init::run(&args),
             Self::Schema(args) => schema::run(&args),
             Self::Completions(args) => completions::run(&args),
         }

@@ -22,7 +22,7 @@ pub use fetch::FetchError;
 pub use issuer::Identity;
 pub use keeper::Keeper;
 pub use keys::KeysError;
-pub use verifier::{IssuerStatus, OpenError, Verifier, check};
+pub use verifier::{IssuerStatus, OpenError, Verifier, check, try_out};
 
 #[cfg(test)]
 mod tests;

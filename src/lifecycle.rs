@@ -4,16 +4,20 @@
 
 mod clock;
 mod deadline;
+mod pace;
 mod priority;
 mod readiness;
 mod signals;
 mod stop;
+mod synchronised;
 mod tasks;
 
 pub use clock::Clock;
 pub use deadline::{Deadline, Expired};
+pub use pace::{DOUBT, Jump, Pace};
 pub use priority::give_way;
 pub use readiness::Readiness;
 pub use signals::{Signal, Signals};
 pub use stop::{Stop, Stopper};
+pub use synchronised::is_clock_synchronised;
 pub use tasks::Tasks;

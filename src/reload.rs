@@ -36,5 +36,13 @@ pub use shadow::{Shadow, ShadowStatus, ShadowWorker};
 pub use status::{CopyFailure, Failure, News, Report, Status};
 pub use worker::{Observer, StartError, Worker, start};
 
+use std::path::PathBuf;
+
+/// The directories that are watched for the sake of these directories and files, what leads to them included.
+#[must_use]
+pub fn watched_directories(roots: &[PathBuf]) -> Vec<PathBuf> {
+    places::all_places(roots).into_keys().collect()
+}
+
 #[cfg(test)]
 mod tests;

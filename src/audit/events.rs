@@ -47,6 +47,22 @@ pub(crate) fn opened(path: &Path, last_seq: u64, recovery: &Recovery) {
     }
 }
 
+/// The clock was set while the log is open. Records keep their order by number, whatever their times say.
+pub(crate) fn clock_set(seconds: i64, is_doubted: bool) {
+    let what = if is_doubted { "nothing is removed for its age for an hour, unless it is set back" } else { "" };
+    warn!(event = "clock_set", seconds, help = what, "the clock was set");
+}
+
+/// The clock is so far ahead of the newest record that either nobody was here for long, or it is wrong.
+pub(crate) fn clock_doubted(seconds: i64) {
+    warn!(
+        event = "clock_doubted",
+        seconds,
+        help = "is the clock right? `audit.hold: true` keeps everything",
+        "the newest record is much older than the clock: nothing is removed for its age for an hour"
+    );
+}
+
 /// The store takes no more records.
 pub(crate) fn store_failed(why: &str) {
     error!(event = "audit_store_failed", error = why, "the audit store has failed");

@@ -8,13 +8,16 @@ use super::{
     events,
     notes::Note,
     quarantine::{self, Gap},
+    query::{Order, Query},
+    reader::Reader,
     retention::Retention,
     shared::Shared,
 };
-use crate::telemetry::events::Chain;
+use crate::{lifecycle::Pace, model::Timestamp, telemetry::events::Chain};
 use std::{
     cell::RefCell,
     error::Error,
+    ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, PoisonError,
@@ -106,6 +109,8 @@ pub(crate) struct Keeper {
     pub(crate) begun_at: u64,
     /// What was told of last.
     pub(crate) told: RefCell<String>,
+    /// Whether the clock can be believed; there once the thread runs.
+    pub(crate) pace: RefCell<Option<Pace>>,
 }
 
 impl Keeper {
@@ -115,6 +120,7 @@ impl Keeper {
         let mut next_checkpoint = Instant::now() + self.checkpoints.interval;
         // Nothing that was found damaged may end the thread.
         let guarded = |chore: &dyn Fn()| drop(catch_unwind(AssertUnwindSafe(chore)));
+        guarded(&|| self.begin_to_watch_the_clock());
         guarded(&|| self.look_around());
         loop {
             let (end, notes, stop) = self.shared.chores.wait();
@@ -129,6 +135,7 @@ impl Keeper {
             if stop {
                 return;
             }
+            guarded(&|| self.watch_the_clock());
             guarded(&|| self.look_around());
             if Instant::now() >= next_checkpoint && self.shared.is_running() {
                 if self.shared.durable.get() != checkpointed {
@@ -175,7 +182,11 @@ impl Keeper {
             self.put_damaged_aside();
         }
         let keep_from = self.shared.kept.keep_from.load(Ordering::Acquire);
-        let retention = self.shared.kept.retention.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut retention = self.shared.kept.retention.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if self.pace.borrow().as_ref().is_none_or(Pace::is_doubted) {
+            // By a clock that is ahead everything is old.
+            retention.age = None;
+        }
         match store.retain(&retention, keep_from) {
             Ok(None) => {}
             Ok(Some(tombstone)) => {
@@ -190,6 +201,38 @@ impl Keeper {
             Ok(Some(first_seq)) => events::summarised_anew(first_seq),
             Err(error) => self.trouble("write the summaries of a segment side by side", &error),
         }
+    }
+
+    fn begin_to_watch_the_clock(&self) {
+        let pace = Pace::begin(self.shared.store.now(), Instant::now(), self.newest());
+        let has_age = self.shared.kept.retention.lock().unwrap_or_else(PoisonError::into_inner).age.is_some();
+        if pace.is_doubted() && has_age {
+            events::clock_doubted(pace.ahead_seconds());
+        }
+        *self.pace.borrow_mut() = Some(pace);
+    }
+
+    fn watch_the_clock(&self) {
+        let look = |pace: &mut Pace| Some((pace.look(self.shared.store.now(), Instant::now())?, pace.is_doubted()));
+        let jump = self.pace.borrow_mut().as_mut().and_then(look);
+        if let Some((jump, is_doubted)) = jump {
+            events::clock_set(jump.seconds(), is_doubted);
+            self.record(&Note::ClockSet { seconds: jump.seconds() });
+        }
+    }
+
+    /// The time of the last record of the process before. What cannot be read says nothing.
+    fn newest(&self) -> Option<Timestamp> {
+        let shared = &self.shared;
+        let reader = Reader::new(Arc::clone(&shared.store), Arc::clone(&shared.durable), Arc::clone(&shared.lock));
+        let mut query = Query::all(Order::Descending);
+        query.cursor = Some(self.begun_at.checked_add(1)?);
+        let mut newest = None;
+        let looked = reader.for_each(&query, |record| {
+            newest = Some(record.time);
+            ControlFlow::Break(())
+        });
+        looked.ok().and(newest)
     }
 
     fn put_damaged_aside(&self) {

@@ -220,6 +220,7 @@ impl Log {
             // Now, and not when its thread gets going: what is written until then is to be in a checkpoint.
             begun_at: shared.durable.get(),
             told: RefCell::default(),
+            pace: RefCell::default(),
         };
         let failed = |source| OpenError::Io { path: options.directory.clone(), source };
         let writing = Arc::clone(&shared);

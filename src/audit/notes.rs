@@ -24,6 +24,11 @@ pub(crate) enum Note {
         /// The last.
         last_seq: u64,
     },
+    /// The clock was set.
+    ClockSet {
+        /// By how many seconds: back where they are less than none.
+        seconds: i64,
+    },
 }
 
 impl Note {
@@ -32,6 +37,7 @@ impl Note {
             Self::Gap(_) => "audit_gap",
             Self::Recovered { .. } => "audit_store_recovered",
             Self::Removed { .. } => "audit_retention",
+            Self::ClockSet { .. } => "clock_set",
         }
     }
 
@@ -42,6 +48,7 @@ impl Note {
             }
             Self::Recovered { why, failed_at } => json!({ "failed_at": failed_at.to_string(), "why": why }),
             Self::Removed { first_seq, last_seq } => json!({ "first_seq": first_seq, "last_seq": last_seq }),
+            Self::ClockSet { seconds } => json!({ "seconds": seconds }),
         }
     }
 

@@ -71,11 +71,13 @@ impl Retention {
 
     /// How many of these, which are in order, go. `total` is the size of the whole log; records from `keep_from` on stay.
     pub(crate) fn surplus(&self, closed: &[Candidate<'_>], mut total: u64, now: Timestamp, keep_from: u64) -> usize {
+        let newest = believable(closed, now);
+        let mut newest = newest.iter();
         let goes = |candidate: &&Candidate<'_>| {
             let Candidate { manifest, bytes } = *candidate;
-            let too_old = self.age.is_some_and(|age| {
+            let too_old = self.age.zip(newest.next().copied().flatten()).is_some_and(|(age, newest)| {
                 let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
-                manifest.max_time.as_micros() < now.as_micros().saturating_sub(age)
+                newest.as_micros() < now.as_micros().saturating_sub(age)
             });
             let too_much = self.bytes.is_some_and(|most| total > most);
             total = total.saturating_sub(*bytes);
@@ -92,6 +94,22 @@ impl Retention {
             Hold::FromTime(time) => manifest.max_time >= time,
         }
     }
+}
+
+/// The time of the newest record of each segment, as far as it can be believed. One that is still to come was told by a clock that was
+/// wrong: such a segment is no younger than the one after it. `None` where nothing is known.
+fn believable(closed: &[Candidate<'_>], now: Timestamp) -> Vec<Option<Timestamp>> {
+    let mut after = None;
+    let mut times: Vec<_> = closed
+        .iter()
+        .rev()
+        .map(|candidate| {
+            after = if candidate.manifest.max_time > now { after } else { Some(candidate.manifest.max_time) };
+            after
+        })
+        .collect();
+    times.reverse();
+    times
 }
 
 /// What the tombstone says. `None` where nothing was ever removed.
@@ -173,4 +191,50 @@ pub(crate) fn load_ballast(directory: &Path) {
 
 fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Days since some day.
+    const fn day(days: i64) -> Timestamp {
+        Timestamp::from_micros((20_000 + days) * 86_400_000_000)
+    }
+
+    fn segment(number: u64, newest: i64) -> Manifest {
+        Manifest {
+            first_seq: number * 10 + 1,
+            last_seq: number * 10 + 10,
+            min_time: day(newest),
+            max_time: day(newest),
+            before: Hash::default(),
+            end: Hash::default(),
+            blocks: 0,
+            blocks_end: 0,
+            blocks_hash: Hash::default(),
+            previous: Hash::default(),
+        }
+    }
+
+    #[test]
+    fn the_age_of_a_segment_whose_clock_was_ahead_is_that_of_the_next() {
+        let retention = Retention { age: Some(Duration::from_hours(90 * 24)), ..Retention::default() };
+        for (newest, surplus) in [
+            (&[-200, -100, -10][..], 2),
+            (&[-10, -5, 0], 0),
+            // It must not stand in the way of those behind it for ever.
+            (&[-200, 3_000, -100, -10], 3),
+            // And it goes no sooner than what comes after it.
+            (&[3_000, -10], 0),
+            (&[-200, 3_000], 1),
+            (&[3_000, 3_001], 0),
+            // One whose clock was behind goes no sooner than what comes before it.
+            (&[-10, -9_000, -5], 0),
+        ] {
+            let manifests: Vec<Manifest> = (0..).zip(newest).map(|(number, newest)| segment(number, *newest)).collect();
+            let closed: Vec<_> = manifests.iter().map(|manifest| Candidate { manifest, bytes: 1 }).collect();
+            assert_eq!(retention.surplus(&closed, 0, day(0), u64::MAX), surplus, "{newest:?}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! An instance that runs, through its admin listener: one request, its answer streamed.
 
-use crate::tls::{Connector, DialError, Identity, TrustError, dial};
+use crate::tls::{Connector, DialError, Dialled, Identity, TrustError, dial};
 use clap::Args;
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -15,7 +15,7 @@ use std::{
     path::PathBuf,
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::{runtime::Runtime, time::timeout};
 
 /// How long the listener may take to accept, and to begin its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -49,6 +49,15 @@ pub(super) struct Remote {
     prefix: String,
     token: Option<String>,
     connector: Option<Connector>,
+    patience: Duration,
+}
+
+/// An answer as it came, whatever its status.
+pub(super) struct Seen {
+    pub(super) status: StatusCode,
+    /// What the other side's clock says.
+    pub(super) date: Option<String>,
+    pub(super) body: Vec<u8>,
 }
 
 /// Why there is no answer.
@@ -76,6 +85,8 @@ pub(super) enum RemoteError {
     UnknownToken,
     #[error("the admin listener answered {status}: {message}")]
     Refused { status: StatusCode, message: String, problems: Vec<String> },
+    #[error("whoever answers at `{address}` is no sidegate")]
+    Stranger { address: String },
     #[error("the output cannot be written")]
     Write(#[source] io::Error),
 }
@@ -90,6 +101,11 @@ impl RemoteError {
 impl CredentialArgs {
     const fn has_certificates(&self) -> bool {
         self.ca.is_some() || self.client_certificate.is_some()
+    }
+
+    /// The token alone, for a listener that speaks no TLS.
+    pub(super) fn without_certificates(&self) -> Self {
+        Self { token: self.token.clone(), ..Self::default() }
     }
 
     fn connector(&self) -> Result<Connector, TrustError> {
@@ -118,12 +134,50 @@ impl Remote {
         }
         let prefix = uri.path().trim_end_matches('/').to_owned();
         let (port, token) = (uri.port_u16().unwrap_or(port), credentials.token.clone());
-        Ok(Self { host, port, prefix, token, connector })
+        Ok(Self { host, port, prefix, token, connector, patience: PATIENCE })
+    }
+
+    /// Waits for so long, and no longer, for the listener to accept and to begin an answer.
+    pub(super) const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Whether a token goes with each request.
+    pub(super) const fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Asks, and gives the answer whatever its status is.
+    pub(super) fn look(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Seen, RemoteError> {
+        let request = self.request(Method::GET, path, parameters, None)?;
+        let looking = async {
+            let (mut sender, connection) = self.connect().await?;
+            let asking = async move {
+                let response = sender.send_request(request).await?;
+                let (status, date) = (response.status(), response.headers().get(header::DATE));
+                let date = date.and_then(|date| date.to_str().ok()).map(str::to_owned);
+                let body = response.into_body().collect().await?.to_bytes().to_vec();
+                Ok(Seen { status, date, body })
+            };
+            let both = timeout(self.patience, async { tokio::join!(connection, asking) });
+            both.await.map_err(|_| RemoteError::Slow { address: self.authority() })?.1
+        };
+        runtime()?.block_on(looking)
+    }
+
+    async fn connect(&self) -> Result<(Sender, Connection), RemoteError> {
+        let connecting = timeout(self.patience, dial(&self.host, self.port, self.connector.as_ref()));
+        let stream = connecting
+            .await
+            .map_err(|_| RemoteError::Slow { address: self.authority() })?
+            .map_err(|source| RemoteError::Connect { address: self.authority(), source })?;
+        Ok(http1::handshake(TokioIo::new(stream)).await?)
     }
 
     /// Asks, and writes the body of the answer as it comes.
     pub(super) fn get(&self, path: &str, parameters: &[(&str, &str)], out: &mut dyn Write) -> Result<(), RemoteError> {
-        self.send(self.request(Method::GET, path, parameters, None)?, PATIENCE, out)
+        self.send(self.request(Method::GET, path, parameters, None)?, self.patience, out)
     }
 
     /// Sends a file, and gives the answer, which is short.
@@ -140,9 +194,7 @@ impl Remote {
     }
 
     fn send(&self, request: Request<Full<Bytes>>, patience: Duration, out: &mut dyn Write) -> Result<(), RemoteError> {
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RemoteError::Runtime)?;
-        runtime.block_on(self.exchange(request, patience, out))
+        runtime()?.block_on(self.exchange(request, patience, out))
     }
 
     /// The same, where the answer is short.
@@ -159,12 +211,7 @@ impl Remote {
         out: &mut dyn Write,
     ) -> Result<(), RemoteError> {
         let slow = || RemoteError::Slow { address: self.authority() };
-        let connecting = timeout(PATIENCE, dial(&self.host, self.port, self.connector.as_ref()));
-        let stream = connecting
-            .await
-            .map_err(|_| slow())?
-            .map_err(|source| RemoteError::Connect { address: self.authority(), source })?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let (mut sender, connection) = self.connect().await?;
         let has_token = self.token.is_some();
         let asking = async move {
             let response = timeout(patience, sender.send_request(request)).await.map_err(|_| slow())??;
@@ -207,10 +254,21 @@ impl Remote {
         request.body(body).map_err(|_| RemoteError::Token)
     }
 
-    fn authority(&self) -> String {
+    /// Host and port.
+    pub(super) fn authority(&self) -> String {
         let Self { host, port, .. } = self;
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
+}
+
+/// Sends requests over one connection.
+type Sender = http1::SendRequest<Full<Bytes>>;
+/// Drives it.
+type Connection = http1::Connection<TokioIo<Dialled>, Full<Bytes>>;
+
+/// A runtime for a command that speaks to others.
+pub(super) fn runtime() -> Result<Runtime, RemoteError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RemoteError::Runtime)
 }
 
 async fn take(response: Response<Incoming>, out: &mut dyn Write) -> Result<(), RemoteError> {

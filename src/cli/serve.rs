@@ -1,13 +1,12 @@
 //! `sidegate serve`
 
-use super::{ExitCode, output, set};
+use super::{ExitCode, output, set, sources::SettingsArgs};
 use crate::{
     app::{self, Ended, StartError},
-    config::{self, Flag, LogFormat, Sources},
+    config::{self, LogFormat},
     mail, telemetry,
 };
 use clap::Args;
-use std::path::PathBuf;
 
 /// What of the audit log survives what, by mode. `docs/audit-log.md` says the same at more length.
 const MODES: &str = "\
@@ -40,31 +39,15 @@ What of the audit log survives what
 #[derive(Debug, Args)]
 #[command(args_override_self = true, after_long_help = MODES)]
 pub(super) struct ServeArgs {
-    /// The configuration file
-    #[arg(long, value_name = "FILE", env = "SIDEGATE_CONFIG")]
-    config: Option<PathBuf>,
-    /// The directory of the policy set (`policies.directory`)
-    #[arg(long, value_name = "DIR")]
-    policies: Option<String>,
-    /// The data directory (`audit.directory`)
-    #[arg(long, value_name = "DIR")]
-    data: Option<String>,
-    /// Where applications ask (`server.authorize.listen`)
-    #[arg(long, value_name = "ADDRESS")]
-    authorize_listen: Option<String>,
-    /// Where administrators are served (`server.admin.listen`)
-    #[arg(long, value_name = "ADDRESS")]
-    admin_listen: Option<String>,
-    /// Where metrics and probes are (`server.ops.listen`)
-    #[arg(long, value_name = "ADDRESS")]
-    ops_listen: Option<String>,
+    #[command(flatten)]
+    settings: SettingsArgs,
     /// Check the configuration and end
     #[arg(long)]
     check_config: bool,
 }
 
 pub(super) fn run(args: &ServeArgs) -> ExitCode {
-    let sources = sources(args);
+    let sources = args.settings.sources();
     let settings = match config::load(&sources) {
         Ok(settings) => settings,
         Err(error) => return refuse(&error),
@@ -98,18 +81,6 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
         Err(error) if error.is_of_a_setting() => output::fail(ExitCode::Usage, &error),
         Err(error) => output::fail(ExitCode::Failed, &error),
     }
-}
-
-fn sources(args: &ServeArgs) -> Sources {
-    let flags = [
-        ("--policies", &args.policies),
-        ("--data", &args.data),
-        ("--authorize-listen", &args.authorize_listen),
-        ("--admin-listen", &args.admin_listen),
-        ("--ops-listen", &args.ops_listen),
-    ];
-    let given = flags.into_iter().filter_map(|(name, value)| Some(Flag { name, value: value.clone()? }));
-    Sources { file: args.config.clone(), environment: config::environment(), flags: given.collect() }
 }
 
 fn refuse(error: &config::Error) -> ExitCode {

@@ -80,7 +80,9 @@ pub struct Bound {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The address cannot be had.
-    #[error("`server.authorize.listen`: cannot listen on `{address}`")]
+    #[error(
+        "`server.authorize.listen`: cannot listen on `{address}`; name another address, or end whoever has this one"
+    )]
     Address {
         /// The address that was asked for.
         address: SocketAddr,

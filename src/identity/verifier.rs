@@ -243,6 +243,29 @@ pub fn check(subjects: &Subjects) -> Result<(), OpenError> {
     subjects.tokens.iter().try_for_each(|config| open(config.clone(), Timestamp::from_micros(0)).map(drop))
 }
 
+/// Fetches the keys of one issuer as a running process would, and says how many of them can be used.
+///
+/// # Errors
+/// Says why there are none.
+pub async fn try_out(subjects: &Subjects, issuer: &TokenIssuer) -> Result<usize, String> {
+    let listed = match &issuer.keys {
+        KeySource::Address(address) => {
+            let fetched = match Fetcher::for_subjects(subjects) {
+                Ok(fetcher) => fetcher.fetch(address, subjects.keys.timeout).await,
+                Err(error) => Err(error),
+            };
+            fetched.map_err(|error| format!("`{address}`: {}", events::Chain(&error)))?.to_vec()
+        }
+        KeySource::File(path) => read(path).map_err(|error| format!("`{}`: {error}", path.display()))?,
+        KeySource::Secret { .. } => return Ok(1),
+    };
+    let keys = keys::parse(&listed).map_err(|error| format!("what is listed is no JWKS: {error}"))?;
+    match KeySet::seen(keys, Timestamp::from_micros(0)).usable() {
+        0 => Err("none of the keys that are listed can verify a signature".to_owned()),
+        usable => Ok(usable),
+    }
+}
+
 fn open(config: TokenIssuer, now: Timestamp) -> Result<Arc<Issuer>, OpenError> {
     let (keys, is_fixed) = match &config.keys {
         KeySource::Address(_) => (KeySet::default(), false),

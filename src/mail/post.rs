@@ -87,6 +87,18 @@ impl Post {
         }
     }
 
+    /// Whether letters could be handed over now: connects, agrees on TLS and logs in as for a letter, and sends none. There is nothing to
+    /// try where mail is written to files.
+    ///
+    /// # Errors
+    /// Says in which step it failed.
+    pub async fn try_out(&self) -> Result<(), String> {
+        match &self.transport {
+            Transport::Folder(_) => Ok(()),
+            Transport::Smtp(smtp) => smtp.greet().await.map_err(|failure| failure.why),
+        }
+    }
+
     /// Sends a letter.
     pub(super) async fn send(&mut self, letter: &Letter, now: Timestamp) -> Result<(), Failure> {
         let message = self.writer.write(letter, now)?;

@@ -155,6 +155,13 @@ impl Smtp {
         result.map_err(|(stage, trouble)| self.failure(stage, &trouble))
     }
 
+    /// Goes as far as a letter would be handed over, and takes leave.
+    pub(super) async fn greet(&self) -> Result<(), Failure> {
+        let connection = self.connect().await?;
+        self.leave(connection).await;
+        Ok(())
+    }
+
     /// Whether a connection is kept.
     pub(super) fn is_connected(&self) -> bool {
         self.kept.is_some()

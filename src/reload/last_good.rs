@@ -4,7 +4,12 @@
 //! place as a whole, and is trusted only where its digest is that of its content. The time of the file is when the set was last
 //! seen to be what the policy files say.
 
-use crate::{document::read_file, lifecycle::Clock, model::Timestamp, policy::Files};
+use crate::{
+    document::read_file,
+    lifecycle::Clock,
+    model::{Revision, Timestamp},
+    policy::Files,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -111,6 +116,15 @@ impl LastGood {
         let at = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(at.as_micros()).unwrap_or_default());
         let touch = || OpenOptions::new().write(true).open(self.path())?.set_modified(at);
         touch().map_err(|source| self.failed(source))
+    }
+
+    /// Looks at the copy, and changes nothing: its revision, and when it was last seen to be what the policy files say. Nothing where
+    /// none was kept.
+    ///
+    /// # Errors
+    /// Fails where the copy cannot be read, or is not what was written.
+    pub fn look(&self, clock: Clock) -> Result<Option<(Revision, Timestamp)>, KeptError> {
+        Ok(self.find(clock)?.map(|kept| (kept.files.revision(), kept.confirmed_at)))
     }
 
     /// The kept set; nothing where none was kept.

@@ -40,6 +40,8 @@ mod audit_verify;
 mod authorize;
 /// AuthZEN: the interoperability scenarios, the certification fixture, every point of the specification.
 mod authzen;
+/// What an operator may get wrong at the start: each a clear message and the right exit code.
+mod bad_input;
 /// The documents as a book: every command and sample of them, in order.
 mod book;
 /// Callers of the authorize listener: tokens, certificates, scopes, limits.
@@ -48,6 +50,8 @@ mod callers;
 mod cli;
 /// The samples of `docs/clients`, each as it stands there.
 mod clients;
+/// A clock that is set while the sidecar runs.
+mod clock_jumps;
 /// Broken policy sets give their exact diagnostics.
 mod compile;
 /// The configuration of the real binary.
@@ -58,6 +62,8 @@ mod delegation;
 mod demo;
 /// The directory over HTTP: users, what they were given, invitations, sessions.
 mod directory;
+/// `sidegate doctor`: what it finds, broken for real.
+mod doctor;
 /// The sets beside the facts: what they declare.
 mod domain;
 /// The members and administrators of the manufacturing ERP over HTTP.
@@ -82,6 +88,8 @@ mod helm;
 mod http2;
 /// What no well-behaved client sends.
 mod http_limits;
+/// `sidegate init`: what it writes works at once.
+mod init;
 /// Letters to a real mail server, and into files.
 mod mail;
 /// Every cell of the distributor back office over HTTP.

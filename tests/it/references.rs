@@ -18,6 +18,7 @@ fn references() -> Vec<(&'static str, String)> {
         ("docs/reference/admin-api.md", sidegate::http::admin::reference()),
         ("docs/reference/audit-record.md", sidegate::audit::reference()),
         ("docs/reference/cli.md", sidegate::cli::reference()),
+        ("docs/reference/doctor.md", sidegate::cli::doctor_reference()),
         ("docs/reference/exit-codes.md", sidegate::cli::exit_code_reference()),
         ("docs/reference/metrics.md", sidegate::telemetry::reference()),
         ("docs/reference/openapi.json", sidegate::http::admin::openapi()),

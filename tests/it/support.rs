@@ -4,6 +4,7 @@
 //! Nothing here knows the product's own types: what is tested is what users see.
 
 mod client;
+mod clock;
 mod envoy;
 pub mod ext_authz;
 pub mod facts;
@@ -17,6 +18,7 @@ mod mail_server;
 mod paths;
 mod pki;
 mod policies;
+mod preload;
 mod process;
 mod proxy;
 mod raw;
@@ -28,6 +30,7 @@ mod upstream;
 mod wait;
 
 pub use client::{Answer, Client};
+pub use clock::SetClock;
 pub use envoy::Envoy;
 pub use generation::{decides, generation, wait_decides};
 pub use git::{AUTHOR, git, is_git_there};
@@ -38,7 +41,8 @@ pub use mail_server::{Certificate, MailServer};
 pub use paths::{repo, shared};
 pub use pki::{Authority, Issued, Safe, TlsClient, TlsRaw};
 pub use policies::PolicyDir;
-pub use process::{Exited, Process, run, sidegate};
+pub use preload::preload;
+pub use process::{Exited, Process, after, command, run, sidegate};
 pub use proxy::{Program, Proxy};
 pub use raw::{Raw, RawResponse};
 pub use rustix::process::Signal;

@@ -99,7 +99,13 @@ fn a_port_that_is_taken_is_named_in_the_error() {
     let error = bind(&at(first.address())).unwrap_err();
     let BindError::Address { source, .. } = &error else { panic!("{error}") };
     assert_eq!(source.kind(), io::ErrorKind::AddrInUse);
-    assert_eq!(error.to_string(), format!("`server.authorize.listen`: cannot listen on `{}`", first.address()));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "`server.authorize.listen`: cannot listen on `{}`; name another address, or end whoever has this one",
+            first.address()
+        )
+    );
 }
 
 #[test]

@@ -1,14 +1,13 @@
 //! The shim between a process and its disk: compiled once, and told what to do through a file of numbers.
 
+use crate::support::preload;
 use std::{
     fs::{self, File, OpenOptions},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    process::Command,
-    sync::OnceLock,
 };
 
-const SOURCE: &str = include_str!("shim.c");
+const SOURCE: &str = "tests/it/faults/shim.c";
 
 /// The calls that are counted, by their number in the shim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +75,7 @@ pub struct Shim {
     trace: Option<PathBuf>,
     control_path: PathBuf,
     control: File,
+    library: PathBuf,
 }
 
 impl Shim {
@@ -89,13 +89,13 @@ impl Shim {
             OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&control_path).expect("control");
         control.set_len(WORDS * 8).expect("control");
         let trace = traced.then(|| scratch.join("trace"));
-        Self { directory, acks: scratch.join("acks"), trace, control_path, control }
+        Self { directory, acks: scratch.join("acks"), trace, control_path, control, library: preload(SOURCE) }
     }
 
     /// The environment that puts the shim in front of a process.
     pub fn variables(&self) -> Vec<(&'static str, &Path)> {
         let mut variables = vec![
-            ("LD_PRELOAD", library()),
+            ("LD_PRELOAD", self.library.as_path()),
             ("FAULTS_DIR", &self.directory),
             ("FAULTS_CONTROL", &self.control_path),
             ("FAULTS_ACKS", &self.acks),
@@ -171,29 +171,4 @@ impl Shim {
         self.control.read_exact_at(&mut value, word as u64 * 8).expect("the control file is read");
         u64::from_ne_bytes(value)
     }
-}
-
-/// The compiled shim. Every machine that builds this crate has a C compiler, for the libraries behind `zstd`.
-fn library() -> &'static Path {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let library = folder.join(format!("faults-shim-{:08x}.so", crc32fast::hash(SOURCE.as_bytes())));
-        if library.exists() {
-            return library;
-        }
-        let unfinished = folder.join(format!("faults-shim-{}.unfinished", std::process::id()));
-        let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-        let output = Command::new(&compiler)
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-o"])
-            .arg(&unfinished)
-            .arg(crate::support::repo("tests/it/faults/shim.c"))
-            .args(["-ldl", "-lpthread"])
-            .output()
-            .unwrap_or_else(|error| panic!("`{}` does not run: {error}", compiler.display()));
-        assert!(output.status.success(), "the shim does not compile:\n{}", String::from_utf8_lossy(&output.stderr));
-        // Renamed once it is whole: other processes may run the same tests.
-        fs::rename(&unfinished, &library).expect("the shim in its place");
-        library
-    })
 }

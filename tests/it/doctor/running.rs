@@ -1,0 +1,215 @@
+//! An instance that runs, with one thing wrong in each case.
+
+use super::house::{House, Report};
+use crate::support::{Sidecar, SidecarBuilder, preload, run, wait_for};
+use serde_json::json;
+use std::{fs, time::Duration};
+
+const SOON: Duration = Duration::from_secs(20);
+const QUICK: &str = "policies: { poll_interval: 100ms, debounce: 20ms }";
+
+/// The SHA-256 of `hunter2`.
+const HUNTER2: &str = "f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7";
+
+/// The flags by which an instance is found.
+fn flags(sidecar: &Sidecar) -> [String; 6] {
+    let [authorize, admin, ops] = [sidecar.authorize_address(), sidecar.admin_address(), sidecar.ops_address()]
+        .map(|address| address.to_string());
+    ["--authorize-listen".into(), authorize, "--admin-listen".into(), admin, "--ops-listen".into(), ops]
+}
+
+/// Looks at a house whose instance runs.
+#[track_caller]
+pub fn look(house: &House, sidecar: &Sidecar) -> Report {
+    look_with(house, sidecar, &[])
+}
+
+#[track_caller]
+fn look_with(house: &House, sidecar: &Sidecar, more: &[&str]) -> Report {
+    let flags = flags(sidecar);
+    let last: Vec<&str> =
+        flags.iter().map(String::as_str).chain(more.iter().copied()).chain(["--output", "json"]).collect();
+    let exited = run(house.command(&last));
+    let json = serde_json::from_str(&exited.stdout).unwrap_or_else(|error| panic!("{error}: {exited:?}"));
+    Report { code: exited.code, json, stderr: exited.stderr }
+}
+
+/// What people are shown.
+pub fn text(house: &House, sidecar: &Sidecar, more: &[&str]) -> String {
+    let flags = flags(sidecar);
+    run(house.command(&flags.iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>())).stdout
+}
+
+fn instance(house: &House) -> SidecarBuilder {
+    Sidecar::builder().policies(house.path("set")).data(house.path("data")).config(QUICK)
+}
+
+#[test]
+fn an_instance_that_is_not_that_of_the_files_is_told_from_one_that_does_not_answer() {
+    let (house, other) = (House::new(), House::new());
+    other.live(|_| ());
+    let sidecar = instance(&house).start();
+    look(&other, &sidecar).assert("another data directory", "instance", "warning", &["uses another data directory"]);
+    house.doctor().assert("another address", "instance", "error", &["does not answer", "--ops"]);
+    let text = text(&house, &sidecar, &["--verbose"]);
+    assert!(text.contains("ok       instance: it answers at"), "{text}");
+}
+
+#[test]
+fn policies_that_are_refused_stale_or_not_kept_are_told_with_the_first_problems() {
+    let house = House::new();
+    let when_stale = "policies: { max_staleness: 1s, when_stale: not_ready }";
+    let sidecar = instance(&house).config(when_stale).start();
+    house.write("set/more.yaml", "roles: { temp: { name: T, grants: { ordres: view } } }");
+    wait_for("the set is refused and the policies are stale", SOON, || sidecar.ops_get("/readyz").status == 503);
+    let report = look(&house, &sidecar);
+    report.assert("refused", "reloads", "warning", &["more.yaml:1", "ordres", "decides on", "revert"]);
+    report.assert("stale", "reloads", "warning", &["stale"]);
+    report.assert("not ready", "readiness", "error", &["not ready", "stale"]);
+    report.assert("the files", "policies", "error", &["more.yaml:1"]);
+    assert_eq!(report.code, Some(3), "{:#}", report.json);
+    drop(sidecar);
+
+    // The next start comes up on the copy.
+    let sidecar = instance(&house).start();
+    look(&house, &sidecar).assert("on the copy", "reloads", "warning", &["came up on the copy", "more.yaml"]);
+    drop(sidecar);
+
+    let house = House::new();
+    house.write("data/policies", "");
+    let sidecar = instance(&house).start();
+    wait_for("the set cannot be kept", SOON, || {
+        !sidecar.ops_get("/status").json()["policies"]["copy_failure"].is_null()
+    });
+    look(&house, &sidecar).assert("not kept", "reloads", "warning", &["not kept", "last-good.json"]);
+}
+
+#[test]
+fn a_watcher_that_hears_nothing_and_files_that_are_not_live_are_told() {
+    let (house, other) = (House::new(), House::new());
+    other.write("set/more.yaml", "users: { nina: { email: nina@demo.example } }");
+    let sidecar = instance(&house).config("policies: { watch: false }").start();
+    wait_for("it has begun with all that it does", SOON, || {
+        sidecar.ops_get("/status").json()["uptime_seconds"].as_i64() >= Some(5)
+    });
+    look(&house, &sidecar).assert("deaf", "reloads", "warning", &["no file events"]);
+    let elsewhere = other.text("set");
+    look_with(&house, &sidecar, &["--policies", &elsewhere]).assert("other files", "reloads", "note", &["decides"]);
+}
+
+#[test]
+fn a_configuration_that_was_refused_or_waits_is_told() {
+    let house = House::new();
+    let sidecar = instance(&house).start();
+    sidecar.configure("server: { authorize: { workers: 3 } }\nshutdown: { deadline: 33s }");
+    let configuration = || sidecar.ops_get("/status").json()["configuration"].clone();
+    wait_for("a setting waits", SOON, || {
+        configuration()["waiting_for_restart"].as_array().is_some_and(|all| !all.is_empty())
+    });
+    look(&house, &sidecar).assert("waiting", "settings", "note", &["server.authorize.workers", "restart"]);
+    sidecar.write_config("server: [");
+    wait_for("the file is refused", SOON, || {
+        configuration()["diagnostics"].as_array().is_some_and(|all| !all.is_empty())
+    });
+    look(&house, &sidecar).assert("refused", "settings", "error", &["would not start again", "sidegate.yaml:1"]);
+}
+
+#[test]
+fn policies_that_cannot_be_evaluated_are_told() {
+    let house = House::new();
+    fs::remove_dir_all(house.path("set")).expect("removed");
+    fs::create_dir(house.path("set")).expect("made");
+    house.write("set/a.cedar", "permit (principal, action, resource) when { resource.owner == \"bob\" };");
+    let sidecar = instance(&house).start();
+    sidecar.authorize(&json!({ "user": "bob", "action": "view", "resource": "order:o-1" }));
+    wait_for("the error is counted", SOON, || sidecar.count("sidegate_policy_errors_total", &[]) > 0);
+    look(&house, &sidecar).assert("errors", "self-check", "warning", &["could not be evaluated", "errors"]);
+}
+
+#[test]
+fn differences_of_the_shadow_set_and_its_errors_are_told() {
+    let house = House::new();
+    fs::create_dir(house.path("beside")).expect("made");
+    let beside = "policy_set: beside\nlevels: { view: [view] }\n\
+                  modules: { orders: { name: O, resources: [order] } }\n";
+    house.write("beside/a.yaml", beside);
+    let config = format!("policies: {{ shadow: {} }}", house.text("beside"));
+    let sidecar = instance(&house).config(&config).start();
+    wait_for("the shadow set is there", SOON, || sidecar.ops_get("/status").json()["shadow"]["revision"].is_string());
+    assert_eq!(
+        sidecar.authorize(&json!({ "user": "bob", "action": "view", "resource": "order:o-1" })).1["decision"],
+        "allow"
+    );
+    wait_for("it is compared", SOON, || sidecar.count("sidegate_shadow_decisions_total", &["narrowed"]) == 1);
+    look(&house, &sidecar).assert("narrowed", "shadow-differences", "note", &["deny what is allowed in 1"]);
+    house.write("beside/a.yaml", "policy_set: [");
+    wait_for("it is refused", SOON, || !sidecar.ops_get("/status").json()["shadow"]["failure"].is_null());
+    look(&house, &sidecar).assert("refused", "shadow-differences", "warning", &["a.yaml:1"]);
+}
+
+#[test]
+fn an_admin_listener_that_refuses_the_token_is_told_from_one_that_was_given_none() {
+    let house = House::new();
+    let tokens = format!("server: {{ admin: {{ auth: tokens, tokens: [{{ name: ops, sha256: {HUNTER2} }}] }} }}");
+    house.configure(&tokens);
+    let sidecar = instance(&house).config(&tokens).start();
+    look(&house, &sidecar).assert("none", "admin", "note", &["no token was given", "SIDEGATE_TOKEN"]);
+    let report = look_with(&house, &sidecar, &["--token", "hunter3"]);
+    report.assert("a wrong one", "admin", "error", &["refuses the token", "server.admin.tokens"]);
+    assert_eq!(report.code, Some(1), "{:#}", report.json);
+    let right = look_with(&house, &sidecar, &["--token", "hunter2"]);
+    assert_eq!(right.of("admin")[0]["level"], "ok", "{:#}", right.json);
+    // Nobody is there to take any.
+    let nobody = look_with(&house, &sidecar, &["--admin", "http://127.0.0.1:9"]);
+    nobody.assert("nobody", "admin", "warning", &["cannot be asked", "--admin"]);
+}
+
+#[test]
+fn a_store_that_fails_and_records_that_are_lost_are_told() {
+    let mut house = House::new();
+    let control = house.path("control");
+    let set_full = |full: u64| {
+        let words = [0_u64, 0, 0, 0, 0, 0, full, 0].map(u64::to_ne_bytes).concat();
+        use std::os::unix::fs::FileExt as _;
+        let file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(&control).expect("a file");
+        file.write_all_at(&words, 0).expect("written");
+    };
+    set_full(0);
+    let config = "audit: { when_failed: allow_and_count, ring_bytes: 256KiB }\nserver: { authorize: { workers: 1 } }";
+    let library = preload("tests/it/faults/shim.c");
+    let data = house.path("data").canonicalize().expect("a path");
+    let mut builder = instance(&house).config(config);
+    for (name, path) in [("LD_PRELOAD", &library), ("FAULTS_DIR", &data), ("FAULTS_CONTROL", &control)] {
+        builder = builder.env(name, path.to_str().expect("UTF-8"));
+    }
+    let sidecar = builder.start();
+    set_full(1);
+    let resource: String = "order:".chars().chain(std::iter::repeat_with(fastrand::alphanumeric).take(900)).collect();
+    let asked = json!({ "user": "bob", "action": "view", "resource": resource });
+    wait_for("the store fails and records are lost", SOON, || {
+        sidecar.authorize(&asked);
+        sidecar.count("sidegate_audit_records_total", &["failed"]) > 0 && sidecar.ops_get("/readyz").status == 503
+    });
+    let report = look(&house, &sidecar);
+    report.assert("a store that fails", "audit-queue", "error", &["takes no records", "full disk"]);
+    report.assert("records that were lost", "audit-queue", "warning", &["lost while the store failed"]);
+    report.assert("not ready", "readiness", "error", &["the audit store has failed"]);
+    house.keep(sidecar);
+}
+
+#[test]
+fn checkpoints_that_do_not_arrive_and_keys_that_cannot_be_confirmed_are_told() {
+    let house = House::new();
+    let config = "audit: { checkpoint: { interval: 100ms, webhook: 'http://127.0.0.1:9/c' } }\n\
+                  subjects: { tokens: [{ issuer: https://id.example, jwks: 'http://127.0.0.1:9/k', audiences: shop }] }";
+    house.configure(config);
+    let sidecar = instance(&house).config(config).start();
+    wait_for("a checkpoint has failed", SOON, || {
+        sidecar.count("sidegate_audit_checkpoint_failures_total", &["webhook"]) > 0
+    });
+    wait_for("an issuer was asked", SOON, || sidecar.count("sidegate_token_key_looks_total", &["failed"]) > 0);
+    let report = look(&house, &sidecar);
+    report.assert("checkpoints", "checkpoints", "warning", &["audit.checkpoint.webhook"]);
+    report.assert("the receiver", "webhook", "error", &["127.0.0.1:9"]);
+    report.assert("keys", "token-keys", "error", &["refuses every token", "id.example"]);
+}
