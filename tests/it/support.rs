@@ -5,6 +5,7 @@
 
 mod client;
 mod clock;
+mod collector;
 mod envoy;
 pub mod ext_authz;
 pub mod facts;
@@ -31,6 +32,7 @@ mod wait;
 
 pub use client::{Answer, Client};
 pub use clock::SetClock;
+pub use collector::Collector;
 pub use envoy::Envoy;
 pub use generation::{decides, generation, wait_decides};
 pub use git::{AUTHOR, git, is_git_there};
