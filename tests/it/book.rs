@@ -6,7 +6,7 @@
 //!
 //! | behind the language | what becomes of the block |
 //! | --- | --- |
-//! | nothing, in `sh` | bash runs it; it ends with 0, or with the code in `exit=` |
+//! | nothing, in `sh` | bash runs it; it ends with 0, or with one of the codes in `exit=` |
 //! | `eventually`, in `sh` | it is run until it prints what the block behind it says, for what is true a moment later |
 //! | `serve`, in `sh` | the sidecar is started so, on free ports, in place of the one before |
 //! | `stop`, in `sh` | the sidecar is stopped |

@@ -42,7 +42,8 @@ const ROUTES_OF_OTHERS: &[&str] = &[
 ];
 
 /// Words of Envoy and of the kubelet.
-const WORDS_OF_OTHERS: &[&str] = &["container_cpu_cfs_throttled_periods_total", "initial_metadata", "with_request_body"];
+const WORDS_OF_OTHERS: &[&str] =
+    &["container_cpu_cfs_throttled_periods_total", "initial_metadata", "with_request_body"];
 
 /// The texts in backticks outside blocks.
 fn spans(text: &str) -> Vec<(usize, String)> {

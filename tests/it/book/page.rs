@@ -13,11 +13,19 @@ pub struct Block {
 /// What becomes of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action<'b> {
-    Run { code: i32, eventually: bool },
+    /// With the exit codes that are as they should be, a comma between them.
+    Run {
+        codes: &'b str,
+        eventually: bool,
+    },
     Serve,
     Stop,
     Output(Output),
-    Ask { listener: Listener, path: &'b str, status: u16 },
+    Ask {
+        listener: Listener,
+        path: &'b str,
+        status: u16,
+    },
     Quote(&'b str),
     Write(&'b str),
     Check(&'b str),
@@ -118,7 +126,9 @@ impl Block {
         } else if take("stop").is_some() {
             Action::Stop
         } else {
-            Action::Run { code: number(take("exit"), 0)?, eventually: take("eventually").is_some() }
+            let codes = take("exit").unwrap_or("0");
+            codes.split(',').try_for_each(|code| number(Some(code), 0).map(drop))?;
+            Action::Run { codes, eventually: take("eventually").is_some() }
         };
         match self.attributes.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, _)) => Err(format!("`{name}` means nothing here")),
@@ -148,18 +158,18 @@ fn words(info: &str) -> Vec<String> {
 
 #[test]
 fn blocks_say_what_becomes_of_them() {
-    let text = "a\n```sh\nls\n```\n<!--\n```sh exit=2 eventually\n  x\n```\n-->\n  ```yaml check=set/a.yaml\n  b:\n    c\n  ```\n\
+    let text = "a\n```sh\nls\n```\n<!--\n```sh exit=2,3 eventually\n  x\n```\n-->\n  ```yaml check=set/a.yaml\n  b:\n    c\n  ```\n\
         ```json ask=/v1/authorize status=400\n```\n```text output=part\n```\n```toml\n```\n```sh not-run=\"needs a cluster\"\n```\n\
         ```sh exit=two\n```\n```sh write=a b\n```\n";
     let found = blocks(text);
     let actions: Vec<_> = found.iter().map(|block| (block.line, block.text.as_str(), block.action())).collect();
-    let run = |code, eventually| Ok(Action::Run { code, eventually });
+    let run = |codes, eventually| Ok(Action::Run { codes, eventually });
     let ask = Action::Ask { listener: Listener::Authorize, path: "/v1/authorize", status: 400 };
     assert_eq!(
         actions,
         [
-            (2, "ls\n", run(0, false)),
-            (6, "  x\n", run(2, true)),
+            (2, "ls\n", run("0", false)),
+            (6, "  x\n", run("2,3", true)),
             (10, "b:\n  c\n", Ok(Action::Check("set/a.yaml"))),
             (14, "", Ok(ask)),
             (16, "", Ok(Action::Output(Output::Part))),

@@ -64,12 +64,12 @@ impl Stage {
     /// Does what a block says. `next` is the block behind it, which says what a moment later is true.
     pub fn perform(&mut self, block: &Block, next: Option<&Block>) -> Result<(), String> {
         match block.action()? {
-            Action::Run { code, eventually: false } => self.said = Some(self.script(&block.text, code)?),
-            Action::Run { code, eventually: true } => {
+            Action::Run { codes, eventually: false } => self.said = Some(self.script(&block.text, codes)?),
+            Action::Run { codes, eventually: true } => {
                 let shown = next.filter(|next| next.is_output()).ok_or("no block behind it shows what it waits for")?;
                 let mut last = Ok(());
                 wait_until(SOON, || {
-                    last = self.script(&block.text, code).and_then(|said| compare(shown, self.said.insert(said)));
+                    last = self.script(&block.text, codes).and_then(|said| compare(shown, self.said.insert(said)));
                     last.is_ok().then_some(())
                 });
                 last?;
@@ -85,14 +85,14 @@ impl Stage {
             Action::Check(path) => {
                 self.write(path, &block.text)?;
                 let (set, _) = path.split_once('/').ok_or("`check` wants a file in the directory of a set")?;
-                self.said = Some(self.script(&format!("sidegate check {set}"), 0)?);
+                self.said = Some(self.script(&format!("sidegate check {set}"), "0")?);
             }
             Action::Config => {
                 self.samples += 1;
                 let file = format!("sample-{}.yaml", self.samples);
                 self.write(&file, &block.text)?;
                 let check = format!("serve --check-config --config {file} --policies policies/demo --data checked");
-                self.said = Some(self.script(&format!("sidegate {check}"), 0)?);
+                self.said = Some(self.script(&format!("sidegate {check}"), "0")?);
             }
             Action::Leave(_) => {}
         }
@@ -106,7 +106,7 @@ impl Stage {
 
     /// What a command prints that is not of the page.
     pub fn shell(&self, script: &str, code: i32) -> Result<String, String> {
-        self.script(script, code).map(|said| said.stdout)
+        self.script(script, &code.to_string()).map(|said| said.stdout)
     }
 
     fn page(&self) -> PathBuf {
@@ -140,17 +140,17 @@ impl Stage {
     }
 
     /// Runs a script where the one before it has left off: its directory and its variables.
-    fn script(&self, script: &str, code: i32) -> Result<Said, String> {
+    fn script(&self, script: &str, codes: &str) -> Result<Said, String> {
         let exited = run(self.bash(&format!(
             "set -euo pipefail\nif [ -e ../variables ]; then . ../variables; cd \"$PWD\"; fi\nset -a\n\
              trap 'export -p > {root}/variables; pwd > {root}/directory' EXIT\n{script}",
             root = self.root.path().display(),
             script = self.real(script)
         )));
-        if exited.code == Some(code) {
+        if codes.split(',').any(|code| exited.code.is_some_and(|found| found.to_string() == code)) {
             Ok(Said { stdout: self.told(&exited.stdout), stderr: self.told(&exited.stderr) })
         } else {
-            Err(format!("it should end with {code}: {}", shown_whole(&exited)))
+            Err(format!("it should end with {codes}: {}", shown_whole(&exited)))
         }
     }
 
@@ -222,7 +222,7 @@ impl Stage {
     pub fn write(&self, path: &str, text: &str) -> Result<(), String> {
         let directory =
             fs::read_to_string(self.root.path().join("directory")).map_or_else(|_| self.page(), |d| d.trim().into());
-        let place = directory.join(path);
+        let place = directory.join(self.real(path));
         fs::create_dir_all(place.parent().unwrap_or(Path::new("/"))).map_err(|error| error.to_string())?;
         fs::write(place, self.real(text)).map_err(|error| error.to_string())
     }
