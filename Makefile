@@ -16,6 +16,19 @@ help: ## List the targets
 build: ## Build the release binary
 	cargo build --release --locked
 
+.PHONY: static
+static: ## Build the release binary without shared libraries, as the image has it
+	cargo rustc --release --locked --bin sidegate -- -C target-feature=+crt-static
+
+.PHONY: image
+image: ## Build the image with Docker
+	docker build --tag sidegate --build-arg SIDEGATE_COMMIT="$$(git rev-parse --short=12 HEAD)" .
+
+.PHONY: deb
+deb: ## Build the Debian package, into target/debian
+	scripts/install-cargo-tool cargo-deb 3.8.0
+	PATH="$$PWD/.tools/bin:$$PATH" cargo deb --locked
+
 .PHONY: run
 run: build ## Build, and run the sidecar on the demo policies (POLICIES=, CONFIG=, DATA=)
 	@scripts/run target/release/sidegate serve --config $(CONFIG) --policies $(POLICIES) --data $(DATA)
@@ -43,12 +56,21 @@ lint: ## Formatting, lints, documentation, warnings are errors
 deny: ## Licences, sources, banned and unused crates
 	scripts/deny
 
+.PHONY: sbom
+sbom: ## Write the bill of materials of the binary, into target/sbom
+	scripts/install-cargo-tool cargo-cyclonedx 0.5.9
+	scripts/sbom
+
 .PHONY: check
 check: lint deny test ## Everything that CI checks
 
 .PHONY: reference
 reference: ## Write the generated references anew
 	SIDEGATE_UPDATE=1 cargo test --locked --test it -- references:: schemas::
+
+.PHONY: footprint
+footprint: build ## Measure the release binary at rest: size, memory, processor time
+	scripts/footprint target/release/sidegate
 
 .PHONY: bench
 bench: ## Measure; the figures of the README come from here

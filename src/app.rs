@@ -379,9 +379,9 @@ impl Parts {
     ) {
         warn_of_open_tokens(&services.settings);
         let stop = self.stop_listeners.listener();
-        let broken = Arc::clone(&self.broken);
+        let (broken, tasks) = (Arc::clone(&self.broken), self.requests.clone());
         self.requests.spawn("authorize listener", async move {
-            if let Err(error) = authorize_listener::serve(bound, services, recorders, stop.stopped()).await {
+            if let Err(error) = authorize_listener::serve(bound, services, recorders, tasks, stop.stopped()).await {
                 events::listener_failed("authorize", &error);
                 broken.notify_one();
             }

@@ -13,6 +13,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod init;
+mod man;
 mod matrix;
 mod menu;
 mod output;
@@ -28,8 +29,10 @@ mod subject;
 mod test;
 mod token;
 
+pub use completions::completions;
 pub use doctor::reference as doctor_reference;
 pub use exit::{ExitCode, reference as exit_code_reference};
+pub use man::man_pages;
 pub use reference::reference;
 
 use clap::{Parser, Subcommand, error::ErrorKind};

@@ -20,6 +20,7 @@ mod body;
 mod callers;
 mod claim;
 mod credentials;
+mod last_call;
 mod outgoing;
 mod peer;
 mod request_id;

@@ -20,4 +20,4 @@ pub use readiness::Readiness;
 pub use signals::{Signal, Signals};
 pub use stop::{Stop, Stopper};
 pub use synchronised::is_clock_synchronised;
-pub use tasks::Tasks;
+pub use tasks::{Task, Tasks};

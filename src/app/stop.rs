@@ -20,6 +20,7 @@ pub(super) async fn stop(app: App, why: &str) -> Ended {
     let deadline = Deadline::after(shutdown.deadline);
     events::stopping(why, shutdown.deadline);
     readiness.hold("stopping", "the process stops");
+    let writing = Tasks::new();
 
     let phases = async {
         if !shutdown.delay.is_zero() {
@@ -34,7 +35,7 @@ pub(super) async fn stop(app: App, why: &str) -> Ended {
         deadline.within(ended(&parts.reloading)).await?;
         events::stop_phase("close the audit log");
         records::system(&log, clock, "stopped");
-        let closed = deadline.within(close(log)).await?;
+        let closed = deadline.within(close(log, &writing)).await?;
         parts.stop_ops.stop();
         deadline.within(ended(&parts.ops)).await?;
         Ok::<_, Expired>(closed)
@@ -53,7 +54,7 @@ pub(super) async fn stop(app: App, why: &str) -> Ended {
             Ended::Broken
         }
         Err(why) => {
-            let left = [parts.requests.running(), parts.reloading.running(), parts.ops.running()].concat();
+            let left = [&parts.requests, &parts.reloading, &writing, &parts.ops].map(Tasks::running).concat();
             events::stop_forced(why, &left);
             Ended::Forced
         }
@@ -70,9 +71,16 @@ async fn ended(tasks: &Tasks) {
     }
 }
 
-/// Writing what is left to the disk blocks.
-async fn close(log: Log) -> Result<(), RecordError> {
-    task::spawn_blocking(move || log.close()).await.unwrap_or(Err(RecordError::Failed))
+/// Writing what is left to the disk blocks, for as long as the disk takes.
+async fn close(log: Log, writing: &Tasks) -> Result<(), RecordError> {
+    let task = writing.enter("audit log");
+    let closing = task::spawn_blocking(move || {
+        let closed = log.close();
+        drop(task);
+        closed
+    });
+    ended(writing).await;
+    closing.await.unwrap_or(Err(RecordError::Failed))
 }
 
 /// Whoever asks twice does not want to wait. `SIGHUP` asks for something else.

@@ -26,6 +26,7 @@ use crate::{
     audit::Recorder,
     config::{AuthorizeServer, Live},
     identity::Verifier,
+    lifecycle::Tasks,
     model::Timestamp,
     reload::Reader,
     telemetry::Metrics,
@@ -45,7 +46,7 @@ use unix_socket::UnixSocket;
 use worker::Entrance;
 
 /// Connections that the kernel keeps for us while we are busy.
-const BACKLOG: i32 = 1024;
+const BACKLOG: u16 = 1024;
 
 /// What the workers answer with. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -134,18 +135,20 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(BACKLOG.into())?;
     Ok(TcpListener::from(socket))
 }
 
-/// Serves with one worker for each recorder, until `shutdown` resolves and every connection has ended after it.
+/// Serves with one worker for each recorder, until `shutdown` resolves and every connection has ended after it. Open connections are
+/// listed among `tasks`.
 ///
-/// Connections that idle end at once, others with the answer to their request. How long to wait for them is the caller's to
+/// Connections that idle end after a moment, others with the answer to their request. How long to wait for them is the caller's to
 /// say: dropping the future leaves them to the end of the process.
 pub async fn serve(
     bound: Bound,
     services: Services,
     recorders: Vec<Recorder>,
+    tasks: Tasks,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let with_callers = !services.settings.load().server.authorize.callers.is_empty();
@@ -165,15 +168,17 @@ pub async fn serve(
             callers: Arc::clone(&callers),
             acceptor: services.acceptor.clone(),
             metrics: Arc::clone(&services.metrics),
+            tasks: tasks.clone(),
         };
         workers.push(worker::start(number, desk, entrance, stop.subscribe()).map_err(ServeError::Start)?);
     }
     let doors = accept::Doors::open(bound.listener, bound.unix).map_err(ServeError::Start)?;
     let connections = accept::Connections::bounded_by(services.settings.clone());
     let failed = tokio::select! {
-        failed = accept::run(doors, &connections, &workers) => Some(failed),
+        failed = accept::run(&doors, &connections, &workers) => Some(failed),
         () = shutdown => None,
     };
+    accept::end(doors, &connections, &workers);
     // The listener is closed, and its Unix socket is gone. Workers that get no more connections end with their last one.
     stop.send_replace(true);
     for worker in workers {

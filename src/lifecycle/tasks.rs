@@ -26,8 +26,14 @@ struct Running {
     names: BTreeMap<u64, Cow<'static, str>>,
 }
 
-/// Takes the task off the list when it ends, however it ends.
-struct Entry {
+/// A place on the list of what runs, with a name that may change. Cheap to clone; the last clone that goes takes it off.
+#[derive(Debug, Clone)]
+pub struct Task {
+    place: Arc<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
     inner: Arc<Inner>,
     number: u64,
 }
@@ -40,16 +46,21 @@ impl Tasks {
     }
 
     /// Starts a task on the current runtime.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn spawn<F>(&self, name: impl Into<Cow<'static, str>>, work: F) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let entry = self.enter(name.into());
-        tokio::spawn(async move {
-            let _entry = entry;
-            work.await
-        })
+        self.enter(name).spawn(work)
+    }
+
+    /// Lists work that runs elsewhere, or that changes its name: it is waited for until the task is dropped.
+    #[must_use]
+    pub fn enter(&self, name: impl Into<Cow<'static, str>>) -> Task {
+        let mut running = self.inner.lock();
+        let number = running.next;
+        running.next += 1;
+        running.names.insert(number, name.into());
+        Task { place: Arc::new(Place { inner: Arc::clone(&self.inner), number }) }
     }
 
     /// The names of the tasks that run, oldest first.
@@ -71,13 +82,24 @@ impl Tasks {
             ended.await;
         }
     }
+}
 
-    fn enter(&self, name: Cow<'static, str>) -> Entry {
-        let mut running = self.inner.lock();
-        let number = running.next;
-        running.next += 1;
-        running.names.insert(number, name);
-        Entry { inner: Arc::clone(&self.inner), number }
+impl Task {
+    /// Runs work under this name on the current runtime.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    pub fn spawn<F>(self, work: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        tokio::spawn(async move {
+            let _running = self;
+            work.await
+        })
+    }
+
+    /// Says anew what it is that runs.
+    pub fn rename(&self, name: impl Into<Cow<'static, str>>) {
+        self.place.inner.lock().names.insert(self.place.number, name.into());
     }
 }
 
@@ -88,7 +110,7 @@ impl Inner {
     }
 }
 
-impl Drop for Entry {
+impl Drop for Place {
     fn drop(&mut self) {
         self.inner.lock().names.remove(&self.number);
         self.inner.ended.notify_waiters();
@@ -114,6 +136,18 @@ mod tests {
         tasks.finished().await;
         assert!(tasks.running().is_empty());
         slow.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_runs_elsewhere_is_waited_for_by_the_name_that_it_has_now() {
+        let tasks = Tasks::new();
+        let connection = tasks.enter("connection");
+        let request = connection.clone();
+        request.rename("connection: an export");
+        drop(connection);
+        assert_eq!(tasks.running(), ["connection: an export"]);
+        drop(request);
+        tasks.finished().await;
     }
 
     #[tokio::test]

@@ -105,7 +105,17 @@ pub fn stop_phase(phase: &str) {
 
 /// The stop waits for these.
 pub fn stragglers(tasks: &[String]) {
-    warn!(event = "stragglers", tasks = tasks.join(", "), "still waiting for tasks to end");
+    warn!(event = "stragglers", tasks = listed(tasks), "still waiting for tasks to end");
+}
+
+/// Names, as many as somebody reads: of ten thousand connections the number says more.
+fn listed(tasks: &[String]) -> String {
+    const MOST: usize = 20;
+    let named: Vec<&str> = tasks.iter().take(MOST).map(String::as_str).collect();
+    match tasks.len().saturating_sub(MOST) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }
 
 /// Everything is closed.
@@ -115,7 +125,7 @@ pub fn stopped(took: Duration) {
 
 /// The end was forced.
 pub fn stop_forced(why: &str, tasks: &[String]) {
-    error!(event = "stop_forced", why, tasks = tasks.join(", "), "the stop was forced");
+    error!(event = "stop_forced", why, tasks = listed(tasks), "the stop was forced");
 }
 
 /// The audit log could not be brought to its end.

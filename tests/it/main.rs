@@ -100,7 +100,7 @@ mod metrics;
 mod openapi;
 /// The ops and the admin listener.
 mod ops;
-/// What runs it on a machine of its own: the systemd unit.
+/// What runs it on a machine: the systemd unit, the image, the Debian package, manual pages.
 mod packaging;
 /// The engine beside plain Cedar.
 mod plain_cedar;

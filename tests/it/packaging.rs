@@ -1,4 +1,13 @@
-//! What runs the product on a machine of its own: the systemd unit, beside the configuration that it is made for.
+//! What runs the product on a machine: the systemd unit beside the configuration that it is made for, the image, the Debian package.
+
+/// The Debian package.
+mod debian;
+/// The image, in an empty root.
+mod image;
+/// Manual pages and completions.
+mod man;
+/// The bill of materials.
+mod sbom;
 
 use crate::support::{repo, run, sidegate};
 use serde_json::Value;

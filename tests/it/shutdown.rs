@@ -1,16 +1,39 @@
 //! The stop: phases, what is answered to the end, what forces it.
 
-use crate::support::{Sidecar, Signal, wait_for};
-use serde_json::json;
+/// Thirty-two connections that never stop asking.
+mod load;
+
+use crate::support::{Raw, Sidecar, Signal, wait_for};
+use serde_json::{Value, json};
 use std::{
-    net::TcpStream,
+    io::Read as _,
+    net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
 const SOON: Duration = Duration::from_secs(20);
 
+/// What a record holds of JSON at least.
+const JSON_BYTES: usize = 20_000;
+
 fn question() -> String {
     json!({ "user": "bob", "action": "edit", "resource": "order:o-1" }).to_string()
+}
+
+/// The client's end of a connection, as the sidecar names it.
+fn name(raw: &Raw) -> SocketAddr {
+    raw.stream().local_addr().expect("an address")
+}
+
+/// Sends the head and the first byte of a question. What is still to come is returned.
+fn begin(raw: &mut Raw) -> String {
+    let body = question();
+    let length = body.len();
+    raw.send(format!(
+        "POST /v1/authorize HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    ));
+    raw.send(&body[..1]);
+    body[1..].to_owned()
 }
 
 #[test]
@@ -19,21 +42,18 @@ fn a_request_that_has_begun_is_answered_and_idle_connections_end() {
     let mut idle = sidecar.raw();
     idle.post("/v1/authorize", &question());
     assert_eq!(idle.response().expect("an answer").status, 200);
-    let body = question();
     let mut slow = sidecar.raw();
-    let head = format!(
-        "POST /v1/authorize HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    slow.send(head).send(&body[..10]);
+    let rest = begin(&mut slow);
     // The request counts as begun once it was counted in; another one on the same worker comes after it.
     sidecar.post_text("/v1/authorize", &[], &question());
 
     sidecar.signal(Signal::TERM);
     sidecar.wait_event("stop_phase", SOON, |phase| phase["phase"] == "finish requests");
-    assert!(idle.is_closed(), "a connection that idles is closed at once");
-    slow.send(&body[10..]);
-    assert_eq!(slow.response().expect("an answer in spite of the stop").status, 200);
+    assert!(idle.is_closed(), "a connection that idles is closed");
+    slow.send(rest);
+    let answer = slow.response().expect("an answer in spite of the stop");
+    assert_eq!((answer.status, answer.header("connection")), (200, "close"), "{answer:?}");
+    assert!(slow.is_closed());
     let exited = sidecar.wait_exit(SOON);
     assert_eq!(exited.code, Some(0), "{exited:?}");
     assert!(exited.stderr.contains("\"event\":\"stopped\""), "{exited:?}");
@@ -60,13 +80,49 @@ fn the_deadline_forces_the_end_and_names_what_lingers() {
     let limits = "server: { authorize: { limits: { body_timeout: 1h } } }";
     let sidecar = Sidecar::builder().config(limits).config("shutdown: { deadline: 300ms }").start();
     let mut stalled = sidecar.raw();
-    stalled.send(
-        "POST /v1/authorize HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{",
-    );
+    begin(&mut stalled);
     sidecar.post_text("/v1/authorize", &[], &question());
     let exited = sidecar.stop();
     assert_eq!(exited.code, Some(75), "{exited:?}");
-    assert!(exited.stderr.contains("stop_forced") && exited.stderr.contains("authorize listener"), "{exited:?}");
+    let lingers = format!("authorize connection from {}", name(&stalled));
+    let forced = exited.stderr.lines().find(|line| line.contains("\"stop_forced\"")).expect("a line about it");
+    assert!(forced.contains("authorize listener") && forced.contains(&lingers), "{forced}");
+}
+
+#[test]
+fn who_lingers_is_named_and_waited_for() {
+    let limits = "server: { authorize: { limits: { body_timeout: 1h } } }";
+    let sidecar = Sidecar::builder().config(limits).config("shutdown: { deadline: 60s }").start();
+    // More than the sockets of both sides hold, so that an export waits for its client.
+    let half = "x".repeat(JSON_BYTES / 2);
+    let entry = json!({ "user": "bob", "action": "edit", "module": "orders", "before": half, "after": half });
+    let batch = Value::from(vec![entry; 45]);
+    for _ in 0..10 {
+        assert_eq!(sidecar.admin_post("/v1/activity", &batch).status, 200);
+    }
+    let mut half_sent = sidecar.raw();
+    let rest = begin(&mut half_sent);
+    let mut export = Raw::connect(sidecar.admin_address());
+    export.send("GET /v1/audit/export HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    let mut status = [0; 12];
+    export.stream().peek(&mut status).expect("the export has begun");
+    assert_eq!(&status, b"HTTP/1.1 200");
+
+    sidecar.signal(Signal::TERM);
+    let lingering = [
+        format!("authorize connection from {}", name(&half_sent)),
+        format!("admin connection from {} (GET /v1/audit/export)", name(&export)),
+    ];
+    sidecar.wait_event("stragglers", SOON, |event| {
+        event["tasks"].as_str().is_some_and(|tasks| lingering.iter().all(|lingers| tasks.contains(lingers)))
+    });
+    half_sent.send(rest);
+    assert_eq!(half_sent.response().expect("an answer in spite of the stop").status, 200);
+    let mut exported = Vec::new();
+    export.stream().read_to_end(&mut exported).expect("the export");
+    assert!(exported.len() > 450 * JSON_BYTES && exported.ends_with(b"\r\n0\r\n\r\n"), "{} bytes", exported.len());
+    let exited = sidecar.wait_exit(SOON);
+    assert_eq!(exited.code, Some(0), "{exited:?}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! The accept loop: connections in, handed to the workers in turn.
 
 use super::{
+    BACKLOG,
     unix_socket::{SocketFile, UnixSocket},
-    worker::Worker,
+    worker::{Gone, Worker},
 };
 use crate::{
     config::Live,
@@ -12,6 +13,7 @@ use crate::{
 use std::{
     future::pending,
     io::{self, Write as _},
+    iter,
     net::{Shutdown, SocketAddr},
     sync::{
         Arc,
@@ -19,7 +21,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener};
 
 /// How long to wait when the system has no descriptors or memory for another connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -41,12 +43,6 @@ pub(super) struct Doors {
     unix: Option<(UnixListener, SocketFile)>,
 }
 
-/// A connection as it was accepted.
-enum Stream {
-    Tcp(TcpStream, SocketAddr),
-    Unix(UnixStream),
-}
-
 impl Doors {
     /// Needs a runtime with IO around it.
     pub(super) fn open(tcp: std::net::TcpListener, unix: Option<UnixSocket>) -> io::Result<Self> {
@@ -57,7 +53,7 @@ impl Doors {
         Ok(Self { tcp: TcpListener::from_std(tcp)?, unix: unix.transpose()? })
     }
 
-    async fn accept(&self) -> io::Result<Stream> {
+    async fn accept(&self) -> io::Result<Accepted> {
         let unix = async {
             match &self.unix {
                 Some((listener, _)) => listener.accept().await,
@@ -65,33 +61,62 @@ impl Doors {
             }
         };
         tokio::select! {
-            tcp = self.tcp.accept() => tcp.map(|(stream, from)| Stream::Tcp(stream, from)),
-            unix = unix => unix.map(|(stream, _)| Stream::Unix(stream)),
+            tcp = self.tcp.accept() => tcp.and_then(|(stream, from)| Ok(Accepted::Tcp(stream.into_std()?, from))),
+            unix = unix => unix.and_then(|(stream, _)| Ok(Accepted::Unix(stream.into_std()?))),
+        }
+    }
+
+    /// Closes the doors. Who stands before them is let in: the kernel has told these clients that they are connected.
+    fn close(self) -> Vec<Accepted> {
+        let Self { tcp, unix } = self;
+        let tcp = tcp.into_std().map(|tcp| {
+            iter::from_fn(move || waiting(|| tcp.accept())).filter_map(|(stream, from)| {
+                stream.set_nonblocking(true).ok()?;
+                Some(Accepted::Tcp(stream, from))
+            })
+        });
+        // Its file is there until nobody is let in any more.
+        let (unix, _file) = unix.map_or((None, None), |(listener, file)| (listener.into_std().ok(), Some(file)));
+        let unix = unix.into_iter().flat_map(|unix| {
+            iter::from_fn(move || waiting(|| unix.accept())).filter_map(|(stream, _)| {
+                stream.set_nonblocking(true).ok()?;
+                Some(Accepted::Unix(stream))
+            })
+        });
+        // No more than the kernel keeps for us: a flood does not keep a door open.
+        let most = usize::from(BACKLOG);
+        tcp.into_iter().flatten().take(most).chain(unix.take(most)).collect()
+    }
+}
+
+/// The next connection that waits, if there is one.
+fn waiting<T>(accept: impl Fn() -> io::Result<T>) -> Option<T> {
+    loop {
+        match accept() {
+            Ok(accepted) => return Some(accepted),
+            Err(error) if is_the_clients(&error) => {}
+            Err(_) => return None,
         }
     }
 }
 
-impl Stream {
-    fn into_accepted(self) -> io::Result<Accepted> {
-        match self {
-            Self::Tcp(stream, from) => {
-                stream.set_nodelay(true)?;
-                Ok(Accepted::Tcp(stream.into_std()?, from))
-            }
-            Self::Unix(stream) => Ok(Accepted::Unix(stream.into_std()?)),
+impl Accepted {
+    /// Answers leave at once.
+    fn at_once(self) -> io::Result<Self> {
+        if let Self::Tcp(stream, _) = &self {
+            stream.set_nodelay(true)?;
         }
+        Ok(self)
     }
 
     /// Says one thing, and nothing more.
     fn say(self, text: &[u8]) -> io::Result<()> {
         match self {
-            Self::Tcp(stream, _) => {
-                let mut stream = stream.into_std()?;
+            Self::Tcp(mut stream, _) => {
                 stream.write_all(text)?;
                 stream.shutdown(Shutdown::Write)
             }
-            Self::Unix(stream) => {
-                let mut stream = stream.into_std()?;
+            Self::Unix(mut stream) => {
                 stream.write_all(text)?;
                 stream.shutdown(Shutdown::Write)
             }
@@ -135,30 +160,47 @@ impl Drop for Place {
 }
 
 /// Accepts until it is dropped, or until a worker is gone; then it says which.
-pub(super) async fn run(doors: Doors, connections: &Connections, workers: &[Worker]) -> usize {
-    let mut turns = workers.iter().enumerate().cycle();
+pub(super) async fn run(doors: &Doors, connections: &Connections, workers: &[Worker]) -> usize {
+    let mut turns = workers.iter().cycle();
     loop {
-        let stream = match doors.accept().await {
-            Ok(stream) => stream,
-            Err(error) if is_the_clients(&error) => continue,
+        match doors.accept().await {
+            Ok(accepted) => {
+                if let Err(number) = hand_over(accepted, connections, &mut turns) {
+                    return number;
+                }
+            }
+            Err(error) if is_the_clients(&error) => {}
             Err(error) => {
                 events::accept_failed(LISTENER, &error);
                 tokio::time::sleep(BACK_OFF).await;
-                continue;
             }
-        };
-        let Some(place) = connections.enter() else {
-            turn_away(stream, connections.speaks_tls());
-            continue;
-        };
-        // Whatever cannot be set here fails again, and visibly, in the worker.
-        let Ok(accepted) = stream.into_accepted() else { continue };
-        if let Some((number, worker)) = turns.next()
-            && worker.take(accepted, place).is_err()
-        {
-            return number;
         }
     }
+}
+
+/// Closes the doors, and gives the last connections to the workers.
+pub(super) fn end(doors: Doors, connections: &Connections, workers: &[Worker]) {
+    let mut turns = workers.iter().cycle();
+    for accepted in doors.close() {
+        // A worker that is gone has been told of, or is told of where its end is waited for.
+        hand_over(accepted, connections, &mut turns).ok();
+    }
+}
+
+/// Gives a connection to the worker whose turn it is. An error is the number of one that is gone.
+fn hand_over<'w>(
+    accepted: Accepted,
+    connections: &Connections,
+    turns: &mut impl Iterator<Item = &'w Worker>,
+) -> Result<(), usize> {
+    let Some(place) = connections.enter() else {
+        turn_away(accepted, connections.speaks_tls());
+        return Ok(());
+    };
+    // Whatever cannot be set here fails again, and visibly, in the worker.
+    let Ok(accepted) = accepted.at_once() else { return Ok(()) };
+    let Some(worker) = turns.next() else { return Ok(()) };
+    worker.take(accepted, place).map_err(|Gone| worker.number())
 }
 
 /// Whether accepting failed because of one client, so that the next may be tried at once.
@@ -169,7 +211,7 @@ fn is_the_clients(error: &io::Error) -> bool {
 
 /// Tells a client that there are too many, without reading what it asks: nothing of it may take up room. A client that wants TLS first
 /// understands nothing but the end.
-fn turn_away(stream: Stream, speaks_tls: bool) {
+fn turn_away(accepted: Accepted, speaks_tls: bool) {
     let body = ApiError::new(ErrorCode::Overloaded, "too many connections").body("");
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
@@ -177,9 +219,9 @@ fn turn_away(stream: Stream, speaks_tls: bool) {
         body.len()
     );
     // A fresh socket takes this much without waiting; a client that has gone already needs no answer.
-    let told = match stream {
-        Stream::Tcp(..) if speaks_tls => Ok(()),
-        stream => stream.say(answer.as_bytes()),
+    let told = match accepted {
+        Accepted::Tcp(..) if speaks_tls => Ok(()),
+        accepted => accepted.say(answer.as_bytes()),
     };
     tracing::debug!(event = "connection_turned_away", told = told.is_ok());
 }

@@ -1,10 +1,10 @@
 //! HTTP/1 on one connection.
 
 use super::gather::Gathered;
-use crate::http::{callers::Visit, desk::Desk, service};
+use crate::http::{callers::Visit, desk::Desk, last_call, service};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{pin::pin, rc::Rc};
+use std::{cell::Cell, convert::Infallible, rc::Rc};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
@@ -24,7 +24,19 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let limits = desk.limits();
-    let service = service_fn(move |request| service::answer(Rc::clone(&desk), Rc::clone(&visit), request));
+    let stopping = Rc::new(Cell::new(*stop.borrow()));
+    let is_last = Rc::clone(&stopping);
+    let service = service_fn(move |request| {
+        let answer = service::answer(Rc::clone(&desk), Rc::clone(&visit), request);
+        let is_last = Rc::clone(&is_last);
+        async move {
+            let mut answer = answer.await?;
+            if is_last.get() {
+                last_call::close(&mut answer);
+            }
+            Ok::<_, Infallible>(answer)
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
@@ -33,14 +45,10 @@ where
         // A client that has sent its last byte still waits for its answer.
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    tokio::select! {
-        biased;
-        served = connection.as_mut() => served,
+    last_call::serve(connection, async move {
         // An error means that the sender is gone, which is a stop as well.
-        _ = stop.wait_for(|stopped| *stopped) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    }
+        drop(stop.wait_for(|stopped| *stopped).await);
+        stopping.set(true);
+    })
+    .await
 }

@@ -32,7 +32,7 @@ impl Server {
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let recorders = vec![testing::recorder(), testing::recorder()];
-            runtime.block_on(serve(bound, services, recorders, async { drop(stopped.await) }))
+            runtime.block_on(serve(bound, services, recorders, Tasks::new(), async { drop(stopped.await) }))
         });
         Self { address, stop, thread }
     }
@@ -109,7 +109,7 @@ fn a_port_that_is_taken_is_named_in_the_error() {
 }
 
 #[test]
-fn a_stop_ends_idle_connections_at_once_and_others_with_their_answer() {
+fn a_stop_ends_idle_connections_soon_and_others_with_their_answer() {
     let server = Server::start(Limits::default(), None);
     let mut fresh = server.connect();
     let mut idle = server.connect();

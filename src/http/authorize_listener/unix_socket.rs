@@ -167,7 +167,7 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     rustix::fs::fchmod(socket.as_fd(), Mode::RUSR | Mode::WUSR)?;
     socket.set_nonblocking(true)?;
     socket.bind(&socket2::SockAddr::unix(path)?)?;
-    match socket.listen(super::BACKLOG) {
+    match socket.listen(super::BACKLOG.into()) {
         Ok(()) => Ok(socket.into()),
         Err(error) => {
             drop(fs::remove_file(path));

@@ -11,13 +11,15 @@ use crate::{
     http::{
         callers::{Callers, Visit},
         desk::{Desk, LISTENER},
+        last_call,
         peer::{Peer, PeerAddress},
         tls,
     },
+    lifecycle::Tasks,
     telemetry::{Metrics, events},
     tls::{Acceptor, Greeted},
 };
-use std::{io, rc::Rc, sync::Arc, thread, time::Duration};
+use std::{borrow::Cow, io, rc::Rc, sync::Arc, thread, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
@@ -43,6 +45,8 @@ pub(super) struct Entrance {
     pub(super) acceptor: Option<Acceptor>,
     /// Where handshakes are counted.
     pub(super) metrics: Arc<Metrics>,
+    /// Where connections are listed while they are open.
+    pub(super) tasks: Tasks,
 }
 
 /// The worker is gone.
@@ -75,6 +79,11 @@ pub(super) fn start(number: usize, desk: Desk, entrance: Entrance, stop: watch::
 }
 
 impl Worker {
+    /// Which of the workers it is.
+    pub(super) const fn number(&self) -> usize {
+        self.number
+    }
+
     /// Gives the worker a connection.
     pub(super) fn take(&self, accepted: Accepted, place: Place) -> Result<(), Gone> {
         self.connections.send((accepted, place)).map_err(|_| Gone)
@@ -119,6 +128,10 @@ async fn connection(
     _place: Place,
     stop: watch::Receiver<bool>,
 ) {
+    let _listed = entrance.tasks.enter(match &accepted {
+        Accepted::Tcp(_, from) => Cow::from(format!("{LISTENER} connection from {from}")),
+        Accepted::Unix(_) => Cow::from("authorize connection from the Unix socket"),
+    });
     let begun = match accepted {
         Accepted::Tcp(stream, from) => match TcpStream::from_std(stream) {
             Ok(stream) => through_network(desk, &entrance, stream, Peer::at(PeerAddress::Ip(from)), stop).await,
@@ -148,7 +161,7 @@ async fn through_network(
     let greeted = tokio::select! {
         greeted = tls::greet(acceptor, stream, LISTENER, &entrance.metrics) => greeted,
         // Nothing was asked yet.
-        _ = stop.wait_for(|stopped| *stopped) => None,
+        () = last_call::is_over(said(&mut stop)) => None,
     };
     let Some(Greeted { stream, names }) = greeted else { return Ok(()) };
     serve(desk, entrance.callers.visit(Peer { names, is_secure: true, ..peer }), stream, stop).await
@@ -170,8 +183,8 @@ where
             Ok(opening) => opening?,
             Err(_) => return Err(ConnectionError::Silent(patience)),
         },
-        // Nothing has been asked yet. An error means that the sender is gone, which is a stop as well.
-        _ = stop.wait_for(|stopped| *stopped) => return Ok(()),
+        // Nothing has been asked yet.
+        () = last_call::is_over(said(&mut stop)) => return Ok(()),
     };
     let (stream, outlet) = gather(stream, opening.read);
     let visit = Rc::new(visit);
@@ -181,4 +194,9 @@ where
         Protocol::Http2 => outlet.drive(Box::pin(http2::serve(desk, visit, stream, stop)), patience).await?,
     }
     Ok(())
+}
+
+/// Resolves when stop was said. An error means that whoever says it is gone, which is a stop as well.
+async fn said(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stopped| *stopped).await);
 }

@@ -3,10 +3,11 @@
 use super::Bound;
 use crate::{
     http::{
+        last_call,
         peer::{Peer, PeerAddress},
         tls,
     },
-    lifecycle::{Stop, Tasks},
+    lifecycle::{Stop, Task, Tasks},
     telemetry::{Metrics, events},
     tls::{Acceptor, Greeted},
 };
@@ -21,7 +22,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -69,9 +70,11 @@ pub async fn serve(bound: Bound, serving: Serving, tasks: Tasks, stop: Stop) {
                     continue;
                 }
             };
+            let doing = Doing { listener: name, from, task: tasks.enter("") };
+            doing.tell(format_args!("nothing asked yet"));
             let (serving, stop) = (serving.clone(), stop.clone());
-            tasks.spawn(format!("{name} connection"), async move {
-                begin(stream, Peer::at(PeerAddress::Ip(from)), serving, stop).await;
+            doing.task.clone().spawn(async move {
+                begin(stream, doing, serving, stop).await;
                 drop(place);
             });
         }
@@ -91,42 +94,62 @@ async fn back_off(name: &str, error: &io::Error) {
     }
 }
 
-async fn begin(stream: TcpStream, peer: Peer, serving: Serving, stop: Stop) {
-    let Serving { name, acceptor, metrics, router } = serving;
-    let Some(acceptor) = acceptor else { return connection(stream, peer, router, stop).await };
-    let greeted = tokio::select! {
-        greeted = tls::greet(&acceptor, stream, name, &metrics) => greeted,
-        // Nothing was asked yet.
-        () = stop.stopped() => return,
-    };
-    if let Some(Greeted { stream, names }) = greeted {
-        connection(stream, Peer { names, is_secure: true, ..peer }, router, stop).await;
+/// What a connection is about, told to whoever waits for its end.
+#[derive(Debug)]
+struct Doing {
+    listener: &'static str,
+    from: SocketAddr,
+    task: Task,
+}
+
+impl Doing {
+    fn tell(&self, what: fmt::Arguments<'_>) {
+        let Self { listener, from, task } = self;
+        task.rename(format!("{listener} connection from {from} ({what})"));
     }
 }
 
-async fn connection<S>(stream: S, peer: Peer, router: Router, stop: Stop)
+async fn begin(stream: TcpStream, doing: Doing, serving: Serving, stop: Stop) {
+    let Serving { name, acceptor, metrics, router } = serving;
+    let peer = Peer::at(PeerAddress::Ip(doing.from));
+    let Some(acceptor) = acceptor else { return connection(stream, peer, doing, router, stop).await };
+    let greeted = tokio::select! {
+        greeted = tls::greet(&acceptor, stream, name, &metrics) => greeted,
+        // Nothing was asked yet.
+        () = last_call::is_over(stop.stopped()) => return,
+    };
+    if let Some(Greeted { stream, names }) = greeted {
+        connection(stream, Peer { names, is_secure: true, ..peer }, doing, router, stop).await;
+    }
+}
+
+async fn connection<S>(stream: S, peer: Peer, doing: Doing, router: Router, stop: Stop)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
     let peer = Arc::new(peer);
     let service = TowerToHyperService::new(router);
+    let stopping = stop.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
+        // An answer may take long after its head has left, so this is not taken back: the last request is what it is about.
+        doing.tell(format_args!("{} {}", request.method(), request.uri().path()));
         request.extensions_mut().insert(Arc::clone(&peer));
-        service.call(request)
+        let answer = service.call(request);
+        let stopping = stopping.clone();
+        async move {
+            let mut answer = answer.await?;
+            if stopping.is_stopped() {
+                last_call::close(&mut answer);
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MOST_HEADER_BYTES)
         .serve_connection(TokioIo::new(stream), service);
-    let mut served = pin!(served);
-    let ended = tokio::select! {
-        ended = served.as_mut() => ended,
-        () = stop.stopped() => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
-    };
+    let ended = last_call::serve(served, stop.stopped()).await;
     if let Err(error) = ended {
         tracing::debug!(event = "connection_failed", error = %events::Chain(&error));
     }

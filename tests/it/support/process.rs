@@ -63,18 +63,25 @@ pub fn command<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> 
 
 /// The same command, started by a shell that does something else first in its process.
 pub fn after(first: &str, command: &Command) -> Command {
-    let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(format!("{first}; exec \"$0\" \"$@\"")).arg(command.get_program()).args(command.get_args());
+    let program = command.get_program().to_string_lossy().into_owned();
+    let shell = ["/bin/sh".to_owned(), "-c".to_owned(), format!("{first}; exec \"$0\" \"$@\""), program];
+    instead(&shell, command)
+}
+
+/// The same command with another program and its first arguments in the place of its own.
+pub fn instead(program: &[String], command: &Command) -> Command {
+    let mut other = Command::new(&program[0]);
+    other.args(&program[1..]).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
+            Some(value) => other.env(name, value),
+            None => other.env_remove(name),
         };
     }
     if let Some(directory) = command.get_current_dir() {
-        shell.current_dir(directory);
+        other.current_dir(directory);
     }
-    shell
+    other
 }
 
 /// Runs `sidegate` with these arguments to its end.

@@ -35,6 +35,7 @@ pub struct Builder {
     env: Vec<(String, String)>,
     args: Vec<String>,
     whole: Option<Vec<String>>,
+    through: Option<Vec<String>>,
     shell: Option<String>,
     listen: [(&'static str, String); 3],
 }
@@ -104,6 +105,13 @@ impl Builder {
         self
     }
 
+    /// What is run instead of the binary under test, such as another build of it: a program and the first of its arguments.
+    #[must_use]
+    pub fn through(mut self, program: Vec<String>) -> Self {
+        self.through = Some(program);
+        self
+    }
+
     /// What a shell does first in the process that becomes the sidecar, such as `umask 000`.
     #[must_use]
     pub fn shell(mut self, first: &str) -> Self {
@@ -167,6 +175,9 @@ impl Builder {
             command.arg(format!("--{listener}-listen")).arg(address);
         }
         command.args(&self.args).envs(self.env);
+        if let Some(program) = &self.through {
+            command = process::instead(program, &command);
+        }
         if let Some(first) = &self.shell {
             command = process::after(first, &command);
         }
@@ -184,6 +195,7 @@ impl Sidecar {
             env: Vec::new(),
             args: Vec::new(),
             whole: None,
+            through: None,
             shell: None,
             listen: ["authorize", "admin", "ops"].map(|listener| (listener, "127.0.0.1:0".to_owned())),
         }

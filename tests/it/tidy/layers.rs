@@ -69,6 +69,7 @@ pub const OWNED: &[Owned] = &[
     owned("hyper_util", &["http", "cli", "audit::checkpoint", "identity::fetch", "telemetry::trace"]),
     owned("clap", &["cli"]),
     owned("clap_complete", &["cli"]),
+    owned("clap_mangen", &["cli::man"]),
 ];
 
 /// Dependencies that a layer or a module must do without.

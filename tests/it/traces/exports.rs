@@ -12,9 +12,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// A sidecar that exports at once.
 fn traced(collector: &Collector) -> SidecarBuilder {
-    Sidecar::builder()
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint())
-        .env("OTEL_BSP_SCHEDULE_DELAY", "20")
+    Sidecar::builder().env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint()).env("OTEL_BSP_SCHEDULE_DELAY", "20")
 }
 
 fn spans(sidecar: &Sidecar, outcome: &str) -> f64 {
@@ -71,7 +69,10 @@ fn a_request_is_a_span_below_its_callers_and_tells_of_the_decision() {
     let post = &collector.posts()[0];
     assert_eq!((&post["path"], &post["headers"]["authorization"]), (&json!("/v1/traces"), &json!("Bearer hush")));
     assert_eq!(post["headers"]["content-type"], "application/x-protobuf");
-    assert_eq!((&post["resource"]["service.name"], &post["resource"]["deployment.environment.name"]), (&json!("gate"), &json!("test bench")));
+    assert_eq!(
+        (&post["resource"]["service.name"], &post["resource"]["deployment.environment.name"]),
+        (&json!("gate"), &json!("test bench"))
+    );
     assert!(!sidecar.log().contains("hush"), "headers may be secrets");
     wait_for("spans are counted", SOON, || spans(&sidecar, "exported") >= 1.0);
 }
@@ -99,7 +100,11 @@ fn every_door_has_spans_and_probes_have_none() {
     let call = collector.wait_span(|span| span["attributes"]["rpc.system"] == "grpc");
     assert_eq!(call["name"], "grpc.health.v1.Health/Check");
     assert_eq!(
-        (&call["attributes"]["rpc.service"], &call["attributes"]["rpc.method"], &call["attributes"]["rpc.grpc.status_code"]),
+        (
+            &call["attributes"]["rpc.service"],
+            &call["attributes"]["rpc.method"],
+            &call["attributes"]["rpc.grpc.status_code"]
+        ),
         (&json!("grpc.health.v1.Health"), &json!("Check"), &json!(0))
     );
     sidecar.client().get(sidecar.authorize_address(), "/auth-request", &[("x-user", "bob")]).expect("an answer");
@@ -138,7 +143,10 @@ fn whether_a_trace_is_recorded_is_the_callers_word_and_then_the_samplers() {
         sidecar.stop();
         assert!(!sidecar.log().contains("span_export_failed"));
     }
-    assert!(collector.spans().iter().all(|span| span["attributes"]["sidegate.decision.id"].is_null()), "none was wanted");
+    assert!(
+        collector.spans().iter().all(|span| span["attributes"]["sidegate.decision.id"].is_null()),
+        "none was wanted"
+    );
 
     // A trace that begins here is in the record under the same name.
     let sidecar = traced(&collector).start();
@@ -182,7 +190,8 @@ fn listener() -> (std::net::SocketAddr, std::sync::mpsc::Receiver<String>) {
             let mut stream = BufReader::new(stream.expect("a stream"));
             let mut head = String::new();
             while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).is_ok_and(|read| read > 0) {}
-            let length = head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            let length =
+                head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
             let mut body = vec![0; length.unwrap_or(0)];
             let read = stream.read_exact(&mut body);
             let answered = stream.get_mut().write_all(b"HTTP/1.1 204 No Content\r\n\r\n");

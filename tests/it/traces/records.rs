@@ -38,7 +38,8 @@ fn a_record_names_the_trace_that_its_request_belongs_to_through_every_door() {
     sidecar.post_text("/access/v1/evaluation", &of_trace("authzen"), &evaluation.to_string());
     let batch = json!({ "evaluations": [evaluation] });
     sidecar.post_text("/access/v1/evaluations", &of_trace("batch"), &batch.to_string());
-    let forwarded = [&of_trace("forward")[..], &[("x-original-method", "GET"), ("x-original-uri", "/orders/o-1")]].concat();
+    let forwarded =
+        [&of_trace("forward")[..], &[("x-original-method", "GET"), ("x-original-uri", "/orders/o-1")]].concat();
     let get = |path: &str, headers: &[(&str, &str)]| {
         sidecar.client().get(sidecar.authorize_address(), path, headers).expect("an answer")
     };

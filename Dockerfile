@@ -1,0 +1,36 @@
+# The image: one binary without shared libraries in an otherwise empty root, run by a user that owns nothing but its data directory.
+#
+#   docker build --tag sidegate .
+#   docker run --read-only --cap-drop ALL --volume ./policies/demo:/etc/sidegate/policies:ro sidegate
+#
+# tests/it/packaging/image.rs runs what stands here, as far as that goes without an engine.
+
+ARG RUST=1.95
+FROM rust:${RUST}-slim-bookworm AS build
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY src src
+# What `sidegate_build_info` tells of the commit.
+ARG SIDEGATE_COMMIT=unknown
+ENV SIDEGATE_COMMIT=${SIDEGATE_COMMIT}
+# Only the last link is without shared libraries, so that procedural macros, which are such, are built as ever.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    cargo rustc --release --locked --bin sidegate -- -C target-feature=+crt-static
+COPY LICENSE ./
+COPY helm/sidegate/files/starter helm/sidegate/files/starter
+COPY packaging/image packaging/image
+COPY scripts/image-root scripts/image-root
+RUN scripts/image-root target/release/sidegate /image
+
+FROM scratch
+COPY --from=build /image/root /
+COPY --from=build --chown=65532:65532 /image/data /var/lib/sidegate
+# A number, so that Kubernetes sees that it is not root.
+USER 65532:65532
+# Decisions, administration, metrics and probes.
+EXPOSE 8480 8481 8482
+# The audit log and the directory of users. Writable although the root is not.
+VOLUME /var/lib/sidegate
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/bin/sidegate"]
+CMD ["serve", "--config", "/etc/sidegate/sidegate.yaml"]

@@ -1,0 +1,60 @@
+//! The bill of materials: that it is one, and that it names what Cargo.lock pins and nothing else.
+
+use crate::support::{repo, run, tool};
+use serde_json::Value;
+use std::{collections::BTreeSet, fs, process::Command};
+
+/// The crates of the registry that the binary is linked from, as `name version`.
+fn linked() -> BTreeSet<String> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--no-dedupe"]);
+    command.args(["--format", "{p}"]).current_dir(repo(""));
+    let tree = run(command);
+    assert_eq!(tree.code, Some(0), "{}", tree.stderr);
+    // `name v1.2.3 (proc-macro)`, and the path of the crate itself.
+    let crates = tree.stdout.lines().filter(|line| !line.contains(" (/"));
+    crates
+        .filter_map(|line| line.split_once(" v"))
+        .map(|(name, rest)| format!("{name} {}", rest.split(' ').next().unwrap_or_default()))
+        .collect()
+}
+
+#[test]
+fn the_bill_of_materials_names_what_is_linked_and_says_so_as_others_read_it() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let file = folder.path().join("sidegate.cdx.json");
+    let mut script = Command::new(repo("scripts/sbom"));
+    script.arg(&file);
+    let written = run(script);
+    assert_eq!(written.code, Some(0), "{written:?}");
+    let text = fs::read_to_string(&file).expect("the bill");
+    let bill: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((&bill["bomFormat"], &bill["specVersion"]), (&"CycloneDX".into(), &"1.5".into()));
+    assert_eq!(bill["metadata"]["component"]["name"], "sidegate");
+    assert_eq!(bill["metadata"]["component"]["version"], env!("CARGO_PKG_VERSION"));
+
+    let components = bill["components"].as_array().expect("components");
+    let word = |component: &Value, name: &str| component[name].as_str().unwrap_or_default().to_owned();
+    let named: BTreeSet<String> = components
+        .iter()
+        .map(|component| format!("{} {}", word(component, "name"), word(component, "version")))
+        .collect();
+    assert_eq!(named.symmetric_difference(&linked()).collect::<Vec<_>>(), Vec::<&String>::new());
+    for component in components {
+        assert!(word(component, "purl").starts_with("pkg:cargo/"), "{component}");
+        assert_eq!(component["hashes"][0]["alg"], "SHA-256", "{component}");
+        assert!(component["licenses"][0]["expression"].is_string(), "{component}");
+    }
+    let mut again = Command::new(repo("scripts/sbom"));
+    let second = folder.path().join("again.json");
+    again.arg(&second);
+    assert_eq!(run(again).code, Some(0));
+    let constant =
+        |text: &str| text.lines().filter(|line| !line.contains("serialNumber")).collect::<Vec<_>>().join("\n");
+    assert_eq!(constant(&fs::read_to_string(&second).expect("the bill")), constant(&text));
+
+    let mut python = tool("python/bin/python");
+    python.arg(repo("tests/it/packaging/validate_sbom.py")).arg(&file);
+    let validated = run(python);
+    assert_eq!((validated.code, validated.stdout.as_str()), (Some(0), "valid\n"), "{validated:?}");
+}
