@@ -19,5 +19,5 @@ pub use priority::give_way;
 pub use readiness::Readiness;
 pub use signals::{Signal, Signals};
 pub use stop::{Stop, Stopper};
-pub use tasks::{Task, Tasks};
 pub use synchronised::is_clock_synchronised;
+pub use tasks::{Task, Tasks};

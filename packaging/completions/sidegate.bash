@@ -37,11 +37,17 @@ _sidegate() {
             sidegate,directory)
                 cmd="sidegate__subcmd__directory"
                 ;;
+            sidegate,doctor)
+                cmd="sidegate__subcmd__doctor"
+                ;;
             sidegate,explain)
                 cmd="sidegate__subcmd__explain"
                 ;;
             sidegate,help)
                 cmd="sidegate__subcmd__help"
+                ;;
+            sidegate,init)
+                cmd="sidegate__subcmd__init"
                 ;;
             sidegate,matrix)
                 cmd="sidegate__subcmd__matrix"
@@ -145,11 +151,17 @@ _sidegate() {
             sidegate__subcmd__help,directory)
                 cmd="sidegate__subcmd__help__subcmd__directory"
                 ;;
+            sidegate__subcmd__help,doctor)
+                cmd="sidegate__subcmd__help__subcmd__doctor"
+                ;;
             sidegate__subcmd__help,explain)
                 cmd="sidegate__subcmd__help__subcmd__explain"
                 ;;
             sidegate__subcmd__help,help)
                 cmd="sidegate__subcmd__help__subcmd__help"
+                ;;
+            sidegate__subcmd__help,init)
+                cmd="sidegate__subcmd__help__subcmd__init"
                 ;;
             sidegate__subcmd__help,matrix)
                 cmd="sidegate__subcmd__help__subcmd__matrix"
@@ -203,7 +215,7 @@ _sidegate() {
 
     case "${cmd}" in
         sidegate)
-            opts="-h -V --help --version serve check compile test authorize explain access menu matrix audit directory review token schema completions help"
+            opts="-h -V --help --version serve check compile test authorize explain access menu matrix audit directory review token doctor init schema completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1078,6 +1090,72 @@ _sidegate() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sidegate__subcmd__doctor)
+            opts="-v -h --config --policies --data --authorize-listen --admin-listen --ops-listen --admin --ops --token --ca --client-certificate --client-key --verbose --output --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policies)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authorize-listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --admin-listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ops-listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --admin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ops)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-certificate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sidegate__subcmd__explain)
             opts="-h --forbid-errors --principal-type --user --action --resource --tenant --attribute --context --request --at --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1137,7 +1215,7 @@ _sidegate() {
             return 0
             ;;
         sidegate__subcmd__help)
-            opts="serve check compile test authorize explain access menu matrix audit directory review token schema completions help"
+            opts="serve check compile test authorize explain access menu matrix audit directory review token doctor init schema completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1360,6 +1438,20 @@ _sidegate() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sidegate__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sidegate__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1375,6 +1467,20 @@ _sidegate() {
             return 0
             ;;
         sidegate__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sidegate__subcmd__help__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1475,6 +1581,20 @@ _sidegate() {
         sidegate__subcmd__help__subcmd__token)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sidegate__subcmd__init)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -254,7 +254,7 @@ pub async fn try_out(subjects: &Subjects, issuer: &TokenIssuer) -> Result<usize,
                 Ok(fetcher) => fetcher.fetch(address, subjects.keys.timeout).await,
                 Err(error) => Err(error),
             };
-            fetched.map_err(|error| format!("`{address}`: {}", events::Chain(&error)))?.to_vec()
+            fetched.map_err(|error| format!("`{}`: {}", **address, events::Chain(&error)))?.to_vec()
         }
         KeySource::File(path) => read(path).map_err(|error| format!("`{}`: {error}", path.display()))?,
         KeySource::Secret { .. } => return Ok(1),

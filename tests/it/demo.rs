@@ -3,9 +3,8 @@
 use crate::support::{
     Grid, Sidecar,
     facts::{Facts, expected},
-    repo,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 #[test]
 fn every_cell_of_the_demo_is_answered_as_the_facts_say() {
@@ -78,39 +77,4 @@ fn what_the_demo_does_not_know_is_denied_with_its_own_reason() {
         grid.ask(&json!({ "user": user, "action": action, "resource": { "type": ty, "id": "x" } }), ("deny", code));
     }
     grid.finish();
-}
-
-#[test]
-fn the_first_question_of_the_readme_is_answered_as_it_says() {
-    let readme = std::fs::read_to_string(repo("README.md")).expect("README.md");
-    let between = |from: &str, to: &str| {
-        let (_, after) = readme.split_once(from).unwrap_or_else(|| panic!("no `{from}` in README.md"));
-        let (text, _) = after.split_once(to).expect("an end");
-        serde_json::from_str::<Value>(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-    };
-    let asked = between("/v1/authorize --json '", "'");
-    let mut said = between("```json\n", "```");
-
-    let sidecar = Sidecar::builder().start();
-    let (status, mut answer) = sidecar.authorize(&asked);
-    assert_eq!(status, 200);
-    assert_eq!(said["revision"], answer["revision"], "the revision of policies/demo");
-    // Each decision has an id of its own.
-    said["id"].take();
-    answer["id"].take();
-    assert_eq!(answer, said);
-}
-
-#[test]
-fn every_question_of_the_readme_is_a_question() {
-    let readme = std::fs::read_to_string(repo("README.md")).expect("README.md");
-    let sidecar = Sidecar::builder().start();
-    let mut asked = 0;
-    for command in readme.split("/v1/authorize --json").skip(1) {
-        let question = command.split('\'').nth(1).expect("a body in quotes");
-        let answer = sidecar.post_text("/v1/authorize", &[], question);
-        assert_eq!(answer.status, 200, "{question}: {answer:?}");
-        asked += 1;
-    }
-    assert!(asked >= 3, "{asked} questions");
 }

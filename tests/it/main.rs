@@ -42,6 +42,8 @@ mod authorize;
 mod authzen;
 /// What an operator may get wrong at the start: each a clear message and the right exit code.
 mod bad_input;
+/// The documents as a book: every command and sample of them, in order.
+mod book;
 /// Callers of the authorize listener: tokens, certificates, scopes, limits.
 mod callers;
 /// The commands: data, diagnostics, exit codes.

@@ -4,8 +4,8 @@
 //! Nothing here knows the product's own types: what is tested is what users see.
 
 mod client;
-mod collector;
 mod clock;
+mod collector;
 mod envoy;
 pub mod ext_authz;
 pub mod facts;
@@ -31,8 +31,8 @@ mod upstream;
 mod wait;
 
 pub use client::{Answer, Client};
-pub use collector::Collector;
 pub use clock::SetClock;
+pub use collector::Collector;
 pub use envoy::Envoy;
 pub use generation::{decides, generation, wait_decides};
 pub use git::{AUTHOR, git, is_git_there};

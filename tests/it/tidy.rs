@@ -8,6 +8,7 @@ mod layers;
 mod source;
 
 use source::SourceFile;
+pub use source::walk as files;
 
 /// Most lines of code of a file: comments, blank lines and the trailing test module are not counted.
 const MAX_LINES: usize = 400;
