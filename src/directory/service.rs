@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{mail::Bell, model::Timestamp, policy::Snapshot, storage::files};
 use std::{
+    collections::VecDeque,
     fmt::Debug,
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -86,6 +87,29 @@ pub(super) struct Inner {
 struct Turn {
     /// Events that are in the audit log and in the store: the next change removes them from the store.
     recorded: Vec<String>,
+    /// Events that the audit log has not taken yet, the oldest first. Those of changes are in the store until it has.
+    unrecorded: VecDeque<Event>,
+}
+
+impl Turn {
+    /// Hands an event to the audit log, behind those that it has not taken.
+    fn tell(&mut self, witness: &dyn Witness, event: Event) {
+        if self.unrecorded.is_empty() && witness.record(&event) {
+            self.recorded.push(event.id);
+        } else {
+            self.unrecorded.push_back(event);
+        }
+    }
+
+    /// Tries once more with what the audit log has not taken, as far as it takes it now.
+    fn tell_again(&mut self, witness: &dyn Witness) {
+        while let Some(event) = self.unrecorded.pop_front() {
+            if !witness.record(&event) {
+                return self.unrecorded.push_front(event);
+            }
+            self.recorded.push(event.id);
+        }
+    }
 }
 
 impl Directory {
@@ -129,17 +153,13 @@ impl Directory {
         options: Options,
         witness: Arc<dyn Witness>,
     ) -> Result<Self, StoreError> {
-        let mut recorded = Vec::new();
-        let steps = store::load(&*store, &mut |event| {
-            if witness.record(&event) {
-                recorded.push(event.id);
-            }
-        })?;
+        let mut turn = Turn::default();
+        let steps = store::load(&*store, &mut |event| turn.tell(&*witness, event))?;
         // What is read now stands in memory a second time.
         store.release()?;
         let roster = Roster::new(options.session_idle);
         roster.lock().apply(steps);
-        let turn = Mutex::new(Turn { recorded });
+        let turn = Mutex::new(turn);
         Ok(Self(Arc::new(Inner {
             roster,
             store,
@@ -284,16 +304,15 @@ impl Directory {
     /// Makes a change that nobody asked for and nobody has to allow: a letter went out, a session idled away.
     pub(super) fn note(&self, change: impl FnOnce(&Book) -> (Vec<Step>, Vec<Event>)) -> Result<(), StoreError> {
         let inner = &*self.0;
-        let _turn = inner.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turn = inner.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        turn.tell_again(&*inner.witness);
         let (steps, events) = change(&inner.roster.lock());
         if steps.is_empty() {
             return Ok(());
         }
         inner.store.commit(&store::batch(&steps, &[], &[])?)?;
         inner.publish(steps, false);
-        for event in events {
-            inner.witness.record(&event);
-        }
+        events.into_iter().for_each(|event| turn.tell(&*inner.witness, event));
         Ok(())
     }
 }
@@ -324,6 +343,7 @@ impl Inner {
 
     /// Commits, publishes and records a change, in this order.
     fn make(&self, turn: &mut Turn, steps: Vec<Step>, instead: bool, events: Vec<Event>) -> Result<(), StoreError> {
+        turn.tell_again(&*self.witness);
         let mut rows = store::batch(&steps, &events, &turn.recorded)?;
         if instead {
             rows.extend(store::others(&*self.store, &rows)?);
@@ -332,8 +352,7 @@ impl Inner {
         turn.recorded.clear();
         self.publish(steps, instead);
         // A crash before this leaves the events in the store, and the next start records them.
-        let recorded = events.into_iter().filter(|event| self.witness.record(event)).map(|event| event.id);
-        turn.recorded.extend(recorded);
+        events.into_iter().for_each(|event| turn.tell(&*self.witness, event));
         Ok(())
     }
 

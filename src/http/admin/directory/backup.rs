@@ -74,7 +74,7 @@ struct RestoredView {
 }
 
 async fn backup(State(desk): State<Desk>, by: By) -> Result<Response, Error> {
-    let backup = desk.run(by.clone(), None, Directory::backup).await?;
+    let backup = desk.look(by.clone(), None, Directory::backup).await?;
     let name = "attachment; filename=\"directory.ndjson\"";
     desk.file(by, None, (NDJSON, name), move |_, out| backup.write(out).map(drop).map_err(|error| error.to_string()))
 }
@@ -82,7 +82,8 @@ async fn backup(State(desk): State<Desk>, by: By) -> Result<Response, Error> {
 async fn restore(State(desk): State<Desk>, by: By, request: Request) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let body = whole_within(&head.headers, body, MOST_BYTES, PATIENCE).await?;
-    let restored = desk.run(by, None, move |directory, call| directory.restore(call, &mut Cursor::new(body))).await?;
+    let restored =
+        desk.change(by, None, move |directory, call| directory.restore(call, &mut Cursor::new(body))).await?;
     let Restored { users, roles, invitations, sessions } = restored;
     Ok(Json(RestoredView { users, roles, invitations, sessions }).into_response())
 }
