@@ -350,7 +350,8 @@ fn clients_who_take_their_files_slowly_hold_up_nobody_else() {
     let slow: Vec<TcpStream> = (0..4)
         .map(|_| {
             let mut stream = TcpStream::connect(sidecar.admin_address()).expect("a connection");
-            stream.write_all(b"GET /v1/audit/export HTTP/1.1\r\nhost: sidegate\r\n\r\n").expect("room");
+            let asked = format!("GET /v1/audit/export HTTP/1.1\r\nhost: {}\r\n\r\n", sidecar.admin_address());
+            stream.write_all(asked.as_bytes()).expect("room");
             let mut head = [0; 15];
             stream.read_exact(&mut head).expect("an answer");
             assert_eq!(&head, b"HTTP/1.1 200 OK");

@@ -34,7 +34,7 @@ pub(super) fn look(directory: &Path, keeping: &Keeping, names: &[u64]) -> Result
         Err(error) => return Ok(Burial { statement: None, lost: Some(error.to_string()) }),
     };
     let left: Vec<u64> = names.iter().copied().filter(|&name| name <= statement.says.last_seq).collect();
-    let doubt = match doubt_of_the_key(directory, keeping, names, &statement.key, !left.is_empty())? {
+    let doubt = match doubt_of_the_key(directory, keeping, names, statement.key.as_ref(), !left.is_empty())? {
         None if left.iter().any(|&name| is_held(directory, keeping, name)) => {
             Some("`audit.hold` keeps what it says was removed, and that is still there")
         }
@@ -51,7 +51,7 @@ fn doubt_of_the_key(
     directory: &Path,
     keeping: &Keeping,
     names: &[u64],
-    signed_by: &Option<KeyNote>,
+    signed_by: Option<&KeyNote>,
     removes: bool,
 ) -> Result<Option<&'static str>, StoreError> {
     let noted = noted_key(directory)?;

@@ -45,6 +45,17 @@ struct Count {
     file: Option<Counter>,
 }
 
+impl Count {
+    /// Lets the file follow. Where that fails it says less than the store, which takes nothing from it; the next commit says more.
+    fn note(&mut self) {
+        if let Some(file) = self.file.as_mut().filter(|file| file.noted() < self.reached)
+            && let Err(error) = file.note(self.reached)
+        {
+            tracing::debug!(event = "directory_count_failed", %error, "the number of changes could not be noted");
+        }
+    }
+}
+
 impl Embedded {
     /// Opens the store, or makes it where there is none.
     ///
@@ -79,7 +90,7 @@ impl Embedded {
             None => self.counted(&[])?,
             Some(reached) => self.count().reached = reached,
         }
-        let mut counter = Counter::open(file).map_err(io)?;
+        let counter = Counter::open(file).map_err(io)?;
         let mut count = self.count();
         if counter.noted() > count.reached {
             let what = format!(
@@ -90,8 +101,8 @@ impl Embedded {
             );
             return Err(self.damaged(what));
         }
-        counter.note(count.reached).map_err(io)?;
         count.file = Some(counter);
+        count.note();
         files::sync_directory(&self.path).map_err(io)
     }
 
@@ -104,12 +115,9 @@ impl Embedded {
     fn counted(&self, rows: &[Row]) -> Result<(), StoreError> {
         let mut count = self.count();
         let next = count.reached + 1;
-        self.write(rows, (MARK.to_owned(), Some(next.to_be_bytes().to_vec())))?;
+        self.write(rows, &(MARK.to_owned(), Some(next.to_be_bytes().to_vec())))?;
         count.reached = next;
-        if let Some(Err(error)) = count.file.as_mut().map(|file| file.note(next)) {
-            // It says less than the store then, which takes nothing from it; the next commit says more.
-            tracing::debug!(event = "directory_count_failed", %error, "the number of changes could not be noted");
-        }
+        count.note();
         Ok(())
     }
 
@@ -150,9 +158,9 @@ impl Embedded {
         Ok(batch)
     }
 
-    fn write(&self, rows: &[Row], mark: Row) -> Result<(), StoreError> {
+    fn write(&self, rows: &[Row], mark: &Row) -> Result<(), StoreError> {
         self.ask(|db| {
-            let batch = self.batch(db, rows, &mark)?;
+            let batch = self.batch(db, rows, mark)?;
             db.apply_batch(batch).map_err(|error| self.sled(error))?;
             db.flush().map(drop).map_err(|error| self.sled(error))
         })?;
@@ -194,8 +202,10 @@ impl Store for Embedded {
     fn release(&mut self) -> Result<(), StoreError> {
         self.db = Database::default();
         self.db = storage::open(&self.path).map_err(|error| opening(&self.path, error))?;
-        self.file =
-            File::open(self.path.join("db")).map_err(|source| StoreError::Io { path: self.path.clone(), source })?;
+        let io = |source| StoreError::Io { path: self.path.clone(), source };
+        // sled may have written a snapshot of what it has read.
+        files::restrict(&self.path).map_err(io)?;
+        self.file = File::open(self.path.join("db")).map_err(io)?;
         Ok(())
     }
 
