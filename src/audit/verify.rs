@@ -82,7 +82,6 @@ pub fn verify(verification: &Verification) -> Result<Report, VerifyError> {
         is_running: lock.is_none(),
         trusted,
         key: None,
-        signs: false,
         somebody_signs: false,
         unsigned_tombstone: false,
         previous: Some(GENESIS),
@@ -107,9 +106,8 @@ struct Check<'v> {
     scratch: Scratch,
     is_running: bool,
     trusted: Option<PublicKeys>,
-    // Who signed the last statement.
+    // Who signed the last manifest that is signed.
     key: Option<KeyNote>,
-    signs: bool,
     // The log has a note of a key.
     somebody_signs: bool,
     // The tombstone is there, and nobody has signed it.

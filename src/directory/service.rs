@@ -312,7 +312,9 @@ impl Directory {
         }
         inner.store.commit(&store::batch(&steps, &[], &[])?)?;
         inner.publish(steps, false);
-        events.into_iter().for_each(|event| turn.tell(&*inner.witness, event));
+        for event in events {
+            turn.tell(&*inner.witness, event);
+        }
         Ok(())
     }
 }
@@ -352,7 +354,9 @@ impl Inner {
         turn.recorded.clear();
         self.publish(steps, instead);
         // A crash before this leaves the events in the store, and the next start records them.
-        events.into_iter().for_each(|event| turn.tell(&*self.witness, event));
+        for event in events {
+            turn.tell(&*self.witness, event);
+        }
         Ok(())
     }
 

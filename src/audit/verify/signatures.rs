@@ -35,7 +35,7 @@ impl Check<'_> {
         const WHAT: &str = "its manifest";
         self.is_trusted(WHAT, seq, key);
         let Some(key) = key else {
-            if self.signs {
+            if self.key.is_some() {
                 let what = format!("{WHAT} is not signed, though those before are");
                 match self.trusted {
                     Some(_) => self.report.problem_alike("unsigned", seq, &what),
@@ -48,7 +48,6 @@ impl Check<'_> {
             let what = format!("{WHAT} is signed with another key than those before, in the same epoch");
             self.report.problem(seq, None, &what);
         }
-        self.signs = true;
         self.key = Some(key.clone());
     }
 
@@ -91,7 +90,7 @@ impl Check<'_> {
                 self.report.warnings.push(what.to_owned());
             }
         }
-        if self.unsigned_tombstone && (self.trusted.is_some() || self.signs || self.somebody_signs) {
+        if self.unsigned_tombstone && (self.trusted.is_some() || self.key.is_some() || self.somebody_signs) {
             let what =
                 "the tombstone is not signed, though the log is: what it says was removed may have been taken away";
             self.report.problem(1, None, what);

@@ -9,7 +9,7 @@ use crate::{
 };
 use axum::{extract::FromRequestParts as _, http::Request};
 use std::{sync::mpsc, time::Duration};
-use tokio::{sync::mpsc::unbounded_channel, time::timeout};
+use tokio::{sync::mpsc::unbounded_channel, task::JoinSet, time::timeout};
 
 #[derive(Debug)]
 struct Silent;
@@ -49,20 +49,19 @@ async fn who_looks_does_not_wait_for_those_who_change() {
     let (release, held) = mpsc::channel::<()>();
     let held = Arc::new(Mutex::new(held));
     let (tell, mut begun) = unbounded_channel();
-    let changes: Vec<_> = (0..10)
-        .map(|_| {
-            let (desk, held, tell) = (desk.clone(), Arc::clone(&held), tell.clone());
-            tokio::spawn(async move {
-                let change = move |_: &Directory, _: &Call<'_>| {
-                    tell.send(()).unwrap();
-                    // Until the test lets go.
-                    held.lock().unwrap().recv().unwrap_err();
-                    Ok(())
-                };
-                desk.change(operator().await, None, change).await.is_ok()
-            })
-        })
-        .collect();
+    let mut changes = JoinSet::new();
+    for _ in 0..10 {
+        let (desk, held, tell) = (desk.clone(), Arc::clone(&held), tell.clone());
+        changes.spawn(async move {
+            let change = move |_: &Directory, _: &Call<'_>| {
+                tell.send(()).unwrap();
+                // Until the test lets go.
+                held.lock().unwrap().recv().unwrap_err();
+                Ok(())
+            };
+            desk.change(operator().await, None, change).await.is_ok()
+        });
+    }
     begun.recv().await.unwrap();
     begun.recv().await.unwrap();
     for _ in 0..10 {
@@ -70,7 +69,5 @@ async fn who_looks_does_not_wait_for_those_who_change() {
         assert!(matches!(looked, Ok(Ok(7))), "whoever looks waits");
     }
     drop(release);
-    for change in changes {
-        assert!(change.await.unwrap());
-    }
+    assert_eq!(changes.join_all().await, [true; 10]);
 }
