@@ -8,10 +8,10 @@ use super::{
     events,
     notes::Note,
     quarantine::{self, Gap},
-    retention::{Retention, Steady},
+    retention::Retention,
     shared::Shared,
 };
-use crate::{model::Timestamp, telemetry::events::Chain};
+use crate::telemetry::events::Chain;
 use std::{
     cell::RefCell,
     error::Error,
@@ -104,8 +104,6 @@ pub(crate) struct Keeper {
     pub(crate) webhook: Option<Webhook>,
     /// Where the log ended before anything was written.
     pub(crate) begun_at: u64,
-    /// By which records grow old.
-    pub(crate) steady: RefCell<Steady>,
     /// What was told of last.
     pub(crate) told: RefCell<String>,
 }
@@ -184,7 +182,7 @@ impl Keeper {
         }
         let keep_from = self.shared.kept.keep_from.load(Ordering::Acquire);
         let retention = self.shared.kept.retention.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match store.retain(&retention, self.time(), keep_from) {
+        match store.retain(&retention, keep_from) {
             Ok(None) => {}
             Ok(Some(tombstone)) => {
                 events::removed(tombstone.last_seq, tombstone.records);
@@ -198,18 +196,6 @@ impl Keeper {
             Ok(Some(first_seq)) => events::summarised_anew(first_seq),
             Err(error) => self.trouble("write the summaries of a segment side by side", &error),
         }
-    }
-
-    /// The time by which records grow old.
-    fn time(&self) -> Timestamp {
-        let mut steady = self.steady.borrow_mut();
-        let was_ahead = steady.is_ahead();
-        let clock = self.shared.store.now();
-        let time = steady.look(clock, Instant::now());
-        if steady.is_ahead() && !was_ahead {
-            events::clock_jumped(clock, time);
-        }
-        time
     }
 
     fn put_damaged_aside(&self) {

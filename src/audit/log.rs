@@ -9,7 +9,6 @@ use super::{
     keeper::Keeper,
     open::{self, DirectoryLock, remove_rings_from},
     record::MAX_RECORD,
-    retention::Steady,
     shared::{Lane, Manner, RingFiles, Shared},
     signature::Signer,
     store::Keeping,
@@ -24,7 +23,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// The smallest ring: room for two of the largest records, wherever they fall.
@@ -222,8 +221,6 @@ impl Log {
         let common = Recorder::new(Arc::clone(&shared), shared.take_lane()?);
         let waiter = common.waiter();
         let common = Arc::new(Mutex::new(common));
-        let reader = Reader::new(Arc::clone(&shared.store), Arc::clone(&shared.durable), Arc::clone(&shared.lock));
-        let newest = reader.newest().unwrap_or_else(|| shared.store.now());
         let keeper = Keeper {
             shared: Arc::clone(&shared),
             common: Arc::clone(&common),
@@ -231,7 +228,6 @@ impl Log {
             webhook,
             // Now, and not when its thread gets going: what is written until then is to be in a checkpoint.
             begun_at: shared.durable.get(),
-            steady: RefCell::new(Steady::after(newest, Instant::now())),
             told: RefCell::default(),
         };
         let failed = |source| OpenError::Io { path: options.directory.clone(), source };

@@ -114,21 +114,6 @@ impl Reader {
         look.ok().and(oldest)
     }
 
-    /// The time of the newest record held.
-    pub(crate) fn newest(&self) -> Option<Timestamp> {
-        let stretches = self.store.catalog().stretches();
-        if stretches.last().is_some_and(|active| self.durable.get() < active.first_seq) {
-            // Nothing is in it yet, and to open the one before takes its time.
-            return stretches.iter().rev().find_map(|closed| Some(closed.manifest.as_ref()?.says.max_time));
-        }
-        let mut newest = None;
-        let look = self.for_each(&Query::all(Order::Descending), |record| {
-            newest = Some(record.time);
-            ControlFlow::Break(())
-        });
-        look.ok().and(newest)
-    }
-
     /// The number of the last record that can be read.
     pub fn last_seq(&self) -> u64 {
         self.durable.get()

@@ -165,27 +165,25 @@ fn nothing_is_removed_before_a_checkpoint_that_vouches_for_it_has_left_the_machi
 }
 
 #[test]
-fn what_is_older_than_its_age_goes_and_not_because_a_clock_stands_far_ahead() {
+fn what_is_older_than_its_age_goes_and_nothing_else() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let hours_ago =
         |hours: i64| Timestamp::from_micros(i64::try_from(now.as_micros()).unwrap() - hours * 3_600_000_000);
-    // When each segment's record was written, and how many segments go at once.
-    for (written, gone) in [(&[6, 5, 0][..], 2), (&[6, 5, 3], 0)] {
+    // When each segment's record was written, and how many segments go.
+    for (written, gone) in [([6, 5, 0], 2), ([6, 3, 0], 1), ([3, 2, 0], 0)] {
         let data = tempfile::tempdir().unwrap();
-        for &hours in written {
-            // Each start closes the segment before, since what is there is more than a byte.
+        for hours in written {
+            // What is there is more than a byte, so each record has a segment of its own.
             let log = Log::open(Options { segment_bytes: 1, ..Options::new(data.path()) }).unwrap();
             log.append(&Entry { time: hours_ago(hours), ..entry("sam", "") }).unwrap();
             log.close().unwrap();
         }
+        let all = segment_count(data.path());
         let retention = Retention { age: Some(std::time::Duration::from_hours(4)), ..Retention::default() };
         let log = Log::open(Options { retention, segment_bytes: u64::MAX, ..Options::new(data.path()) }).unwrap();
-        let held = || segment_count(data.path());
-        let all = held();
-        crate::support::wait_for("the keeper has looked", std::time::Duration::from_secs(20), || held() + gone <= all);
-        // What it does not remove with its first look stays: the newest record is three hours old, and so the clock is not believed yet.
+        // The keeper looks once before it ends.
         log.close().unwrap();
-        assert_eq!(held() + gone, all, "{written:?}");
+        assert_eq!(segment_count(data.path()) + gone, all, "{written:?}");
     }
 }
 
