@@ -73,23 +73,25 @@ impl Retention {
     pub(crate) fn surplus(&self, closed: &[Candidate<'_>], mut total: u64, now: Timestamp, keep_from: u64) -> usize {
         let goes = |candidate: &&Candidate<'_>| {
             let Candidate { manifest, bytes } = *candidate;
-            let too_old =
-                self.age.is_some_and(|age| manifest.max_time.as_micros() < now.as_micros().saturating_sub(micros(age)));
+            let too_old = self.age.is_some_and(|age| {
+                let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+                manifest.max_time.as_micros() < now.as_micros().saturating_sub(age)
+            });
             let too_much = self.bytes.is_some_and(|most| total > most);
             total = total.saturating_sub(*bytes);
-            manifest.last_seq < keep_from && !holds(self.hold, manifest) && (too_old || too_much)
+            manifest.last_seq < keep_from && !self.holds(manifest) && (too_old || too_much)
         };
         closed.iter().take_while(goes).count()
     }
-}
 
-/// Whether a closed segment must stay.
-pub(crate) fn holds(hold: Hold, manifest: &Manifest) -> bool {
-    match hold {
-        Hold::Nothing => false,
-        Hold::Everything => true,
-        Hold::FromSeq(seq) => manifest.last_seq >= seq,
-        Hold::FromTime(time) => manifest.max_time >= time,
+    /// Whether a closed segment must stay.
+    pub(crate) fn holds(&self, manifest: &Manifest) -> bool {
+        match self.hold {
+            Hold::Nothing => false,
+            Hold::Everything => true,
+            Hold::FromSeq(seq) => manifest.last_seq >= seq,
+            Hold::FromTime(time) => manifest.max_time >= time,
+        }
     }
 }
 

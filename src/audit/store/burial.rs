@@ -11,7 +11,7 @@ use super::{
 };
 use crate::audit::{
     manifest,
-    retention::{self, Tombstone, TombstoneError},
+    retention::{self, Retention, Tombstone, TombstoneError},
     signature::{KeyNote, Signer, Statement},
 };
 use std::path::Path;
@@ -76,7 +76,7 @@ fn is_signed(directory: &Path, name: u64) -> bool {
 /// What does not say how far it goes is held where anything is.
 fn is_held(directory: &Path, keeping: &Keeping, name: u64) -> bool {
     match manifest::read(&segment_path(directory, name)) {
-        Ok(Some(manifest)) => retention::holds(keeping.hold, &manifest.says),
+        Ok(Some(manifest)) => Retention { hold: keeping.hold, ..Retention::default() }.holds(&manifest.says),
         _ => keeping.hold != crate::config::Hold::Nothing,
     }
 }
