@@ -1,8 +1,11 @@
 //! The directory over the shipped policy sets: a real store, real decisions, a witness that remembers.
 
 mod flows;
+mod invited;
+mod lasting;
 mod lists;
 mod random;
+mod records;
 mod review;
 mod tools;
 
@@ -15,6 +18,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 use std::{
+    collections::HashSet,
     path::Path,
     sync::{Arc, Mutex},
     time::Duration,
@@ -63,9 +67,14 @@ impl Witness for Remembering {
         !self.deaf.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    fn record(&self, event: &Event) -> bool {
-        self.events.lock().unwrap().push(event.clone());
+    fn record_all(&self, events: &[Event]) -> bool {
+        self.events.lock().unwrap().extend_from_slice(events);
         true
+    }
+
+    fn known_since(&self, from: Timestamp) -> HashSet<String> {
+        let events = self.events.lock().unwrap();
+        events.iter().filter(|event| event.at >= from).map(|event| event.id.clone()).collect()
     }
 }
 
@@ -225,7 +234,7 @@ fn every_problem_of_a_user_is_told_at_once_with_its_place() {
 fn who_has_seen_an_older_version_overwrites_nothing() {
     let world = World::of("8move");
     world.directory.create_user(&operator(), &lena()).unwrap();
-    let seen = |version| Call { if_match: Some(version), ..operator() };
+    let seen = |version| Call { if_match: Some(Seen::Version(version)), ..operator() };
     let change = |call: &Call<'_>, job: &str| world.directory.change_user(call, "lena", &json!({ "job": job }));
     assert_eq!(change(&seen(1), "Buyer").unwrap().version, 2);
     assert_eq!(change(&seen(1), "Seller").unwrap_err().code(), "version_mismatch");

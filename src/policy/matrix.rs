@@ -5,6 +5,7 @@ use super::{
     access::{ActionAccess, ModuleAccess, Overview, Unknown},
 };
 use crate::{
+    document::defused,
     engine::{BoundUser, Tenancy},
     model::{Assignment, AssignmentKind, Timestamp, User},
 };
@@ -176,7 +177,7 @@ impl Matrix {
         let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
         for row in self.table() {
             // Writing to memory does not fail, and every row is as long as the first.
-            let _written = writer.write_record(row);
+            let _written = writer.write_record(row.iter().map(|cell| defused(cell).into_owned()));
         }
         writer.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
     }

@@ -64,6 +64,8 @@ pub(in crate::http::admin) struct Desk {
     kept: Kept,
     /// Files that can be on their way at once: each keeps a thread.
     files: Arc<Semaphore>,
+    /// Backups that can come back at once: each is in memory as a whole.
+    restores: Arc<Semaphore>,
 }
 
 /// Every table of routes.
@@ -95,6 +97,7 @@ pub(super) fn routes(services: &Services, settings: Live, door: &Arc<Door>) -> R
         usage: Arc::default(),
         kept: Kept::default(),
         files: Arc::new(Semaphore::new(FILES)),
+        restores: Arc::new(Semaphore::new(1)),
     };
     TABLES.into_iter().fold(Router::new(), |router, table| router.merge(mount(table, desk.clone(), Some(door))))
 }
