@@ -404,7 +404,9 @@ fn named_id(scene: &Scene<'_>, id: &Value, account: &Account) -> Result<String, 
     let mut reader = reader(scene)?;
     let fields = Map::from_iter([("id".to_owned(), id.clone())]);
     reader.read(&fields, Purpose::Create, &[], &mut named);
+    // Here it is called `user`.
     reader.problems.retain(|problem| problem.pointer == "/id");
+    reader.problems.iter_mut().for_each(|problem| "/user".clone_into(&mut problem.pointer));
     if reader.problems.is_empty() { Ok(named.id) } else { Err(Refusal::Invalid(reader.problems)) }
 }
 
