@@ -96,6 +96,7 @@ pub(super) fn open(settings: &Settings, log: &Log) -> Result<Directory, StartErr
         language: config.language.clone(),
         link: config.invitation_link.clone(),
         invitation_expiry: config.invitation_expiry,
+        invitation_keep: config.invitation_keep,
         session_idle: (!config.session_idle.is_zero()).then_some(config.session_idle),
         session_keep: config.session_keep,
         ..directory::Options::new(&settings.audit.directory.join(FOLDER))
@@ -144,7 +145,11 @@ async fn tidy(directory: Directory, clock: Clock, interval: Duration, stop: Stop
             () = sleep(interval) => {}
         }
         let directory = directory.clone();
-        let tidied = spawn_blocking(move || directory.tidy_sessions(clock.now())).await;
+        let tidied = spawn_blocking(move || {
+            directory.tidy_sessions(clock.now())?;
+            directory.forget_invitations(clock.now())
+        });
+        let tidied = tidied.await;
         if let Ok(Err(error)) = tidied {
             events::directory_failed(&error);
         }

@@ -13,6 +13,7 @@ use super::{
     link,
     scene::{Scene, to_json},
     service::{About, Plan},
+    store::StoreError,
     users::{difference, is_free, object, reader},
 };
 use crate::{
@@ -22,6 +23,8 @@ use crate::{
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
+/// Invitations that are forgotten in one go.
+const MOST_FORGOTTEN: usize = 1000;
 /// Members of an invitation that are no fields of the user.
 const INVITING: [&str; 3] = ["email", "user", "assignments"];
 
@@ -299,6 +302,23 @@ impl Directory {
             let listed = listed.filter(|invitation| scene.sees_invitation(invitation));
             Ok(Plan::look(policies, listed.take(limit).cloned().collect()))
         })
+    }
+
+    /// Forgets invitations that were accepted or revoked too long ago. Tells how many.
+    ///
+    /// # Errors
+    /// Fails where the store does.
+    pub fn forget_invitations(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let keep = i64::try_from(self.0.options.invitation_keep.as_micros()).unwrap_or(i64::MAX);
+        let before = Timestamp::from_micros(now.as_micros().saturating_sub(keep));
+        let mut forgotten = 0;
+        self.note(|book| {
+            let old = book.invitations().filter(|one| one.closed.is_some_and(|closed| closed < before));
+            let steps: Vec<_> = old.take(MOST_FORGOTTEN).map(|one| Step::NoInvitation(one.id.clone())).collect();
+            forgotten = steps.len();
+            (steps, Vec::new())
+        })?;
+        Ok(forgotten)
     }
 
     /// The token of an invitation's link.

@@ -34,6 +34,8 @@ pub struct Options {
     pub link: String,
     /// How long an invitation's link counts.
     pub invitation_expiry: Duration,
+    /// How long invitations are kept after they were accepted or revoked.
+    pub invitation_keep: Duration,
     /// The language of users who have named none.
     pub language: String,
     /// How long a session lives without a sign of life; `None` for ever.
@@ -50,6 +52,7 @@ impl Options {
             directory: directory.to_owned(),
             link: "http://localhost:8080/invitations/accept?token={token}".to_owned(),
             invitation_expiry: Duration::from_hours(7 * 24),
+            invitation_keep: Duration::from_hours(365 * 24),
             language: "en".to_owned(),
             session_idle: None,
             session_keep: Duration::from_hours(90 * 24),

@@ -232,9 +232,10 @@ impl Directory {
     /// Fails where the store does.
     pub fn tidy_sessions(&self, now: Timestamp) -> Result<(usize, usize), StoreError> {
         let mut ended = 0;
-        let policies = self.0.policies().map(Policies::current);
         let noted = self.note(|book| {
             let idle = book.idle();
+            // Nothing is published meanwhile.
+            let policies = self.0.policies().map(Policies::current);
             // In a policy set of plain Cedar there are no users that could be gone.
             let subjects = policies.as_ref().filter(|(snapshot, _)| Lens::new(snapshot, book.roles()).is_some());
             let how = |session: &Session| match subjects.map(|(_, subjects)| subjects.find(&session.user)) {

@@ -101,6 +101,22 @@ fn whoever_was_suspended_before_coming_goes_with_the_invitation_and_can_be_asked
 }
 
 #[test]
+fn an_invitation_that_was_closed_long_ago_is_forgotten_and_its_user_stays_one_who_came() {
+    let world = World::of("8move");
+    let body = json!({ "email": "joe@x.example", "user": "joe", "assignments": { "roles": ["warehouse"] } });
+    accept(&world, &world.directory.invite(&of("ada", "north"), &body).unwrap());
+    let open = json!({ "email": "ida@x.example", "assignments": { "roles": ["warehouse"] } });
+    let open = world.directory.invite(&of("ada", "north"), &open).unwrap();
+    assert_eq!(world.directory.forget_invitations(at(364 * DAY)).unwrap(), 0);
+    assert_eq!(world.directory.forget_invitations(at(366 * DAY)).unwrap(), 1);
+    world.directory.suspend_user(&of("ada", "north"), "joe").unwrap();
+    world.directory.reactivate_user(&of("ada", "north"), "joe").unwrap();
+    let world = world.again();
+    let left = world.directory.list_invitations(&operator(), None, 9, None).unwrap();
+    assert_eq!(left.iter().map(|one| &one.id).collect::<Vec<_>>(), [&open.id]);
+}
+
+#[test]
 fn a_role_that_an_invitation_gives_stays_though_the_invitation_has_expired() {
     let world = World::of("propeller");
     let role = json!({ "grants": { "pricing": "viewer" }, "gates": ["backoffice"] });

@@ -124,7 +124,7 @@ fn what_ends_while_a_call_waits_for_its_turn_counts_no_longer() {
                 waits.wait();
                 // Some time passes.
                 let (_says_nothing, never) = std::sync::mpsc::channel::<()>();
-                drop(never.recv_timeout(Duration::from_millis(50)));
+                let _nothing = never.recv_timeout(Duration::from_millis(50));
                 (Vec::new(), Vec::new())
             }));
         });

@@ -1,12 +1,16 @@
-//! Every change is in the log once, however the process ends.
+//! What was answered outlives the process, however it ends: every change is in the log once, and every letter goes out.
 
 use super::desk::{Desk, LINK, active};
 use crate::support::{Sidecar, repo};
 use std::{collections::BTreeMap, path::Path};
 
 fn start(data: &Path) -> Sidecar {
+    start_with(data, "{}")
+}
+
+fn start_with(data: &Path, settings: &str) -> Sidecar {
     let link = format!("directory: {{ invitations: {{ link: '{LINK}{{token}}' }} }}");
-    Sidecar::builder().policies(repo("policies/8move")).data(data).config(&link).start()
+    Sidecar::builder().policies(repo("policies/8move")).data(data).config(&link).config(settings).start()
 }
 
 /// How often the log has each id.
@@ -58,4 +62,19 @@ fn a_change_is_in_the_log_once_however_the_process_ends_and_however_often_it_sta
             sidecar.stop();
         }
     }
+}
+
+#[test]
+fn a_letter_that_no_server_takes_outlives_a_kill_and_goes_out_once_it_can() {
+    let data = tempfile::tempdir().expect("a folder");
+    let dead = "mail: { transport: smtp, from: office@example.org, smtp: { host: localhost, port: 1, tls: none }, \
+                retry: { first: 50ms, longest: 100ms } }";
+    let sidecar = start_with(data.path(), dead);
+    let invitation = serde_json::json!({ "email": "ann@example.com", "assignments": { "roles": ["sales-rep"] } });
+    let made = Desk::operator(&sidecar).at("north").ok("POST", "/v1/invitations", &invitation);
+    sidecar.kill();
+    sidecar.wait_exit(std::time::Duration::from_secs(20));
+    let sidecar = start_with(data.path(), "mail: { retry: { first: 50ms, longest: 100ms } }");
+    let token = Desk::operator(&sidecar).tokens("ann@example.com", 1).remove(0);
+    assert!(token.starts_with(made["id"].as_str().expect("an id")), "{token}");
 }
