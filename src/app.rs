@@ -10,6 +10,7 @@ mod stop;
 use crate::{
     audit::{self, Log, Recorder},
     config::{self, AdminAuth, Live, Settings, Sources, Tls},
+    directory::Directory,
     document::Diagnostics,
     http::{
         admin,
@@ -163,6 +164,7 @@ struct App {
     signals: Signals,
     readiness: Readiness,
     log: Log,
+    directory: Directory,
     reload: Handle,
     shadow: Option<Shadow>,
     config: Option<ConfigHandle>,
@@ -269,7 +271,7 @@ impl App {
             metrics: Arc::clone(&metrics),
             reader: reader.clone(),
             reload: reload.clone(),
-            directory,
+            directory: directory.clone(),
             log: log.clone(),
         };
         parts.serve_admin(sockets.admin, admin_door, services, &live);
@@ -290,7 +292,19 @@ impl App {
         records::system(&log, clock, "started");
         readiness.release("starting");
         events::ready(began.elapsed());
-        Ok(Self { settings: live, clock, signals, readiness, log, reload, shadow, config, certificates, parts })
+        Ok(Self {
+            settings: live,
+            clock,
+            signals,
+            readiness,
+            log,
+            directory,
+            reload,
+            shadow,
+            config,
+            certificates,
+            parts,
+        })
     }
 
     /// Waits for the word to stop, and stops.

@@ -12,6 +12,7 @@ mod diagnostic;
 mod fields;
 mod json_schema;
 mod node;
+mod once;
 mod render;
 mod text;
 pub mod yaml;
@@ -23,6 +24,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use fields::{Field, Kind, Shape, Table};
 pub use json_schema::json_schema;
 pub use node::{Entry, Map, Node, Value};
+pub use once::json_once;
 pub use text::{Span, Text};
 
 /// The known name that is nearest to `name`, if one is near enough to have been meant.

@@ -254,13 +254,18 @@ impl Log {
         common.record(entry)
     }
 
-    /// The same, and blocks until the record is as durable as the mode demands. One that was left out and counted, as the settings say,
-    /// is an error here: whoever waits for a record wants it kept.
+    /// As [`Log::append_kept`], and blocks until the record is as durable as the mode demands.
     pub fn append_and_wait(&self, entry: &Entry<'_>) -> Result<(), RecordError> {
+        let ticket = self.append_kept(entry)?;
+        self.inner.waiter.block_until(|shared, lane| shared.is_committed(lane, ticket))
+    }
+
+    /// As [`Log::append`], where a record that is left out and counted is an error: for what must not be missing.
+    pub fn append_kept(&self, entry: &Entry<'_>) -> Result<Ticket, RecordError> {
         match self.append(entry)? {
             Ticket::NONE if self.health() == Health::Running => Err(RecordError::Full),
             Ticket::NONE => Err(RecordError::Failed),
-            ticket => self.inner.waiter.block_until(|shared, lane| shared.is_committed(lane, ticket)),
+            ticket => Ok(ticket),
         }
     }
 

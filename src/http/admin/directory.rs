@@ -68,6 +68,8 @@ pub(in crate::http::admin) struct Desk {
     kept: Kept,
     /// Files that can be on their way at once: each keeps a thread.
     files: Arc<Semaphore>,
+    /// Backups that can come back at once: each is in memory as a whole.
+    restores: Arc<Semaphore>,
 }
 
 /// Every table of routes.
@@ -100,6 +102,7 @@ pub(super) fn routes(services: &Services, settings: Live, files: &Arc<Semaphore>
         usage: Arc::default(),
         kept: Kept::default(),
         files: Arc::clone(files),
+        restores: Arc::new(Semaphore::new(1)),
     };
     TABLES.into_iter().fold(Router::new(), |router, table| router.merge(mount(table, desk.clone(), Some(door))))
 }

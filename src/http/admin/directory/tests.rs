@@ -6,9 +6,10 @@ use crate::{
     config::Limits,
     directory::{Event, Options, Witness},
     http::testing::{declared, services},
+    model::Timestamp,
 };
 use axum::{extract::FromRequestParts as _, http::Request};
-use std::{sync::mpsc, time::Duration};
+use std::{collections::HashSet, sync::mpsc, time::Duration};
 use tokio::{sync::mpsc::unbounded_channel, task::JoinSet, time::timeout};
 
 #[derive(Debug)]
@@ -19,8 +20,12 @@ impl Witness for Silent {
         true
     }
 
-    fn record(&self, _: &Event) -> bool {
+    fn record_all(&self, _: &[Event]) -> bool {
         true
+    }
+
+    fn known_since(&self, _: Timestamp) -> HashSet<String> {
+        HashSet::new()
     }
 }
 
@@ -45,6 +50,7 @@ async fn who_looks_does_not_wait_for_those_who_change() {
         usage: Arc::default(),
         kept: Kept::default(),
         files: Arc::new(Semaphore::new(stream::FILES)),
+        restores: Arc::new(Semaphore::new(1)),
     };
     let (release, held) = mpsc::channel::<()>();
     let held = Arc::new(Mutex::new(held));
