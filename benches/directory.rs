@@ -23,6 +23,7 @@ use sidegate::{
     policy::{self, Snapshot},
 };
 use std::{
+    collections::HashSet,
     fs,
     hint::black_box,
     path::Path,
@@ -69,8 +70,12 @@ impl Witness for Nobody {
         true
     }
 
-    fn record(&self, _: &Event) -> bool {
+    fn record_all(&self, _: &[Event]) -> bool {
         true
+    }
+
+    fn known_since(&self, _: Timestamp) -> HashSet<String> {
+        HashSet::new()
     }
 }
 

@@ -11,6 +11,7 @@ mod telling;
 use crate::{
     audit::{self, Log, Recorder},
     config::{self, AdminAuth, Live, Settings, Sources, Tls},
+    directory::Directory,
     document::Diagnostics,
     http::{
         admin,
@@ -31,8 +32,9 @@ use tokio::{runtime, sync::Notify};
 /// Threads of the shared runtime: admin, ops, reload. Decisions have threads of their own.
 const SHARED_THREADS: usize = 2;
 
-/// Threads for work that blocks: compiling, audit queries.
-const BLOCKING_THREADS: usize = 8;
+/// Threads for work that blocks: what administrators ask for, and some that they cannot take: for mail, sessions, keys and the end of the
+/// audit log.
+const BLOCKING_THREADS: usize = admin::BLOCKING + 8;
 
 /// Why the process did not start.
 #[derive(Debug, thiserror::Error)]
@@ -169,6 +171,7 @@ struct App {
     signals: Signals,
     readiness: Readiness,
     log: Log,
+    directory: Directory,
     reload: Handle,
     shadow: Option<Shadow>,
     config: Option<ConfigHandle>,
@@ -268,7 +271,7 @@ impl App {
             metrics: Arc::clone(&metrics),
             reader: reader.clone(),
             reload: reload.clone(),
-            directory,
+            directory: directory.clone(),
             log: log.clone(),
         };
         parts.serve_admin(sockets.admin, admin_door, services, &live);
@@ -289,7 +292,19 @@ impl App {
         records::system(&log, clock, "started");
         readiness.release("starting");
         events::ready(began.elapsed());
-        Ok(Self { settings: live, clock, signals, readiness, log, reload, shadow, config, certificates, parts })
+        Ok(Self {
+            settings: live,
+            clock,
+            signals,
+            readiness,
+            log,
+            directory,
+            reload,
+            shadow,
+            config,
+            certificates,
+            parts,
+        })
     }
 
     /// Waits for the word to stop, and stops.

@@ -12,6 +12,7 @@ mod diagnostic;
 mod fields;
 mod json_schema;
 mod node;
+mod once;
 mod render;
 mod text;
 pub mod yaml;
@@ -23,6 +24,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use fields::{Field, Kind, Shape, Table};
 pub use json_schema::json_schema;
 pub use node::{Entry, Map, Node, Value};
+pub use once::json_once;
 pub use text::{Span, Text};
 
 /// The known name that is nearest to `name`, if one is near enough to have been meant.
@@ -30,8 +32,11 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     let wanted = name.to_lowercase();
     // A third of the letters may differ: `ordes` finds `orders`, `x` finds nothing.
     let allowed = wanted.chars().count().max(3) / 3;
+    // Comparing costs as much as both are long together, in memory too, and a name may be as long as a body.
+    let may_be = |candidate: &&str| candidate.chars().count().abs_diff(wanted.chars().count()) <= allowed;
     known
         .into_iter()
+        .filter(may_be)
         .map(|candidate| (strsim::damerau_levenshtein(&wanted, &candidate.to_lowercase()), candidate))
         .filter(|&(distance, candidate)| distance <= allowed && candidate != name)
         .min_by_key(|&(distance, _)| distance)

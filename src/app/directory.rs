@@ -2,15 +2,16 @@
 
 use super::{Parts, StartError};
 use crate::{
-    audit::{Entry, Health, Kind, Log, Origin},
+    audit::{Entry, Health, Kind, Log, Order, Origin, Query},
     config::Settings,
     directory::{self, Audience, Directory, Event, FOLDER, Witness},
     lifecycle::{Clock, Stop},
     mail::{self, Post},
+    model::Timestamp,
     reload::{Reader, Shadow},
     telemetry::{Metrics, events},
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, ops::ControlFlow, sync::Arc, time::Duration};
 use tokio::{task::spawn_blocking, time::sleep};
 use ulid::Ulid;
 
@@ -29,7 +30,37 @@ impl Witness for Records {
         matches!(self.0.health(), Health::Running)
     }
 
-    fn record(&self, event: &Event) -> bool {
+    fn record_all(&self, records: &[Event]) -> bool {
+        let Some((last, before)) = records.split_last() else { return true };
+        // Records of one thread are committed in their order: who has waited for the last has waited for all.
+        let recorded =
+            before.iter().try_for_each(|event| self.with_entry(event, |entry| self.0.append_kept(entry).map(drop)));
+        let recorded = recorded.and_then(|()| self.with_entry(last, |entry| self.0.append_and_wait(entry)));
+        recorded.inspect_err(|error| events::audit_append_failed(&last.action, error)).is_ok()
+    }
+
+    fn known_since(&self, from: Timestamp) -> HashSet<String> {
+        let mut known = HashSet::new();
+        // What the last process has left in memory is in the store then.
+        let settled = self.0.settle();
+        for kind in [Kind::Directory, Kind::Session].into_iter().filter(|_| settled.is_ok()) {
+            let mut query = Query::all(Order::Ascending);
+            (query.kind, query.from) = (Some(kind), Some(from));
+            let read = self.0.reader().for_each(&query, |record| {
+                known.insert(Ulid::from_bytes(record.id).to_string());
+                ControlFlow::Continue(())
+            });
+            if let Err(error) = read {
+                tracing::warn!(event = "directory_records_unknown", %error, "records may be in the audit log twice");
+            }
+        }
+        known
+    }
+}
+
+impl Records {
+    /// The record of an event.
+    fn with_entry<T>(&self, event: &Event, take: impl FnOnce(&Entry<'_>) -> T) -> T {
         let text = |value: &Option<serde_json::Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
         let (before, after, context) = (text(&event.before), text(&event.after), text(&event.context));
         let kind = if event.of_session { Kind::Session } else { Kind::Directory };
@@ -55,13 +86,7 @@ impl Witness for Records {
             trace_id: event.trace_id,
             ..Entry::blank(kind, event.at, id)
         };
-        match self.0.append_and_wait(&entry) {
-            Ok(()) => true,
-            Err(error) => {
-                events::audit_append_failed(&event.action, &error);
-                false
-            }
-        }
+        take(&entry)
     }
 }
 
@@ -72,6 +97,7 @@ pub(super) fn open(settings: &Settings, log: &Log) -> Result<Directory, StartErr
         language: config.language.clone(),
         link: config.invitation_link.clone(),
         invitation_expiry: config.invitation_expiry,
+        invitation_keep: config.invitation_keep,
         session_idle: (!config.session_idle.is_zero()).then_some(config.session_idle),
         session_keep: config.session_keep,
         ..directory::Options::new(&settings.audit.directory.join(FOLDER))
@@ -120,7 +146,12 @@ async fn tidy(directory: Directory, clock: Clock, interval: Duration, stop: Stop
             () = sleep(interval) => {}
         }
         let directory = directory.clone();
-        let tidied = spawn_blocking(move || directory.tidy_sessions(clock.now())).await;
+        let tidied = spawn_blocking(move || {
+            directory.record_left()?;
+            directory.tidy_sessions(clock.now())?;
+            directory.forget_invitations(clock.now())
+        });
+        let tidied = tidied.await;
         if let Ok(Err(error)) = tidied {
             events::directory_failed(&error);
         }

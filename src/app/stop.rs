@@ -3,6 +3,7 @@
 use super::{App, Ended, records};
 use crate::{
     audit::{Log, RecordError},
+    directory::Directory,
     lifecycle::{Deadline, Expired, Signal, Signals, Tasks},
     telemetry::{access, events},
 };
@@ -15,7 +16,7 @@ const NAMING_INTERVAL: Duration = Duration::from_secs(2);
 /// Stops everything. A second signal or the deadline cuts it short.
 pub(super) async fn stop(app: App, why: &str) -> Ended {
     let began = Instant::now();
-    let App { settings, clock, mut signals, readiness, log, parts, .. } = app;
+    let App { settings, clock, mut signals, readiness, log, directory, parts, .. } = app;
     let shutdown = settings.load().shutdown;
     let deadline = Deadline::after(shutdown.deadline);
     events::stopping(why, shutdown.deadline);
@@ -33,6 +34,7 @@ pub(super) async fn stop(app: App, why: &str) -> Ended {
         access::flush().await;
         parts.stop_reload.stop();
         deadline.within(ended(&parts.reloading)).await?;
+        deadline.within(close_directory(directory)).await?;
         events::stop_phase("close the audit log");
         records::system(&log, clock, "stopped");
         let closed = deadline.within(close(log, &writing)).await?;
@@ -68,6 +70,13 @@ async fn ended(tasks: &Tasks) {
             () = tasks.finished() => return,
             () = sleep(NAMING_INTERVAL) => events::stragglers(&tasks.running()),
         }
+    }
+}
+
+/// What fails here is found out by the next start.
+async fn close_directory(directory: Directory) {
+    if let Ok(Err(error)) = task::spawn_blocking(move || directory.close()).await {
+        events::directory_failed(&error);
     }
 }
 

@@ -91,7 +91,7 @@ pub(crate) struct Kept {
     pub(crate) checkpoint_time: AtomicI64,
     pub(crate) file_failures: AtomicU64,
     pub(crate) webhook_failures: AtomicU64,
-    /// Records from this number on stay, whatever their age: they have not been shipped yet.
+    /// Records from this number on stay, whatever their age: no checkpoint that vouches for them has been delivered yet.
     pub(crate) keep_from: AtomicU64,
     /// Runs of numbers that the log does not have.
     pub(crate) gaps: Mutex<Vec<Gap>>,
@@ -154,15 +154,21 @@ impl Keeper {
         events::checkpoint(end.seq, &line);
         shared.kept.checkpoint_seq.store(end.seq, Ordering::Relaxed);
         shared.kept.checkpoint_time.store(time.as_micros(), Ordering::Relaxed);
+        let mut delivered = self.checkpoints.leave_the_machine();
         if let Some(file) = &self.checkpoints.file
             && let Err(error) = checkpoint::append(file, &line)
         {
             failed_to("file", &shared.kept.file_failures, &error);
+            delivered = false;
         }
         if let Some(webhook) = &self.webhook
             && let Err(error) = webhook.post(&line)
         {
             failed_to("webhook", &shared.kept.webhook_failures, &error);
+            delivered = false;
+        }
+        if delivered {
+            shared.kept.keep_from.store(end.seq.saturating_add(1), Ordering::Release);
         }
     }
 

@@ -86,7 +86,8 @@ impl Retention {
         closed.iter().take_while(goes).count()
     }
 
-    fn holds(&self, manifest: &Manifest) -> bool {
+    /// Whether a closed segment must stay.
+    pub(crate) fn holds(&self, manifest: &Manifest) -> bool {
         match self.hold {
             Hold::Nothing => false,
             Hold::Everything => true,

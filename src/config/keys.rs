@@ -256,6 +256,8 @@ keys! {
         "The address in invitations, where your application takes the one-time token: `{token}` stands for it.";
     "directory.invitations.expiry": Span, directory.invitation_expiry,
         "How long the link of an invitation counts.";
+    "directory.invitations.keep": Span, directory.invitation_keep,
+        "How long invitations are kept after they were accepted or revoked.";
     "directory.sessions.idle": SpanOrZero, directory.session_idle,
         "A session without a sign of life for this long has ended. 0: it lives until it is ended.";
     "directory.sessions.keep": Span, directory.session_keep,

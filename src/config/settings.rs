@@ -279,6 +279,8 @@ pub struct Directory {
     pub invitation_link: String,
     /// `directory.invitations.expiry`: how long a link counts.
     pub invitation_expiry: Duration,
+    /// `directory.invitations.keep`: how long invitations are kept after they were accepted or revoked.
+    pub invitation_keep: Duration,
     /// `directory.sessions.idle`: how long a session lives without a sign of life; zero for ever.
     pub session_idle: Duration,
     /// `directory.sessions.keep`: how long sessions are kept after their end.
@@ -374,6 +376,7 @@ impl Default for Settings {
                 language: "en".to_owned(),
                 invitation_link: "http://localhost:8080/invitations/accept?token={token}".to_owned(),
                 invitation_expiry: Duration::from_hours(7 * 24),
+                invitation_keep: Duration::from_hours(365 * 24),
                 session_idle: Duration::ZERO,
                 session_keep: Duration::from_hours(90 * 24),
                 import_bytes: 8 << 20,

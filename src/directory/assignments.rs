@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::{AssignmentKind, Timestamp},
-    policy::{self, Concern, Configuration, Operation, Problem},
+    policy::{self, Concern, Configuration, How, Operation, Problem},
 };
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -44,6 +44,9 @@ impl Directory {
         let assigned = self.alter(call, action, Operation::Assign, id, |scene, account| {
             let tenant = scene.tenant_of_change()?;
             let given = read(scene, tenant, what)?;
+            if manner == Manner::Take {
+                has_all(account, tenant, &given, what)?;
+            }
             apply(scene, account, tenant, manner, given)?;
             Ok(None)
         });
@@ -95,8 +98,22 @@ pub(super) fn read(scene: &Scene<'_>, tenant: Option<&str>, what: &Value) -> Res
         }
         time
     });
-    let why = members.get("why").and_then(Value::as_str);
+    let why = members.get("why").filter(|why| !why.is_null());
+    if why.is_some_and(|why| !why.is_string()) {
+        report("/why".to_owned(), "must be a text".to_owned(), None);
+    }
+    let why = why.and_then(Value::as_str);
     let (mut configuration, values) = apart(members, tenant);
+    let attributes = members.get("attributes").and_then(Value::as_object);
+    for name in attributes.into_iter().flat_map(Map::keys) {
+        let known = || {
+            scene.vocabulary().into_iter().flat_map(|known| known.user_attributes.iter().map(|(name, _)| name.as_str()))
+        };
+        if known().all(|known| known != name) {
+            let help = crate::document::hint(name, known());
+            report(pointer("/attributes", name), format!("no user attribute `{name}`"), help);
+        }
+    }
     let custom = Custom::take(scene.lens()?, &mut configuration);
     let read = Configuration::read(scene.snapshot, &configuration.into());
     let mut given = Vec::new();
@@ -107,7 +124,7 @@ pub(super) fn read(scene: &Scene<'_>, tenant: Option<&str>, what: &Value) -> Res
                 why: role.why.clone().or_else(|| why.map(str::to_owned)),
                 ..role
             }),
-            Err(found) => problems.push(found),
+            Err(found) => problems.extend(found),
         }
     }
     match read {
@@ -184,15 +201,15 @@ impl OneValue<'_> {
         let problem = |at: &str, message: String, help| Err(vec![Problem { pointer: at.to_owned(), message, help }]);
         let known = scene.vocabulary().map(|vocabulary| &vocabulary.user_attributes);
         let Some((_, ty)) = known.into_iter().flatten().find(|(name, _)| name == self.attribute) else {
-            let at = self.at.rsplit_once('/').map_or("", |(parent, _)| parent);
-            return problem(at, format!("no user attribute `{}`", self.attribute), None);
+            // An unknown attribute is told once, with its name.
+            return Err(Vec::new());
         };
-        let (value, until, why) = match self.given {
-            Value::Object(members) if members.contains_key("value") => {
-                (members.get("value").unwrap_or(self.given), members.get("until"), members.get("why"))
-            }
-            plain => (plain, None, None),
+        let named = self.given.as_object().and_then(|members| members.get("value"));
+        let How { until, why } = match named {
+            Some(_) => How::read(&self.at, "value", self.given)?,
+            None => How::default(),
         };
+        let value = named.unwrap_or(self.given);
         match policy::attribute_item(value, ty) {
             Err(wanted) => return problem(&self.at, format!("must be {wanted}"), None),
             Ok(crate::model::Value::Entity { ty, id }) => {
@@ -204,26 +221,37 @@ impl OneValue<'_> {
             }
             Ok(_) => {}
         }
-        let until = match until.filter(|until| !until.is_null()) {
-            None => None,
-            Some(until) => {
-                let Some(time) = until.as_str().and_then(Timestamp::parse) else {
-                    let at = pointer(&self.at, "until");
-                    return problem(&at, "must be a point in time such as 2027-01-31T00:00:00Z".to_owned(), None);
-                };
-                Some(time)
-            }
-        };
         Ok(Given {
             kind: GivenKind::Value,
             name: self.attribute.to_owned(),
             value: Some(value.clone()),
             until,
-            why: why.and_then(Value::as_str).map(str::to_owned),
+            why,
             by: scene.giver(),
             at: scene.now(),
         })
     }
+}
+
+/// Refuses to take what a user does not have.
+fn has_all(account: &Account, tenant: Option<&str>, taken: &[Given], what: &Value) -> Result<(), Refusal> {
+    let had = account.place(tenant).map_or(&[][..], |place| place.given.as_slice());
+    let missing = taken.iter().filter(|taken| !had.iter().any(|known| known.is_same_thing(taken)));
+    let problems: Vec<Problem> = missing
+        .map(|taken| {
+            let kind = taken.kind.as_str();
+            let name = match &taken.value {
+                Some(value) => {
+                    format!("{}/{}", taken.name, value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                }
+                None => taken.name.clone(),
+            };
+            let message = format!("the user does not have the {kind} `{name}`");
+            let pointer = place_of(&Concern { kind, name, tenant: tenant.map(str::to_owned) }, what);
+            Problem { pointer, message, help: None }
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(Refusal::Invalid(problems)) }
 }
 
 /// Changes what an account has in a tenant.
@@ -245,21 +273,7 @@ pub(super) fn apply(
             let kept: Vec<Given> = old.iter().filter(|known| !replaced(known)).cloned().collect();
             merged(&old, given, &kept)
         }
-        Manner::Take => {
-            let missing: Vec<Problem> = given
-                .iter()
-                .filter(|taken| !old.iter().any(|known| known.is_same_thing(taken)))
-                .map(|taken| Problem {
-                    pointer: String::new(),
-                    message: format!("the user does not have the {} `{}`", taken.kind.as_str(), taken.name),
-                    help: None,
-                })
-                .collect();
-            if !missing.is_empty() {
-                return Err(Refusal::Invalid(missing));
-            }
-            old.into_iter().filter(|known| !given.iter().any(|taken| known.is_same_thing(taken))).collect()
-        }
+        Manner::Take => old.into_iter().filter(|known| !given.iter().any(|taken| known.is_same_thing(taken))).collect(),
     };
     families(scene, account, &place)?;
     account.set_place(tenant, place);

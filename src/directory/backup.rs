@@ -157,6 +157,18 @@ impl Directory {
         }
     }
 
+    /// Lets a backup come back, or says why not. To be asked before it is read. Leaves a record where it is refused.
+    ///
+    /// # Errors
+    /// Fails where the actor is no operator.
+    pub fn begin_restore(&self, call: &Call<'_>) -> Result<(), Refusal> {
+        if operator(call).is_ok() {
+            return Ok(());
+        }
+        let about = About { action: "restore", resource_type: "directory", id: "", user: "" };
+        self.ask(call, about, |_| operator(call).map(|()| Plan::look(Vec::new(), ())))
+    }
+
     /// Puts a backup in the place of everything. Deciders know of it before this returns.
     ///
     /// # Errors

@@ -40,6 +40,8 @@ pub struct Book {
     emails: HashMap<Box<str>, Arc<str>>,
     orders: Orders,
     invitations: BTreeMap<String, Arc<Invitation>>,
+    // INVARIANT: the ids of all invitations, by user.
+    invitations_of: HashMap<String, BTreeSet<String>>,
     // INVARIANT: the invitations whose letters wait.
     letters: BTreeSet<String>,
     roles: Roles,
@@ -111,6 +113,11 @@ impl Book {
     /// All invitations, the oldest first.
     pub fn invitations(&self) -> impl DoubleEndedIterator<Item = &Arc<Invitation>> {
         self.invitations.values()
+    }
+
+    /// A user's invitations, the oldest first.
+    pub fn invitations_of(&self, user: &str) -> impl Iterator<Item = &Arc<Invitation>> {
+        self.invitations_of.get(user).into_iter().flatten().filter_map(|id| self.invitations.get(id))
     }
 
     /// An invitation.
@@ -247,10 +254,7 @@ impl Book {
             Step::Account(account) => concerned.push(self.put(account)),
             Step::NoAccount(id) => concerned.extend(self.remove(&id)),
             Step::Invitation(invitation) => self.put_invitation(invitation),
-            Step::NoInvitation(id) => {
-                self.letters.remove(&id);
-                self.invitations.remove(&id);
-            }
+            Step::NoInvitation(id) => self.remove_invitation(&id),
             Step::Session(session) => concerned.push(self.put_session(session)),
             Step::Logins(user, logins) => drop(self.logins.insert(user, logins)),
             Step::Role(role) => {
@@ -314,7 +318,19 @@ impl Book {
         } else {
             self.letters.remove(&invitation.id);
         }
+        self.invitations_of.entry(invitation.user.clone()).or_default().insert(invitation.id.clone());
         self.invitations.insert(invitation.id.clone(), invitation);
+    }
+
+    fn remove_invitation(&mut self, id: &str) {
+        self.letters.remove(id);
+        let Some(gone) = self.invitations.remove(id) else { return };
+        if let Some(of_user) = self.invitations_of.get_mut(&gone.user) {
+            of_user.remove(id);
+            if of_user.is_empty() {
+                self.invitations_of.remove(&gone.user);
+            }
+        }
     }
 
     fn put_session(&mut self, session: Arc<Session>) -> Arc<str> {

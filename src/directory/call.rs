@@ -5,6 +5,7 @@ use crate::{
     model::{Timestamp, TraceId},
     policy::{Concern, Problem},
 };
+use std::fmt;
 
 /// A call: who acts, where, when.
 #[derive(Debug, Clone, Copy)]
@@ -19,8 +20,27 @@ pub struct Call<'c> {
     pub trace_id: TraceId,
     /// When.
     pub now: Timestamp,
-    /// The version that the caller has seen; what has changed since is not overwritten.
-    pub if_match: Option<u64>,
+    /// What the caller has seen; what has changed since is not overwritten.
+    pub if_match: Option<Seen>,
+}
+
+/// What a caller has seen of what it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// That it is there, in whatever version.
+    Any,
+    /// This version.
+    Version(u64),
+}
+
+/// As messages say it.
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any version"),
+            Self::Version(version) => write!(f, "version {version}"),
+        }
+    }
 }
 
 /// Who acts.
@@ -51,6 +71,12 @@ impl Actor<'_> {
 pub(super) const OPERATOR: &str = "operator:";
 /// In front of an application's name.
 pub(super) const APPLICATION: &str = "application:";
+
+/// Whether a name begins like that of an operator or an application in records: no user has one.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
+    [OPERATOR, APPLICATION].into_iter().any(|prefix| name.starts_with(prefix))
+}
 
 /// Something that may not be given or taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,12 +110,12 @@ pub enum Refusal {
         message: String,
     },
     /// What is to be changed has changed since the caller has seen it.
-    #[error("it has changed since: version {now} counts, and {seen} was named")]
+    #[error("{}, and {seen} was named", now.map_or("it is not there".to_owned(), |now| format!("it has changed since: version {now} counts")))]
     Changed {
-        /// The version that counts.
-        now: u64,
-        /// The version that was named.
-        seen: u64,
+        /// The version that counts; `None` where there is none.
+        now: Option<u64>,
+        /// What was named.
+        seen: Seen,
     },
     /// The policies do not allow it to the actor.
     #[error("{message}")]

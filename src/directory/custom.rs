@@ -6,7 +6,7 @@ use super::{
     role::Lens,
     scene::Scene,
 };
-use crate::{model::Timestamp, policy::Problem};
+use crate::policy::{How, Problem};
 use serde_json::{Map, Value};
 
 /// What was taken apart.
@@ -58,21 +58,14 @@ impl Custom {
 
 impl CustomItem {
     /// The role as it is given.
-    pub(super) fn read(&self, scene: &Scene<'_>) -> Result<Given, Problem> {
-        let until = match self.given.get("until").filter(|until| !until.is_null()) {
-            None => None,
-            Some(until) => Some(until.as_str().and_then(Timestamp::parse).ok_or_else(|| Problem {
-                pointer: pointer(&self.at, "until"),
-                message: "must be a point in time such as 2027-01-31T00:00:00Z".to_owned(),
-                help: None,
-            })?),
-        };
+    pub(super) fn read(&self, scene: &Scene<'_>) -> Result<Given, Vec<Problem>> {
+        let How { until, why } = How::read(&self.at, "role", &self.given)?;
         Ok(Given {
             kind: GivenKind::Role,
             name: self.name.clone(),
             value: None,
             until,
-            why: self.given.get("why").and_then(Value::as_str).map(str::to_owned),
+            why,
             by: scene.giver(),
             at: scene.now(),
         })

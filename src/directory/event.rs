@@ -4,7 +4,7 @@ use super::account::time;
 use crate::model::{Timestamp, TraceId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fmt::Debug;
+use std::{collections::HashSet, fmt::Debug};
 
 /// One administrative call or one report of an application: allowed or refused, with what it changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,6 +76,14 @@ pub trait Witness: Debug + Send + Sync {
     /// Whether records are taken. Where they are not, nothing is changed.
     fn is_ready(&self) -> bool;
 
-    /// Takes a record; `false` where it could not.
-    fn record(&self, event: &Event) -> bool;
+    /// Takes records, in this order; `false` where it may not have all of them.
+    fn record_all(&self, events: &[Event]) -> bool;
+
+    /// Takes one.
+    fn record(&self, event: &Event) -> bool {
+        self.record_all(std::slice::from_ref(event))
+    }
+
+    /// The ids of all that it has since a time. Where that cannot be told they are none: what is recorded twice is not lost.
+    fn known_since(&self, from: Timestamp) -> HashSet<String>;
 }

@@ -127,6 +127,12 @@ impl Invitation {
         Account { id: self.user.clone(), family: self.family.clone(), places, ..blank }
     }
 
+    /// Somebody who has nothing but what it gives.
+    pub(super) fn promise(&self) -> Account {
+        let place = Place { tenant: self.tenant.clone(), given: self.given.clone(), left: false };
+        Account { id: self.user.clone(), places: vec![place], ..Account::blank(&self.email, "", self.created) }
+    }
+
     /// Puts a new link in the place of the one that counted.
     pub(super) fn replace_link(&mut self, secret: [u8; 32]) {
         self.spent.push(self.secret);

@@ -4,24 +4,27 @@ mod accept;
 
 use super::{
     Account, Directory,
-    account::Given,
+    account::{Given, Place},
     assignments::{self, Manner},
     book::Step,
     call::{Call, Refusal},
-    fields::{Purpose, checked_email},
+    fields::{Purpose, checked_email, pointer},
     invitation::{Invitation, Letter, Outcome},
     link,
     scene::{Scene, to_json},
     service::{About, Plan},
+    store::StoreError,
     users::{difference, is_free, object, reader},
 };
 use crate::{
-    model::{Status, Timestamp},
+    model::{Status, Timestamp, User},
     policy::{Operation, Problem},
 };
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
+/// Invitations that are forgotten in one go.
+const MOST_FORGOTTEN: usize = 1000;
 /// Members of an invitation that are no fields of the user.
 const INVITING: [&str; 3] = ["email", "user", "assignments"];
 
@@ -34,24 +37,57 @@ impl Directory {
     pub fn invite(&self, call: &Call<'_>, body: &Value) -> Result<Arc<Invitation>, Refusal> {
         let about = About { action: "invite", resource_type: "invitation", id: "", user: "" };
         let made = self.change(call, about, |scene| {
-            let members = object(body)?;
-            let email = email(members)?;
             let tenant = scene.tenant_of_change()?;
-            let nothing = Value::Object(Map::new());
-            let given = members.get("assignments").unwrap_or(&nothing);
-            let given = assignments::read(scene, tenant, given).map_err(inside)?;
-            match scene.book.user_with_email(&email) {
-                Some(account) if account.status != Status::Invited => self.plan_joining(scene, account, tenant, given),
-                Some(account) => {
-                    let message = format!("`{}` is invited already: send that invitation again", account.email);
-                    Err(Refusal::conflict("already_invited", message))
-                }
-                None => self.plan_newcomer(scene, members, &email, tenant, given),
+            let (newcomer, given) = self.read_invitation(scene, object(body)?, tenant)?;
+            match scene.book.user_with_email(&newcomer.email) {
+                Some(account) => self.plan_joining(scene, account, tenant, given),
+                None => self.plan_newcomer(scene, newcomer, tenant, given),
             }
         });
         let made = made.map_err(|refusal| placed(refusal, body))?;
         self.0.bell.ring();
         Ok(made)
+    }
+
+    /// Reads all that a call says, whether the user is there or not; tells every problem. The user is as it would be where it is new.
+    fn read_invitation(
+        &self,
+        scene: &Scene<'_>,
+        members: &Map<String, Value>,
+        tenant: Option<&str>,
+    ) -> Result<(Account, Vec<Given>), Refusal> {
+        let mut account = self.blank_account(scene, "");
+        // Names may follow with the acceptance.
+        let mut reader = reader(scene)?;
+        let fields = members.iter().filter(|(name, _)| !INVITING.contains(&name.as_str()));
+        let fields = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
+        reader.read(&fields, Purpose::Change, &INVITING, &mut account);
+        let mut problems = reader.problems;
+        let mut note = |refusal| match refusal {
+            Refusal::Invalid(found) => {
+                problems.extend(found);
+                Ok(())
+            }
+            other => Err(other),
+        };
+        match email(members) {
+            Ok(email) => account.email = email,
+            Err(refusal) => note(refusal)?,
+        }
+        match members.get("user").filter(|user| !user.is_null()).map(|id| named_id(scene, id, &account)) {
+            Some(Ok(id)) => account.id = id,
+            Some(Err(refusal)) => note(refusal)?,
+            None => account.id = link::new_id(scene.now()).to_lowercase(),
+        }
+        let nothing = Value::Object(Map::new());
+        let given = match assignments::read(scene, tenant, members.get("assignments").unwrap_or(&nothing)) {
+            Ok(given) => given,
+            Err(refusal) => {
+                note(inside(refusal))?;
+                Vec::new()
+            }
+        };
+        if problems.is_empty() { Ok((account, given)) } else { Err(Refusal::Invalid(problems)) }
     }
 
     fn plan_joining(
@@ -61,9 +97,14 @@ impl Directory {
         tenant: Option<&str>,
         given: Vec<Given>,
     ) -> Result<Plan<Arc<Invitation>>, Refusal> {
-        let mut after = Account::clone(account);
-        assignments::apply(scene, &mut after, tenant, Manner::Give, given.clone())?;
-        let policies = scene.permit(Operation::Invite, Some(account), Some(&after))?;
+        let after = scene.joined(account, tenant, given.clone()).map_err(inside)?;
+        let promised = scene.promised(&account.id);
+        let policies = scene.permit_beside(Operation::Invite, tenant, (Some(account), Some(&after)), &promised)?;
+        // Only who may invite learns who is invited.
+        if account.status == Status::Invited {
+            let message = "there is an invitation to this mail address already: send that one again";
+            return Err(Refusal::conflict("already_invited", message));
+        }
         let invitation = Arc::new(self.new_invitation(scene, account, tenant, given, true));
         let steps = vec![Step::Invitation(Arc::clone(&invitation))];
         Ok(planned(steps, policies, invitation))
@@ -72,23 +113,11 @@ impl Directory {
     fn plan_newcomer(
         &self,
         scene: &Scene<'_>,
-        members: &Map<String, Value>,
-        email: &str,
+        mut account: Account,
         tenant: Option<&str>,
         given: Vec<Given>,
     ) -> Result<Plan<Arc<Invitation>>, Refusal> {
-        let mut account = self.blank_account(scene, email);
-        // Names may follow with the acceptance.
-        let mut reader = reader(scene)?;
-        reader.read(members, Purpose::Change, &INVITING, &mut account);
-        if !reader.problems.is_empty() {
-            return Err(Refusal::Invalid(reader.problems));
-        }
-        account.id = match members.get("user").filter(|user| !user.is_null()) {
-            Some(id) => named_id(scene, id, &account)?,
-            None => link::new_id(scene.now()).to_lowercase(),
-        };
-        assignments::apply(scene, &mut account, tenant, Manner::Replace, given)?;
+        assignments::apply(scene, &mut account, tenant, Manner::Replace, given).map_err(inside)?;
         let policies = scene.permit(Operation::Invite, None, Some(&account))?;
         // Only who may invite learns which users there are.
         is_free(scene, &account)?;
@@ -141,19 +170,13 @@ impl Directory {
     /// # Errors
     /// Fails where there is no such invitation, it was accepted or revoked, or the actor may not.
     pub fn resend_invitation(&self, call: &Call<'_>, id: &str) -> Result<Arc<Invitation>, Refusal> {
-        let resent = self.alter_invitation(
-            call,
-            "resend_invitation",
-            Operation::ChangeInvitation,
-            id,
-            |scene, account, invitation| {
-                invitation.generation += 1;
-                invitation.replace_link(link::hash(&self.0.key.secret(id, invitation.generation)));
-                invitation.expires = self.expiry(scene.now());
-                invitation.letter = Some(Letter::due(scene.now()));
-                Ok(account.clone())
-            },
-        )?;
+        let resent = self.alter_invitation(call, "resend_invitation", id, |scene, _, invitation| {
+            invitation.generation += 1;
+            invitation.replace_link(link::hash(&self.0.key.secret(id, invitation.generation)));
+            invitation.expires = self.expiry(scene.now());
+            invitation.letter = Some(Letter::due(scene.now()));
+            Ok(())
+        })?;
         self.0.bell.ring();
         Ok(resent)
     }
@@ -163,35 +186,32 @@ impl Directory {
     /// # Errors
     /// Fails with every problem of what is given, where it was accepted or revoked, or where the actor may not.
     pub fn change_invitation(&self, call: &Call<'_>, id: &str, body: &Value) -> Result<Arc<Invitation>, Refusal> {
-        let changed = self.alter_invitation(
-            call,
-            "change_invitation",
-            Operation::ChangeInvitation,
-            id,
-            |scene, account, invitation| {
-                let members = object(body)?;
-                let unknown = members.keys().find(|name| *name != "assignments");
-                let given = members.get("assignments");
-                let (None, Some(given)) = (unknown, given) else {
-                    let message = "only what an invitation gives can be changed: name it as `assignments`";
-                    return Err(Refusal::problem("", message));
-                };
-                let tenant = invitation.tenant.clone();
-                let given = assignments::read(scene, tenant.as_deref(), given).map_err(inside)?;
-                let mut after = account.clone();
-                if invitation.joins {
-                    assignments::apply(scene, &mut after, tenant.as_deref(), Manner::Give, given.clone())?;
-                    invitation.given = given;
-                } else {
-                    assignments::apply(scene, &mut after, tenant.as_deref(), Manner::Replace, given)?;
+        let changed = self.alter_invitation(call, "change_invitation", id, |scene, account, invitation| {
+            let members = object(body)?;
+            let message = "only what an invitation gives can be changed: name it as `assignments`";
+            let unknown = members.keys().filter(|name| *name != "assignments");
+            let mut problems: Vec<Problem> = unknown.map(|name| problem(&pointer("", name), message)).collect();
+            let tenant = invitation.tenant.clone();
+            let given = match members.get("assignments") {
+                Some(given) => assignments::read(scene, tenant.as_deref(), given).map_err(inside),
+                None => Err(Refusal::problem("/assignments", "is required")),
+            };
+            match given {
+                Ok(given) if problems.is_empty() && invitation.joins => invitation.given = given,
+                Ok(given) if problems.is_empty() => {
+                    assignments::apply(scene, account, tenant.as_deref(), Manner::Replace, given).map_err(inside)?;
                 }
-                Ok(after)
-            },
-        );
+                Ok(_) => {}
+                Err(Refusal::Invalid(found)) => problems.extend(found),
+                Err(other) => return Err(other),
+            }
+            if problems.is_empty() { Ok(()) } else { Err(Refusal::Invalid(problems)) }
+        });
         changed.map_err(|refusal| placed(refusal, body))
     }
 
-    /// Takes an invitation back. A user who was made by it and never came is gone with it.
+    /// Takes an invitation back. A user who was made by it and never came is gone with it; one who belongs to other tenants too is gone
+    /// only where the actor may delete it.
     ///
     /// # Errors
     /// Fails where there is no such invitation, it was accepted, or the actor may not.
@@ -199,14 +219,21 @@ impl Directory {
         let about = About { action: "revoke_invitation", resource_type: "invitation", id, user: "" };
         self.change(call, about, |scene| {
             let (invitation, account) = scene.invitation(id)?;
-            let policies = scene.permit(Operation::RevokeInvitation, Some(account), None)?;
+            scene.expect(invitation.version)?;
+            let others = scene.book.invitations_of(&account.id).filter(|other| other.id != id);
+            let mut others = others.filter(|other| other.outcome == Outcome::Open);
+            let is_gone = scene.never_came(account) && others.next().is_none();
+            let tenant = invitation.tenant.as_deref().or(scene.call.tenant);
+            // What it gives counts, as it would for somebody who has it.
+            let joined =
+                if invitation.joins { scene.joined(account, tenant, invitation.given.clone()).ok() } else { None };
+            let before = joined.as_ref().unwrap_or(account);
+            let after = (!is_gone).then_some(before);
+            let policies = scene.permit_beside(Operation::RevokeInvitation, tenant, (Some(before), after), &[])?;
             let mut revoked = Invitation::clone(invitation);
             revoked.outcome = Outcome::Revoked;
             (revoked.closed, revoked.letter) = (Some(scene.now()), None);
             revoked.version += 1;
-            let others = scene.book.invitations().filter(|other| other.user == account.id && other.id != id);
-            let mut others = others.filter(|other| other.is_open(scene.now()));
-            let is_gone = account.status == Status::Invited && others.next().is_none();
             if is_gone {
                 // Whoever could see the user goes on to see the invitation.
                 revoked.family.clone_from(&account.family);
@@ -226,17 +253,18 @@ impl Directory {
         &self,
         call: &Call<'_>,
         action: &str,
-        operation: Operation,
         id: &str,
-        change: impl FnOnce(&Scene<'_>, &Account, &mut Invitation) -> Result<Account, Refusal>,
+        change: impl FnOnce(&Scene<'_>, &mut Account, &mut Invitation) -> Result<(), Refusal>,
     ) -> Result<Arc<Invitation>, Refusal> {
         let about = About { action, resource_type: "invitation", id, user: "" };
         self.change(call, about, |scene| {
             let (before, account) = scene.invitation(id)?;
             scene.expect(before.version)?;
             let mut invitation = Invitation::clone(before);
-            let after = change(scene, account, &mut invitation)?;
-            let policies = scene.permit(operation, Some(account), Some(&after))?;
+            let mut after = Account::clone(account);
+            change(scene, &mut after, &mut invitation)?;
+            let tenant = before.tenant.as_deref().or(scene.call.tenant);
+            let policies = scene.permit_invitation(account, &after, tenant, [before, &invitation])?;
             invitation.version += 1;
             let invitation = Arc::new(invitation);
             let mut steps = vec![Step::Invitation(Arc::clone(&invitation))];
@@ -276,6 +304,23 @@ impl Directory {
         })
     }
 
+    /// Forgets invitations that were accepted or revoked too long ago. Tells how many.
+    ///
+    /// # Errors
+    /// Fails where the store does.
+    pub fn forget_invitations(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let keep = i64::try_from(self.0.options.invitation_keep.as_micros()).unwrap_or(i64::MAX);
+        let before = Timestamp::from_micros(now.as_micros().saturating_sub(keep));
+        let mut forgotten = 0;
+        self.note(|book| {
+            let old = book.invitations().filter(|one| one.closed.is_some_and(|closed| closed < before));
+            let steps: Vec<_> = old.take(MOST_FORGOTTEN).map(|one| Step::NoInvitation(one.id.clone())).collect();
+            forgotten = steps.len();
+            (steps, Vec::new())
+        })?;
+        Ok(forgotten)
+    }
+
     /// The token of an invitation's link.
     #[must_use]
     pub fn token(&self, invitation: &Invitation) -> String {
@@ -284,9 +329,12 @@ impl Directory {
 }
 
 impl<'s> Scene<'s> {
-    /// An invitation that nobody has accepted or revoked, and its user.
+    /// An invitation that nobody has accepted or revoked, and its user. It counts in its own tenant: in another one there is none such.
     fn invitation(&self, id: &str) -> Result<(&'s Arc<Invitation>, &'s Arc<Account>), Refusal> {
-        let found = self.book.invitation(id);
+        let of_tenant = |one: &&Arc<Invitation>| {
+            one.tenant.is_none() || self.call.tenant.is_none_or(|tenant| one.tenant.as_deref() == Some(tenant))
+        };
+        let found = self.book.invitation(id).filter(of_tenant);
         let invitation = found.ok_or_else(|| Refusal::NotFound { what: "invitation", id: id.to_owned() })?;
         match invitation.outcome {
             Outcome::Open => Ok((invitation, self.account(&invitation.user)?)),
@@ -295,14 +343,56 @@ impl<'s> Scene<'s> {
         }
     }
 
+    /// A user as it would be once it has accepted: in the tenant, with what it is given.
+    pub(super) fn joined(
+        &self,
+        account: &Account,
+        tenant: Option<&str>,
+        given: Vec<Given>,
+    ) -> Result<Account, Refusal> {
+        let mut joined = account.clone();
+        assignments::apply(self, &mut joined, tenant, Manner::Give, given)?;
+        if tenant.is_some() && joined.place(tenant).is_none() {
+            joined.places.push(Place { tenant: tenant.map(str::to_owned), ..Place::default() });
+            joined.places.sort_by(|one, other| one.tenant.cmp(&other.tenant));
+        }
+        Ok(joined)
+    }
+
+    /// Lets an invitation be changed or sent again, or says why not: whoever does so gives all that it gives.
+    fn permit_invitation(
+        &self,
+        account: &Account,
+        after: &Account,
+        tenant: Option<&str>,
+        [old, new]: [&Invitation; 2],
+    ) -> Result<Vec<String>, Refusal> {
+        let operation = Operation::ChangeInvitation;
+        let mut promised = self.promised(&account.id);
+        promised.retain(|other| other.id != old.id);
+        if !new.joins {
+            return self.permit_beside(operation, tenant, (Some(account), Some(after)), &promised);
+        }
+        let [was, is] = [old, new].map(|one| self.joined(account, tenant, one.given.clone()).map_err(inside));
+        let is = is?;
+        let policies = self.permit_beside(operation, tenant, (Some(account), Some(&is)), &promised)?;
+        // Whoever changes it takes what it would have given.
+        match was {
+            Ok(was) if was != is => drop(self.permit_beside(operation, tenant, (Some(&was), Some(&is)), &promised)?),
+            _ => {}
+        }
+        Ok(policies)
+    }
+
+    /// Whoever may look at somebody who has what an invitation gives, where it gives it.
     fn sees_invitation(&self, invitation: &Invitation) -> bool {
-        if self.is_operator() {
-            return true;
-        }
-        match self.find(&invitation.user) {
-            Ok((_, user)) => self.sees(&user),
-            Err(_) => self.lens().is_ok_and(|lens| self.sees(&invitation.guest().to_user(lens))),
-        }
+        let Ok(lens) = self.lens() else { return false };
+        let user = match self.find(&invitation.user) {
+            Ok((_, user)) if invitation.joins => User { family: user.family, ..invitation.guest().to_user(lens) },
+            Ok((_, user)) => user,
+            Err(_) => invitation.guest().to_user(lens),
+        };
+        self.sees_in(invitation.tenant.as_deref(), &user)
     }
 }
 
@@ -322,7 +412,7 @@ fn shown(invitation: &Invitation) -> Value {
     });
     if let (Some(shown), false) = (shown.as_object_mut(), invitation.given.is_empty()) {
         let (tenant, given) = (invitation.tenant.clone(), invitation.given.clone());
-        let place = super::Place { tenant, given, left: false };
+        let place = Place { tenant, given, left: false };
         shown.insert("assignments".to_owned(), super::scene::place_to_json(&place));
     }
     shown
@@ -334,7 +424,9 @@ fn named_id(scene: &Scene<'_>, id: &Value, account: &Account) -> Result<String, 
     let mut reader = reader(scene)?;
     let fields = Map::from_iter([("id".to_owned(), id.clone())]);
     reader.read(&fields, Purpose::Create, &[], &mut named);
+    // Here it is called `user`.
     reader.problems.retain(|problem| problem.pointer == "/id");
+    reader.problems.iter_mut().for_each(|problem| "/user".clone_into(&mut problem.pointer));
     if reader.problems.is_empty() { Ok(named.id) } else { Err(Refusal::Invalid(reader.problems)) }
 }
 
@@ -350,6 +442,10 @@ fn placed(refusal: Refusal, body: &Value) -> Refusal {
         let given = body.get("assignments").map(|given| assignments::place_of(denied, given));
         given.filter(|place| !place.is_empty()).map_or_else(String::new, |place| format!("/assignments{place}"))
     })
+}
+
+fn problem(pointer: &str, message: &str) -> Problem {
+    Problem { pointer: pointer.to_owned(), message: message.to_owned(), help: None }
 }
 
 /// Problems of what stands under `assignments`.

@@ -70,7 +70,7 @@ impl Directory {
             let step = changed.map(|invitation| Step::Invitation(Arc::new(invitation)));
             (step.into_iter().collect(), Vec::new())
         });
-        noted.map_err(|error| QueueError(Box::new(error)))
+        noted.map(drop).map_err(|error| QueueError(Box::new(error)))
     }
 
     /// Writes a letter, or says why nobody can.

@@ -10,6 +10,7 @@ use super::{
     book::Step,
     call::{Actor, Call, Refusal},
     fields::{ID, pointer},
+    invitation::{Invitation, Outcome},
     role::{CustomRole, Roles},
     scene::Scene,
     service::{About, Plan},
@@ -85,7 +86,7 @@ impl Directory {
             let old = scene.book.roles().get(id);
             match (old, scene.call.if_match) {
                 (Some(old), _) => scene.expect(old.version)?,
-                (None, Some(seen)) => return Err(Refusal::Changed { now: 0, seen }),
+                (None, Some(seen)) => return Err(Refusal::Changed { now: None, seen }),
                 (None, None) => {}
             }
             let new = Arc::new(read(scene, id, old.map(|old| &**old), body)?);
@@ -125,11 +126,7 @@ impl Directory {
             scene.expect(role.version)?;
             let policies = scene.permit_role(Some(role), None)?;
             let holders = scene.book.holders(id).count();
-            let invited = scene.book.invitations().filter(|invitation| {
-                let gives = |given: &super::Given| given.kind == GivenKind::Role && given.name == id;
-                invitation.is_open(scene.now()) && invitation.given.iter().any(gives)
-            });
-            let invited = invited.count();
+            let invited = scene.invited_with(id).count();
             if holders + invited > 0 {
                 let message = match invited {
                     0 => format!("`{id}` is held by {holders} users: take it from them first"),
@@ -179,7 +176,24 @@ impl<'s> Scene<'s> {
             }
             self.assume(is);
         }
+        for invitation in self.invited_with(id).filter(|invitation| invitation.is_open(self.now())) {
+            let Ok(account) = self.account(&invitation.user) else { continue };
+            let Ok(joined) = self.joined(account, invitation.tenant.as_deref(), invitation.given.clone()) else {
+                continue;
+            };
+            let (was, is) = (joined.to_user(lens), joined.to_user(lens.with(&changed)));
+            if was != is {
+                self.permit_users(Operation::Assign, Some(&was), Some(&is))?;
+            }
+        }
         Ok(policies)
+    }
+
+    /// Invitations that give a role to somebody who was there before: one that has expired can be sent again.
+    fn invited_with(&self, role: &str) -> impl Iterator<Item = &'s Arc<Invitation>> {
+        let gives = move |given: &super::Given| given.kind == GivenKind::Role && given.name == role;
+        let invitations = self.book.invitations().filter(|invitation| invitation.outcome == Outcome::Open);
+        invitations.filter(move |invitation| invitation.given.iter().any(gives))
     }
 
     /// Somebody of the actor's family who has nothing but what a role holds. Not active, so that nobody counts on it.

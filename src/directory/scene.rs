@@ -1,10 +1,10 @@
 //! What a call meets: the directory and the policies as they are, with nobody else changing anything.
 
 use super::{
-    Account, Subjects,
+    Account, Found, Invitation, Subjects,
     account::{Given, GivenKind, Place},
     book::Book,
-    call::{Actor, Call, Denied, Refusal},
+    call::{Actor, Call, Denied, Refusal, Seen},
     role::Lens,
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     policy::{self, Deed, Judge, Operation, Snapshot, Verdict},
 };
 use serde_json::{Map, Value, json};
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
 
 /// See the module.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl<'s> Scene<'s> {
     }
 
     /// A user of the directory, to be changed.
-    pub(super) fn account(&self, id: &str) -> Result<&'s std::sync::Arc<Account>, Refusal> {
+    pub(super) fn account(&self, id: &str) -> Result<&'s Arc<Account>, Refusal> {
         match self.book.user(id) {
             // What git declares counts, and git alone changes it.
             _ if self.subjects.is_declared(id) => {
@@ -84,7 +84,7 @@ impl<'s> Scene<'s> {
     /// Refuses a change of what the caller has not seen.
     pub(super) fn expect(&self, version: u64) -> Result<(), Refusal> {
         match self.call.if_match {
-            Some(seen) if seen != version => Err(Refusal::Changed { now: version, seen }),
+            Some(seen @ Seen::Version(known)) if known != version => Err(Refusal::Changed { now: Some(version), seen }),
             _ => Ok(()),
         }
     }
@@ -138,9 +138,25 @@ impl<'s> Scene<'s> {
         before: Option<&Account>,
         after: Option<&Account>,
     ) -> Result<Vec<String>, Refusal> {
+        let promised = after.map_or_else(Vec::new, |after| self.promised(&after.id));
+        self.permit_beside(operation, self.call.tenant, (before, after), &promised)
+    }
+
+    /// The same in a tenant, beside what the user has been promised.
+    pub(super) fn permit_beside(
+        &self,
+        operation: Operation,
+        tenant: Option<&str>,
+        (before, after): (Option<&Account>, Option<&Account>),
+        promised: &[&Invitation],
+    ) -> Result<Vec<String>, Refusal> {
         let lens = self.lens()?;
         let user = |account: &Account| account.to_user(lens);
-        self.permit_users(operation, before.map(user).as_ref(), after.map(user).as_ref())
+        let promised: Vec<_> =
+            promised.iter().flat_map(|promised| promised.promise().to_user(lens).memberships).collect();
+        let (before, after) = (before.map(user), after.map(user));
+        let (before, after) = (before.as_ref(), after.as_ref());
+        self.judged(Deed { operation, tenant, before, after, promised: &promised, time: self.now() })
     }
 
     /// The same for users as policies see them.
@@ -150,8 +166,11 @@ impl<'s> Scene<'s> {
         before: Option<&User>,
         after: Option<&User>,
     ) -> Result<Vec<String>, Refusal> {
-        let deed = Deed { operation, tenant: self.call.tenant, before, after, time: self.now() };
-        let concerned = before.or(after).map(|user| user.id.as_str());
+        self.judged(Deed { operation, tenant: self.call.tenant, before, after, promised: &[], time: self.now() })
+    }
+
+    fn judged(&self, deed: Deed<'_>) -> Result<Vec<String>, Refusal> {
+        let concerned = deed.before.or(deed.after).map(|user| user.id.as_str());
         let others = |tenant: Option<&str>| self.administrators_beside(concerned, tenant);
         let verdict = match self.call.actor {
             Actor::Operator(_) => policy::last_administrator(self.snapshot, &deed, &others),
@@ -170,12 +189,70 @@ impl<'s> Scene<'s> {
         }
     }
 
+    /// Open invitations that give something to a user who is there already: accepting is asked of nobody else.
+    pub(super) fn promised(&self, user: &str) -> Vec<&'s Invitation> {
+        let invitations = self.book.invitations_of(user).map(|invitation| &**invitation);
+        invitations.filter(|invitation| invitation.joins && invitation.is_open(self.now())).collect()
+    }
+
     /// Whether the actor may look at a user.
     pub(super) fn sees(&self, user: &User) -> bool {
         self.permit_users(Operation::Read, Some(user), None).is_ok()
     }
 
-    fn actor(&self, id: &str) -> Result<&'s BoundUser, Refusal> {
+    /// Whether the actor may look at a user in a tenant; in that of the call where there is none.
+    pub(super) fn sees_in(&self, tenant: Option<&str>, user: &User) -> bool {
+        self.is_operator() || self.permit_in(tenant, Operation::Read, user).is_ok()
+    }
+
+    /// Lets something be done to a user that changes nothing about it, in a tenant; in that of the call where there is none.
+    pub(super) fn permit_in(
+        &self,
+        tenant: Option<&str>,
+        operation: Operation,
+        user: &User,
+    ) -> Result<Vec<String>, Refusal> {
+        let tenant = tenant.or(self.call.tenant);
+        self.judged(Deed { operation, tenant, before: Some(user), after: None, promised: &[], time: self.now() })
+    }
+
+    /// Refuses a report in the name of somebody whom nobody knows.
+    pub(super) fn known_actor(&self) -> Result<(), Refusal> {
+        match self.call.actor {
+            Actor::User(id) => self.actor(id).map(drop),
+            Actor::Operator(_) | Actor::Application(_) => Ok(()),
+        }
+    }
+
+    /// A user with what it was given in those tenants in which the actor may look at it.
+    pub(super) fn shown(&self, found: Found) -> Found {
+        let Ok(lens) = self.lens() else { return found };
+        match found {
+            Found::Account(account) if account.places.len() > 1 && !self.is_operator() => {
+                let user = account.to_user(lens);
+                let mut shown = Account::clone(&account);
+                shown.places.retain(|place| self.sees_in(place.tenant.as_deref(), &user));
+                Found::Account(Arc::new(shown))
+            }
+            Found::Declared(user, logins) if user.memberships.len() > 1 && !self.is_operator() => {
+                let mut shown = User::clone(&user);
+                shown.memberships.retain(|one| self.sees_in(one.tenant.as_deref(), &user));
+                Found::Declared(Arc::new(shown), logins)
+            }
+            found => found,
+        }
+    }
+
+    /// The same of an account.
+    pub(super) fn shown_account(&self, account: Arc<Account>) -> Arc<Account> {
+        match self.shown(Found::Account(account)) {
+            Found::Account(account) => account,
+            // What goes in as the one comes out as the one.
+            Found::Declared(user, _) => Arc::new(Account { id: user.id.clone(), ..Account::blank("", "", self.now()) }),
+        }
+    }
+
+    pub(super) fn actor(&self, id: &str) -> Result<&'s BoundUser, Refusal> {
         self.subjects
             .find(id)
             .ok_or_else(|| Refusal::forbidden("actor_unknown", format!("no user `{id}`, who is said to act")))

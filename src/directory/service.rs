@@ -10,7 +10,7 @@ use super::{
     event::{Event, Witness},
     link::{self, Key},
     scene::{Pending, Scene},
-    store::{self, Embedded, Store, StoreError},
+    store::{self, Embedded, Row, Store, StoreError},
     subjects::Subjects,
 };
 use crate::{mail::Bell, model::Timestamp, policy::Snapshot, storage::files};
@@ -18,8 +18,8 @@ use std::{
     fmt::Debug,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
 /// Its place in the data directory.
@@ -34,6 +34,8 @@ pub struct Options {
     pub link: String,
     /// How long an invitation's link counts.
     pub invitation_expiry: Duration,
+    /// How long invitations are kept after they were accepted or revoked.
+    pub invitation_keep: Duration,
     /// The language of users who have named none.
     pub language: String,
     /// How long a session lives without a sign of life; `None` for ever.
@@ -50,6 +52,7 @@ impl Options {
             directory: directory.to_owned(),
             link: "http://localhost:8080/invitations/accept?token={token}".to_owned(),
             invitation_expiry: Duration::from_hours(7 * 24),
+            invitation_keep: Duration::from_hours(365 * 24),
             language: "en".to_owned(),
             session_idle: None,
             session_keep: Duration::from_hours(90 * 24),
@@ -86,6 +89,8 @@ pub(super) struct Inner {
 struct Turn {
     /// Events that are in the audit log and in the store: the next change removes them from the store.
     recorded: Vec<String>,
+    /// Whether there are events in the store that the audit log has not taken.
+    left: bool,
 }
 
 impl Directory {
@@ -129,17 +134,13 @@ impl Directory {
         options: Options,
         witness: Arc<dyn Witness>,
     ) -> Result<Self, StoreError> {
-        let mut recorded = Vec::new();
-        let steps = store::load(&*store, &mut |event| {
-            if witness.record(&event) {
-                recorded.push(event.id);
-            }
-        })?;
+        let steps = store::load(&*store)?;
+        let left = !store::record_left(&*store, &*witness)?;
         // What is read now stands in memory a second time.
         store.release()?;
         let roster = Roster::new(options.session_idle);
         roster.lock().apply(steps);
-        let turn = Mutex::new(Turn { recorded });
+        let turn = Mutex::new(Turn { left, ..Turn::default() });
         Ok(Self(Arc::new(Inner {
             roster,
             store,
@@ -165,6 +166,17 @@ impl Directory {
         drop(self.0.audiences.set(audiences));
     }
 
+    /// Leaves nothing for the next start to record. To be called once nothing changes any more, and before the audit log is closed.
+    ///
+    /// # Errors
+    /// Fails where the store does; the next start then finds out what is recorded.
+    pub fn close(&self) -> Result<(), StoreError> {
+        let mut turn = self.0.turn();
+        self.0.store.commit(&store::batch(&[], &[], &turn.recorded)?)?;
+        turn.recorded.clear();
+        Ok(())
+    }
+
     /// Bytes on disk.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -185,8 +197,8 @@ impl Directory {
         plan: impl FnOnce(&Scene<'_>) -> Result<Plan<T>, Refusal>,
     ) -> Result<T, Refusal> {
         let inner = &*self.0;
-        let mut turn = inner.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let (event, plan) = self.planned(call, about, plan)?;
+        let (mut turn, call) = inner.turn_of(call);
+        let (event, plan) = self.planned(&call, about, plan)?;
         inner.carry_out(&mut turn, event, plan)
     }
 
@@ -201,13 +213,13 @@ impl Directory {
         plan: impl FnOnce(S) -> Result<Plan<T>, Refusal>,
     ) -> Result<T, Refusal> {
         let inner = &*self.0;
-        let mut turn = inner.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut turn, call) = inner.turn_of(call);
         let (snapshot, subjects) = inner.ready()?.current();
         let mut pending = Pending::default();
         let mut stretches = || -> Result<(), Refusal> {
             loop {
                 let book = inner.roster.lock();
-                let scene = Scene::new(&book, &snapshot, &subjects, call).after(std::mem::take(&mut pending));
+                let scene = Scene::new(&book, &snapshot, &subjects, &call).after(std::mem::take(&mut pending));
                 if stretch(&scene, &mut state)?.is_break() {
                     return Ok(());
                 }
@@ -216,7 +228,7 @@ impl Directory {
         };
         let looked = stretches();
         let (event, plan) =
-            self.recorded(about.event(call, snapshot.revision.short()), looked.and_then(|()| plan(state)))?;
+            self.recorded(about.event(&call, snapshot.revision.short()), looked.and_then(|()| plan(state)))?;
         inner.carry_out(&mut turn, event, plan)
     }
 
@@ -277,28 +289,58 @@ impl Directory {
 
     /// Puts something in the place of everything, where nobody decides about it: the process that owns the files does not run.
     pub(super) fn impose(&self, steps: Vec<Step>, event: Event) -> Result<(), StoreError> {
-        let mut turn = self.0.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.make(&mut turn, steps, true, vec![event])
+        self.0.make(&mut self.0.turn(), steps, true, vec![event])
     }
 
-    /// Makes a change that nobody asked for and nobody has to allow: a letter went out, a session idled away.
-    pub(super) fn note(&self, change: impl FnOnce(&Book) -> (Vec<Step>, Vec<Event>)) -> Result<(), StoreError> {
+    /// Makes a change that nobody asked for and nobody has to allow: a letter went out, a session idled away. Tells whether there was one;
+    /// what has to be recorded waits until it can be.
+    pub(super) fn note(&self, change: impl FnOnce(&Book) -> (Vec<Step>, Vec<Event>)) -> Result<bool, StoreError> {
         let inner = &*self.0;
-        let _turn = inner.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turn = inner.turn();
         let (steps, events) = change(&inner.roster.lock());
-        if steps.is_empty() {
-            return Ok(());
+        if steps.is_empty() || !events.is_empty() && !inner.witness.is_ready() {
+            return Ok(false);
         }
-        inner.store.commit(&store::batch(&steps, &[], &[])?)?;
-        inner.publish(steps, false);
-        for event in events {
-            inner.witness.record(&event);
+        inner.make(&mut turn, steps, false, events)?;
+        Ok(true)
+    }
+
+    /// Records what the audit log had no room for when it happened. To be called from time to time.
+    ///
+    /// # Errors
+    /// Fails where the store does.
+    pub fn record_left(&self) -> Result<(), StoreError> {
+        let inner = &*self.0;
+        let mut turn = inner.turn();
+        if turn.left && inner.witness.is_ready() {
+            turn.left = !store::record_left(&*inner.store, &*inner.witness)?;
         }
         Ok(())
+    }
+
+    /// Removes rows that nothing in memory stands for.
+    pub(super) fn forget(
+        &self,
+        find: impl FnOnce(&dyn Store) -> Result<Vec<Row>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let _turn = self.0.turn();
+        self.0.store.commit(&find(&*self.0.store)?)
     }
 }
 
 impl Inner {
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The turn of a call, and the call as of then: what has run out while it waited counts no longer.
+    fn turn_of<'c>(&self, call: &Call<'c>) -> (MutexGuard<'_, Turn>, Call<'c>) {
+        let came = Instant::now();
+        let turn = self.turn();
+        let waited = i64::try_from(came.elapsed().as_micros()).unwrap_or(i64::MAX);
+        (turn, Call { now: Timestamp::from_micros(call.now.as_micros().saturating_add(waited)), ..*call })
+    }
+
     /// Who decides, once the process runs.
     pub(super) fn policies(&self) -> Option<&dyn Policies> {
         self.policies.get().map(|policies| &**policies)
@@ -332,8 +374,11 @@ impl Inner {
         turn.recorded.clear();
         self.publish(steps, instead);
         // A crash before this leaves the events in the store, and the next start records them.
-        let recorded = events.into_iter().filter(|event| self.witness.record(event)).map(|event| event.id);
-        turn.recorded.extend(recorded);
+        if self.witness.record_all(&events) {
+            turn.recorded.extend(events.into_iter().map(|event| event.id));
+        } else {
+            turn.left = true;
+        }
         Ok(())
     }
 

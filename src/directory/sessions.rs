@@ -6,8 +6,9 @@ use super::{
     call::{Actor, Call, Refusal},
     event::Event,
     link,
+    role::Lens,
     scene::Scene,
-    service::{About, Plan},
+    service::{About, Plan, Policies},
     session::{Ended, Session},
     store::{self, StoreError},
 };
@@ -24,6 +25,8 @@ const BEATS: i64 = 4;
 const MOST_LOOKED_AT: usize = 20_000;
 /// Sessions that are read before they are looked at.
 const STRETCH: usize = 512;
+/// Sessions of one user that are open at the most: whoever begins another ends the one that has been quiet for longest.
+const MOST_OPEN: usize = 100;
 /// Sessions that are removed in one go.
 const MOST_REMOVED: usize = 1000;
 
@@ -72,6 +75,7 @@ impl Directory {
     pub fn login(&self, call: &Call<'_>, login: &Login) -> Result<Arc<Session>, Refusal> {
         let about = About { action: "login", resource_type: "session", id: "", user: &login.user };
         self.change(call, about, |scene| {
+            scene.known_actor()?;
             let tenant = scene.tenant()?;
             let (found, user) = scene.find(&login.user)?;
             if user.status != Status::Active {
@@ -89,9 +93,14 @@ impl Directory {
                 address: login.address.clone(),
                 agent: login.agent.clone(),
             });
-            let steps = vec![Step::Session(Arc::clone(&session)), scene.note_login(&found, &user.id)];
+            let mut steps = vec![Step::Session(Arc::clone(&session)), scene.note_login(&found, &user.id)];
+            let mut context = origin(&session);
+            if let Some(stale) = scene.session_too_many(&user.id) {
+                context["ended"] = stale.id.as_str().into();
+                steps.push(Step::Session(Arc::new(stale.ended(Ended::Idle, scene.now()))));
+            }
             let made = Some((session.user.clone(), session.id.clone()));
-            Ok(Plan { steps, made, context: Some(origin(&session)), ..Plan::look(Vec::new(), session) })
+            Ok(Plan { steps, made, context: Some(context), ..Plan::look(Vec::new(), session) })
         })
     }
 
@@ -134,12 +143,16 @@ impl Directory {
         let about = About { action, resource_type: "session", id, user: &user };
         self.change(call, about, |scene| {
             let session = scene.book.session(id);
-            let session = session.ok_or_else(|| Refusal::NotFound { what: "open session", id: id.to_owned() })?;
+            let not_found = || Refusal::NotFound { what: "open session", id: id.to_owned() };
+            let session = session.ok_or_else(not_found)?;
             let (how, policies) = if by_application {
                 (Ended::Logout, Vec::new())
             } else {
+                if !scene.is_of_call(session) {
+                    return Err(not_found());
+                }
                 let (_, user) = scene.find(&session.user)?;
-                (Ended::Administrator, scene.permit_users(Operation::EndSession, Some(&user), None)?)
+                (Ended::Administrator, scene.permit_in(session.tenant.as_deref(), Operation::EndSession, &user)?)
             };
             let session = Arc::new(session.ended(how, scene.now()));
             let context = Some(json!({ "seconds": session.seconds(scene.now()), "ended": how.as_str() }));
@@ -212,41 +225,55 @@ impl Directory {
         Ok(sessions)
     }
 
-    /// Ends sessions without a sign of life, and forgets those that ended too long ago. Tells how many.
+    /// Ends sessions without a sign of life and those of users who are suspended or gone in the policy set, and forgets those that ended
+    /// too long ago. Tells how many.
     ///
     /// # Errors
     /// Fails where the store does.
     pub fn tidy_sessions(&self, now: Timestamp) -> Result<(usize, usize), StoreError> {
         let mut ended = 0;
-        self.note(|book| {
+        let noted = self.note(|book| {
             let idle = book.idle();
-            let gone = book.sessions().filter(|session| now >= session.idle_end(idle));
-            let gone: Vec<_> = gone.map(|session| session.ended(Ended::Idle, session.idle_end(idle))).collect();
+            // Nothing is published meanwhile.
+            let policies = self.0.policies().map(Policies::current);
+            // In a policy set of plain Cedar there are no users that could be gone.
+            let subjects = policies.as_ref().filter(|(snapshot, _)| Lens::new(snapshot, book.roles()).is_some());
+            let how = |session: &Session| match subjects.map(|(_, subjects)| subjects.find(&session.user)) {
+                _ if now >= session.idle_end(idle) => Some((Ended::Idle, session.idle_end(idle))),
+                Some(None) => Some((Ended::Deleted, now)),
+                Some(Some(user)) if user.user().status == Status::Suspended => Some((Ended::Suspended, now)),
+                _ => None,
+            };
+            let gone = book.sessions().filter_map(|session| how(session).map(|(how, at)| session.ended(how, at)));
+            let gone: Vec<_> = gone.collect();
             ended = gone.len();
-            let events = gone.iter().map(|session| idled(session, now)).collect();
+            let events = gone.iter().map(|session| over(session, now)).collect();
             (gone.into_iter().map(|session| Step::Session(Arc::new(session))).collect(), events)
         })?;
-        Ok((ended, self.forget_sessions(now)?))
+        Ok((if noted { ended } else { 0 }, self.forget_sessions(now)?))
     }
 
     fn forget_sessions(&self, now: Timestamp) -> Result<usize, StoreError> {
         let keep = i64::try_from(self.0.options.session_keep.as_micros()).unwrap_or(i64::MAX);
         let before = Timestamp::from_micros(now.as_micros().saturating_sub(keep));
-        let (mut rows, mut old) = (Vec::new(), 0);
-        self.0.store.each("s/", &mut |key, value| {
-            let session: Session = store::read(key, value)?;
-            // Ids sort by time: what follows is younger.
-            if session.start >= before || old >= MOST_REMOVED {
-                return Ok(ControlFlow::Break(()));
-            }
-            if session.end.is_some_and(|end| end < before) {
-                old += 1;
-                rows.push((format!("s/{}", session.id), None));
-                rows.push((format!("t/{}/{}", session.user, session.id), None));
-            }
-            Ok(ControlFlow::Continue(()))
+        let mut old = 0;
+        self.forget(|store| {
+            let mut rows = Vec::new();
+            store.each("s/", &mut |key, value| {
+                let session: Session = store::read(key, value)?;
+                // Ids sort by time: what follows is younger.
+                if session.start >= before || old >= MOST_REMOVED {
+                    return Ok(ControlFlow::Break(()));
+                }
+                if session.end.is_some_and(|end| end < before) {
+                    old += 1;
+                    rows.push((format!("s/{}", session.id), None));
+                    rows.push((format!("t/{}/{}", session.user, session.id), None));
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+            Ok(rows)
         })?;
-        self.0.store.commit(&rows)?;
         Ok(old)
     }
 }
@@ -283,14 +310,28 @@ impl Scene<'_> {
         match found {
             Found::Account(account) => {
                 let first_login = account.first_login.or(Some(self.now()));
-                let account = Account { first_login, last_login: Some(self.now()), ..Account::clone(account) };
+                let last_login = account.last_login.max(Some(self.now()));
+                let account = Account { first_login, last_login, ..Account::clone(account) };
                 Step::Account(Arc::new(account))
             }
             Found::Declared(_, known) => {
                 let first = known.map_or(self.now(), |known| known.first);
-                Step::Logins(id.to_owned(), Logins { first, last: self.now() })
+                let last = known.map_or(self.now(), |known| known.last.max(self.now()));
+                Step::Logins(id.to_owned(), Logins { first, last })
             }
         }
+    }
+
+    /// The session that ends where a user with many begins another: the one that has been quiet for longest.
+    fn session_too_many(&self, user: &str) -> Option<&Session> {
+        let open: Vec<_> = self.book.sessions_of(user).collect();
+        let quiet = open.iter().min_by_key(|session| session.seen);
+        quiet.filter(|_| open.len() >= MOST_OPEN).map(|session| &***session)
+    }
+
+    /// Whether a session is of the tenant of the call, where the call and the session name one.
+    fn is_of_call(&self, session: &Session) -> bool {
+        self.call.tenant.is_none() || session.tenant.is_none() || session.tenant.as_deref() == self.call.tenant
     }
 
     fn sees_session(&self, session: &Session) -> bool {
@@ -298,7 +339,7 @@ impl Scene<'_> {
             return true;
         }
         let tenant_fits = self.call.tenant.is_none() || session.tenant.as_deref() == self.call.tenant;
-        tenant_fits && self.find(&session.user).is_ok_and(|(_, user)| self.sees(&user))
+        tenant_fits && self.find(&session.user).is_ok_and(|(_, user)| self.sees_in(session.tenant.as_deref(), &user))
     }
 }
 
@@ -306,20 +347,21 @@ fn origin(session: &Session) -> Value {
     json!({ "address": session.address, "agent": session.agent })
 }
 
-/// The record of a session that has idled away.
-fn idled(session: &Session, now: Timestamp) -> Event {
+/// The record of a session that has ended with nobody ending it.
+fn over(session: &Session, now: Timestamp) -> Event {
+    let how = session.ended.unwrap_or(Ended::Idle).as_str();
     Event {
         id: link::new_id(now),
         of_session: true,
         at: now,
         actor: String::new(),
-        action: "idle".to_owned(),
+        action: how.to_owned(),
         user: session.user.clone(),
         tenant: session.tenant.clone().unwrap_or_default(),
         resource_type: "session".to_owned(),
         resource_id: session.id.clone(),
         allowed: true,
-        reason: "idle".to_owned(),
+        reason: how.to_owned(),
         policies: Vec::new(),
         revision: String::new(),
         before: None,

@@ -1,8 +1,11 @@
 //! The directory over the shipped policy sets: a real store, real decisions, a witness that remembers.
 
 mod flows;
+mod invited;
+mod lasting;
 mod lists;
 mod random;
+mod records;
 mod review;
 mod tools;
 
@@ -15,6 +18,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 use std::{
+    collections::HashSet,
     path::Path,
     sync::{Arc, Mutex},
     time::Duration,
@@ -56,6 +60,8 @@ impl Audience for Deciders {
 struct Remembering {
     events: Mutex<Vec<Event>>,
     deaf: std::sync::atomic::AtomicBool,
+    // It says that it is ready, and takes nothing: a queue that is full.
+    full: std::sync::atomic::AtomicBool,
 }
 
 impl Witness for Remembering {
@@ -63,9 +69,17 @@ impl Witness for Remembering {
         !self.deaf.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    fn record(&self, event: &Event) -> bool {
-        self.events.lock().unwrap().push(event.clone());
+    fn record_all(&self, events: &[Event]) -> bool {
+        if self.full.load(std::sync::atomic::Ordering::Relaxed) {
+            return false;
+        }
+        self.events.lock().unwrap().extend_from_slice(events);
         true
+    }
+
+    fn known_since(&self, from: Timestamp) -> HashSet<String> {
+        let events = self.events.lock().unwrap();
+        events.iter().filter(|event| event.at >= from).map(|event| event.id.clone()).collect()
     }
 }
 
@@ -232,7 +246,7 @@ fn every_problem_of_a_user_is_told_at_once_with_its_place() {
 fn who_has_seen_an_older_version_overwrites_nothing() {
     let world = World::of("8move");
     world.directory.create_user(&operator(), &lena()).unwrap();
-    let seen = |version| Call { if_match: Some(version), ..operator() };
+    let seen = |version| Call { if_match: Some(Seen::Version(version)), ..operator() };
     let change = |call: &Call<'_>, job: &str| world.directory.change_user(call, "lena", &json!({ "job": job }));
     assert_eq!(change(&seen(1), "Buyer").unwrap().version, 2);
     assert_eq!(change(&seen(1), "Seller").unwrap_err().code(), "version_mismatch");
@@ -332,4 +346,37 @@ fn a_record_says_who_changed_what_from_what_to_what() {
     let refused = world.directory.create_user(&Call { tenant: Some("north"), ..user("sam") }, &lena()).unwrap_err();
     assert!(matches!(refused, Refusal::Forbidden { .. }), "{refused:?}");
     assert!(!world.last_event().allowed);
+}
+
+#[test]
+fn what_the_audit_log_has_not_taken_is_told_again_and_once() {
+    let world = World::of("8move");
+    let full = |is_full| world.witness.full.store(is_full, std::sync::atomic::Ordering::Relaxed);
+    let jobs = |world: &World| -> Vec<String> {
+        let events = world.witness.events.lock().unwrap();
+        let job = |event: &Event| Some(event.after.as_ref()?["job"].as_str()?.to_owned());
+        let mut jobs: Vec<String> = events.iter().filter_map(job).collect();
+        jobs.sort();
+        jobs
+    };
+    let change = |job: &str| world.directory.change_user(&operator(), "lena", &json!({ "job": job })).unwrap();
+    world.directory.create_user(&operator(), &lena()).unwrap();
+    full(true);
+    change("a");
+    // The next change does not take what was not told for told, nor does the next that is.
+    change("b");
+    world.directory.record_left().unwrap();
+    full(false);
+    change("c");
+    assert_eq!(jobs(&world), ["c"]);
+    // Nobody has to change anything for it.
+    world.directory.record_left().unwrap();
+    world.directory.record_left().unwrap();
+    assert_eq!(jobs(&world), ["a", "b", "c"]);
+    full(true);
+    change("d");
+    // And a start finds it in the store.
+    let again = world.again();
+    assert_eq!(jobs(&again).iter().filter(|job| *job == "d").count(), 1);
+    assert!(!jobs(&again).contains(&"a".to_owned()));
 }

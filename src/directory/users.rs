@@ -5,7 +5,6 @@ use super::{
     book::{Step, fold},
     call::{Actor, Call, Refusal},
     fields::{Fields, Purpose},
-    invitation::Invitation,
     link,
     scene::{Scene, to_json},
     service::{About, Plan},
@@ -99,7 +98,7 @@ impl Directory {
         self.ask(call, about, |scene| {
             let (found, user) = scene.find(id)?;
             let policies = scene.permit_users(Operation::Read, Some(&user), None)?;
-            Ok(Plan::look(policies, found))
+            Ok(Plan::look(policies, scene.shown(found)))
         })
     }
 
@@ -152,7 +151,7 @@ impl Directory {
             scene.expect(account.version)?;
             let policies = scene.permit(Operation::Delete, Some(account), None)?;
             let mut steps = vec![Step::NoAccount(account.id.clone())];
-            let invitations = scene.book.invitations().filter(|invitation| invitation.user == account.id);
+            let invitations = scene.book.invitations_of(&account.id);
             steps.extend(invitations.map(|invitation| Step::NoInvitation(invitation.id.clone())));
             steps.extend(scene.end_sessions(id, Ended::Deleted, |_| true));
             let before = Some(to_json(account));
@@ -177,7 +176,7 @@ impl Directory {
             let ended = change(scene, &mut after)?;
             let policies = scene.permit(operation, Some(before), Some(&after))?;
             if after == **before {
-                return Ok(Plan::look(policies, Arc::clone(before)));
+                return Ok(Plan::look(policies, scene.shown_account(Arc::clone(before))));
             }
             let after = scene.changed(after);
             let mut steps = vec![Step::Account(Arc::clone(&after))];
@@ -187,7 +186,7 @@ impl Directory {
                 steps.extend(scene.end_sessions_of_lost_places(before, &after));
             }
             let (old, new) = difference(&to_json(before), &to_json(&after));
-            Ok(Plan { steps, before: Some(old), after: Some(new), ..Plan::look(policies, after) })
+            Ok(Plan { steps, before: Some(old), after: Some(new), ..Plan::look(policies, scene.shown_account(after)) })
         })
     }
 }
@@ -235,15 +234,19 @@ impl Scene<'_> {
 
     /// Refuses to make somebody active who was invited and has never come.
     pub(super) fn has_accepted(&self, account: &Account) -> Result<(), Refusal> {
-        let waits = |invitation: &Invitation| invitation.user == account.id && !invitation.joins;
-        let accepted = |invitation: &Invitation| invitation.outcome == super::Outcome::Accepted;
-        let mut invitations = self.book.invitations().filter(|invitation| waits(invitation)).peekable();
-        let never_accepted = invitations.peek().is_some() && !invitations.any(|invitation| accepted(invitation));
-        if account.status == Status::Invited || never_accepted {
+        if self.never_came(account) {
             let message = "the user has not accepted its invitation: send it again";
             return Err(Refusal::conflict("user_invited", message));
         }
         Ok(())
+    }
+
+    /// Whether somebody was invited and has not accepted: such a user may have been suspended meanwhile.
+    pub(super) fn never_came(&self, account: &Account) -> bool {
+        let mut own = self.book.invitations_of(&account.id).filter(|invitation| !invitation.joins).peekable();
+        let is_invited = own.peek().is_some();
+        let accepted = own.any(|invitation| invitation.outcome == super::Outcome::Accepted);
+        account.status == Status::Invited || is_invited && !accepted
     }
 
     /// How the actor is named in what it gives.
@@ -279,8 +282,7 @@ pub(super) fn is_free(scene: &Scene<'_>, account: &Account) -> Result<(), Refusa
         return Err(Refusal::conflict("user_exists", message));
     }
     if is_email_taken(scene, &account.email) {
-        let message = format!("there is a user with the mail address `{}` already", account.email);
-        return Err(Refusal::conflict("email_taken", message));
+        return Err(Refusal::conflict("email_taken", "there is a user with this mail address already"));
     }
     Ok(())
 }

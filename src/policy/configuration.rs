@@ -20,6 +20,49 @@ use serde_json::{Map, Value};
 const MEMBERS: [&str; 10] =
     ["user", "name", "status", "until", "tenant", "preset", "roles", "grants", "gates", "attributes"];
 
+/// The members of something that is given, beside its name. Who gave it and when is noted by the directory: it may be said again.
+const HOW: [&str; 4] = ["until", "why", "by", "at"];
+
+/// Until when and why something is given.
+#[derive(Debug, Default)]
+pub struct How {
+    /// From when on it no longer counts.
+    pub until: Option<Timestamp>,
+    /// The reason.
+    pub why: Option<String>,
+}
+
+impl How {
+    /// Reads it from an item such as `{"role": "manager", "until": "2027-01-31T00:00:00Z", "why": "..."}`, where `key` names the thing.
+    /// One that is its bare name is given for good.
+    ///
+    /// # Errors
+    /// Fails with every problem: a member that means nothing here is one, since an end may be behind it.
+    pub fn read(at: &str, key: &str, item: &Value) -> Result<Self, Vec<Problem>> {
+        let Value::Object(members) = item else { return Ok(Self::default()) };
+        let mut problems = Vec::new();
+        let known = || std::iter::once(key).chain(HOW);
+        for name in members.keys().filter(|name| known().all(|known| known != *name)) {
+            let help = hint(name, known());
+            problems.push(Problem::new(&pointer(at, name), format!("there is no member `{name}` here"), help));
+        }
+        let mut text = |name: &str| {
+            let value = members.get(name).filter(|value| !value.is_null())?;
+            if !value.is_string() {
+                problems.push(Problem::new(&pointer(at, name), format!("must be a text, found {}", kind(value)), None));
+            }
+            value.as_str()
+        };
+        let (until, why) = (text("until"), text("why").map(str::to_owned));
+        let time = until.and_then(Timestamp::parse);
+        if let Some(text) = until.filter(|_| time.is_none()) {
+            let help = "write it like 2027-01-31T00:00:00Z, with date, time and zone".to_owned();
+            problems.push(Problem::new(&pointer(at, "until"), format!("`{text}` is not a point in time"), Some(help)));
+        }
+        if problems.is_empty() { Ok(Self { until: time, why }) } else { Err(problems) }
+    }
+}
+
 /// A user as it would be, and the tenant in which it is asked about.
 #[derive(Debug)]
 pub struct Configuration {
@@ -197,6 +240,7 @@ impl Reader<'_> {
             let prefix = format!("{module}/");
             assignments.retain(|given| given.kind != AssignmentKind::Grant || !given.name.starts_with(&prefix));
             if level == NO_LEVEL {
+                self.how(&pointer("/grants", &module), "level", given);
                 continue;
             }
             let declared = catalog.modules.iter().find(|known| known.id == module);
@@ -204,15 +248,16 @@ impl Reader<'_> {
             if actions.is_some_and(|(level, module)| module.actions_of(level).is_empty()) {
                 self.report(&at, format!("the level `{level}` has no action of the module `{module}`"), None);
             }
-            let until = self.until(&pointer("/grants", &module), given);
-            let why = given.get("why").and_then(Value::as_str).map(str::to_owned);
+            let How { until, why } = self.how(&pointer("/grants", &module), "level", given);
             assignments.push(Assignment { kind: AssignmentKind::Grant, name: prefix + &level, until, why });
         }
     }
 
-    fn until(&mut self, at: &str, given: &Value) -> Option<Timestamp> {
-        let until = given.get("until").filter(|until| !until.is_null())?;
-        self.time(&pointer(at, "until"), until)
+    fn how(&mut self, at: &str, key: &str, given: &Value) -> How {
+        How::read(at, key, given).unwrap_or_else(|problems| {
+            self.problems.extend(problems);
+            How::default()
+        })
     }
 
     /// A list of roles or gates, each by its id or as an object with `until` and `why`.
@@ -238,8 +283,7 @@ impl Reader<'_> {
             let at = pointer(&at, &index.to_string());
             let (place, name) = item.get(key).map_or((at.clone(), item), |name| (pointer(&at, key), name));
             let Some(name) = self.known(&place, key, name, names.iter().copied()) else { continue };
-            let until = self.until(&at, item);
-            let why = item.get("why").and_then(Value::as_str).map(str::to_owned);
+            let How { until, why } = self.how(&at, key, item);
             if !assignments.iter().any(|given| given.kind == kind && given.name == name) {
                 assignments.push(Assignment { kind, name, until, why });
             }

@@ -26,7 +26,7 @@ pub(super) use rules::{DIRECTORY, Ruling, TYPES, actions, attributes, rulings};
 pub use section::Delegation;
 pub(super) use section::{Administrator, Ask, Questions, Target};
 
-use crate::model::{AssignmentKind, Timestamp, User};
+use crate::model::{AssignmentKind, Membership, Timestamp, User};
 use std::fmt;
 
 /// What somebody wants to do in the directory.
@@ -81,6 +81,8 @@ pub struct Deed<'d> {
     pub before: Option<&'d User>,
     /// The same user as it would be; `None` for a look, and where it would be gone.
     pub after: Option<&'d User>,
+    /// What the user concerned has been promised and may take up without anybody being asked again.
+    pub promised: &'d [Membership],
     /// When.
     pub time: Timestamp,
 }

@@ -5,6 +5,7 @@ use super::{
     access::{ActionAccess, ModuleAccess, Overview, Unknown},
 };
 use crate::{
+    document::defused,
     engine::{BoundUser, Tenancy},
     model::{Assignment, AssignmentKind, Timestamp, User},
 };
@@ -173,10 +174,13 @@ impl Matrix {
     /// The matrix as CSV by RFC 4180.
     #[must_use]
     pub fn csv(&self) -> String {
-        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+        let mut writer = csv::WriterBuilder::new()
+            .quote_style(csv::QuoteStyle::Always)
+            .terminator(csv::Terminator::CRLF)
+            .from_writer(Vec::new());
         for row in self.table() {
             // Writing to memory does not fail, and every row is as long as the first.
-            let _written = writer.write_record(row);
+            let _written = writer.write_record(row.iter().map(|cell| defused(cell).into_owned()));
         }
         writer.into_inner().ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
     }
@@ -232,4 +236,33 @@ impl Snapshot {
 
 fn assignment(kind: AssignmentKind, name: &str) -> Assignment {
     Assignment { kind, name: name.to_owned(), until: None, why: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula_wherever_a_spreadsheet_splits_the_line() {
+        let matrix = Matrix {
+            policy_set: String::new(),
+            revision: String::new(),
+            of: Rows::Users,
+            tenant: None,
+            modules: vec!["orders".to_owned()],
+            rows: vec![MatrixRow {
+                id: "=HYPERLINK(1)".to_owned(),
+                name: None,
+                refused: None,
+                cells: vec![MatrixCell {
+                    module: "orders".to_owned(),
+                    summary: "a;=1".to_owned(),
+                    always: Vec::new(),
+                    depends: Vec::new(),
+                }],
+            }],
+            next_cursor: None,
+        };
+        assert_eq!(matrix.csv(), "\"user\",\"orders\"\r\n\"'=HYPERLINK(1)\",\"a;=1\"\r\n");
+    }
 }

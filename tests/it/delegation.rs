@@ -22,7 +22,7 @@ mod grid;
 /// Policy sets drawn at random.
 mod sets;
 
-const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+const BEGIN: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const DAY: i64 = 86_400_000_000;
 
 /// The operations that change somebody, whatever the change is.
@@ -81,6 +81,7 @@ struct World {
     tenants: Vec<Option<String>>,
     has_tenants: bool,
     created: usize,
+    now: Timestamp,
 }
 
 impl World {
@@ -96,7 +97,7 @@ impl World {
         };
         let mut users: Vec<User> = snapshot.users.iter().map(|user| (**user).clone()).collect();
         random.shuffle(&mut users);
-        Self { snapshot, users, tenants, has_tenants, created: 0 }
+        Self { snapshot, users, tenants, has_tenants, created: 0, now: BEGIN }
     }
 
     /// Throws steps at the judge and does what it allows. Tells how many that were.
@@ -105,6 +106,10 @@ impl World {
         for _ in 0..STEPS {
             let actor = random.choice(&self.users).unwrap().clone();
             let draft = self.draft(random);
+            // Time goes by, and what was given for a time runs out.
+            if random.u8(..4) == 0 {
+                self.now = later(self.now, random.i64(0..2 * DAY));
+            }
             allowed += usize::from(self.attempt(&actor, &draft));
         }
         if self.snapshot.catalog.delegation.is_none() {
@@ -122,7 +127,8 @@ impl World {
             tenant: draft.tenant.as_deref(),
             before: draft.before.as_ref(),
             after: draft.after.as_ref(),
-            time: NOW,
+            promised: &draft.promised,
+            time: self.now,
         };
         let others = |tenant: Option<&str>| self.administrators(tenant, Some(&id));
         let verdict = Judge::new(&self.snapshot).judge(&bound, &deed, &others);
@@ -134,7 +140,15 @@ impl World {
         if actor.id == id {
             self.nothing_was_gained(actor, draft, &told);
         } else if let Some(after) = &draft.after {
-            self.nothing_goes_beyond(actor, draft.before.as_ref(), after, &told);
+            let kept = |user: &User| kept(user, &draft.promised);
+            let before = draft.before.as_ref();
+            for time in self.moments(actor, before, after) {
+                self.nothing_goes_beyond(actor, before, after, time, &told);
+                if !draft.promised.is_empty() {
+                    let before = before.map(kept);
+                    self.nothing_goes_beyond(actor, before.as_ref(), &kept(after), time, &told);
+                }
+            }
         }
         self.ranks_and_families(actor, draft, &told);
         let before: Vec<usize> =
@@ -151,7 +165,7 @@ impl World {
 
     fn administrators(&self, tenant: Option<&str>, but: Option<&str>) -> usize {
         let others = self.users.iter().filter(|user| Some(user.id.as_str()) != but);
-        others.filter(|user| policy::is_administrator(&self.snapshot, user, tenant, NOW)).count()
+        others.filter(|user| policy::is_administrator(&self.snapshot, user, tenant, self.now)).count()
     }
 
     /// Of the own account nothing but the name has changed, so nothing more is reached.
@@ -168,22 +182,48 @@ impl World {
         };
         assert_eq!(all(actor), all(after), "{}", told());
         for tenant in &self.tenants {
-            let values = |user: &User| grid::values(&self.snapshot, user, tenant.as_deref(), NOW);
+            let values = |user: &User| grid::values(&self.snapshot, user, tenant.as_deref(), self.now);
             assert_eq!(values(actor), values(after), "{}", told());
         }
         assert_eq!((actor.status, actor.until), (after.status, after.until), "{}", told());
         for tenant in &self.tenants {
-            let grid = |user| reached(&self.snapshot, user, tenant.as_deref(), Gates::AsTheyAre, NOW);
+            let grid = |user| reached(&self.snapshot, user, tenant.as_deref(), Gates::AsTheyAre, self.now);
             assert!(grid(after).is_subset(&grid(actor)), "{}", told());
         }
     }
 
-    /// What the user reaches afterwards, it has reached before or the actor does; with the actor's attributes, since values are given by
-    /// themselves, and with open gates, since those are too.
-    fn nothing_goes_beyond(&self, actor: &User, before: Option<&User>, after: &User, told: &dyn Fn() -> String) {
+    /// Now, and times at which something of it has run out: the next and the last.
+    fn moments(&self, actor: &User, before: Option<&User>, after: &User) -> BTreeSet<Timestamp> {
+        let users = [Some(actor), before, Some(after)].into_iter().flatten();
+        let ends = users.flat_map(|user| {
+            let given = user.memberships.iter().flat_map(|one| {
+                let assignments = one.assignments.iter().map(|given| given.until);
+                assignments.chain(one.values.iter().map(|given| given.until)).collect::<Vec<_>>()
+            });
+            given.chain([user.until]).flatten().collect::<Vec<_>>()
+        });
+        let ends: BTreeSet<Timestamp> = ends.filter(|end| *end > self.now).collect();
+        [Some(&self.now), ends.first(), ends.last()].into_iter().flatten().copied().collect()
+    }
+
+    /// What the user reaches afterwards at a time, it would have reached then before or the actor does; with the actor's attributes, since
+    /// values are given by themselves, and with open gates, since those are too.
+    fn nothing_goes_beyond(
+        &self,
+        actor: &User,
+        before: Option<&User>,
+        after: &User,
+        time: Timestamp,
+        told: &dyn Fn() -> String,
+    ) {
+        let is_there = |user: &User| user.until.is_none_or(|until| time < until);
+        if !is_there(after) {
+            return;
+        }
+        let before = before.filter(|before| is_there(before));
         for tenant in &self.tenants {
             let tenant = tenant.as_deref();
-            let own = reached(&self.snapshot, actor, tenant, Gates::AsTheyAre, NOW);
+            let own = reached(&self.snapshot, actor, tenant, Gates::AsTheyAre, time);
             let like = |user: &User| -> Grid {
                 let attributes = actor.attributes.clone();
                 let values = actor.memberships.iter().find(|one| one.tenant.as_deref() == tenant);
@@ -192,19 +232,26 @@ impl World {
                 for membership in user.memberships.iter_mut().filter(|one| one.tenant.as_deref() == tenant) {
                     membership.values.clone_from(&values);
                 }
-                reached(&self.snapshot, &user, tenant, Gates::Open, NOW)
+                reached(&self.snapshot, &user, tenant, Gates::Open, time)
             };
             let before_grid = before.map(like).unwrap_or_default();
             for question in like(after) {
-                assert!(own.contains(&question) || before_grid.contains(&question), "{question:?} by {}", told());
+                assert!(
+                    own.contains(&question) || before_grid.contains(&question),
+                    "{question:?} at {time} by {}",
+                    told()
+                );
             }
             let gates = |user: &User| -> Vec<String> {
-                let given = user.assignments(tenant, NOW).filter(|given| given.kind == AssignmentKind::Gate);
+                let given =
+                    user.assignments(tenant, time).filter(|given| is_there(user) && given.kind == AssignmentKind::Gate);
                 given.map(|given| given.name.clone()).collect()
             };
             let known: Vec<String> = gates(actor).into_iter().chain(before.map(gates).unwrap_or_default()).collect();
             assert!(!self.belongs(after, tenant) || gates(after).iter().all(|gate| known.contains(gate)), "{}", told());
-            let values = |user: &User| grid::values(&self.snapshot, user, tenant, NOW);
+            let values = |user: &User| {
+                if is_there(user) { grid::values(&self.snapshot, user, tenant, time) } else { BTreeSet::new() }
+            };
             let known: Vec<_> = values(actor).into_iter().chain(before.map(values).unwrap_or_default()).collect();
             assert!(
                 !self.belongs(after, tenant) || values(after).iter().all(|value| known.contains(value)),
@@ -232,7 +279,7 @@ impl World {
             let rank = |given: &Assignment| catalog.role(&given.name).and_then(|role| role.rank);
             let own = roles(Some(actor), tenant)
                 .iter()
-                .filter(|one| one.until.is_none_or(|end| NOW < end))
+                .filter(|one| one.until.is_none_or(|end| self.now < end))
                 .filter_map(rank)
                 .min();
             let changed = before
@@ -264,6 +311,8 @@ struct Draft {
     tenant: Option<String>,
     before: Option<User>,
     after: Option<User>,
+    /// What the user may take up by accepting invitations.
+    promised: Vec<Membership>,
 }
 
 impl World {
@@ -278,11 +327,17 @@ impl World {
             if random.bool() {
                 self.change(&mut user, tenant.as_ref(), random);
             }
-            return Draft { operation, tenant, before: None, after: Some(user) };
+            return Draft { operation, tenant, before: None, after: Some(user), promised: Vec::new() };
         }
         let before = random.choice(&self.users).unwrap().clone();
         if random.u8(..12) == 0 {
-            return Draft { operation: Operation::Delete, tenant, before: Some(before), after: None };
+            return Draft {
+                operation: Operation::Delete,
+                tenant,
+                before: Some(before),
+                after: None,
+                promised: Vec::new(),
+            };
         }
         let mut after = before.clone();
         for _ in 0..=random.usize(..3) {
@@ -291,14 +346,20 @@ impl World {
             self.change(&mut after, place.as_ref(), random);
         }
         let operation = *random.choice(&CHANGING).unwrap();
-        Draft { operation, tenant, before: Some(before), after: Some(after) }
+        let roles = &self.snapshot.catalog.roles;
+        let promised = random.choice(roles).filter(|_| random.u8(..4) == 0).map(|role| {
+            let given = Assignment { kind: AssignmentKind::Role, name: role.id.clone(), until: None, why: None };
+            Membership { tenant: tenant.clone(), assignments: vec![given], values: Vec::new() }
+        });
+        let promised = promised.into_iter().collect();
+        Draft { operation, tenant, before: Some(before), after: Some(after), promised }
     }
 
     /// One random change of a user.
     fn change(&self, user: &mut User, tenant: Option<&String>, random: &mut Rng) {
         let catalog = &self.snapshot.catalog;
         let until = match random.u8(..4) {
-            0 => Some(Timestamp::from_micros(NOW.as_micros() + DAY * random.i64(-3..30))),
+            0 => Some(later(self.now, DAY * random.i64(-3..30))),
             _ => None,
         };
         let roles = catalog.roles.iter().map(|role| (AssignmentKind::Role, role.id.clone()));
@@ -363,6 +424,20 @@ impl World {
         user.attributes.retain(|(name, _)| name != "channels");
         user.attributes.push(("channels".to_owned(), Value::Set(items)));
     }
+}
+
+fn later(time: Timestamp, micros: i64) -> Timestamp {
+    Timestamp::from_micros(time.as_micros() + micros)
+}
+
+/// A user once everything is there that it was promised.
+fn kept(user: &User, promised: &[Membership]) -> User {
+    let mut user = user.clone();
+    for one in promised {
+        membership(&mut user, one.tenant.as_ref()).assignments.extend(one.assignments.iter().cloned());
+    }
+    user.memberships.sort_by(|one, other| one.tenant.cmp(&other.tenant));
+    user
 }
 
 fn membership<'u>(user: &'u mut User, tenant: Option<&String>) -> &'u mut Membership {

@@ -4,6 +4,7 @@ mod desk;
 mod invitations;
 mod omc;
 mod outage;
+mod records;
 mod repeats;
 mod roles;
 mod sessions;

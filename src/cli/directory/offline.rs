@@ -4,10 +4,10 @@ use crate::{
     audit::{OpenError, ReadError, Reader, Usage},
     directory::{Actor, Call, Directory, Event, FOLDER, Options, Policies, StoreError, Subjects, Witness},
     lifecycle::Clock,
-    model::TraceId,
+    model::{Timestamp, TraceId},
     policy::Snapshot,
 };
-use std::{path::Path, sync::Arc};
+use std::{collections::HashSet, path::Path, sync::Arc};
 
 /// Nobody takes records: what has to be recorded is kept in the store, and the next start records it.
 #[derive(Debug)]
@@ -18,8 +18,12 @@ impl Witness for Unheard {
         true
     }
 
-    fn record(&self, _: &Event) -> bool {
+    fn record_all(&self, _: &[Event]) -> bool {
         false
+    }
+
+    fn known_since(&self, _: Timestamp) -> HashSet<String> {
+        HashSet::new()
     }
 }
 

@@ -29,6 +29,7 @@ impl Directory {
     pub fn accept_invitation(&self, call: &Call<'_>, body: &Value) -> Result<Arc<Account>, Refusal> {
         let about = About { action: "accept_invitation", resource_type: "invitation", id: "", user: "" };
         self.change(call, about, |scene| {
+            scene.known_actor()?;
             let members = object(body)?;
             let Some(Value::String(token)) = members.get("token") else {
                 return Err(Refusal::problem("/token", "is required: the token of the link"));

@@ -124,7 +124,8 @@ impl<'q> Search<'q> {
                 self.page.next = self.page.users.last().map(|last| last.cursor.clone());
                 return Ok(ControlFlow::Break(()));
             }
-            self.page.users.push(listed);
+            cost += JUDGED;
+            self.page.users.push(Listed { found: scene.shown(listed.found), ..listed });
         }
     }
 

@@ -65,7 +65,10 @@ impl<'w> ReviewWriter<'w> {
     fn new(form: ReviewForm, first: &ReviewPage, out: &'w mut dyn Write) -> io::Result<Self> {
         match form {
             ReviewForm::Csv => {
-                let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+                let mut out = csv::WriterBuilder::new()
+                    .quote_style(csv::QuoteStyle::Always)
+                    .terminator(csv::Terminator::CRLF)
+                    .from_writer(out);
                 out.write_record(COLUMNS)?;
                 Ok(Self::Csv(Box::new(out)))
             }

@@ -124,7 +124,9 @@ impl Event {
             self.policies.clone_from(policies);
             context.extend(what.as_ref().map(|denied| ("what".to_owned(), denied.what.to_string().into())));
         }
-        context.insert("refused".to_owned(), refusal.to_string().into());
+        // A conflict is told in words that may name what settings want out of records: its code tells enough.
+        let told = if let Refusal::Conflict { code, .. } = refusal { (*code).to_owned() } else { refusal.to_string() };
+        context.insert("refused".to_owned(), told.into());
         if let Refusal::Invalid(problems) = refusal {
             let problems = problems.iter().map(|problem| format!("{}: {}", problem.pointer, problem.message));
             context.insert("problems".to_owned(), problems.take(16).collect());

@@ -13,7 +13,11 @@
 
 use super::{Row, Store, StoreError};
 use crate::{
-    directory::{Account, CustomRole, Invitation, Logins, Session, book::Step, event::Event},
+    directory::{
+        Account, CustomRole, Invitation, Logins, Session,
+        book::Step,
+        event::{Event, Witness},
+    },
     model::Timestamp,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -28,9 +32,8 @@ use std::{
     thread,
 };
 
-/// Reads what has to be in memory: everything but sessions that have ended. Events that may not be in the audit log are told one by one:
-/// an import leaves as many as it had users.
-pub(in crate::directory) fn load(store: &dyn Store, told: &mut dyn FnMut(Event)) -> Result<Vec<Step>, StoreError> {
+/// Reads what has to be in memory: everything but sessions that have ended, and events.
+pub(in crate::directory) fn load(store: &dyn Store) -> Result<Vec<Step>, StoreError> {
     let mut steps = Vec::new();
     store.each("r/", &mut |key, value| {
         steps.push(Step::Role(Arc::new(read::<CustomRole>(key, value)?)));
@@ -52,11 +55,46 @@ pub(in crate::directory) fn load(store: &dyn Store, told: &mut dyn FnMut(Event))
         steps.push(Step::Session(Arc::new(read::<Session>(key, value)?)));
         Ok(ControlFlow::Continue(()))
     })?;
+    Ok(steps)
+}
+
+/// Records what a crash may have kept out of the audit log, each event once, and removes what is there. An import leaves as many events
+/// as it had users, so they are not held all at once.
+pub(in crate::directory) fn record_left(store: &dyn Store, witness: &dyn Witness) -> Result<bool, StoreError> {
+    let mut first: Option<Timestamp> = None;
     store.each("e/", &mut |key, value| {
-        told(read(key, value)?);
+        let at = read::<Event>(key, value)?.at;
+        first = Some(first.map_or(at, |first| first.min(at)));
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok(steps)
+    let Some(first) = first else { return Ok(true) };
+    let known = witness.known_since(first);
+    let (mut batch, mut recorded, mut there) = (Vec::new(), Vec::new(), Vec::new());
+    let mut is_whole = true;
+    let mut record = |batch: &mut Vec<Event>| {
+        let events = std::mem::take(batch);
+        if witness.record_all(&events) {
+            recorded.extend(events.into_iter().map(|event| event.id));
+        } else {
+            is_whole = false;
+        }
+    };
+    store.each("e/", &mut |key, value| {
+        let event: Event = read(key, value)?;
+        if known.contains(&event.id) {
+            there.push(event.id);
+        } else {
+            batch.push(event);
+        }
+        if batch.len() == BATCH {
+            record(&mut batch);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    record(&mut batch);
+    recorded.extend(there);
+    store.commit(&self::batch(&[], &[], &recorded)?)?;
+    Ok(is_whole)
 }
 
 /// Rows that are handed on together.

@@ -1,5 +1,5 @@
-//! Random administrators make random calls: nobody's reach grows by own doing, no tenant loses its last administrator, and what is in the
-//! store is what is in memory.
+//! Random administrators make random calls while time goes by: nobody's reach grows by own doing, neither now nor later, no tenant loses
+//! its last administrator, and what is in the store is what is in memory.
 
 use super::*;
 use crate::{
@@ -48,14 +48,14 @@ fn populated(set: &str) -> (World, Vec<String>) {
     (world, users.iter().map(|user| user.id.clone()).collect())
 }
 
-/// What a user can do: each way to each action, with its limits, and each value of an attribute.
-fn reach(world: &World, user: &str, tenants: &[Option<String>]) -> BTreeSet<String> {
+/// What a user can do at a time: each way to each action, with its limits, and each value of an attribute.
+fn reach(world: &World, user: &str, tenants: &[Option<String>], time: Timestamp) -> BTreeSet<String> {
     let (snapshot, subjects) = world.deciders.current();
     let Some(bound) = subjects.find(user) else { return BTreeSet::new() };
     let overview = Overview::new(&snapshot);
     let mut reach = BTreeSet::new();
     for tenant in tenants {
-        let Ok(access) = overview.access(bound, tenant.as_deref(), at(0)) else { continue };
+        let Ok(access) = overview.access(bound, tenant.as_deref(), time) else { continue };
         for module in &access.modules {
             for action in &module.actions {
                 for way in &action.ways {
@@ -72,10 +72,10 @@ fn reach(world: &World, user: &str, tenants: &[Option<String>]) -> BTreeSet<Stri
     reach
 }
 
-fn administered(world: &World, tenants: &[Option<String>]) -> BTreeSet<Option<String>> {
+fn administered(world: &World, tenants: &[Option<String>], time: Timestamp) -> BTreeSet<Option<String>> {
     let (snapshot, subjects) = world.deciders.current();
     let has = |tenant: &&Option<String>| {
-        subjects.iter().any(|user| is_administrator(&snapshot, user.user(), tenant.as_deref(), at(0)))
+        subjects.iter().any(|user| is_administrator(&snapshot, user.user(), tenant.as_deref(), time))
     };
     tenants.iter().filter(has).cloned().collect()
 }
@@ -84,6 +84,8 @@ struct Dice<'d> {
     random: fastrand::Rng,
     world: &'d World,
     tenants: &'d [Option<String>],
+    /// Since the beginning, in microseconds.
+    now: i64,
 }
 
 impl Dice<'_> {
@@ -96,10 +98,15 @@ impl Dice<'_> {
         let snapshot = Arc::clone(&self.world.deciders.snapshot);
         let catalog = &snapshot.catalog;
         let mut what = serde_json::Map::new();
+        if self.random.u8(..3) == 0 {
+            let until = at(self.now + self.random.i64(1..20) * DAY);
+            what.insert("until".to_owned(), until.to_string().into());
+        }
         for _ in 0..=self.random.usize(..2) {
             match self.random.u8(..5) {
                 0 | 1 => {
                     let role = self.one(&catalog.roles).map(|role| role.id.clone());
+                    let role = if self.random.u8(..4) == 0 { Some("desk".to_owned()) } else { role };
                     what.insert("roles".to_owned(), role.into_iter().collect());
                 }
                 2 => {
@@ -128,10 +135,10 @@ impl Dice<'_> {
     fn call(&mut self, actor: &str, people: &mut Vec<String>, number: usize) -> bool {
         let tenants = self.tenants;
         let tenant = self.one(tenants).cloned().flatten();
-        let call = Call { tenant: tenant.as_deref(), ..user(actor) };
+        let call = Call { tenant: tenant.as_deref(), now: at(self.now), ..user(actor) };
         let concerned = self.one(people).cloned().unwrap_or_default();
         let directory = &self.world.directory;
-        match self.random.u8(..10) {
+        match self.random.u8(..15) {
             0 => {
                 let id = format!("new{number}");
                 let body = json!({ "id": id, "email": format!("{id}@set.example"), "first_name": "N", "last_name": "N",
@@ -147,11 +154,32 @@ impl Dice<'_> {
             3 if self.random.u8(..4) == 0 => directory.delete_user(&call, &concerned).is_ok(),
             4 => {
                 let body = json!({ "email": format!("{concerned}@set.example"), "assignments": self.assignments() });
-                let invited = directory.invite(&call, &body);
-                invited.is_ok_and(|invitation| {
-                    let body = json!({ "token": directory.token(&invitation), "first_name": "I", "last_name": "I" });
-                    directory.accept_invitation(&Call { actor: Actor::Application("app"), ..call }, &body).is_ok()
-                })
+                directory.invite(&call, &body).is_ok()
+            }
+            10 => self.invitation(&call, actor),
+            11 => {
+                let grants = self.assignments()["grants"].clone();
+                let gates = self.assignments()["gates"].clone();
+                directory.put_role(&call, "desk", &json!({ "grants": grants, "gates": gates })).is_ok()
+            }
+            12 => {
+                let mut place = self.assignments();
+                drop(place.as_object_mut().map(|place| place.remove("until")));
+                place["tenant"] = json!(tenant);
+                let id = if self.random.bool() { concerned } else { format!("new{number}") };
+                let incoming = json!({ "users": [{ "id": id, "email": format!("{id}@set.example"), "first_name": "N",
+                    "last_name": "N", "status": "active", "job": format!("{number}"), "assignments": [place] }] });
+                let incoming = read_users(Form::Json, incoming.to_string().as_bytes()).unwrap();
+                let made = directory.import(&call, &incoming, false).is_ok();
+                if made && !people.contains(&id) {
+                    people.push(id);
+                }
+                made
+            }
+            13 => {
+                let login = Login { user: concerned, ..Login::default() };
+                let app = Call { actor: Actor::Application("app"), ..call };
+                directory.login(&app, &login).is_ok_and(|session| directory.end_session(&call, &session.id).is_ok())
             }
             5 | 6 => {
                 let what = self.assignments();
@@ -169,21 +197,58 @@ impl Dice<'_> {
     }
 }
 
+impl Dice<'_> {
+    /// Something about an open invitation; whether it was allowed.
+    fn invitation(&mut self, call: &Call<'_>, actor: &str) -> bool {
+        let directory = &self.world.directory;
+        let open: Vec<_> = {
+            let book = directory.0.roster.lock();
+            book.invitations().filter(|one| one.outcome == Outcome::Open).cloned().collect()
+        };
+        let Some(invitation) = self.one(&open) else { return false };
+        match self.random.u8(..5) {
+            0 => directory.resend_invitation(call, &invitation.id).is_ok(),
+            1 => {
+                let body = json!({ "assignments": self.assignments() });
+                directory.change_invitation(call, &invitation.id, &body).is_ok()
+            }
+            2 => directory.revoke_invitation(call, &invitation.id).is_ok(),
+            // Whoever accepts takes what others have given.
+            _ if invitation.user == actor => false,
+            _ => {
+                let body = json!({ "token": directory.token(invitation), "first_name": "I", "last_name": "I" });
+                directory.accept_invitation(&Call { actor: Actor::Application("app"), ..*call }, &body).is_ok()
+            }
+        }
+    }
+}
+
 fn run(set: &str, seed: u64) -> usize {
     let (world, mut people) = populated(set);
     let tenants = tenants(&world.deciders.snapshot);
-    let mut dice = Dice { random: fastrand::Rng::with_seed(seed), world: &world, tenants: &tenants };
+    let mut dice = Dice { random: fastrand::Rng::with_seed(seed), world: &world, tenants: &tenants, now: 0 };
     let mut allowed = 0;
     for number in 0..CALLS {
         let actor = dice.one(&people).cloned().expect("somebody");
-        let before = reach(&world, &actor, &tenants);
-        let administered_before = administered(&world, &tenants);
+        if dice.random.u8(..4) == 0 {
+            dice.now += dice.random.i64(0..4 * DAY);
+        }
+        let now = at(dice.now);
+        // Now, when something has run out, and when everything has that was given for a time.
+        let times = [0, 6 * DAY, 1000 * DAY].map(|later| at(dice.now + later));
+        let before = times.map(|time| reach(&world, &actor, &tenants, time));
+        let administered_before = administered(&world, &tenants, now);
         if dice.call(&actor, &mut people, number) {
             allowed += 1;
-            let after = reach(&world, &actor, &tenants);
-            let grown: Vec<_> = after.difference(&before).collect();
-            assert!(grown.is_empty(), "{set}: {actor} has gained {grown:?} by call {number}; SIDEGATE_SEED={seed}");
-            let lost: Vec<_> = administered_before.difference(&administered(&world, &tenants)).cloned().collect();
+            for (time, before) in times.into_iter().zip(&before) {
+                let after = reach(&world, &actor, &tenants, time);
+                let grown: Vec<_> = after.difference(before).collect();
+                assert!(
+                    grown.is_empty(),
+                    "{set}: {actor} has gained {grown:?} at {time} by call {number}; SIDEGATE_SEED={seed}"
+                );
+            }
+            let lost: Vec<_> = administered_before.difference(&administered(&world, &tenants, now)).cloned().collect();
             assert!(lost.is_empty(), "{set}: {lost:?} has no administrator after call {number}; SIDEGATE_SEED={seed}");
         }
     }

@@ -46,7 +46,7 @@ fn a_role_that_was_put_together_is_given_like_any_other_and_its_change_reaches_a
     assert_eq!(event.before.unwrap()["grants"]["pricing"], "viewer");
     assert_eq!(event.after.unwrap()["grants"]["pricing"], "editor");
     assert_eq!(code(world.directory.delete_role(&olga(), "price-desk")), "role_in_use");
-    let stale = Call { if_match: Some(put.role.version), ..olga() };
+    let stale = Call { if_match: Some(Seen::Version(put.role.version)), ..olga() };
     assert_eq!(code(world.directory.put_role(&stale, "price-desk", &body)), "version_mismatch");
     let world = world.again();
     assert_eq!(edits(&world), "granted", "roles outlive a restart");

@@ -61,9 +61,9 @@ struct Run {
 
 impl Run {
     /// What it comes down to.
-    fn plan(self, dry_run: bool) -> Result<Plan<Imported>, Refusal> {
+    fn plan(self, users: usize, dry_run: bool) -> Result<Plan<Imported>, Refusal> {
         if !self.problems.is_empty() {
-            return Err(Refusal::Invalid(bounded(self.problems)));
+            return Err(Refusal::Invalid(bounded(self.problems, users - self.next)));
         }
         let Batch { imported, steps, also, .. } = self.batch;
         let Imported { created, updated, unchanged, invited } = imported;
@@ -97,9 +97,10 @@ impl Directory {
                 }
                 run.next += 1;
             }
-            Ok(if run.next < users.len() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            let goes_on = run.next < users.len() && run.problems.len() < MOST_PROBLEMS;
+            Ok(if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         };
-        let imported = self.change_many(call, about, Run::default(), stretch, |run| run.plan(dry_run))?;
+        let imported = self.change_many(call, about, Run::default(), stretch, |run| run.plan(users.len(), dry_run))?;
         self.0.bell.ring();
         Ok(imported)
     }
@@ -127,7 +128,7 @@ impl Directory {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let judged = scene.permit(Operation::Import, before.map(|before| &**before), Some(&after));
+        let judged = scene.permit_import(before.map(|before| &**before), &after);
         judged.map_err(|refusal| problems_of(refusal.placed(|denied| place_of(denied, places.as_ref()))))?;
         scene.assume(after.to_user(scene.lens().map_err(problems_of)?));
         match before {
@@ -157,6 +158,24 @@ impl Directory {
             problems.push(Problem { pointer: at.to_owned(), message, help: None });
         }
         Ok((account, problems))
+    }
+}
+
+impl Scene<'_> {
+    /// Lets a user be created or changed by import. What policies do not see of an account, such as a telephone number, is changed like in
+    /// a single call, and what is there already is told to those alone who may look at it.
+    fn permit_import(&self, before: Option<&Account>, after: &Account) -> Result<Vec<String>, Refusal> {
+        let policies = self.permit(Operation::Import, before, Some(after))?;
+        let Some(before) = before else { return Ok(policies) };
+        if before == after {
+            self.permit(Operation::Read, Some(before), None)?;
+            return Ok(policies);
+        }
+        let Account { places, status, attributes, family, .. } = before.clone();
+        if *before != (Account { places, status, attributes, family, ..after.clone() }) {
+            self.permit(Operation::Change, Some(before), Some(before))?;
+        }
+        Ok(policies)
     }
 }
 
@@ -331,11 +350,19 @@ fn placed(problem: Problem, index: usize, line: Option<u32>) -> Problem {
     }
 }
 
-fn bounded(mut problems: Vec<Problem>) -> Vec<Problem> {
+/// As many problems as are told, and what is not: problems beyond them, and users that were not looked at any more.
+fn bounded(mut problems: Vec<Problem>, unread: usize) -> Vec<Problem> {
     let more = problems.len().saturating_sub(MOST_PROBLEMS);
+    problems.truncate(MOST_PROBLEMS);
+    let mut untold = Vec::new();
     if more > 0 {
-        problems.truncate(MOST_PROBLEMS);
-        problems.push(Problem { pointer: String::new(), message: format!("and {more} more problems"), help: None });
+        untold.push(format!("{more} more problems"));
+    }
+    if unread > 0 {
+        untold.push(format!("{unread} more users, which were not looked at"));
+    }
+    if !untold.is_empty() {
+        problems.push(Problem { pointer: String::new(), message: format!("and {}", untold.join(", ")), help: None });
     }
     problems
 }

@@ -2,7 +2,7 @@
 
 use super::{COLUMNS, Form, STRUCTURED};
 use crate::{
-    document::{Diagnostics, Node, Text, Value as Written, hint, undefused, yaml},
+    document::{Diagnostics, Node, Text, Value as Written, hint, json_once, undefused, yaml},
     policy::Problem,
 };
 use serde_json::{Map, Value};
@@ -29,7 +29,7 @@ pub fn read(form: Form, bytes: &[u8]) -> Result<Vec<Incoming>, Vec<Problem>> {
     match form {
         Form::Json => {
             let value: Value =
-                serde_json::from_str(text).map_err(|error| vec![problem("", format!("is no JSON: {error}"))])?;
+                json_once(text.as_bytes()).map_err(|error| vec![problem("", format!("is no JSON: {error}"))])?;
             let Value::Object(mut members) = value else { return Err(vec![shape()]) };
             let users = members.remove("users");
             let (Some(Value::Array(users)), true) = (users, members.is_empty()) else { return Err(vec![shape()]) };
@@ -155,7 +155,7 @@ fn read_csv(text: &str) -> Result<Vec<Incoming>, Vec<Problem>> {
                 members.insert(name.clone(), undefused(cell).into());
                 continue;
             }
-            match serde_json::from_str(undefused(cell)) {
+            match json_once(undefused(cell).as_bytes()) {
                 Ok(value) => drop(members.insert(name.clone(), value)),
                 Err(error) => {
                     problems.push(problem(&format!("/users/{index}/{name}"), format!("{here}is no JSON: {error}")));

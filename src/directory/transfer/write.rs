@@ -24,7 +24,10 @@ impl<'w> UserWriter<'w> {
             }
             Form::Yaml => Self::Yaml { out, any: false },
             Form::Csv => {
-                let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+                let mut out = csv::WriterBuilder::new()
+                    .quote_style(csv::QuoteStyle::Always)
+                    .terminator(csv::Terminator::CRLF)
+                    .from_writer(out);
                 out.write_record(COLUMNS)?;
                 Self::Csv(Box::new(out))
             }

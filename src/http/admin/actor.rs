@@ -3,6 +3,7 @@
 use super::route::{Parameter, Shape};
 use crate::{
     config::{AdminClient, AdminToken},
+    directory::is_reserved,
     http::{ApiError, ErrorCode, management::Error},
     policy::is_visible,
 };
@@ -94,6 +95,10 @@ pub(super) fn named(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let Some(value) = given.next() else { return Ok(None) };
     let text = str::from_utf8(value.as_bytes()).ok().filter(|text| is_visible(text));
     match (text, given.next()) {
+        // No user is called like that, and a record would say that an operator has done it.
+        (Some(text), None) if is_reserved(text) => Err(ApiError::malformed(format!(
+            "the header `{SIDEGATE_ACTOR}` names a user; what begins like `{text}` is none"
+        ))),
         (Some(text), None) => Ok(Some(text)),
         (_, Some(_)) => Err(ApiError::malformed(format!("the header `{SIDEGATE_ACTOR}` is given more than once"))),
         (None, None) => Err(ApiError::malformed(format!(
@@ -119,6 +124,9 @@ mod tests {
             (&[&b"mona"[..]], Some(Some("mona"))),
             (&["zoë@example.com".as_bytes()], Some(Some("zoë@example.com"))),
             (&[b""], None),
+            (&[b"operator:root"], None),
+            (&[b"application:shop"], None),
+            (&[b"operators"], Some(Some("operators"))),
             (&[b"mo na"], Some(Some("mo na"))),
             (&[b" mona"], None),
             (&[b"\xff"], None),

@@ -1,13 +1,15 @@
 //! Reading a body of the admin listener: of the right type, of bounded length, in bounded time.
 
-use crate::http::{ApiError, ErrorCode, body::require_json, json};
+use crate::{
+    document,
+    http::{ApiError, ErrorCode, body::require_json, json},
+};
 use axum::body::Body;
 use axum::http::{HeaderMap, header::CONTENT_LENGTH};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
-use std::{fmt, time::Duration};
+use serde_json::Value;
+use std::time::Duration;
 use tokio::time::timeout;
 
 /// Time to send a body.
@@ -49,7 +51,7 @@ pub(super) async fn whole_within(
 
 /// Takes what is on its way, for a moment and without keeping it: a client that sends everything before it reads would otherwise find
 /// its connection reset in the place of the answer.
-async fn leave_unread(mut body: Body) {
+pub(super) async fn leave_unread(mut body: Body) {
     let passing = async {
         let mut passed = 0;
         while let Some(Ok(frame)) = body.frame().await {
@@ -68,70 +70,7 @@ pub(super) async fn whole_json(headers: &HeaderMap, body: Body, most: usize) -> 
     require_json(headers)?;
     let body = whole(headers, body, most).await?;
     json::check(&body)?;
-    let Once(value) = serde_json::from_slice(&body)?;
-    Ok(value)
-}
-
-/// JSON in which no member of an object stands twice: which of the two were it to be?
-struct Once(Value);
-
-impl<'de> Deserialize<'de> for Once {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Reader).map(Once)
-    }
-}
-
-struct Reader;
-
-impl<'de> Visitor<'de> for Reader {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Once(item)) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(list.into())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        while let Some((name, Once(value))) = members.next_entry::<String, Once>()? {
-            if map.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("`{name}` is given twice")));
-            }
-            map.insert(name, value);
-        }
-        Ok(map.into())
-    }
+    Ok(document::json_once(&body)?)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::{
     engine::{BoundUser, Outcome, Subject, decide},
     model::{Decision, Membership, ReasonCode, Request, Resource, User},
 };
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 /// One deed while it is judged.
 pub(super) struct Case<'s, 'c> {
@@ -92,8 +92,8 @@ impl Case<'_, '_> {
         }
         let before = self.deed.before;
         let users = || before.into_iter().chain([after]);
-        let mut tenants: BTreeSet<Option<&str>> =
-            users().flat_map(|user| &user.memberships).map(|one| one.tenant.as_deref()).collect();
+        let memberships = users().flat_map(|user| &user.memberships).chain(self.deed.promised);
+        let mut tenants: BTreeSet<Option<&str>> = memberships.map(|one| one.tenant.as_deref()).collect();
         if tenants.is_empty() {
             // Attributes count for whoever belongs nowhere too.
             tenants.insert(self.home);
@@ -105,7 +105,8 @@ impl Case<'_, '_> {
                 return None;
             }
             let place = Place { tenant, time: self.deed.time };
-            if self.judge.scales().has_growth(self.actor, before, after, place) {
+            let before = before.map(|before| self.kept(before));
+            if self.judge.scales().has_growth(self.actor, before.as_deref(), &self.kept(after), place) {
                 return None;
             }
             let inquiry =
@@ -113,6 +114,22 @@ impl Case<'_, '_> {
             Some(self.inquire(inquiry))
         });
         refused.filter(|verdict| !verdict.allowed)
+    }
+
+    /// A user once everything is there that it was promised.
+    fn kept<'u>(&self, user: &'u User) -> Cow<'u, User> {
+        let mut user = Cow::Borrowed(user);
+        for promised in self.deed.promised {
+            let memberships = &mut user.to_mut().memberships;
+            match memberships.iter_mut().find(|one| one.tenant == promised.tenant) {
+                Some(one) => {
+                    one.assignments.extend(promised.assignments.iter().cloned());
+                    one.values.extend(promised.values.iter().cloned());
+                }
+                None => memberships.push(promised.clone()),
+            }
+        }
+        user
     }
 
     /// Asks the set's own question, then the directory's rules.
@@ -294,12 +311,21 @@ impl Case<'_, '_> {
         Facts {
             rank: facts.rank.min(of_user).or(facts.rank),
             own_family: self.actor.user().family.as_deref(),
-            own_rank: facts::own_rank(catalog, self.actor.user(), inquiry.tenant, self.deed.time),
+            own_rank: self.own_rank(inquiry),
             granted,
             held: self.held(inquiry),
             elsewhere: inquiry.elsewhere || self.is_elsewhere(inquiry),
             last_administrator: self.last_in(inquiry).is_some(),
             ..facts
+        }
+    }
+
+    /// The actor's rank. Beside what is given it is the lowest for as long as that would last.
+    fn own_rank(&self, inquiry: &Inquiry<'_>) -> Option<i64> {
+        let (user, place) = (self.actor.user(), Place { tenant: inquiry.tenant, time: self.deed.time });
+        match inquiry.thing.filter(|_| inquiry.action == GIVE && self.judge.snapshot.catalog.has_ranks()) {
+            Some(thing) => self.judge.scales().rank_for(user, thing.until(), place),
+            None => facts::own_rank(&self.judge.snapshot.catalog, user, place.tenant, place.time),
         }
     }
 
@@ -338,10 +364,10 @@ impl Case<'_, '_> {
     /// belongs to no tenant at all was created by an operator outside of all, and is everybody's to take in: the directory leaves a user
     /// in the tenant where it takes the last thing.
     fn is_elsewhere(&self, inquiry: &Inquiry<'_>) -> bool {
-        let Some(before) = self.deed.before.filter(|_| self.judge.has_tenants && !invites(self.deed.operation)) else {
-            return false;
-        };
-        let tenants = || before.memberships.iter().map(|one| one.tenant.as_deref());
+        let Some(before) = self.deed.before.filter(|_| self.judge.has_tenants) else { return false };
+        // An invitation is about where the user would be.
+        let concerned = self.deed.after.filter(|_| invites(self.deed.operation)).unwrap_or(before);
+        let tenants = || concerned.memberships.iter().map(|one| one.tenant.as_deref());
         let sees = |tenant| {
             let look = Inquiry { ask: Ask::View, action: Ask::View.key(), tenant, thing: None, ..*inquiry };
             matches!(self.base(&look), Base::Granted(_))
@@ -367,7 +393,12 @@ impl Case<'_, '_> {
             Rule::OnlyHeld if inquiry.grows => {
                 format!("what `{user}` would have together goes beyond the access of `{actor}`")
             }
-            Rule::OnlyHeld => format!("`{name}` goes beyond the access of `{actor}`"),
+            Rule::OnlyHeld => {
+                let place = Place { tenant: inquiry.tenant, time: self.deed.time };
+                let now = inquiry.thing.is_some_and(|thing| self.judge.scales().has_then(self.actor, thing, place));
+                let goes = if now { "would outlast" } else { "goes beyond" };
+                format!("`{name}` {goes} the access of `{actor}`")
+            }
             Rule::LastAdministrator => last_words(user, self.last_in(inquiry).and_then(|one| one.tenant.as_deref())),
         }
     }

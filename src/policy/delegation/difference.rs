@@ -26,8 +26,8 @@ pub(super) enum Step<'d> {
 pub(super) enum Thing<'d> {
     /// A role, a grant or a gate.
     Assignment(&'d Assignment),
-    /// A value of an attribute.
-    Value(&'d str, &'d Value<'static>),
+    /// A value of an attribute, up to a time where there is one.
+    Value(&'d str, &'d Value<'static>, Option<Timestamp>),
     /// To belong to a tenant without having anything there.
     Membership,
 }
@@ -37,10 +37,19 @@ impl<'d> Thing<'d> {
     pub(super) fn concern(self, tenant: Option<&str>) -> Concern {
         let (kind, name) = match self {
             Thing::Assignment(given) => (kind_word(given.kind), given.name.clone()),
-            Thing::Value(attribute, value) => ("value", format!("{attribute}/{}", value_text(value))),
+            Thing::Value(attribute, value, _) => ("value", format!("{attribute}/{}", value_text(value))),
             Thing::Membership => ("membership", tenant.unwrap_or_default().to_owned()),
         };
         Concern { kind, name, tenant: tenant.map(str::to_owned) }
+    }
+
+    /// From when on it no longer counts.
+    pub(super) const fn until(self) -> Option<Timestamp> {
+        match self {
+            Thing::Assignment(given) => given.until,
+            Thing::Value(_, _, until) => until,
+            Thing::Membership => None,
+        }
     }
 
     /// The role, where it is one.
@@ -73,7 +82,14 @@ pub(super) fn steps<'d>(deed: &Deed<'d>, home: Option<&'d str>) -> Vec<Step<'d>>
             let creates = matches!(ask, Ask::Create | Ask::Invite | Ask::Import);
             steps.push(Step::Account(if creates { ask } else { Ask::Create }));
         }
-        (Some(_), None) if ask == Ask::Revoke || ask == Ask::EndSession => steps.push(Step::Account(ask)),
+        (Some(before), None) if ask == Ask::Revoke => {
+            steps.push(Step::Account(ask));
+            // Where the user is gone with it, and belongs elsewhere too, it is a deletion.
+            if before.memberships.iter().any(|one| one.tenant.as_deref() != home) {
+                steps.push(Step::Person(Ask::Delete));
+            }
+        }
+        (Some(_), None) if ask == Ask::EndSession => steps.push(Step::Account(ask)),
         (Some(_), None) => steps.push(Step::Person(Ask::Delete)),
         (Some(_), Some(_)) if matches!(ask, Ask::Invite | Ask::Revoke | Ask::EndSession) => {
             steps.push(Step::Account(ask));
@@ -142,9 +158,11 @@ fn values<'d>(before: Option<&'d User>, after: &'d User, home: Option<&'d str>, 
         };
         let attribute = names_of(name, before, after);
         for tenant in &tenants {
-            let given = missing(&was, &is).into_iter().map(|value| Step::Give(Thing::Value(attribute, value), *tenant));
+            let given =
+                missing(&was, &is).into_iter().map(|value| Step::Give(Thing::Value(attribute, value, None), *tenant));
             steps.extend(given);
-            let taken = missing(&is, &was).into_iter().map(|value| Step::Take(Thing::Value(attribute, value), *tenant));
+            let taken =
+                missing(&is, &was).into_iter().map(|value| Step::Take(Thing::Value(attribute, value, None), *tenant));
             steps.extend(taken);
         }
     }
@@ -180,7 +198,7 @@ fn memberships<'d>(before: Option<&'d User>, after: &'d User, steps: &mut Vec<St
         let given = |membership: Option<&'d Membership>| membership.map_or(&[][..], |one| one.values.as_slice());
         let same = |one: &GivenValue, other: &GivenValue| one.attribute == other.attribute && one.value == other.value;
         let ends = |one: &GivenValue| (one.until, one.why.clone());
-        let thing = |one: &'d GivenValue| Thing::Value(&one.attribute, &one.value);
+        let thing = |one: &'d GivenValue| Thing::Value(&one.attribute, &one.value, one.until);
         compare(given(was), given(is), same, ends, |gives, one| step(gives, thing(one), tenant), steps);
         if was.is_some() != is.is_some() && steps.len() == had {
             steps.push(step(is.is_some(), Thing::Membership, tenant));

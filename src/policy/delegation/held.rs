@@ -4,7 +4,10 @@
 //! its holder do, on every part of every module, is one that the actor may do there, under no narrower a condition. Where that cannot
 //! be told the answer is no.
 
-use super::difference::{Thing, items};
+use super::{
+    difference::{Thing, is_later, items},
+    facts::own_rank,
+};
 use crate::{
     engine::{BoundUser, Hidden, Part, Parts, PolicyIndex, Program, Reach, Touched, Touching, implies},
     model::{Assignment, AssignmentKind, Timestamp, User, Value},
@@ -27,23 +30,65 @@ pub(super) struct Place<'p> {
     pub(super) time: Timestamp,
 }
 
+impl<'p> Place<'p> {
+    /// The same tenant whenever something runs out there that one of these users has, up to an end; and now.
+    fn until(self, end: Option<Timestamp>, users: &[&User]) -> Vec<Self> {
+        let mut times: Vec<Timestamp> = users.iter().flat_map(|user| ends(user, self.tenant)).collect();
+        times.retain(|time| *time > self.time && is_later(end, Some(*time)));
+        times.sort_unstable();
+        times.dedup();
+        std::iter::once(self.time).chain(times).map(|time| Place { time, ..self }).collect()
+    }
+}
+
+/// When something runs out that a user has in a tenant, or the user as such does.
+fn ends<'u>(user: &'u User, tenant: Option<&'u str>) -> impl Iterator<Item = Timestamp> + 'u {
+    let memberships = user.memberships.iter().filter(move |one| one.tenant.as_deref() == tenant);
+    let given = memberships.flat_map(|one| {
+        one.assignments.iter().map(|given| given.until).chain(one.values.iter().map(|given| given.until))
+    });
+    given.chain([user.until]).flatten()
+}
+
+/// Whether a user may act at all at a time, as far as that has an end.
+fn is_there(user: &User, time: Timestamp) -> bool {
+    user.until.is_none_or(|until| time < until)
+}
+
 impl<'s> Scales<'s> {
     pub(super) fn new(snapshot: &'s Snapshot) -> Self {
         let program = &snapshot.program;
         Self { snapshot, parts: Parts::of(program), hidden: Hidden::of(program) }
     }
 
-    /// Whether somebody has what would be given.
+    /// Whether somebody has what would be given, and goes on to have it for as long as it would last.
     pub(super) fn has(&self, actor: &BoundUser, thing: Thing<'_>, place: Place<'_>) -> bool {
-        match thing {
-            Thing::Assignment(given) if given.kind == AssignmentKind::Gate => {
-                let mut open = actor.user().assignments(place.tenant, place.time);
-                open.any(|own| own.kind == AssignmentKind::Gate && own.name == given.name)
+        let places = place.until(thing.until(), &[actor.user()]);
+        places.into_iter().all(|place| self.has_then(actor, thing, place))
+    }
+
+    /// Whether somebody has it at that time.
+    pub(super) fn has_then(&self, actor: &BoundUser, thing: Thing<'_>, place: Place<'_>) -> bool {
+        is_there(actor.user(), place.time)
+            && match thing {
+                Thing::Assignment(given) if given.kind == AssignmentKind::Gate => {
+                    let mut open = actor.user().assignments(place.tenant, place.time);
+                    open.any(|own| own.kind == AssignmentKind::Gate && own.name == given.name)
+                }
+                Thing::Assignment(given) => self.has_assignment(actor, given, place),
+                Thing::Value(attribute, value, _) => has_value(actor, attribute, value, place),
+                Thing::Membership => true,
             }
-            Thing::Assignment(given) => self.has_assignment(actor, given, place),
-            Thing::Value(attribute, value) => has_value(actor, attribute, value, place),
-            Thing::Membership => true,
-        }
+    }
+
+    /// The rank that counts beside something that is given for a time: of all that somebody has until then, the lowest; `None` where
+    /// there is none at some time.
+    pub(super) fn rank_for(&self, user: &User, end: Option<Timestamp>, place: Place<'_>) -> Option<i64> {
+        let catalog = &self.snapshot.catalog;
+        let ranks = place.until(end, &[user]).into_iter();
+        let ranks =
+            ranks.map(|place| own_rank(catalog, user, place.tenant, place.time).filter(|_| is_there(user, place.time)));
+        ranks.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
     /// Whether somebody has all that another was given in a tenant.
@@ -51,9 +96,12 @@ impl<'s> Scales<'s> {
         let memberships = of.memberships.iter().filter(|one| one.tenant.as_deref() == place.tenant);
         memberships.into_iter().all(|one| {
             one.assignments.iter().all(|given| self.has(actor, Thing::Assignment(given), place))
-                && one.values.iter().all(|one| self.has(actor, Thing::Value(&one.attribute, &one.value), place))
+                && one
+                    .values
+                    .iter()
+                    .all(|one| self.has(actor, Thing::Value(&one.attribute, &one.value, one.until), place))
         }) && of.attributes.iter().all(|(name, value)| {
-            items(value).into_iter().all(|value| self.has(actor, Thing::Value(name, value), place))
+            items(value).into_iter().all(|value| self.has(actor, Thing::Value(name, value, of.until), place))
         })
     }
 
@@ -72,15 +120,19 @@ impl<'s> Scales<'s> {
     }
 
     /// Whether what a user would reach, beyond what the user reaches as it is, stays within what somebody else does. Several things
-    /// together may open what none of them does alone, and so may one that is taken away.
+    /// together may open what none of them does alone, and so may one that is taken away or runs out.
     pub(super) fn has_growth(&self, actor: &BoundUser, before: Option<&User>, after: &User, place: Place<'_>) -> bool {
-        let program = &self.snapshot.program;
+        let users: Vec<&User> = before.into_iter().chain([after, actor.user()]).collect();
+        let places = place.until(after.until, &users);
         let before = before.map(|before| self.with_open_gates(before, place.tenant));
         let after = self.with_open_gates(after, place.tenant);
-        let reach = |user| Reach::of(program, user, place.tenant, place.time);
-        let Some(wanted) = reach(&after) else { return false };
-        let own = [before.as_ref().and_then(reach), reach(actor)];
-        self.within(&wanted, &own.into_iter().flatten().collect::<Vec<_>>())
+        let program = &self.snapshot.program;
+        places.into_iter().all(|place| {
+            let reach = |user| Reach::of(program, user, place.tenant, place.time);
+            let Some(wanted) = reach(&after) else { return false };
+            let own = before.iter().chain([actor]).filter(|user| is_there(user.user(), place.time)).filter_map(reach);
+            self.within(&wanted, &own.collect::<Vec<_>>())
+        })
     }
 
     /// The user as if every gate were open: gates are given and taken by themselves.

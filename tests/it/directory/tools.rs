@@ -91,6 +91,22 @@ fn an_import_that_is_too_long_is_refused_before_it_is_read() {
     assert_eq!(Desk::operator(&sidecar).refused("POST", "/v1/users/import", &long), (413, "body_too_large".to_owned()));
 }
 
+/// More than a restore takes: whoever looks at the length first says so first.
+#[test]
+fn whoever_may_not_restore_is_refused_before_the_file_is_looked_at() {
+    let sidecar = sidecar("propeller");
+    for (actor, status) in [("sidegate-actor: olga\r\n", 403), ("", 413)] {
+        let mut raw = Raw::connect(sidecar.admin_address());
+        let host = sidecar.admin_address();
+        raw.send(format!(
+            "POST /v1/directory/restore HTTP/1.1\r\nhost: {host}\r\n{actor}content-length: 999999999\r\n\r\n{{"
+        ));
+        assert_eq!(raw.response().map(|answer| answer.status), Some(status), "{actor}");
+    }
+    let records = Desk::operator(&sidecar).records("kind=directory&action=restore", |records| !records.is_empty());
+    assert_eq!((&records[0]["actor"], &records[0]["reason"]), (&json!("olga"), &json!("operator_only")));
+}
+
 #[test]
 fn a_backup_comes_back_into_a_running_and_into_a_stopped_instance() {
     let sidecar = sidecar("propeller");

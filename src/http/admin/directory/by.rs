@@ -2,7 +2,7 @@
 
 use super::kept::{self, Key};
 use crate::{
-    directory::{Actor, Call},
+    directory::{Actor, Call, Seen},
     http::{
         ApiError, address,
         admin::actor::{Acting, Caller, named},
@@ -22,7 +22,7 @@ pub(super) struct By {
     who: Who,
     request_id: String,
     trace_id: TraceId,
-    if_match: Option<u64>,
+    if_match: Option<Seen>,
     key: Option<Key>,
 }
 
@@ -103,16 +103,16 @@ impl<S: Sync> FromRequestParts<S> for InTenant {
     }
 }
 
-/// The version that the caller has seen. `*` asks for any.
-fn if_match(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+/// What the caller has seen. `*` asks for any version.
+fn if_match(headers: &HeaderMap) -> Result<Option<Seen>, ApiError> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {
-        return Ok(None);
+        return Ok(Some(Seen::Any));
     }
     let version = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|digits| digits.parse().ok());
     version
-        .map(Some)
+        .map(|version| Some(Seen::Version(version)))
         .ok_or_else(|| ApiError::malformed("the header `if-match` is not an `ETag` of this server, such as `\"7\"`"))
 }
 
@@ -125,8 +125,8 @@ mod tests {
     fn a_version_is_one_tag_of_this_server() {
         for (given, expected) in [
             (None, Some(None)),
-            (Some("*"), Some(None)),
-            (Some("\"7\""), Some(Some(7))),
+            (Some("*"), Some(Some(Seen::Any))),
+            (Some("\"7\""), Some(Some(Seen::Version(7)))),
             (Some("7"), None),
             (Some("W/\"7\""), None),
             (Some("\"7\", \"8\""), None),
