@@ -31,8 +31,9 @@ use tokio::{runtime, sync::Notify};
 /// Threads of the shared runtime: admin, ops, reload. Decisions have threads of their own.
 const SHARED_THREADS: usize = 2;
 
-/// Threads for work that blocks: compiling, audit queries.
-const BLOCKING_THREADS: usize = 8;
+/// Threads for work that blocks: what administrators ask for, and some that they cannot take: for mail, sessions, keys and the end of the
+/// audit log.
+const BLOCKING_THREADS: usize = admin::BLOCKING + 8;
 
 /// Why the process did not start.
 #[derive(Debug, thiserror::Error)]

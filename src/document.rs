@@ -32,8 +32,11 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     let wanted = name.to_lowercase();
     // A third of the letters may differ: `ordes` finds `orders`, `x` finds nothing.
     let allowed = wanted.chars().count().max(3) / 3;
+    // Comparing costs as much as both are long together, in memory too, and a name may be as long as a body.
+    let may_be = |candidate: &&str| candidate.chars().count().abs_diff(wanted.chars().count()) <= allowed;
     known
         .into_iter()
+        .filter(may_be)
         .map(|candidate| (strsim::damerau_levenshtein(&wanted, &candidate.to_lowercase()), candidate))
         .filter(|&(distance, candidate)| distance <= allowed && candidate != name)
         .min_by_key(|&(distance, _)| distance)

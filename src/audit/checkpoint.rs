@@ -33,6 +33,13 @@ pub struct Checkpoints {
     pub webhook_ca: Option<PathBuf>,
 }
 
+impl Checkpoints {
+    /// Whether they go to a place where retention does not reach. Then no record is removed before one that vouches for it has got there.
+    pub(crate) const fn leave_the_machine(&self) -> bool {
+        self.file.is_some() || self.webhook.is_some()
+    }
+}
+
 impl Default for Checkpoints {
     fn default() -> Self {
         Self { interval: Duration::from_mins(1), file: None, webhook: None, webhook_ca: None }

@@ -4,7 +4,7 @@ use super::{
     log::Recovery,
     quarantine::{Gap, Quarantined},
 };
-use crate::telemetry::events::Chain;
+use crate::{model::Timestamp, telemetry::events::Chain};
 use std::{error::Error, path::Path, time::Duration};
 use tracing::{error, info, warn};
 
@@ -102,6 +102,16 @@ pub(crate) fn removed(last_seq: u64, records: u64) {
     info!(
         event = "audit_retention",
         last_seq, records, "old records of the audit log were removed; the figures count all that ever were"
+    );
+}
+
+/// The clock stands far ahead of where it should be.
+pub(crate) fn clock_jumped(clock: Timestamp, time: Timestamp) {
+    warn!(
+        event = "audit_clock_jumped",
+        %clock,
+        %time,
+        "the clock has jumped ahead: retention by age goes by it once that has lasted for an hour"
     );
 }
 

@@ -8,10 +8,10 @@ use super::{
     events,
     notes::Note,
     quarantine::{self, Gap},
-    retention::Retention,
+    retention::{Retention, Steady},
     shared::Shared,
 };
-use crate::telemetry::events::Chain;
+use crate::{model::Timestamp, telemetry::events::Chain};
 use std::{
     cell::RefCell,
     error::Error,
@@ -88,7 +88,7 @@ pub(crate) struct Kept {
     pub(crate) checkpoint_time: AtomicI64,
     pub(crate) file_failures: AtomicU64,
     pub(crate) webhook_failures: AtomicU64,
-    /// Records from this number on stay, whatever their age: they have not been shipped yet.
+    /// Records from this number on stay, whatever their age: no checkpoint that vouches for them has been delivered yet.
     pub(crate) keep_from: AtomicU64,
     /// Runs of numbers that the log does not have.
     pub(crate) gaps: Mutex<Vec<Gap>>,
@@ -104,6 +104,8 @@ pub(crate) struct Keeper {
     pub(crate) webhook: Option<Webhook>,
     /// Where the log ended before anything was written.
     pub(crate) begun_at: u64,
+    /// By which records grow old.
+    pub(crate) steady: RefCell<Steady>,
     /// What was told of last.
     pub(crate) told: RefCell<String>,
 }
@@ -147,15 +149,21 @@ impl Keeper {
         events::checkpoint(end.seq, &line);
         shared.kept.checkpoint_seq.store(end.seq, Ordering::Relaxed);
         shared.kept.checkpoint_time.store(time.as_micros(), Ordering::Relaxed);
+        let mut delivered = self.checkpoints.leave_the_machine();
         if let Some(file) = &self.checkpoints.file
             && let Err(error) = checkpoint::append(file, &line)
         {
             failed_to("file", &shared.kept.file_failures, &error);
+            delivered = false;
         }
         if let Some(webhook) = &self.webhook
             && let Err(error) = webhook.post(&line)
         {
             failed_to("webhook", &shared.kept.webhook_failures, &error);
+            delivered = false;
+        }
+        if delivered {
+            shared.kept.keep_from.store(end.seq.saturating_add(1), Ordering::Release);
         }
     }
 
@@ -176,7 +184,7 @@ impl Keeper {
         }
         let keep_from = self.shared.kept.keep_from.load(Ordering::Acquire);
         let retention = self.shared.kept.retention.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match store.retain(&retention, keep_from) {
+        match store.retain(&retention, self.time(), keep_from) {
             Ok(None) => {}
             Ok(Some(tombstone)) => {
                 events::removed(tombstone.last_seq, tombstone.records);
@@ -190,6 +198,18 @@ impl Keeper {
             Ok(Some(first_seq)) => events::summarised_anew(first_seq),
             Err(error) => self.trouble("write the summaries of a segment side by side", &error),
         }
+    }
+
+    /// The time by which records grow old.
+    fn time(&self) -> Timestamp {
+        let mut steady = self.steady.borrow_mut();
+        let was_ahead = steady.is_ahead();
+        let clock = self.shared.store.now();
+        let time = steady.look(clock, Instant::now());
+        if steady.is_ahead() && !was_ahead {
+            events::clock_jumped(clock, time);
+        }
+        time
     }
 
     fn put_damaged_aside(&self) {

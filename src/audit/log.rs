@@ -2,13 +2,14 @@
 
 use super::{
     Checkpoints, Entry, Gap, Health, Intake, Mode, OnCommit, OpenError, Reader, RecordError, Recorder, Retention,
-    Ticket, WhenFailed, WhenFull,
+    Ticket, Waiter, WhenFailed, WhenFull,
     block::Positions,
     checkpoint::{SetupError, Webhook},
     events,
     keeper::Keeper,
     open::{self, DirectoryLock, remove_rings_from},
     record::MAX_RECORD,
+    retention::Steady,
     shared::{Lane, Manner, RingFiles, Shared},
     signature::Signer,
     store::Keeping,
@@ -23,7 +24,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The smallest ring: room for two of the largest records, wherever they fall.
@@ -169,6 +170,8 @@ struct Inner {
     shared: Arc<Shared>,
     // For every thread that has no recorder of its own.
     common: Arc<Mutex<Recorder>>,
+    // For what becomes of its records.
+    waiter: Waiter,
     // The writer's, and the keeper's.
     threads: Mutex<Vec<JoinHandle<()>>>,
     recovery: Recovery,
@@ -183,6 +186,7 @@ impl Log {
             segment_bytes: options.segment_bytes,
             segment_age: options.segment_age,
             signer: Some(signer),
+            hold: options.retention.hold,
             clock: Clock::system(),
         };
         let opened = open::open(&lock, keeping)?;
@@ -211,7 +215,15 @@ impl Log {
         shared.durable.set(writer.end().seq);
         *lock_of(&shared.kept.gaps) = gaps;
         *lock_of(&shared.kept.retention) = options.retention;
-        let common = Arc::new(Mutex::new(Recorder::new(Arc::clone(&shared), shared.take_lane()?)));
+        if options.checkpoints.leave_the_machine() {
+            // Of what was delivered before this start nothing is known.
+            shared.kept.keep_from.store(0, Ordering::Release);
+        }
+        let common = Recorder::new(Arc::clone(&shared), shared.take_lane()?);
+        let waiter = common.waiter();
+        let common = Arc::new(Mutex::new(common));
+        let reader = Reader::new(Arc::clone(&shared.store), Arc::clone(&shared.durable), Arc::clone(&shared.lock));
+        let newest = reader.newest().unwrap_or_else(|| shared.store.now());
         let keeper = Keeper {
             shared: Arc::clone(&shared),
             common: Arc::clone(&common),
@@ -219,6 +231,7 @@ impl Log {
             webhook,
             // Now, and not when its thread gets going: what is written until then is to be in a checkpoint.
             begun_at: shared.durable.get(),
+            steady: RefCell::new(Steady::after(newest, Instant::now())),
             told: RefCell::default(),
         };
         let failed = |source| OpenError::Io { path: options.directory.clone(), source };
@@ -226,7 +239,7 @@ impl Log {
         let writing = move || writer::run(&writing, writer);
         let writer = thread::Builder::new().name("audit-writer".to_owned()).spawn(writing).map_err(failed)?;
         // Made before the second thread, so that the first is stopped if that cannot be had.
-        let inner = Inner { shared, common, threads: Mutex::new(vec![writer]), recovery: opened.recovery };
+        let inner = Inner { shared, common, waiter, threads: Mutex::new(vec![writer]), recovery: opened.recovery };
         let keeping = move || keeper.run();
         let keeper = thread::Builder::new().name("audit-keeper".to_owned()).spawn(keeping).map_err(failed)?;
         lock_of(&inner.threads).push(keeper);
@@ -245,20 +258,20 @@ impl Log {
         common.record(entry)
     }
 
-    /// The same, and blocks until the record is as durable as the mode demands.
+    /// The same, and blocks until the record is as durable as the mode demands. One that was left out and counted, as the settings say,
+    /// is an error here: whoever waits for a record wants it kept.
     pub fn append_and_wait(&self, entry: &Entry<'_>) -> Result<(), RecordError> {
-        let (waiter, ticket) = {
-            let common = lock_of(&self.inner.common);
-            common.waiter().block_until(Shared::admits)?;
-            (common.waiter(), common.record(entry)?)
-        };
-        waiter.block_until(|shared, lane| shared.is_committed(lane, ticket))
+        match self.append(entry)? {
+            Ticket::NONE if self.health() == Health::Running => Err(RecordError::Full),
+            Ticket::NONE => Err(RecordError::Failed),
+            ticket => self.inner.waiter.block_until(|shared, lane| shared.is_committed(lane, ticket)),
+        }
     }
 
-    /// Resolves once an appended record is as durable as the mode demands.
+    /// Resolves once an appended record is as durable as the mode demands. Never blocks: another thread may hold the recorder while it
+    /// waits for room.
     pub async fn committed(&self, ticket: Ticket) -> Result<(), RecordError> {
-        let waiter = lock_of(&self.inner.common).waiter();
-        waiter.committed(ticket).await
+        self.inner.waiter.committed(ticket).await
     }
 
     /// Blocks until the store holds all records that were published before the call, whatever the mode. For tests and for the
@@ -299,12 +312,6 @@ impl Log {
     /// Runs of numbers that the log does not have, those that retention has removed apart.
     pub fn gaps(&self) -> Vec<Gap> {
         lock_of(&self.inner.shared.kept.gaps).clone()
-    }
-
-    /// Records from this number on stay, whatever retention says: whoever copies the log elsewhere moves the mark forward. At first
-    /// nothing is kept back.
-    pub fn keep_from(&self, seq: u64) {
-        self.inner.shared.kept.keep_from.store(seq, Ordering::Release);
     }
 
     /// What is removed from now on. It counts with the keeper's next look.

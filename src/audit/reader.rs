@@ -16,7 +16,7 @@ use super::{
     shared::Durable,
     store::{Keeping, Store, StoreError, Stretch, segment_path},
 };
-use crate::{lifecycle::Clock, model::Timestamp, telemetry::events::Chain};
+use crate::{config::Hold, lifecycle::Clock, model::Timestamp, telemetry::events::Chain};
 use source::Source;
 use std::{
     ops::ControlFlow,
@@ -86,7 +86,8 @@ impl Reader {
         let lock = Arc::new(DirectoryLock::existing(data)?);
         // A reader closes no segment.
         let (segment_bytes, segment_age) = (u64::MAX, Duration::MAX);
-        let keeping = Keeping { segment_bytes, segment_age, signer: None, clock: Clock::system() };
+        let hold = Hold::Nothing;
+        let keeping = Keeping { segment_bytes, segment_age, signer: None, hold, clock: Clock::system() };
         let opened = open::open(&lock, keeping)?;
         events::opened(&lock.audit, opened.writer.end().seq, &opened.recovery);
         let durable = Arc::new(Durable::default());
@@ -111,6 +112,21 @@ impl Reader {
             ControlFlow::Break(())
         });
         look.ok().and(oldest)
+    }
+
+    /// The time of the newest record held.
+    pub(crate) fn newest(&self) -> Option<Timestamp> {
+        let stretches = self.store.catalog().stretches();
+        if stretches.last().is_some_and(|active| self.durable.get() < active.first_seq) {
+            // Nothing is in it yet, and to open the one before takes its time.
+            return stretches.iter().rev().find_map(|closed| Some(closed.manifest.as_ref()?.says.max_time));
+        }
+        let mut newest = None;
+        let look = self.for_each(&Query::all(Order::Descending), |record| {
+            newest = Some(record.time);
+            ControlFlow::Break(())
+        });
+        look.ok().and(newest)
     }
 
     /// The number of the last record that can be read.

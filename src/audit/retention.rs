@@ -11,7 +11,11 @@ use super::{
 };
 use crate::{config::Hold, model::Timestamp};
 use serde::{Deserialize, Serialize};
-use std::{fs, io, path::Path, time::Duration};
+use std::{
+    fs, io,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 const TOMBSTONE: &str = "TOMBSTONE";
 /// A file that is given up where a full disk leaves no room for the tombstone.
@@ -32,6 +36,51 @@ pub struct Retention {
     pub bytes: Option<u64>,
     /// What must stay whatever the others say.
     pub hold: Hold,
+}
+
+/// How much faster than time a clock may go between two looks before it counts as having jumped.
+const EVEN: Duration = Duration::from_mins(1);
+/// How long a clock must have stood ahead before records grow old by it.
+const LASTING: Duration = Duration::from_hours(1);
+
+/// The time by which records grow old: the clock's, as long as it goes on evenly.
+///
+/// A clock that jumps ahead, as one does that is set wrongly, would make everything too old at once, and what was removed does not come
+/// back when the clock does. So a jump counts once it has lasted; until then time goes on from where it was.
+#[derive(Debug)]
+pub(crate) struct Steady {
+    last: (Timestamp, Instant),
+    jumped: Option<Instant>,
+}
+
+impl Steady {
+    /// Begins with the time of the newest record: the clock may have been wrong before the process was there.
+    pub(crate) const fn after(newest: Timestamp, at: Instant) -> Self {
+        Self { last: (newest, at), jumped: None }
+    }
+
+    /// What the clock's time counts for at this moment. To be called often.
+    pub(crate) fn look(&mut self, clock: Timestamp, at: Instant) -> Timestamp {
+        let (last, seen) = self.last;
+        let expected = last.as_micros().saturating_add(micros(at.saturating_duration_since(seen)));
+        let is_even = clock.as_micros() <= expected.saturating_add(micros(EVEN));
+        if !is_even && at.saturating_duration_since(*self.jumped.get_or_insert(at)) < LASTING {
+            self.last = (Timestamp::from_micros(expected), at);
+        } else {
+            // Also where it went back: less is too old then.
+            *self = Self::after(clock, at);
+        }
+        self.last.0
+    }
+
+    /// Whether the clock stands ahead, and it has not been long enough to count.
+    pub(crate) const fn is_ahead(&self) -> bool {
+        self.jumped.is_some()
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// What was removed, from the first record ever to the last that is gone.
@@ -73,24 +122,23 @@ impl Retention {
     pub(crate) fn surplus(&self, closed: &[Candidate<'_>], mut total: u64, now: Timestamp, keep_from: u64) -> usize {
         let goes = |candidate: &&Candidate<'_>| {
             let Candidate { manifest, bytes } = *candidate;
-            let too_old = self.age.is_some_and(|age| {
-                let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
-                manifest.max_time.as_micros() < now.as_micros().saturating_sub(age)
-            });
+            let too_old =
+                self.age.is_some_and(|age| manifest.max_time.as_micros() < now.as_micros().saturating_sub(micros(age)));
             let too_much = self.bytes.is_some_and(|most| total > most);
             total = total.saturating_sub(*bytes);
-            manifest.last_seq < keep_from && !self.holds(manifest) && (too_old || too_much)
+            manifest.last_seq < keep_from && !holds(self.hold, manifest) && (too_old || too_much)
         };
         closed.iter().take_while(goes).count()
     }
+}
 
-    fn holds(&self, manifest: &Manifest) -> bool {
-        match self.hold {
-            Hold::Nothing => false,
-            Hold::Everything => true,
-            Hold::FromSeq(seq) => manifest.last_seq >= seq,
-            Hold::FromTime(time) => manifest.max_time >= time,
-        }
+/// Whether a closed segment must stay.
+pub(crate) fn holds(hold: Hold, manifest: &Manifest) -> bool {
+    match hold {
+        Hold::Nothing => false,
+        Hold::Everything => true,
+        Hold::FromSeq(seq) => manifest.last_seq >= seq,
+        Hold::FromTime(time) => manifest.max_time >= time,
     }
 }
 
@@ -173,4 +221,31 @@ pub(crate) fn load_ballast(directory: &Path) {
 
 fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 24 * 3600;
+
+    #[test]
+    fn a_clock_that_jumps_ahead_counts_once_it_has_lasted() {
+        let begun = Instant::now();
+        // Seconds of real time, what the clock says then, and what records grow old by.
+        for (case, looks) in [
+            ("even", &[(0, 0, 0), (1, 1, 1), (3600, 3610, 3610), (7200, 7230, 7230)][..]),
+            ("a jump that lasts", &[(1, 1, 1), (2, DAY, 2), (3000, DAY + 2998, 3000), (3602, DAY + 3600, DAY + 3600)]),
+            ("a jump that is mended", &[(1, DAY, 1), (3000, 3000, 3000), (3100, DAY, 3100), (6000, DAY + 2900, 6000)]),
+            ("wrong before the start", &[(0, DAY, 0), (3599, DAY + 3599, 3599), (3600, DAY + 3600, DAY + 3600)]),
+            ("back", &[(100, 100, 100), (101, -DAY, -DAY), (102, 1 - DAY, 1 - DAY), (103, 103, 2 - DAY)]),
+        ] {
+            let mut steady = Steady::after(Timestamp::from_micros(0), begun);
+            for &(real, clock, expected) in looks {
+                let counts = steady.look(Timestamp::from_micros(clock * 1_000_000), begun + Duration::from_secs(real));
+                assert_eq!(counts.as_micros(), expected * 1_000_000, "{case}, after {real} s");
+                assert_eq!(steady.is_ahead(), clock != expected, "{case}, after {real} s");
+            }
+        }
+    }
 }

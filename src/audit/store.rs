@@ -16,6 +16,7 @@
 //! seg-….deleting       a segment that is being removed
 //! ```
 
+mod burial;
 mod catalog;
 mod head;
 mod opening;
@@ -29,6 +30,7 @@ mod upkeep;
 
 pub(crate) use catalog::{Catalog, Stretch};
 pub(crate) use head::{Anchor, Head, Looked};
+pub(crate) use opening::{Noted, noted_key};
 pub(crate) use origin::Origin;
 pub(crate) use seal::Tail;
 pub(crate) use segment::{PART_BYTES, Segment};
@@ -42,7 +44,7 @@ use super::{
     retention::{self, Tombstone},
     signature::{Says, Signer},
 };
-use crate::{lifecycle::Clock, model::Timestamp, storage};
+use crate::{config::Hold, lifecycle::Clock, model::Timestamp, storage};
 use arc_swap::ArcSwapOption;
 use catalog::Slot;
 use std::{
@@ -139,6 +141,8 @@ pub(crate) struct Keeping {
     pub(crate) segment_age: Duration,
     /// Signs manifests and tombstones. `None` for those who only read: they close nothing.
     pub(crate) signer: Option<Signer>,
+    /// What no tombstone may make the opening remove.
+    pub(crate) hold: Hold,
     /// Tells when segments were begun.
     pub(crate) clock: Clock,
 }

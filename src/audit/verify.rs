@@ -5,8 +5,10 @@
 
 mod report;
 mod segment;
+mod signatures;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 pub use report::{Problem, Removed, Report};
 
@@ -24,10 +26,10 @@ use super::{
 };
 use crate::telemetry::events::Chain;
 use std::{
-    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
+use watched::Watched;
 
 /// What is checked, and against what.
 #[derive(Debug, Clone)]
@@ -80,13 +82,18 @@ pub fn verify(verification: &Verification) -> Result<Report, VerifyError> {
         is_running: lock.is_none(),
         trusted,
         key: None,
-        signs: false,
+        somebody_signs: false,
+        unsigned_tombstone: false,
         previous: Some(GENESIS),
         watched: Watched::default(),
         latest: i64::MIN,
         report: Report::default(),
     };
     check.report.complete = !check.is_running;
+    if check.is_running {
+        let what = "an instance runs: the segment that it writes to was left out; stop it to check that too";
+        check.report.warnings.push(what.to_owned());
+    }
     if let Some(path) = &verification.checkpoints {
         check.read_checkpoints(path)?;
     }
@@ -99,9 +106,12 @@ struct Check<'v> {
     scratch: Scratch,
     is_running: bool,
     trusted: Option<PublicKeys>,
-    // Who signed the last statement.
+    // Who signed the last manifest that is signed.
     key: Option<KeyNote>,
-    signs: bool,
+    // The log has a note of a key.
+    somebody_signs: bool,
+    // The tombstone is there, and nobody has signed it.
+    unsigned_tombstone: bool,
     // The hash of the last manifest; `None` where it is not known.
     previous: Option<Hash>,
     watched: Watched,
@@ -110,16 +120,10 @@ struct Check<'v> {
     report: Report,
 }
 
-/// Hashes that are expected at certain numbers.
-#[derive(Debug, Default)]
-struct Watched {
-    expected: BTreeMap<u64, Vec<(Hash, String)>>,
-    reached: u64,
-}
-
 impl Check<'_> {
     fn run(&mut self) -> Result<(), VerifyError> {
         let io = |source| VerifyError::Io { path: self.audit.to_owned(), source };
+        let mut nothing_noted = false;
         let anchor = match Head::look(&self.audit.join("HEAD")).map_err(io)? {
             Looked::Anchor { anchor, torn } => {
                 if torn {
@@ -127,7 +131,10 @@ impl Check<'_> {
                 }
                 Some(anchor)
             }
-            Looked::Empty => None,
+            Looked::Empty => {
+                nothing_noted = true;
+                None
+            }
             Looked::Missing => self.lost_head("`HEAD` is missing"),
             Looked::Unreadable => self.lost_head("`HEAD` is not as it was written"),
         };
@@ -137,7 +144,12 @@ impl Check<'_> {
         let mut end = self.tombstone()?;
         let names = segment_numbers(self.audit).map_err(|error| store_error(self.audit, error))?;
         let removed = end.map_or(0, |end| end.seq);
-        let names: Vec<u64> = names.into_iter().filter(|&name| name > removed).collect();
+        let (left, names): (Vec<u64>, Vec<u64>) = names.into_iter().partition(|&name| name <= removed);
+        if let Some(first) = left.first() {
+            let what =
+                format!("the segment of record {first} is still there, though the tombstone says that it was removed");
+            self.report.warnings.push(what);
+        }
         self.report.first_seq = names.first().copied().unwrap_or(removed + 1);
         for (index, &name) in names.iter().enumerate() {
             let is_last = index + 1 == names.len();
@@ -145,9 +157,19 @@ impl Check<'_> {
             end = self.segment(name, end, is_last)?;
         }
         self.report.segments = names.len();
+        self.noted_key()?;
         if let Some(end) = end {
             self.report.last_seq = end.seq;
             self.report.last_hash = to_hex(&end.hash);
+        }
+        if nothing_noted && self.report.last_seq > 0 {
+            let what = "`HEAD` says nothing of the log, though there are records";
+            // Between the first record and its note a process may die.
+            if names.len() > 1 || removed > 0 {
+                self.report.problem(u64::MAX, None, what);
+            } else {
+                self.report.warnings.push(what.to_owned());
+            }
         }
         self.ends(end, anchor);
         self.put_aside();
@@ -160,7 +182,8 @@ impl Check<'_> {
             Ok(None) => Ok(Some(End { seq: 0, hash: GENESIS })),
             Ok(Some(statement)) => {
                 let says = &statement.says;
-                // It is written anew with each removal, and so with a later key, or the first one, than the manifests that follow.
+                // It is written anew with each removal, and so with a later key than the manifests that follow.
+                self.unsigned_tombstone = statement.key.is_none();
                 self.is_trusted("the tombstone", says.last_seq, statement.key.as_ref());
                 if says.first_seq != 1 || says.records > says.last_seq {
                     self.report.problem(says.last_seq, None, "the tombstone's numbers do not fit each other");
@@ -248,47 +271,10 @@ impl Check<'_> {
         Some(says)
     }
 
-    /// Holds the signature of a manifest against the keys that are trusted and against those of the manifests before it.
-    fn signed(&mut self, seq: u64, key: Option<&KeyNote>) {
-        const WHAT: &str = "its manifest";
-        self.is_trusted(WHAT, seq, key);
-        let Some(key) = key else {
-            if self.signs {
-                let what = format!("{WHAT} is not signed, though those before are");
-                match self.trusted {
-                    Some(_) => self.report.problem_alike("unsigned", seq, &what),
-                    None => self.report.warnings.push(format!("record {seq}: {what}")),
-                }
-            }
-            return;
-        };
-        if self.key.as_ref().is_some_and(|last| last.id != key.id && key.epoch <= last.epoch) {
-            let what = format!("{WHAT} is signed with another key than those before, in the same epoch");
-            self.report.problem(seq, None, &what);
-        }
-        self.signs = true;
-        self.key = Some(key.clone());
-    }
-
-    /// Holds a signature against the keys that are trusted.
-    fn is_trusted(&mut self, what: &str, seq: u64, key: Option<&KeyNote>) {
-        let Some(key) = key else { return };
-        if self.trusted.as_ref().is_some_and(|trusted| !trusted.has(key)) {
-            let alike = format!("{what} {}", key.id);
-            let what = format!("{what} is signed with the key {}, which is not trusted", key.id);
-            self.report.problem_alike(&alike, seq, &what);
-        }
-        if !self.report.keys.contains(&key.id) {
-            self.report.keys.push(key.id.clone());
-        }
-    }
-
     /// What is said of the end of the log.
     fn ends(&mut self, end: Option<End>, anchor: Option<Anchor>) {
         let last = end.map_or(self.watched.reached, |end| end.seq);
-        if self.trusted.is_some() && !self.signs && self.report.manifests > 0 {
-            self.report.problem(last, None, "nothing of the log is signed");
-        }
+        self.unsigned(last);
         if let Some(anchor) = anchor.filter(|anchor| !self.is_running && anchor.seq > last) {
             let what =
                 format!("the log ends with record {last}, and `HEAD` says that it went on to record {}", anchor.seq);
@@ -345,55 +331,6 @@ impl Check<'_> {
             }
         }
         Ok(())
-    }
-
-    /// A checkpoint comes from elsewhere: its key is held against those that are trusted, and not against the log's own.
-    fn signed_checkpoint(&mut self, who: &str, seq: u64, key: Option<&KeyNote>) {
-        match (key, &self.trusted) {
-            (Some(key), Some(trusted)) if !trusted.has(key) => {
-                let what = format!("{who} is signed with the key {}, which is not trusted", key.id);
-                self.report.problem_alike(&format!("a checkpoint {}", key.id), seq, &what);
-            }
-            (None, Some(_)) => {
-                self.report.problem_alike("an unsigned checkpoint", seq, &format!("{who} is not signed"));
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Watched {
-    fn expect(&mut self, seq: u64, hash: Hash, who: String) {
-        self.expected.entry(seq).or_default().push((hash, who));
-    }
-
-    /// Records that are gone cannot be held against what is said of them, but for the last.
-    fn forget_before(&mut self, removed: End, report: &mut Report) {
-        let held = self.expected.split_off(&(removed.seq + 1));
-        for (seq, expected) in std::mem::replace(&mut self.expected, held) {
-            for (hash, who) in expected {
-                if seq < removed.seq {
-                    report.warnings.push(format!("{who} names record {seq}, which retention has removed"));
-                } else if hash != removed.hash {
-                    report.problem(seq, None, &format!("{who} has another hash for record {seq} than the tombstone"));
-                }
-            }
-        }
-    }
-
-    /// A record and its hash.
-    fn reach(&mut self, seq: u64, hash: &Hash, name: u64, report: &mut Report) {
-        self.reached = seq;
-        while let Some(first) = self.expected.first_entry().filter(|first| *first.key() <= seq) {
-            let (named, expected) = first.remove_entry();
-            for (expected, who) in expected {
-                if named < seq {
-                    report.warnings.push(format!("{who} names record {named}, which cannot be read"));
-                } else if expected != *hash {
-                    report.problem(seq, Some(name), &format!("{who} has another hash for record {seq}"));
-                }
-            }
-        }
     }
 }
 

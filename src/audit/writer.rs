@@ -252,7 +252,8 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
         // Only now: until it was flushed, the block might have been lost, and these not.
         self.storage.remove_hot(&self.replaced)?;
         self.replaced.clear();
-        self.storage.anchor(self.stored_end, false)?;
+        // The first note reaches the disk before anybody is told of a record: from then on a `HEAD` that says nothing is a lost one.
+        self.storage.anchor(self.stored_end, sync && self.committed_end.seq == 0)?;
         self.unflushed = false;
         self.committed.clone_from(&self.stored);
         self.committed_end = self.stored_end;

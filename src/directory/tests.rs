@@ -60,6 +60,8 @@ impl Audience for Deciders {
 struct Remembering {
     events: Mutex<Vec<Event>>,
     deaf: std::sync::atomic::AtomicBool,
+    // It says that it is ready, and takes nothing: a queue that is full.
+    full: std::sync::atomic::AtomicBool,
 }
 
 impl Witness for Remembering {
@@ -67,9 +69,12 @@ impl Witness for Remembering {
         !self.deaf.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    fn record_all(&self, events: &[Event]) -> bool {
+    fn record_all(&self, events: &[Event]) -> usize {
+        if self.full.load(std::sync::atomic::Ordering::Relaxed) {
+            return 0;
+        }
         self.events.lock().unwrap().extend_from_slice(events);
-        true
+        events.len()
     }
 
     fn known_since(&self, from: Timestamp) -> HashSet<String> {
@@ -334,4 +339,41 @@ fn a_record_says_who_changed_what_from_what_to_what() {
     let refused = world.directory.create_user(&Call { tenant: Some("north"), ..user("sam") }, &lena()).unwrap_err();
     assert!(matches!(refused, Refusal::Forbidden { .. }), "{refused:?}");
     assert!(!world.last_event().allowed);
+}
+
+#[test]
+fn what_the_audit_log_has_not_taken_is_told_again_in_its_order_and_once() {
+    let world = World::of("8move");
+    let full = |is_full| world.witness.full.store(is_full, std::sync::atomic::Ordering::Relaxed);
+    let told = |world: &World| -> Vec<String> {
+        let events = world.witness.events.lock().unwrap();
+        events.iter().map(|event| event.action.clone()).collect()
+    };
+    world.directory.create_user(&operator(), &lena()).unwrap();
+    full(true);
+    let change = |job: &str| world.directory.change_user(&operator(), "lena", &json!({ "job": job })).unwrap();
+    change("Buyer");
+    // The next change does not take what was not told for told.
+    change("Seller");
+    assert_eq!(told(&world).len(), 1);
+    full(false);
+    // Nobody has to change anything for it.
+    world.directory.tidy_sessions(at(0)).unwrap();
+    let jobs: Vec<Value> = {
+        let events = world.witness.events.lock().unwrap();
+        events.iter().skip(1).map(|event| event.after.as_ref().unwrap()["job"].clone()).collect()
+    };
+    assert_eq!(jobs, ["Buyer", "Seller"]);
+    change("Clerk");
+    assert_eq!(told(&world).len(), 4);
+    full(true);
+    change("Buyer");
+    // A start finds what was not told in the store, and nothing else but the last that was.
+    let again = world.again();
+    let jobs: Vec<Value> = {
+        let events = again.witness.events.lock().unwrap();
+        events.iter().map(|event| event.after.as_ref().unwrap()["job"].clone()).collect()
+    };
+    assert_eq!(jobs.last().unwrap(), "Buyer", "{jobs:?}");
+    assert!(jobs.len() <= 2, "{jobs:?}");
 }

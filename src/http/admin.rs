@@ -15,7 +15,10 @@ mod stream;
 pub use directory::LoggedUses;
 pub use openapi::{document as openapi, reference};
 
-use super::{aside::Aside, management::framed};
+use super::{
+    aside::{AT_ONCE, Aside},
+    management::framed,
+};
 use crate::{
     audit::Log,
     config::Live,
@@ -27,6 +30,7 @@ use access::Door;
 use axum::Router;
 use route::{Facts, Route, expected, mount};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// The name in logs and metrics.
 pub const LISTENER: &str = "admin";
@@ -46,14 +50,20 @@ pub struct Services {
     pub directory: Directory,
 }
 
+/// Threads that may block which all who ask can keep busy at once, however slow they are.
+pub const BLOCKING: usize = stream::FILES + PLACES * AT_ONCE;
+/// Places beside the runtime's threads: queries, reports of applications, looks at the directory, changes of it, the matrix.
+const PLACES: usize = 5;
+
 /// All routes.
 pub fn router(services: Services, settings: &Live) -> Router {
     let metrics = Arc::clone(&services.metrics);
     let door = Arc::new(Door::new(settings.clone()));
+    let files = Arc::new(Semaphore::new(stream::FILES));
     let served = mount(policies::ROUTES, services.clone(), Some(&door))
-        .merge(directory::routes(&services, settings.clone(), &door))
-        .merge(mount(activity::ROUTES, services.log.clone(), Some(&door)))
-        .merge(mount(audit::ROUTES, audit::Services::new(services.log.clone()), Some(&door)))
+        .merge(directory::routes(&services, settings.clone(), &files, &door))
+        .merge(mount(activity::ROUTES, activity::Services::new(services.log.clone()), Some(&door)))
+        .merge(mount(audit::ROUTES, audit::Services::new(services.log.clone(), files), Some(&door)))
         .merge(mount(matrix::ROUTES, (services, Aside::default()), Some(&door)))
         .merge(mount(openapi::ROUTES, (), Some(&door)));
     framed(served, LISTENER, &metrics, &expected(all_facts()))

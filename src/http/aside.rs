@@ -7,8 +7,8 @@ use super::{ApiError, ErrorCode};
 use std::sync::Arc;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-/// How much is done at a time.
-const AT_ONCE: usize = 2;
+/// How much is done at a time: so many threads that may block it takes at the most.
+pub(super) const AT_ONCE: usize = 2;
 /// How much may be done or wait.
 const AT_MOST: usize = 64;
 
@@ -17,21 +17,27 @@ const AT_MOST: usize = 64;
 pub(super) struct Aside {
     running: Arc<Semaphore>,
     places: Arc<Semaphore>,
+    overloaded: &'static str,
 }
 
 impl Default for Aside {
     fn default() -> Self {
-        Self { running: Arc::new(Semaphore::new(AT_ONCE)), places: Arc::new(Semaphore::new(AT_MOST)) }
+        Self::new(AT_MOST, "too many reports and searches at once")
     }
 }
 
 impl Aside {
+    /// A place for work of its own kind, of which so much may be done or wait; what is said of more than that.
+    pub(super) fn new(at_most: usize, overloaded: &'static str) -> Self {
+        Self { running: Arc::new(Semaphore::new(AT_ONCE)), places: Arc::new(Semaphore::new(at_most)), overloaded }
+    }
+
     /// Does the work on a thread that may take its time.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let overloaded = || ApiError::new(ErrorCode::Overloaded, "too many reports and searches at once");
+        let overloaded = || ApiError::new(ErrorCode::Overloaded, self.overloaded);
         let _place = self.places.try_acquire().map_err(|_| overloaded())?;
         let turn = Arc::clone(&self.running).acquire_owned().await.map_err(|_| overloaded())?;
         let done = spawn_blocking(move || {

@@ -98,6 +98,8 @@ pub(super) fn once<T, E: Error>(place: &mut Option<T>, field: &'static str, valu
 pub(super) fn unknown_field<E: Error>(name: &str, known: &[&str]) -> E {
     let nearest = known
         .iter()
+        // What is far longer is far off: comparing takes as much memory as both are long, multiplied.
+        .filter(|candidate| name.chars().count() <= 2 * candidate.chars().count() + 2)
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 2))
         .min();

@@ -3,7 +3,7 @@
 use sidegate::{
     audit::{
         Entry, Health, Kind, Log, Mode, OpenError, Options, Order, Origin, Query, Reader, RecordError, Recorder,
-        WhenFull,
+        Ticket, WhenFull,
     },
     model::{Decision, Timestamp},
 };
@@ -255,6 +255,48 @@ fn a_full_ring_drops_and_counts_where_it_is_to() {
     drop(release);
     log.settle().unwrap();
     assert_eq!(all(&log.reader()), numbered(&users(5_000 - dropped)));
+}
+
+#[test]
+fn who_waits_for_a_record_is_told_that_it_was_dropped() {
+    let data = tempfile::tempdir().unwrap();
+    let (log, _recorder, release) = stopped_writer(data.path(), WhenFull::DropAndCount);
+    let mut kept = 0;
+    while log.append(&entry("sam", "")).unwrap() != Ticket::NONE {
+        kept += 1;
+    }
+    assert_eq!(log.append_and_wait(&entry("mona", "")), Err(RecordError::Full));
+    drop(release);
+    log.settle().unwrap();
+    assert_eq!(log.append_and_wait(&entry("mona", "")), Ok(()));
+    log.settle().unwrap();
+    let all = all(&log.reader());
+    assert_eq!(all.len(), 1 + kept + 1, "what was told as kept is in the log, and nothing else");
+    assert_eq!(all.last().unwrap().1, "mona");
+}
+
+#[test]
+fn who_asks_for_a_record_of_its_own_does_not_wait_for_another_that_finds_no_room() {
+    let data = tempfile::tempdir().unwrap();
+    let (log, _recorder, release) = stopped_writer(data.path(), WhenFull::Block);
+    let first = log.append(&entry("sam", "")).unwrap();
+    let (writer, seen) = (log.clone(), Mutex::new(u64::MAX));
+    let fills = std::thread::spawn(move || {
+        for _ in 0..5_000 {
+            writer.append(&entry("sam", "")).unwrap();
+        }
+    });
+    // The ring is as full as it gets, and whoever fills it holds it.
+    crate::support::wait_for("nothing goes into the ring any more", std::time::Duration::from_secs(20), || {
+        let depth = log.stats().queue_depth;
+        std::mem::replace(&mut *seen.lock().unwrap(), depth) == depth && depth > 1 << 16
+    });
+    let (tell, told) = mpsc::channel();
+    let asks = log.clone();
+    std::thread::spawn(move || tell.send(block_on(asks.committed(first))));
+    assert_eq!(told.recv_timeout(std::time::Duration::from_secs(20)), Ok(Ok(())));
+    drop(release);
+    fills.join().unwrap();
 }
 
 #[test]

@@ -205,6 +205,38 @@ fn what_is_redacted_reaches_no_file_and_equal_values_can_still_be_correlated() {
 }
 
 #[test]
+fn records_of_the_directory_and_of_sessions_are_redacted_like_all_others() {
+    let (data, keys) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let key = keys.path().join("audit.key");
+    fs::write(&key, "07".repeat(32)).expect("a key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("a mode");
+    let rules = "/after/email: hash, /before/email: hash, /after/last_name: drop, /context/address: mask";
+    let settings = format!("audit: {{ redact: {{ fields: {{ {rules} }}, key_file: {} }} }}", key.display());
+    let sidecar = Sidecar::builder().data(data.path()).config(&settings).start();
+    let post = |path: &str, body: Value| {
+        let answer = sidecar.client().post(sidecar.admin_address(), path, &[], &body.to_string()).expect("an answer");
+        assert_eq!(answer.status, 201, "{path}: {answer:?}");
+    };
+    let lena = json!({
+        "id": "lena", "email": "lena@secret.example", "first_name": "Lena", "last_name": "Maiersecret", "activation": "none",
+    });
+    post("/v1/users", lena);
+    post("/v1/sessions", json!({ "user": "bob", "address": "10.98.76.54", "agent": "curl/8" }));
+    wait_for("both are in the log", SOON, || {
+        !records(&sidecar, "&kind=directory").is_empty() && !records(&sidecar, "&kind=session").is_empty()
+    });
+    let created = records(&sidecar, "&kind=directory").remove(0);
+    assert!(created["after"]["email"].as_str().expect("a text").starts_with("hmac:"), "{created}");
+    assert_eq!((&created["after"]["last_name"], &created["after"]["first_name"]), (&Value::Null, &"Lena".into()));
+    let login = records(&sidecar, "&kind=session").remove(0);
+    assert_eq!(login["context"]["address"], "1***4", "{login}");
+    sidecar.kill();
+    for secret in ["lena@secret.example", "Maiersecret", "10.98.76.54"] {
+        assert!(!holds(&data.path().join("audit"), secret.as_bytes()), "{secret}");
+    }
+}
+
+#[test]
 fn a_key_that_others_can_read_stops_the_start() {
     let keys = tempfile::tempdir().expect("a directory");
     let key = keys.path().join("audit.key");

@@ -9,6 +9,8 @@ use crate::{
 use serde_json::{Value, json};
 use std::{
     fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     os::unix::fs::PermissionsExt as _,
     path::Path,
     sync::atomic::{AtomicUsize, Ordering},
@@ -109,6 +111,28 @@ fn where_it_drops_every_question_is_answered_and_what_is_left_out_is_counted() {
     disk.go_on();
     wait_for("what found room is in the log", SOON, || kept(&sidecar) == 600 - dropped);
     assert_eq!(outcome(&sidecar, "dropped"), dropped);
+}
+
+#[test]
+fn a_batch_of_activities_that_finds_no_room_says_how_many_were_taken_and_these_are_kept() {
+    for when_full in ["refuse", "drop_and_count"] {
+        let disk = Disk::new();
+        let sidecar = disk.sidecar(&format!("when_full: {when_full}"));
+        disk.stand_still();
+        let batch: Vec<Value> =
+            (0..1000).map(|n| json!({ "user": format!("{n}-{}", "u".repeat(900)), "action": "edit" })).collect();
+        let body = Value::from(batch).to_string();
+        let answer = sidecar.client().post(sidecar.admin_address(), "/v1/activity", &[], &body).expect("an answer");
+        assert_eq!(answer.status, 503, "{when_full}: {answer:?}");
+        let message = answer.json()["error"]["message"].as_str().expect("a text").to_owned();
+        let taken = message.strip_prefix("the audit queue is full; ").and_then(|rest| rest.split_once(" of 1000 "));
+        let taken: u64 = taken.expect(&message).0.parse().expect("a number");
+        assert!((50..1000).contains(&taken), "{when_full}: {message}");
+        disk.go_on();
+        wait_for("what was taken is in the log, and nothing else", SOON, || {
+            sidecar.admin_get("/v1/audit/stats?kind=activity").json()["records"] == taken
+        });
+    }
 }
 
 #[test]
@@ -309,4 +333,39 @@ fn nothing_of_a_request_is_kept_that_no_policy_asks_for() {
     assert!(export.contains(r#""context":{"ip":"10.1.2.3"}"#), "{export}");
     assert!(!sidecar.admin_get("/v1/audit/export").body.contains(CANARY), "{export}");
     assert!(!sidecar.log().contains(CANARY), "nor is it in the log of the process");
+}
+
+/// Files that are on their way wait for their clients: they share a few threads, whatever they hold, and everybody else has others.
+#[test]
+fn clients_who_take_their_files_slowly_hold_up_nobody_else() {
+    let sidecar = Sidecar::builder().start();
+    let large = "x".repeat(10_000);
+    let activity = json!({ "user": "sam", "action": "edit", "before": large, "after": large });
+    let batch = Value::from(vec![activity; 50]).to_string();
+    // More than the system keeps between two ends of a connection.
+    for _ in 0..20 {
+        let answer = sidecar.client().post(sidecar.admin_address(), "/v1/activity", &[], &batch).expect("an answer");
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let slow: Vec<TcpStream> = (0..4)
+        .map(|_| {
+            let mut stream = TcpStream::connect(sidecar.admin_address()).expect("a connection");
+            let asked = format!("GET /v1/audit/export HTTP/1.1\r\nhost: {}\r\n\r\n", sidecar.admin_address());
+            stream.write_all(asked.as_bytes()).expect("room");
+            let mut head = [0; 15];
+            stream.read_exact(&mut head).expect("an answer");
+            assert_eq!(&head, b"HTTP/1.1 200 OK");
+            stream
+        })
+        .collect();
+    for path in ["/v1/audit/export", "/v1/users/export"] {
+        let refused = sidecar.admin_get(path);
+        assert_eq!(refused.status, 503, "{path}: {refused:?}");
+        assert_eq!(refused.json()["error"]["message"], "4 exports and backups are running already", "{path}");
+    }
+    for path in ["/v1/audit?limit=1", "/v1/audit/stats", "/v1/users"] {
+        assert_eq!(sidecar.admin_get(path).status, 200, "{path}");
+    }
+    drop(slow);
+    wait_for("whoever hangs up makes room", SOON, || sidecar.admin_get("/v1/users/export").status == 200);
 }

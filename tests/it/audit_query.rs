@@ -8,7 +8,14 @@ use sidegate::{
     audit::{Export, Format, Log, Options, Order, Query},
     http::admin::audit::routes,
 };
-use std::{net::SocketAddr, ops::ControlFlow, sync::mpsc, thread, time::Duration};
+use std::{
+    net::SocketAddr,
+    ops::ControlFlow,
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 use tokio::sync::oneshot;
 
 /// Runs `ask` with the address of an admin listener over the log.
@@ -145,7 +152,7 @@ fn only_so_many_exports_run_at_once_and_others_are_told_to_come_back() {
         let get = |path: &str| client.get(address, path, &[("connection", "close")]).unwrap();
         let refused = get("/v1/audit/export");
         assert_eq!((refused.status, refused.header("retry-after")), (503, "1"));
-        assert_eq!(refused.json()["error"]["message"], "4 exports are running already");
+        assert_eq!(refused.json()["error"]["message"], "4 exports and backups are running already");
         assert_eq!(get("/v1/audit?limit=1").status, 200, "queries have threads left");
         drop(exports);
         wait_for("an export has a place again", Duration::from_secs(20), || {
@@ -170,4 +177,29 @@ fn a_visit_can_be_broken_off() {
         })
         .unwrap();
     assert_eq!(seen, 200);
+}
+
+/// `script` gives the command a terminal.
+#[test]
+fn an_export_says_how_far_it_is_where_somebody_sees_it_and_nowhere_else() {
+    let data = tempfile::tempdir().unwrap();
+    let log = Log::open(Options { ring_bytes: 0, ..Options::new(data.path()) }).unwrap();
+    for n in 0..300 {
+        log.append(&entry(&format!("user-{n}"), "")).unwrap();
+    }
+    log.close().unwrap();
+    drop(log);
+    let program = env!("CARGO_BIN_EXE_sidegate");
+    let (folder, file) = (data.path().display(), data.path().join("exported"));
+    for (command, is_shown) in [
+        (format!("{program} audit export --data {folder} > {}", file.display()), true),
+        (format!("{program} audit export --data {folder} > {} 2> /dev/null", file.display()), false),
+    ] {
+        let shown = Command::new("script").args(["-qec", &command, "/dev/null"]).stdin(Stdio::null()).output();
+        let Ok(shown) = shown else { return eprintln!("skipped: `script` is not installed") };
+        let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+        assert!(shown.status.success(), "{text}");
+        assert_eq!(text.contains(" written, "), is_shown, "{text}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 300);
+    }
 }

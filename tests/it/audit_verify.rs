@@ -5,7 +5,7 @@ use crate::{
     support::{Exited, sidegate},
 };
 use ed25519_dalek::{
-    SigningKey,
+    Signer as _, SigningKey,
     pkcs8::{EncodePrivateKey, EncodePublicKey, spki::der::pem::LineEnding},
 };
 use serde_json::Value;
@@ -18,10 +18,10 @@ use std::{
 };
 use tempfile::TempDir;
 
-const EACH: u64 = 300;
+pub(crate) const EACH: u64 = 300;
 
 /// A log of three segments with 300 records each: two that are closed, and the one that is written to.
-fn log(directory: &Path, how: &Options, flavour: &str) {
+pub(crate) fn log(directory: &Path, how: &Options, flavour: &str) {
     for segment in 0..3 {
         if segment > 0 {
             // What is there is more than a byte, so another segment begins.
@@ -40,13 +40,13 @@ fn with_directory(how: &Options, directory: &Path) -> Options {
 }
 
 /// A key pair in files.
-struct Keys {
+pub(crate) struct Keys {
     _directory: TempDir,
-    private: PathBuf,
-    public: PathBuf,
+    pub(crate) private: PathBuf,
+    pub(crate) public: PathBuf,
 }
 
-fn keys(seed: u8) -> Keys {
+pub(crate) fn keys(seed: u8) -> Keys {
     let directory = tempfile::tempdir().unwrap();
     let (private, public) = (directory.path().join("key.pem"), directory.path().join("key.pub"));
     let key = SigningKey::from_bytes(&[seed; 32]);
@@ -57,7 +57,7 @@ fn keys(seed: u8) -> Keys {
 }
 
 #[track_caller]
-fn verify(data: &Path, more: &[(&str, &Path)]) -> (Exited, Value) {
+pub(crate) fn verify(data: &Path, more: &[(&str, &Path)]) -> (Exited, Value) {
     let mut args = vec!["audit".into(), "verify".into(), "--output".into(), "json".into(), "--data".into()];
     args.push(data.as_os_str().to_owned());
     for (flag, path) in more {
@@ -69,7 +69,7 @@ fn verify(data: &Path, more: &[(&str, &Path)]) -> (Exited, Value) {
 }
 
 #[track_caller]
-fn intact(data: &Path, more: &[(&str, &Path)]) -> Value {
+pub(crate) fn intact(data: &Path, more: &[(&str, &Path)]) -> Value {
     let (exited, report) = verify(data, more);
     assert_eq!(exited.code, Some(0), "{}{}", exited.stdout, exited.stderr);
     assert_eq!(report["intact"], true);
@@ -78,7 +78,7 @@ fn intact(data: &Path, more: &[(&str, &Path)]) -> Value {
 
 /// The first problem: its record and what it is.
 #[track_caller]
-fn problem(what: &str, data: &Path, more: &[(&str, &Path)]) -> (u64, String) {
+pub(crate) fn problem(what: &str, data: &Path, more: &[(&str, &Path)]) -> (u64, String) {
     let (exited, report) = verify(data, more);
     assert_eq!(exited.code, Some(5), "{what}: {}{}", exited.stdout, exited.stderr);
     assert_eq!(report["intact"], false, "{what}");
@@ -86,7 +86,7 @@ fn problem(what: &str, data: &Path, more: &[(&str, &Path)]) -> (u64, String) {
     (first["seq"].as_u64().unwrap_or(u64::MAX), first["what"].as_str().unwrap().to_owned())
 }
 
-fn segment(data: &Path, first_seq: u64) -> PathBuf {
+pub(crate) fn segment(data: &Path, first_seq: u64) -> PathBuf {
     data.join(format!("audit/seg-{first_seq:020}"))
 }
 
@@ -215,6 +215,32 @@ fn chain_blocks(db: &sled::Db) {
 fn rename(record: &mut [u8]) {
     let at = record.windows(3).position(|window| window == b"req").unwrap();
     record[at..at + 3].copy_from_slice(b"new");
+}
+
+/// Writes a tombstone that fits the log: it says that retention has removed this segment, and all before.
+pub(crate) fn forge_tombstone(data: &Path, first_seq: u64, signed_by: Option<&SigningKey>) {
+    let sealed = fs::read_to_string(segment(data, first_seq).join("SEALED")).unwrap();
+    let manifest: Value = serde_json::from_str(&sealed).unwrap();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let key = signed_by.map(|key| {
+        let public = key.verifying_key().to_bytes();
+        serde_json::json!({ "id": hex(&Sha256::digest(public))[..16], "epoch": 1, "public": hex(&public) })
+    });
+    let statement = serde_json::json!({
+        "type": "sidegate.tombstone.v1",
+        "first_seq": 1,
+        "last_seq": manifest["statement"]["last_seq"],
+        "records": manifest["statement"]["last_seq"],
+        "end": manifest["statement"]["end"],
+        "manifest": hex(&Sha256::digest(sealed.trim_end())),
+        "removed_at": "2026-11-20T08:00:00.000000Z",
+        "key": key,
+    })
+    .to_string();
+    let signature =
+        signed_by.map(|key| format!(r#","signature":"{}""#, hex(&key.sign(statement.as_bytes()).to_bytes())));
+    let line = format!("{{\"statement\":{statement}{}}}\n", signature.unwrap_or_default());
+    fs::write(data.join("audit/TOMBSTONE"), line).unwrap();
 }
 
 /// One way to change a log: its name, the change, the record that must be named, and what must be said of it.
@@ -434,6 +460,64 @@ const TAMPERINGS: &[Tampering] = &[
     ),
     ("the anchor is overwritten", |data| fs::write(data.join("audit/HEAD"), [7; 4200]).unwrap(), u64::MAX, "`HEAD`"),
     ("the anchor is removed", |data| fs::remove_file(data.join("audit/HEAD")).unwrap(), u64::MAX, "`HEAD` is missing"),
+    (
+        "the anchor is overwritten with zeros",
+        |data| {
+            let path = data.join("audit/HEAD");
+            let length = fs::metadata(&path).unwrap().len() as usize;
+            fs::write(&path, vec![0; length]).unwrap();
+        },
+        u64::MAX,
+        "`HEAD` is not as it was written",
+    ),
+    (
+        "the anchor is emptied",
+        |data| fs::write(data.join("audit/HEAD"), "").unwrap(),
+        u64::MAX,
+        "`HEAD` says nothing of the log",
+    ),
+    (
+        "a segment is taken away, and a tombstone says that retention has removed it",
+        |data| {
+            forge_tombstone(data, 1, None);
+            fs::remove_dir_all(segment(data, 1)).unwrap();
+        },
+        1,
+        "the tombstone is not signed",
+    ),
+    (
+        "a tombstone says that a segment goes with the next start",
+        |data| forge_tombstone(data, 1, None),
+        1,
+        "the tombstone is not signed",
+    ),
+    (
+        "a segment is removed, and the gap is noted as one that the log has a record of",
+        |data| {
+            fs::remove_dir_all(segment(data, 301)).unwrap();
+            let gap = serde_json::json!([{ "first_seq": 301, "last_seq": 600, "why": "moved", "kept_as": null }]);
+            fs::write(data.join("audit/GAPS"), gap.to_string()).unwrap();
+        },
+        301,
+        "records 301 to 600 are missing: moved",
+    ),
+    (
+        "the note of the key is overwritten",
+        |data| fs::write(data.join("audit/KEY"), "[]").unwrap(),
+        u64::MAX,
+        "`KEY` is not as it was written",
+    ),
+    (
+        "the note of the key names another key",
+        |data| {
+            let path = data.join("audit/KEY");
+            let mut note: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            note["id"] = "0123456789abcdef".into();
+            fs::write(&path, note.to_string()).unwrap();
+        },
+        u64::MAX,
+        "`KEY` names another key",
+    ),
     (
         "sled's file is cut short",
         |data| {

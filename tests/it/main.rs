@@ -26,6 +26,8 @@ mod asserted;
 mod audit;
 /// What applications report, what is redacted, what is sampled.
 mod audit_activity;
+/// Tombstones that somebody else has written, and what retention may not do.
+mod audit_forged;
 /// Queries, exports and figures against a naive model.
 mod audit_model;
 /// Every mode with a writer that stands still and a store that fails, over HTTP; what is never kept.

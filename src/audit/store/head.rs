@@ -109,27 +109,26 @@ impl Head {
 /// What the two slots hold.
 struct Slots {
     newest: Option<(u64, Anchor)>,
-    // Whether anything was written to one of them, and whether what was written cannot be read.
+    // Whether anything was ever written, and whether what was written to one of them cannot be read.
     written: bool,
     torn: bool,
 }
 
 fn read_slots(file: &File) -> io::Result<Slots> {
-    let mut slots = Slots { newest: None, written: false, torn: false };
+    // A file of zeros was written too, and not so: its slots' turns begin with 1.
+    let length = file.metadata()?.len();
+    let mut slots = Slots { newest: None, written: length > 0, torn: false };
     for slot in 0..2 {
         let mut bytes = [0; SLOT];
         match file.read_exact_at(&mut bytes, slot * SLOT_SPACING) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 // A file that ends between the slots has one of them; another length is not one that was written.
-                let length = file.metadata()?.len();
-                slots.written |= length > 0 && slot == 0;
                 slots.torn |= length % SLOT_SPACING != SLOT as u64 % SLOT_SPACING && length > 0;
                 continue;
             }
             Err(error) => return Err(error),
         }
-        slots.written |= bytes != [0; SLOT];
         match decode(&bytes) {
             Some(found) if slots.newest.is_none_or(|(turn, _)| turn < found.0) => slots.newest = Some(found),
             Some(_) => {}

@@ -3,7 +3,9 @@
 //! Whatever is done here can be done again: a kill at any moment leaves something that the next opening goes on with.
 
 use super::{
-    Anchor, Catalog, Head, Keeping, Origin, Segment, Slot, Store, StoreError, create, segment_numbers, segment_path,
+    Anchor, Catalog, Head, Keeping, Origin, Segment, Slot, Store, StoreError,
+    burial::{self, Burial},
+    create, segment_numbers, segment_path,
 };
 use crate::{
     audit::{
@@ -70,24 +72,24 @@ impl Store {
         let head_path = directory.join("HEAD");
         let had_head = head_path.exists();
         let head = Head::open(&head_path)?;
-        let (tombstone, unreadable) = match retention::tombstone(directory) {
-            Ok(tombstone) => (tombstone, None),
-            Err(retention::TombstoneError::Io(source)) => return Err(failed(source)),
-            Err(error) => (None, Some(error.to_string())),
-        };
+        let names = segment_numbers(directory)?;
+        let Burial { statement: tombstone, lost } = burial::look(directory, &keeping, &names)?;
         let mut opening = Opening {
             directory,
             now: keeping.clock.now(),
             anchor: head.anchor(),
-            findings: Findings { lost_tombstone: unreadable, ..Findings::default() },
+            findings: Findings { lost_tombstone: lost, ..Findings::default() },
             slots: BTreeMap::new(),
             manifest: tombstone.as_ref().map_or(GENESIS, |tombstone| tombstone.says.manifest),
             key: tombstone.as_ref().and_then(|tombstone| tombstone.key.clone()),
             keeping: &mut keeping,
         };
+        let signed_by = tombstone.as_ref().map(|tombstone| tombstone.key.clone());
         let tombstone = tombstone.map(|tombstone| tombstone.says);
-        let names = opening.names(tombstone.as_ref())?;
-        opening.findings.head_lost = head.is_unreadable() || (!had_head && !names.is_empty());
+        let names = opening.names(names, tombstone.as_ref())?;
+        // It was noted when a segment was closed at the latest.
+        let never_noted = head.anchor().is_none() && names.len() > 1;
+        opening.findings.head_lost = head.is_unreadable() || never_noted || (!had_head && !names.is_empty());
         let active = opening.segments(names, tombstone.as_ref())?;
         let Opening { findings, mut slots, key: last_key, .. } = opening;
         let slot = Slot { open: Arc::downgrade(&active), ..Slot::default() };
@@ -95,6 +97,9 @@ impl Store {
         retention::load_ballast(directory);
         let key_changed = match keeping.signer.as_ref().and_then(Signer::note) {
             Some(own) => {
+                if signed_by.is_some_and(|key| key.is_none_or(|key| key.id != own.id)) {
+                    sign_anew(directory, &keeping, tombstone.as_ref())?;
+                }
                 note_key(directory, &own)?;
                 last_key.is_some_and(|last| last.id != own.id)
             }
@@ -115,11 +120,11 @@ impl Store {
 
 impl Opening<'_> {
     /// The segments that are part of the log. Those that a tombstone covers are removed: the process died before it had done so.
-    fn names(&self, tombstone: Option<&Tombstone>) -> Result<Vec<u64>, StoreError> {
+    fn names(&self, all: Vec<u64>, tombstone: Option<&Tombstone>) -> Result<Vec<u64>, StoreError> {
         let removed = tombstone.map_or(0, |tombstone| tombstone.last_seq);
-        let (gone, names): (Vec<u64>, Vec<u64>) =
-            segment_numbers(self.directory)?.into_iter().partition(|&name| name <= removed);
-        for name in gone {
+        let (gone, names): (Vec<u64>, Vec<u64>) = all.into_iter().partition(|&name| name <= removed);
+        // Who only reads removes nothing.
+        for name in gone.into_iter().filter(|_| self.keeping.signer.is_some()) {
             let path = self.path(name);
             retention::remove(&path).map_err(|source| StoreError::Io { path, source })?;
         }
@@ -150,7 +155,7 @@ impl Opening<'_> {
         for &name in &names {
             self.closed(name, followers.next())?;
         }
-        if let Some(known) = noted_key(self.directory)?
+        if let Noted::Key(known) = noted_key(self.directory)?
             && self.key.as_ref().is_none_or(|key| key.epoch <= known.epoch)
         {
             self.key = Some(known);
@@ -316,20 +321,47 @@ fn unfinished(path: &Path) -> Result<Last, StoreError> {
     Ok(Last::Unfinished)
 }
 
-/// Who signed last: also where nothing was closed since, so that no manifest says so. What cannot be read counts as none; the manifests
-/// say the rest.
-fn noted_key(directory: &Path) -> Result<Option<KeyNote>, StoreError> {
+/// What the file `KEY` says of who signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Noted {
+    /// Nobody ever did.
+    Nobody,
+    /// This key signed last.
+    Key(KeyNote),
+    /// Somebody did, and the file is not what was written.
+    Unreadable,
+}
+
+impl Noted {
+    /// Who signed last; the manifests say the rest.
+    pub(super) const fn key(&self) -> Option<&KeyNote> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Nobody | Self::Unreadable => None,
+        }
+    }
+}
+
+/// Who signed last: also where nothing was closed since, so that no manifest says so.
+pub(crate) fn noted_key(directory: &Path) -> Result<Noted, StoreError> {
     let path = directory.join(KEY);
     match std::fs::read(&path) {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Ok(bytes) => Ok(serde_json::from_slice(&bytes).map_or(Noted::Unreadable, Noted::Key)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Noted::Nobody),
         Err(source) => Err(StoreError::Io { path, source }),
     }
 }
 
-/// To be called before anything is signed.
+/// Signs what the tombstone says with the key that signs from now on, so that the next start believes no other.
+fn sign_anew(directory: &Path, keeping: &Keeping, tombstone: Option<&Tombstone>) -> Result<(), StoreError> {
+    let (Some(signer), Some(tombstone)) = (&keeping.signer, tombstone) else { return Ok(()) };
+    retention::bury(directory, &signer.state(tombstone))
+        .map_err(|source| StoreError::Io { path: directory.to_owned(), source })
+}
+
+/// To be called before anything is signed, the tombstone apart: a start that finds it signed and no note of the key goes on with it.
 fn note_key(directory: &Path, note: &KeyNote) -> Result<(), StoreError> {
-    if noted_key(directory)?.as_ref() == Some(note) {
+    if noted_key(directory)?.key() == Some(note) {
         return Ok(());
     }
     let path = directory.join(KEY);

@@ -10,8 +10,8 @@ use crate::audit::{
 use std::{fs, os::unix::fs::FileExt};
 
 fn keeping(segment_bytes: u64) -> Keeping {
-    let (segment_age, clock) = (Duration::MAX, Clock::system());
-    Keeping { segment_bytes, segment_age, signer: Some(Signer::none()), clock }
+    let (segment_age, clock, hold) = (Duration::MAX, Clock::system(), Hold::Nothing);
+    Keeping { segment_bytes, segment_age, signer: Some(Signer::none()), hold, clock }
 }
 
 fn open(directory: &Path, segment_bytes: u64) -> Store {

@@ -6,16 +6,24 @@ use super::{
     lock, segment_path,
     summaries::{Appender, GROUP, Gathered, Summaries},
 };
-use crate::audit::{
-    chain::GENESIS,
-    manifest::Manifest,
-    quarantine::{self, Quarantined},
-    retention::{self, Candidate, Retention, Tombstone},
+use crate::{
+    audit::{
+        chain::GENESIS,
+        manifest::Manifest,
+        quarantine::{self, Quarantined},
+        retention::{self, Candidate, Retention, Tombstone},
+    },
+    model::Timestamp,
 };
 
 impl Store {
-    /// Removes what is too old or too much. Answers the tombstone where something was removed.
-    pub(crate) fn retain(&self, retention: &Retention, keep_from: u64) -> Result<Option<Tombstone>, StoreError> {
+    /// Removes what is too old at this time, or too much. Answers the tombstone where something was removed.
+    pub(crate) fn retain(
+        &self,
+        retention: &Retention,
+        now: Timestamp,
+        keep_from: u64,
+    ) -> Result<Option<Tombstone>, StoreError> {
         if !retention.removes() {
             return Ok(None);
         }
@@ -26,7 +34,7 @@ impl Store {
             Some(Candidate { manifest, bytes })
         });
         let closed: Vec<_> = closed.collect();
-        let surplus = retention.surplus(&closed, sizes.iter().sum(), self.now(), keep_from);
+        let surplus = retention.surplus(&closed, sizes.iter().sum(), now, keep_from);
         let mut removed = 0;
         for stretch in stretches.iter().take(surplus) {
             // On a full disk sled opens nothing, and may panic over it: room comes first there.

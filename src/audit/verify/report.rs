@@ -10,7 +10,8 @@ const MOST: usize = 100;
 /// What was checked, and what is wrong.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
-    /// Whether everything was checked: not so where an instance still writes to the last segment.
+    /// Whether everything was checked: not so where an instance still writes to the last segment, or where keys are trusted and nothing
+    /// is signed yet.
     pub complete: bool,
     /// The first record that is held.
     pub first_seq: u64,

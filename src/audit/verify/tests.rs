@@ -5,6 +5,7 @@ use crate::{
     audit::{Entry, Kind, Log, Options, Origin as Source},
     model::Timestamp,
 };
+use std::collections::BTreeMap;
 
 fn entry(n: u64) -> Entry<'static> {
     Entry {

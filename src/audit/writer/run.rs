@@ -36,8 +36,9 @@ pub(crate) fn run<S: Storage>(shared: &Shared, mut writer: Writer<S, Mapping>) {
         if begun.elapsed() > STEADY {
             pause = FIRST_PAUSE;
         }
+        shared.fail(failure.why.clone(), writer.committed(), writer.committed_end());
+        // Whoever hears of it finds the log failed.
         events::store_failed(&failure.why);
-        shared.fail(failure.why, writer.committed(), writer.committed_end());
         if !failure.may_pass || !recovered(shared, &mut writer, &mut pause) {
             // A failure stays one; what is in the rings waits for the next start.
             return shared.close();

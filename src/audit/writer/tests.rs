@@ -126,7 +126,8 @@ fn entry(user: &str) -> Entry<'_> {
 fn shared(data: &Path, segment_bytes: u64, mode: Mode, when_failed: WhenFailed) -> Arc<Shared> {
     let lock = Arc::new(DirectoryLock::create(data).unwrap());
     let segment_age = Duration::MAX;
-    let keeping = Keeping { segment_bytes, segment_age, signer: Some(Signer::none()), clock: Clock::system() };
+    let (signer, hold) = (Some(Signer::none()), crate::config::Hold::Nothing);
+    let keeping = Keeping { segment_bytes, segment_age, signer, hold, clock: Clock::system() };
     let store = Arc::new(Store::open(&lock.audit, keeping).unwrap().0);
     let rings = RingFiles { directory: lock.rings(), capacity: 1 << 18, generation: 9, records: 0 };
     let manner = Manner { mode, when_full: WhenFull::Block, when_failed, on_commit: None, intake: None };

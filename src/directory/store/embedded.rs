@@ -2,23 +2,26 @@
 //!
 //! A value is cut into parts of at most [`PART_BYTES`], since sled puts large pages into files that it never syncs. The first part begins
 //! with the length and the checksum of the whole. sled's `flush` hands data to the system and not to the disk, so `fdatasync` follows.
+//!
+//! sled opens some damaged files as if what was written last, or everything, had never been there. So each commit has a number, in a row of
+//! its own and in a file outside of sled; the file follows, and a store that says less than the file has lost changes.
 
 use super::{Row, Store, StoreError, Take};
-use crate::storage::{self, Database, files};
+use crate::storage::{self, Counter, Database, files};
 use std::{
     error::Error as _,
     fs::File,
     ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 /// Bytes of a part at most.
 const PART_BYTES: usize = 4096;
 /// Ends the key of each part, before the part's number. No key holds it.
 const SEPARATOR: u8 = 0;
-/// The row that every store has, and the name of the file that says that there is a store.
+/// The row that every store has, and the name of the file that says that there is a store: both say how many commits there were.
 const MARK: &str = "BEGUN";
 /// Length and checksum in front of the first part.
 const HEAD_BYTES: usize = 8;
@@ -30,8 +33,27 @@ pub(crate) struct Embedded {
     /// sled's file, to be synced after sled has written it.
     file: File,
     path: PathBuf,
+    count: Mutex<Count>,
     /// Why nothing can be written any more.
     failed: OnceLock<String>,
+}
+
+/// How many commits there were.
+#[derive(Debug, Default)]
+struct Count {
+    reached: u64,
+    file: Option<Counter>,
+}
+
+impl Count {
+    /// Lets the file follow. Where that fails it says less than the store, which takes nothing from it; the next commit says more.
+    fn note(&mut self) {
+        if let Some(file) = self.file.as_mut().filter(|file| file.noted() < self.reached)
+            && let Err(error) = file.note(self.reached)
+        {
+            tracing::debug!(event = "directory_count_failed", %error, "the number of changes could not be noted");
+        }
+    }
 }
 
 impl Embedded {
@@ -47,29 +69,56 @@ impl Embedded {
         files::sync_directory(path).map_err(io)?;
         path.parent().map_or(Ok(()), files::sync_directory).map_err(io)?;
         let file = File::open(path.join("db")).map_err(io)?;
-        let store = Self { db, file, path: path.to_owned(), failed: OnceLock::new() };
+        let store = Self { db, file, path: path.to_owned(), count: Mutex::default(), failed: OnceLock::new() };
         store.mark(&path.join(MARK))?;
         Ok(store)
     }
 
-    /// sled opens some damaged files as an empty store, without an error. A row that every store has, and a file that says so, tell.
+    /// Holds what the store says of its commits against what the file says.
     fn mark(&self, file: &Path) -> Result<(), StoreError> {
         let io = |source| StoreError::Io { path: file.to_owned(), source };
-        let mut marked = false;
-        self.each(MARK, &mut |_, _| {
-            marked = true;
+        let mut marked = None;
+        self.each(MARK, &mut |_, value| {
+            // Without a number it was written before commits had one.
+            marked = Some(value.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)));
             Ok(ControlFlow::Continue(()))
         })?;
         let begun = file.try_exists().map_err(io)?;
-        match (marked, begun) {
-            (false, true) => Err(self.damaged("they read as empty, and are not")),
-            (false, false) => {
-                self.commit(&[(MARK.to_owned(), Some(Vec::new()))])?;
-                files::replace(file, b"").map_err(io)
-            }
-            (true, false) => files::replace(file, b"").map_err(io),
-            (true, true) => Ok(()),
+        match marked {
+            None if begun => return Err(self.damaged("they read as empty, and are not")),
+            // The row comes first: a file without it would say that the store has lost it.
+            None => self.counted(&[])?,
+            Some(reached) => self.count().reached = reached,
         }
+        let counter = Counter::open(file).map_err(io)?;
+        let mut count = self.count();
+        if counter.noted() > count.reached {
+            let what = format!(
+                "they hold {} changes, and {} were made (to go on without the last ones, remove `{}`)",
+                count.reached,
+                counter.noted(),
+                file.display()
+            );
+            return Err(self.damaged(what));
+        }
+        count.file = Some(counter);
+        count.note();
+        files::sync_directory(&self.path).map_err(io)
+    }
+
+    fn count(&self) -> std::sync::MutexGuard<'_, Count> {
+        // Whole after every statement.
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes rows as the next commit.
+    fn counted(&self, rows: &[Row]) -> Result<(), StoreError> {
+        let mut count = self.count();
+        let next = count.reached + 1;
+        self.write(rows, &(MARK.to_owned(), Some(next.to_be_bytes().to_vec())))?;
+        count.reached = next;
+        count.note();
+        Ok(())
     }
 
     fn db(&self) -> Result<&sled::Db, StoreError> {
@@ -94,9 +143,9 @@ impl Embedded {
         asked.unwrap_or_else(|_| Err(self.damaged("what was written cannot be read back")))
     }
 
-    fn batch(&self, db: &sled::Db, rows: &[Row]) -> Result<sled::Batch, StoreError> {
+    fn batch(&self, db: &sled::Db, rows: &[Row], mark: &Row) -> Result<sled::Batch, StoreError> {
         let mut batch = sled::Batch::default();
-        for (key, value) in rows {
+        for (key, value) in rows.iter().chain([mark]) {
             let parts = value.as_deref().map(parts).unwrap_or_default();
             // A shorter value leaves no parts of a longer one behind.
             for old in db.scan_prefix(part_key(key, None)).keys().skip(parts.len()) {
@@ -109,9 +158,9 @@ impl Embedded {
         Ok(batch)
     }
 
-    fn write(&self, rows: &[Row]) -> Result<(), StoreError> {
+    fn write(&self, rows: &[Row], mark: &Row) -> Result<(), StoreError> {
         self.ask(|db| {
-            let batch = self.batch(db, rows)?;
+            let batch = self.batch(db, rows, mark)?;
             db.apply_batch(batch).map_err(|error| self.sled(error))?;
             db.flush().map(drop).map_err(|error| self.sled(error))
         })?;
@@ -128,7 +177,7 @@ impl Store for Embedded {
             return Err(StoreError::Failed);
         }
         // After a write or a sync that failed nobody knows what the disk has, and asking again would not tell.
-        self.write(rows).inspect_err(|error| drop(self.failed.set(told(error))))
+        self.counted(rows).inspect_err(|error| drop(self.failed.set(told(error))))
     }
 
     fn each(&self, prefix: &str, take: &mut Take<'_>) -> Result<(), StoreError> {
@@ -153,8 +202,10 @@ impl Store for Embedded {
     fn release(&mut self) -> Result<(), StoreError> {
         self.db = Database::default();
         self.db = storage::open(&self.path).map_err(|error| opening(&self.path, error))?;
-        self.file =
-            File::open(self.path.join("db")).map_err(|source| StoreError::Io { path: self.path.clone(), source })?;
+        let io = |source| StoreError::Io { path: self.path.clone(), source };
+        // sled may have written a snapshot of what it has read.
+        files::restrict(&self.path).map_err(io)?;
+        self.file = File::open(self.path.join("db")).map_err(io)?;
         Ok(())
     }
 
@@ -361,6 +412,30 @@ mod tests {
             if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }.unwrap();
         }
         assert!(matches!(Embedded::open(directory.path()).unwrap_err(), StoreError::Damaged { .. }));
+    }
+
+    #[test]
+    fn a_store_that_reads_as_it_was_some_changes_ago_is_damage() {
+        let row = |n: u8| [(format!("a/{n}"), Some(vec![n]))];
+        let directory = tempfile::tempdir().unwrap();
+        let (live, earlier) = (directory.path().join("live"), directory.path().join("earlier"));
+        Embedded::open(&live).unwrap().commit(&row(1)).unwrap();
+        files::copy_directory(&live, &earlier, |_| true).unwrap();
+        Embedded::open(&live).unwrap().commit(&row(2)).unwrap();
+        // A file that has lost its last notes, or all of them, takes nothing from the store.
+        let latest = std::fs::read(live.join(MARK)).unwrap();
+        for older in [std::fs::read(earlier.join(MARK)).unwrap(), Vec::new(), b"damaged".to_vec()] {
+            std::fs::write(live.join(MARK), older).unwrap();
+            assert_eq!(rows(&Embedded::open(&live).unwrap(), "").len(), 2);
+            assert_eq!(std::fs::read(live.join(MARK)).unwrap().len(), latest.len());
+        }
+        // As sled reads its files where it takes damage for their end.
+        std::fs::copy(live.join(MARK), earlier.join(MARK)).unwrap();
+        let error = Embedded::open(&earlier).unwrap_err();
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+        assert!(error.to_string().contains("they hold 2 changes, and 3 were made"), "{error}");
+        std::fs::remove_file(earlier.join(MARK)).unwrap();
+        assert_eq!(rows(&Embedded::open(&earlier).unwrap(), "").len(), 1);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     audit::{Entry, Kind, Log, Origin, RecordError, Ticket},
     config::Scope,
-    http::{ApiError, ErrorCode, management::Error, request_id::X_REQUEST_ID},
+    http::{ApiError, ErrorCode, aside::Aside, management::Error, request_id::X_REQUEST_ID},
     lifecycle::Clock,
     policy::Problem,
 };
@@ -27,19 +27,35 @@ use axum::{
     routing::on,
 };
 use read::{Activity, Form, Refused};
-use tokio::task::spawn_blocking;
 use ulid::Ulid;
 
 /// Longest body.
 const MOST_BYTES: usize = 1024 * 1024;
 
+/// Batches that are read or wait at the most.
+const BATCHES: usize = 256;
+
+/// What the route works with.
+#[derive(Debug, Clone)]
+pub(super) struct Services {
+    log: Log,
+    /// Reading takes its time, and writing waits where the ring is full.
+    batches: Aside,
+}
+
+impl Services {
+    pub(super) fn new(log: Log) -> Self {
+        Self { log, batches: Aside::new(BATCHES, "too many batches of activities at once") }
+    }
+}
+
 /// The route without a door, over a running log.
 pub fn routes(log: Log) -> Router {
-    route::mount(ROUTES, log, None)
+    route::mount(ROUTES, Services::new(log), None)
 }
 
 /// The route as data.
-pub(super) const ROUTES: &[Route<Log>] = &[Route {
+pub(super) const ROUTES: &[Route<Services>] = &[Route {
     facts: Facts {
         verb: Verb::Post,
         path: "/v1/activity",
@@ -55,13 +71,13 @@ pub(super) const ROUTES: &[Route<Log>] = &[Route {
             "The ids of the records, in the order of the activities",
             &[Content::json::<shape::Ids>()],
         )],
-        errors: &[ErrorCode::InvalidActivity, ErrorCode::AuditUnavailable],
+        errors: &[ErrorCode::InvalidActivity, ErrorCode::Overloaded, ErrorCode::AuditUnavailable],
         ..Facts::BLANK
     },
     serve: |verb| on(verb, report),
 }];
 
-async fn report(State(log): State<Log>, request: Request) -> Result<Response, Error> {
+async fn report(State(Services { log, batches }): State<Services>, request: Request) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let form = form(&head.headers)?;
     // The frame has made one up where there was none; the record cuts what is too long.
@@ -69,16 +85,13 @@ async fn report(State(log): State<Log>, request: Request) -> Result<Response, Er
     let request_id = request_id.unwrap_or_default();
     let actor = actor::named(&head.headers)?.unwrap_or_default().to_owned();
     let body = content::whole(&head.headers, body, MOST_BYTES).await?;
-    let activities = match read::read(&body, form) {
-        Ok(activities) => activities,
-        Err(Refused::Malformed(error)) => return Err(error.into()),
-        Err(Refused::Problems(problems)) => return Err(refusal(problems).into()),
-    };
-    let kept = {
-        let log = log.clone();
-        spawn_blocking(move || keep(&log, &activities, &actor, &request_id)).await
-    };
-    let (ids, last) = kept.map_err(|_| ApiError::new(ErrorCode::Internal, "the records cannot be written"))??;
+    let writer = log.clone();
+    let kept = batches.run(move || match read::read(&body, form) {
+        Ok(activities) => keep(&writer, &activities, &actor, &request_id),
+        Err(Refused::Malformed(error)) => Err(error),
+        Err(Refused::Problems(problems)) => Err(refusal(problems)),
+    });
+    let (ids, last) = kept.await?;
     // All come from one ring, so the last one is durable last.
     log.committed(last).await.map_err(|_| unavailable("the audit log has failed"))?;
     Ok(Json(shape::Ids { ids }).into_response())

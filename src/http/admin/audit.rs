@@ -1,8 +1,8 @@
 //! `GET /v1/audit`, `/v1/audit/stats` and `/v1/audit/export`: the audit log for administrators.
 //!
-//! Reading blocks, so it happens off the runtime's threads. An export is streamed: the reader waits for the client, and what is in
-//! memory at any time is a few chunks, whatever the size of the log. A client that hangs up, or takes nothing for a while, ends the
-//! reading; and only so many exports run at once, so that slow clients leave threads to others.
+//! Reading blocks, so it happens off the runtime's threads, a few queries at a time. An export is streamed: the reader waits for the
+//! client, and what is in memory at any time is a few chunks, whatever the size of the log. A client that hangs up, or takes nothing for
+//! a while, ends the reading; and only so many files are on their way at once, so that slow clients leave threads to others.
 
 mod table;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     audit::{Export, ExportError, Format, Log, Query, QueryError, ReadError, Reader},
-    http::{ApiError, ErrorCode, address::decode},
+    http::{ApiError, ErrorCode, address::decode, aside::Aside},
 };
 use axum::{
     Router,
@@ -23,8 +23,8 @@ use axum::{
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-/// Exports at once. Each keeps one of the threads that block, and queries and compiling need some too.
-const EXPORTS: usize = 4;
+/// Queries that run or wait at the most.
+const QUERIES: usize = 64;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -34,13 +34,16 @@ pub(super) use table::ROUTES;
 #[derive(Debug, Clone)]
 pub(super) struct Services {
     log: Log,
-    exports: Arc<Semaphore>,
+    /// For pages and figures.
+    reads: Aside,
+    /// For exports, and the files of others.
+    files: Arc<Semaphore>,
     stalled: Duration,
 }
 
 /// The routes without a door, over a running log.
 pub fn routes(log: Log) -> Router {
-    routes_over(Services::new(log))
+    routes_over(Services::new(log, Arc::new(Semaphore::new(stream::FILES))))
 }
 
 fn routes_over(services: Services) -> Router {
@@ -48,32 +51,34 @@ fn routes_over(services: Services) -> Router {
 }
 
 impl Services {
-    pub(super) fn new(log: Log) -> Self {
-        Self { log, exports: Arc::new(Semaphore::new(EXPORTS)), stalled: stream::STALLED }
+    pub(super) fn new(log: Log, files: Arc<Semaphore>) -> Self {
+        let reads = Aside::new(QUERIES, "too many queries of the audit log at once");
+        Self { log, reads, files, stalled: stream::STALLED }
+    }
+
+    /// Reads on a thread that may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let log = self.log.clone();
+        self.reads.run(move || Ok(work(&log.reader()).inspect_err(read_failed)?)).await
     }
 }
 
-async fn list(
-    State(Services { log, .. }): State<Services>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response<Body> {
+async fn list(State(services): State<Services>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response<Body> {
     let request_id = RequestId::of(&headers);
     let page = match parse(query.as_deref(), Route::List).and_then(|asked| Ok(asked.query.for_page()?)) {
-        Ok(query) => read(move || log.reader().page(&query)).await,
+        Ok(query) => services.read(move |reader| reader.page(&query)).await,
         Err(error) => Err(error),
     };
     request_id.answer_json(page)
 }
 
-async fn stats(
-    State(Services { log, .. }): State<Services>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response<Body> {
+async fn stats(State(services): State<Services>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response<Body> {
     let request_id = RequestId::of(&headers);
     let figures = match parse(query.as_deref(), Route::Stats) {
-        Ok(asked) => read(move || log.reader().figures(&asked.query)).await,
+        Ok(asked) => services.read(move |reader| reader.figures(&asked.query)).await,
         Err(error) => Err(error),
     };
     let failed = |_| ApiError::new(ErrorCode::Internal, "the figures cannot be written");
@@ -81,7 +86,7 @@ async fn stats(
 }
 
 async fn export(
-    State(Services { log, exports, stalled }): State<Services>,
+    State(Services { log, files, stalled, .. }): State<Services>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response<Body> {
@@ -90,9 +95,9 @@ async fn export(
         Ok(asked) => asked,
         Err(error) => return request_id.refuse(&error),
     };
-    let Ok(place) = exports.try_acquire_owned() else {
-        let message = format!("{EXPORTS} exports are running already");
-        return request_id.refuse(&ApiError::new(ErrorCode::Overloaded, message));
+    let place = match stream::place(&files) {
+        Ok(place) => place,
+        Err(error) => return request_id.refuse(&error),
     };
     let (chunks, body) = stream::begin(place, stalled);
     // Nobody waits for it: it ends when the export does or the client has gone, and a dropped channel tells it.
@@ -173,14 +178,6 @@ impl From<QueryError> for ApiError {
 impl From<ReadError> for ApiError {
     fn from(_: ReadError) -> Self {
         Self::new(ErrorCode::Internal, "the audit log cannot be read")
-    }
-}
-
-/// Reads on a thread that may block.
-async fn read<T: Send + 'static>(work: impl FnOnce() -> Result<T, ReadError> + Send + 'static) -> Result<T, ApiError> {
-    match spawn_blocking(work).await {
-        Ok(done) => Ok(done.inspect_err(read_failed)?),
-        Err(_) => Err(ApiError::new(ErrorCode::Internal, "the audit log cannot be read")),
     }
 }
 
@@ -265,17 +262,31 @@ mod tests {
         }
         log.settle().unwrap();
         for (stalled, is_whole) in [(Duration::from_millis(20), false), (STALLED, true)] {
-            let exports = Arc::new(Semaphore::new(1));
-            let services = Services { log: log.clone(), exports: Arc::clone(&exports), stalled };
+            let files = Arc::new(Semaphore::new(1));
+            let services = Services { stalled, ..Services::new(log.clone(), Arc::clone(&files)) };
             let service = TowerToHyperService::new(routes_over(services));
             let answer = service.call(Request::get("/v1/audit/export").body(Body::empty()).unwrap()).await.unwrap();
             assert_eq!(answer.status(), StatusCode::OK);
             if !is_whole {
                 // It ends by itself, though nobody has taken a byte.
-                drop(exports.acquire().await.unwrap());
+                drop(files.acquire().await.unwrap());
             }
             assert_eq!(answer.into_body().collect().await.is_ok(), is_whole, "{stalled:?}");
-            drop(exports.acquire().await.unwrap());
+            drop(files.acquire().await.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn queries_on_top_of_those_that_run_and_wait_are_refused_and_take_no_thread() {
+        let data = tempfile::tempdir().unwrap();
+        let log = Log::open(Options::new(data.path())).unwrap();
+        let files = Arc::new(Semaphore::new(1));
+        let services = Services { reads: Aside::new(0, "too many"), ..Services::new(log, files) };
+        let service = TowerToHyperService::new(routes_over(services));
+        for path in ["/v1/audit", "/v1/audit/stats"] {
+            let answer = service.call(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+            assert!(answer.headers().contains_key(header::RETRY_AFTER), "{path}");
         }
     }
 }

@@ -16,6 +16,8 @@ mod refusal;
 mod review;
 mod sessions;
 mod shapes;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod users;
 mod views;
@@ -54,8 +56,10 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 pub(in crate::http::admin) struct Desk {
     directory: Directory,
     reader: Reader,
-    /// The directory's calls wait for the disk, and look at many users.
-    aside: Aside,
+    /// For calls that look: at many users, some of them.
+    looks: Aside,
+    /// For calls that change something: they wait for each other and for the disk, and those that look do not.
+    changes: Aside,
     settings: Live,
     log: Log,
     /// When what users have was last used, as far as it was asked for.
@@ -87,31 +91,52 @@ pub(super) fn facts() -> impl Iterator<Item = &'static Facts> {
 }
 
 /// All routes.
-pub(super) fn routes(services: &Services, settings: Live, door: &Arc<Door>) -> Router {
+pub(super) fn routes(services: &Services, settings: Live, files: &Arc<Semaphore>, door: &Arc<Door>) -> Router {
     let desk = Desk {
         directory: services.directory.clone(),
         reader: services.reader.clone(),
-        aside: Aside::default(),
+        looks: Aside::default(),
+        changes: Aside::new(CHANGES, "too many changes of the directory at once"),
         settings,
         log: services.log.clone(),
         usage: Arc::default(),
         kept: Kept::default(),
-        files: Arc::new(Semaphore::new(FILES)),
+        files: Arc::clone(files),
         restores: Arc::new(Semaphore::new(1)),
     };
     TABLES.into_iter().fold(Router::new(), |router, table| router.merge(mount(table, desk.clone(), Some(door))))
 }
 
 impl Desk {
-    /// Calls the directory beside the runtime's threads.
-    async fn run<T: Send + 'static>(
+    /// Looks at the directory beside the runtime's threads.
+    async fn look<T: Send + 'static>(
         &self,
         by: By,
         tenant: Option<String>,
         work: impl FnOnce(&Directory, &Call<'_>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Error> {
+        self.run(&self.looks, by, tenant, work).await
+    }
+
+    /// Changes the directory beside the runtime's threads.
+    async fn change<T: Send + 'static>(
+        &self,
+        by: By,
+        tenant: Option<String>,
+        work: impl FnOnce(&Directory, &Call<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.run(&self.changes, by, tenant, work).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        aside: &Aside,
+        by: By,
+        tenant: Option<String>,
+        work: impl FnOnce(&Directory, &Call<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Error> {
         let directory = self.directory.clone();
-        let done = self.aside.run(move || {
+        let done = aside.run(move || {
             let call = by.call(tenant.as_deref(), Clock::system().now());
             work(&directory, &call).map_err(ApiError::from)
         });
@@ -127,9 +152,7 @@ impl Desk {
         (content_type, name): (&'static str, &'static str),
         write: impl FnOnce(&Call<'_>, &mut Chunks) -> Result<(), String> + Send + 'static,
     ) -> Result<Response, Error> {
-        let place = Arc::clone(&self.files).try_acquire_owned().map_err(|_| {
-            ApiError::new(ErrorCode::Overloaded, format!("{FILES} exports and backups are running already"))
-        })?;
+        let place = stream::place(&self.files)?;
         let (mut chunks, body) = stream::begin(place, stream::STALLED);
         // Nobody waits for it: it ends when the file does or the client has gone, and a dropped channel tells it.
         drop(spawn_blocking(move || {
@@ -146,8 +169,8 @@ impl Desk {
     }
 }
 
-/// Files that can be on their way at once.
-const FILES: usize = 4;
+/// Changes that are made or wait at the most.
+const CHANGES: usize = 256;
 /// The bytes that a body of one object may have.
 const MOST_BYTES: usize = 64 * 1024;
 /// Items of one page where the call does not say how many.

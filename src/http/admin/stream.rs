@@ -2,6 +2,7 @@
 //!
 //! A client that hangs up, or takes nothing for a while, ends the writing.
 
+use crate::http::{ApiError, ErrorCode};
 use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::Frame;
@@ -17,7 +18,7 @@ use std::{
 };
 use tokio::{
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::timeout,
 };
 
@@ -25,6 +26,9 @@ use tokio::{
 pub(super) const CHUNK: usize = 64 * 1024;
 /// Chunks between the reader and the client.
 pub(super) const CHUNKS: usize = 4;
+
+/// Files that are on their way at once, of whichever kind: each keeps a thread that may block for as long as its client takes.
+pub(super) const FILES: usize = 4;
 
 /// How long a client may take nothing.
 pub(super) const STALLED: Duration = Duration::from_secs(30);
@@ -38,6 +42,12 @@ pub(super) fn begin(place: OwnedSemaphorePermit, stalled: Duration) -> (Chunks, 
     let chunk = Vec::with_capacity(CHUNK);
     let chunks = Chunks { chunk, sender, stalled, runtime: Handle::current(), whole, _place: place };
     (chunks, Body::new(body))
+}
+
+/// A place for one more file; or what is said where all are taken.
+pub(super) fn place(files: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiError> {
+    let message = || format!("{FILES} exports and backups are running already");
+    Arc::clone(files).try_acquire_owned().map_err(|_| ApiError::new(ErrorCode::Overloaded, message()))
 }
 
 /// Collects what is written into chunks.

@@ -11,8 +11,8 @@ use std::{borrow::Cow, fmt};
 
 /// Activities in one batch at most.
 pub(super) const MOST_ACTIVITIES: usize = 1000;
-/// Problems that are listed at most.
-const MOST_PROBLEMS: usize = 100;
+/// Problems that are listed at most. With so many, reading ends: the next would cost as much and say little.
+const MOST_PROBLEMS: usize = 20;
 /// How deep JSON may be nested: others read it with limits of their own.
 const MOST_DEPTH: usize = 32;
 
@@ -91,7 +91,10 @@ pub(super) fn read(body: &[u8], form: Form) -> Result<Vec<Activity>, Refused> {
         Items::Many(items) => items
             .into_iter()
             .enumerate()
-            .map(|(index, item)| Reading { at: format!("/{index}"), problems: &mut problems }.activity(item))
+            .map_while(|(index, item)| {
+                let reading = Reading { at: format!("/{index}"), problems: &mut problems };
+                (!reading.problems.are_enough()).then(|| reading.activity(item))
+            })
             .collect(),
     };
     if problems.0.is_empty() { Ok(activities) } else { Err(Refused::Problems(problems.0)) }
@@ -129,8 +132,12 @@ fn items(body: &[u8], form: Form) -> Result<Items<'_>, ApiError> {
 struct Problems(Vec<Problem>);
 
 impl Problems {
+    const fn are_enough(&self) -> bool {
+        self.0.len() >= MOST_PROBLEMS
+    }
+
     fn add(&mut self, pointer: String, message: impl Into<String>) {
-        if self.0.len() < MOST_PROBLEMS {
+        if !self.are_enough() {
             self.0.push(Problem { pointer, message: message.into() });
         }
     }
@@ -143,7 +150,7 @@ struct Reading<'p> {
 }
 
 impl Reading<'_> {
-    fn activity(&mut self, item: &RawValue) -> Activity {
+    fn activity(mut self, item: &RawValue) -> Activity {
         let mut activity = Activity::default();
         let Ok(Members(members)) = serde_json::from_str::<Members<'_>>(item.get()) else {
             self.problems.add(self.at.clone(), "an activity must be an object");
@@ -151,6 +158,10 @@ impl Reading<'_> {
         };
         let mut time = None;
         for (index, (name, value)) in members.iter().enumerate() {
+            // All but the first ten members are problems, so that few are ever looked at.
+            if self.problems.are_enough() {
+                return activity;
+            }
             if members.iter().take(index).any(|(earlier, _)| earlier == name) {
                 self.problem(name, "is given twice");
                 continue;

@@ -96,6 +96,24 @@ fn every_problem_of_every_item_is_told_with_its_place() {
 }
 
 #[test]
+fn a_body_of_nothing_but_problems_is_given_up_after_the_first_few() {
+    // 1 MiB each: looking at each member against all before would take half a minute.
+    let names = |name: fn(usize) -> String| {
+        let members: Vec<String> = (0..110_000).map(|n| format!("\"{}\":1", name(n))).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    let (distinct, twice) = (names(|n| format!("{n:x}")), names(|_| "user".to_owned()));
+    let long = format!("{{\"{}\":1}}", "u".repeat(1_000_000));
+    let many = format!("[{}]", vec![r#"{"a":1,"b":2}"#; 1000].join(","));
+    let begun = std::time::Instant::now();
+    for (body, count) in [(&distinct, 20), (&twice, 20), (&many, 20), (&long, 3)] {
+        assert_eq!(problems(body, Form::Json).len(), count);
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(problems(&distinct, Form::Json).iter().all(|(_, why)| why.starts_with("there is no such field")));
+}
+
+#[test]
 fn what_is_no_json_is_malformed_and_names_the_place() {
     for (body, form, message) in [
         ("{\"user\":", Form::Json, "EOF while parsing a value at line 1 column 8"),

@@ -24,6 +24,7 @@ pub(in crate::http::admin) const ROUTES: &[Route<Services>] = &[
             scopes: &[Scope::Audit],
             parameters: &[FILTERS, ORDER, PAGE],
             answers: &[Answer::new(200, "A page", &[Content::json::<Page>()])],
+            errors: &[ErrorCode::Overloaded],
             ..Facts::BLANK
         },
         serve: |verb| on(verb, list),
@@ -36,6 +37,7 @@ pub(in crate::http::admin) const ROUTES: &[Route<Services>] = &[
             scopes: &[Scope::Audit],
             parameters: &[FILTERS],
             answers: &[Answer::new(200, "Figures of all records that match", &[Content::json::<Figures>()])],
+            errors: &[ErrorCode::Overloaded],
             ..Facts::BLANK
         },
         serve: |verb| on(verb, stats),

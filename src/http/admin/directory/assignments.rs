@@ -90,7 +90,7 @@ async fn read(
     Path(id): Path<String>,
     InTenant(tenant): InTenant,
 ) -> Result<Response, Error> {
-    let found = desk.run(by, tenant.clone(), move |directory, call| directory.read_user(call, &id)).await?;
+    let found = desk.look(by, tenant.clone(), move |directory, call| directory.read_user(call, &id)).await?;
     let mut response = Json(PlacesView::from(&found).only(tenant.as_deref())).into_response();
     if let Found::Account(account) = &found {
         tag(&mut response, account.version);

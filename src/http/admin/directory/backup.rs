@@ -75,7 +75,7 @@ struct RestoredView {
 }
 
 async fn backup(State(desk): State<Desk>, by: By) -> Result<Response, Error> {
-    let backup = desk.run(by.clone(), None, Directory::backup).await?;
+    let backup = desk.look(by.clone(), None, Directory::backup).await?;
     let name = "attachment; filename=\"directory.ndjson\"";
     desk.file(by, None, (NDJSON, name), move |_, out| backup.write(out).map(drop).map_err(|error| error.to_string()))
 }
@@ -83,7 +83,7 @@ async fn backup(State(desk): State<Desk>, by: By) -> Result<Response, Error> {
 async fn restore(State(desk): State<Desk>, by: By, request: Request) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     // Whoever may not, and whoever comes while another is at it, does not get to fill the memory.
-    if let Err(refused) = desk.run(by.clone(), None, Directory::begin_restore).await {
+    if let Err(refused) = desk.look(by.clone(), None, Directory::begin_restore).await {
         leave_unread(body).await;
         return Err(refused);
     }
@@ -92,7 +92,8 @@ async fn restore(State(desk): State<Desk>, by: By, request: Request) -> Result<R
         return Err(ApiError::new(ErrorCode::Overloaded, "a backup is being restored already").into());
     };
     let body = whole_within(&head.headers, body, MOST_BYTES, PATIENCE).await?;
-    let restored = desk.run(by, None, move |directory, call| directory.restore(call, &mut Cursor::new(body))).await?;
+    let restored =
+        desk.change(by, None, move |directory, call| directory.restore(call, &mut Cursor::new(body))).await?;
     let Restored { users, roles, invitations, sessions } = restored;
     Ok(Json(RestoredView { users, roles, invitations, sessions }).into_response())
 }

@@ -106,7 +106,7 @@ impl Desk {
         work: impl FnOnce(&Directory, &Call<'_>, &Value) -> Result<Shown, Refusal> + Send + 'static,
     ) -> Result<Response, Error> {
         let (directory, kept) = (self.directory.clone(), self.kept.clone());
-        let done = self.aside.run(move || {
+        let done = self.changes.run(move || {
             let Change { by, tenant, body, asked } = change;
             let now = Clock::system().now();
             let call = by.call(tenant.as_deref(), now);

@@ -139,7 +139,7 @@ async fn read(
     Path(id): Path<String>,
     InTenant(tenant): InTenant,
 ) -> Result<Response, Error> {
-    let listed = desk.run(by, tenant, move |directory, call| directory.read_role(call, &id)).await?;
+    let listed = desk.look(by, tenant, move |directory, call| directory.read_role(call, &id)).await?;
     let view = CustomRoleView { holders: Some(listed.holders), ..CustomRoleView::new(&listed.role, listed.shadowed) };
     let mut response = Json(view).into_response();
     tag(&mut response, listed.role.version);

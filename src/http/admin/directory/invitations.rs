@@ -135,7 +135,7 @@ async fn list(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> Re
     }
     let limit = page::limit(limit.as_deref())?;
     let mut found = desk
-        .run(by, tenant, move |directory, call| {
+        .look(by, tenant, move |directory, call| {
             // One more tells whether anything follows.
             directory.list_invitations(call, state.as_deref(), limit + 1, cursor.as_deref())
         })

@@ -125,7 +125,7 @@ async fn review(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> 
     let (form, name) = match format.as_deref() {
         None | Some("json") => {
             let desk_of_work = desk.clone();
-            let page = desk.run(by, tenant, move |directory, call| {
+            let page = desk.look(by, tenant, move |directory, call| {
                 directory.begin_review(call)?;
                 let (usage, since) = desk_of_work.caught_up()?;
                 directory.review(call, &asked, &LoggedUses { usage: &usage, since })
@@ -139,7 +139,7 @@ async fn review(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> 
     if limit.is_some() || asked.after.is_some() {
         return Err(ApiError::malformed("`limit` and `cursor` are of pages; a file holds everything").into());
     }
-    desk.run(by.clone(), tenant.clone(), Directory::begin_review).await?;
+    desk.look(by.clone(), tenant.clone(), Directory::begin_review).await?;
     let desk_of_work = desk.clone();
     desk.file(by, tenant, (form.content_type(), name), move |call, out| {
         let next = |asked: &ReviewQuery| -> Result<ReviewPage, Refusal> {

@@ -165,7 +165,7 @@ async fn list(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> Re
         before: cursor,
         limit: page::limit(limit.as_deref())?,
     };
-    let found = desk.run(by, tenant, move |directory, call| directory.list_sessions(call, &query)).await?;
+    let found = desk.look(by, tenant, move |directory, call| directory.list_sessions(call, &query)).await?;
     let now = Clock::system().now();
     Ok(Json(SessionPageView {
         items: found.sessions.iter().map(|session| SessionView::new(session, now)).collect(),
@@ -187,7 +187,7 @@ async fn heartbeat(
     Reported(by): Reported,
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
-    let session = desk.run(by, None, move |directory, call| directory.heartbeat(call.now, &id)).await?;
+    let session = desk.change(by, None, move |directory, call| directory.heartbeat(call.now, &id)).await?;
     Ok(shown(&session).into_response())
 }
 
@@ -197,7 +197,7 @@ async fn end(
     InTenant(tenant): InTenant,
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
-    let session = desk.run(by, tenant, move |directory, call| directory.end_session(call, &id)).await?;
+    let session = desk.change(by, tenant, move |directory, call| directory.end_session(call, &id)).await?;
     Ok(shown(&session).into_response())
 }
 

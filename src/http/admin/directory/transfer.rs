@@ -107,7 +107,7 @@ async fn import(
         let users = read_users(form, &body).map_err(Refusal::Invalid)?;
         directory.import(call, &users, dry_run)
     };
-    let Imported { created, updated, unchanged, invited } = desk.run(by, tenant, work).await?;
+    let Imported { created, updated, unchanged, invited } = desk.change(by, tenant, work).await?;
     Ok(Json(ImportedView { dry_run, created, updated, unchanged, invited }).into_response())
 }
 
@@ -115,7 +115,7 @@ async fn export(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> 
     let [given, tenant] = address::parameters(query.as_deref(), ["format", "tenant"])?;
     let form = form(given.as_deref())?;
     let tenant = tenant.map(std::borrow::Cow::into_owned);
-    desk.run(by.clone(), tenant.clone(), move |directory, call| directory.begin_export(call, form)).await?;
+    desk.look(by.clone(), tenant.clone(), move |directory, call| directory.begin_export(call, form)).await?;
     let directory = desk.directory.clone();
     let name = match form {
         Form::Json => "attachment; filename=\"users.json\"",

@@ -166,7 +166,7 @@ async fn list(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> Re
         after: page::cursor(cursor.as_deref(), sort, descending)?,
         limit: page::limit(limit.as_deref())?,
     };
-    let found = desk.run(by, tenant, move |directory, call| directory.list_users(call, &query)).await?;
+    let found = desk.look(by, tenant, move |directory, call| directory.list_users(call, &query)).await?;
     Ok(Json(UserPageView {
         items: found.users.iter().map(|listed| UserView::from(&listed.found)).collect(),
         next_cursor: found.next.map(|cursor| page::cursor_text(&cursor, sort, descending)),
@@ -188,7 +188,7 @@ async fn read(
     InTenant(tenant): InTenant,
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
-    let found = desk.run(by, tenant, move |directory, call| directory.read_user(call, &id)).await?;
+    let found = desk.look(by, tenant, move |directory, call| directory.read_user(call, &id)).await?;
     let mut response = Json(UserView::from(&found)).into_response();
     if let Found::Account(account) = &found {
         tag(&mut response, account.version);
