@@ -2,7 +2,7 @@
 
 use super::{Parts, StartError};
 use crate::{
-    audit::{Entry, Health, Kind, Log, Order, Origin, Query},
+    audit::{Entry, Health, Kind, Log, Order, Origin, Query, RecordError},
     config::Settings,
     directory::{self, Audience, Directory, Event, FOLDER, Witness},
     lifecycle::{Clock, Stop},
@@ -30,13 +30,23 @@ impl Witness for Records {
         matches!(self.0.health(), Health::Running)
     }
 
-    fn record_all(&self, records: &[Event]) -> bool {
-        let Some((last, before)) = records.split_last() else { return true };
-        // Records of one thread are committed in their order: who has waited for the last has waited for all.
-        let recorded =
-            before.iter().try_for_each(|event| self.with_entry(event, |entry| self.0.append_kept(entry).map(drop)));
-        let recorded = recorded.and_then(|()| self.with_entry(last, |entry| self.0.append_and_wait(entry)));
-        recorded.inspect_err(|error| events::audit_append_failed(&last.action, error)).is_ok()
+    fn record_all(&self, records: &[Event]) -> usize {
+        let Some((last, before)) = records.split_last() else { return 0 };
+        let failed = |event: &Event, error: RecordError| events::audit_append_failed(&event.action, &error);
+        for (taken, event) in before.iter().enumerate() {
+            if let Err(error) = self.with_entry(event, |entry| self.0.append_kept(entry)) {
+                failed(event, error);
+                return taken;
+            }
+        }
+        // They are committed in their order: who has waited for the last has waited for all.
+        match self.with_entry(last, |entry| self.0.append_and_wait(entry)) {
+            Ok(()) => records.len(),
+            Err(error) => {
+                failed(last, error);
+                before.len()
+            }
+        }
     }
 
     fn known_since(&self, from: Timestamp) -> HashSet<String> {
@@ -83,7 +93,6 @@ impl Records {
             before: &before,
             after: &after,
             context: &context,
-            trace_id: event.trace_id,
             ..Entry::blank(kind, event.at, id)
         };
         take(&entry)
@@ -147,7 +156,6 @@ async fn tidy(directory: Directory, clock: Clock, interval: Duration, stop: Stop
         }
         let directory = directory.clone();
         let tidied = spawn_blocking(move || {
-            directory.record_left()?;
             directory.tidy_sessions(clock.now())?;
             directory.forget_invitations(clock.now())
         });

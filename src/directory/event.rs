@@ -76,12 +76,12 @@ pub trait Witness: Debug + Send + Sync {
     /// Whether records are taken. Where they are not, nothing is changed.
     fn is_ready(&self) -> bool;
 
-    /// Takes records, in this order; `false` where it may not have all of them.
-    fn record_all(&self, events: &[Event]) -> bool;
+    /// Takes records, in this order. Tells how many of them, from the first on, it has taken.
+    fn record_all(&self, events: &[Event]) -> usize;
 
-    /// Takes one.
+    /// Takes one; `false` where it could not.
     fn record(&self, event: &Event) -> bool {
-        self.record_all(std::slice::from_ref(event))
+        self.record_all(std::slice::from_ref(event)) == 1
     }
 
     /// The ids of all that it has since a time. Where that cannot be told they are none: what is recorded twice is not lost.

@@ -89,8 +89,31 @@ pub(super) struct Inner {
 struct Turn {
     /// Events that are in the audit log and in the store: the next change removes them from the store.
     recorded: Vec<String>,
-    /// Whether there are events in the store that the audit log has not taken.
-    left: bool,
+    /// Events that the audit log has not taken yet, the oldest first. Those of changes are in the store until it has.
+    unrecorded: Vec<Event>,
+}
+
+impl Turn {
+    /// Hands events to the audit log, behind those that it has not taken.
+    fn tell(&mut self, witness: &dyn Witness, mut events: Vec<Event>) {
+        let taken = if self.unrecorded.is_empty() { witness.record_all(&events) } else { 0 };
+        let left = events.split_off(taken.min(events.len()));
+        self.recorded.extend(events.into_iter().map(|event| event.id));
+        self.unrecorded.extend(left);
+    }
+
+    /// Tries once more with what the audit log has not taken, as far as it takes it now.
+    fn tell_again(&mut self, witness: &dyn Witness) {
+        let waiting = std::mem::take(&mut self.unrecorded);
+        self.tell(witness, waiting);
+    }
+
+    /// Leaves nothing in the store that is in the audit log.
+    fn forget(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+        store.commit(&store::batch(&[], &[], &self.recorded)?)?;
+        self.recorded.clear();
+        Ok(())
+    }
 }
 
 impl Directory {
@@ -134,13 +157,16 @@ impl Directory {
         options: Options,
         witness: Arc<dyn Witness>,
     ) -> Result<Self, StoreError> {
+        let mut turn = Turn::default();
         let steps = store::load(&*store)?;
-        let left = !store::record_left(&*store, &*witness)?;
+        let there = store::left(&*store, &*witness, &mut |events| turn.tell(&*witness, events))?;
+        turn.recorded.extend(there);
+        turn.forget(&*store)?;
         // What is read now stands in memory a second time.
         store.release()?;
         let roster = Roster::new(options.session_idle);
         roster.lock().apply(steps);
-        let turn = Mutex::new(Turn { left, ..Turn::default() });
+        let turn = Mutex::new(turn);
         Ok(Self(Arc::new(Inner {
             roster,
             store,
@@ -172,9 +198,8 @@ impl Directory {
     /// Fails where the store does; the next start then finds out what is recorded.
     pub fn close(&self) -> Result<(), StoreError> {
         let mut turn = self.0.turn();
-        self.0.store.commit(&store::batch(&[], &[], &turn.recorded)?)?;
-        turn.recorded.clear();
-        Ok(())
+        turn.tell_again(&*self.0.witness);
+        turn.forget(&*self.0.store)
     }
 
     /// Bytes on disk.
@@ -297,25 +322,13 @@ impl Directory {
     pub(super) fn note(&self, change: impl FnOnce(&Book) -> (Vec<Step>, Vec<Event>)) -> Result<bool, StoreError> {
         let inner = &*self.0;
         let mut turn = inner.turn();
+        turn.tell_again(&*inner.witness);
         let (steps, events) = change(&inner.roster.lock());
         if steps.is_empty() || !events.is_empty() && !inner.witness.is_ready() {
             return Ok(false);
         }
         inner.make(&mut turn, steps, false, events)?;
         Ok(true)
-    }
-
-    /// Records what the audit log had no room for when it happened. To be called from time to time.
-    ///
-    /// # Errors
-    /// Fails where the store does.
-    pub fn record_left(&self) -> Result<(), StoreError> {
-        let inner = &*self.0;
-        let mut turn = inner.turn();
-        if turn.left && inner.witness.is_ready() {
-            turn.left = !store::record_left(&*inner.store, &*inner.witness)?;
-        }
-        Ok(())
     }
 
     /// Removes rows that nothing in memory stands for.
@@ -366,6 +379,7 @@ impl Inner {
 
     /// Commits, publishes and records a change, in this order.
     fn make(&self, turn: &mut Turn, steps: Vec<Step>, instead: bool, events: Vec<Event>) -> Result<(), StoreError> {
+        turn.tell_again(&*self.witness);
         let mut rows = store::batch(&steps, &events, &turn.recorded)?;
         if instead {
             rows.extend(store::others(&*self.store, &rows)?);
@@ -374,11 +388,7 @@ impl Inner {
         turn.recorded.clear();
         self.publish(steps, instead);
         // A crash before this leaves the events in the store, and the next start records them.
-        if self.witness.record_all(&events) {
-            turn.recorded.extend(events.into_iter().map(|event| event.id));
-        } else {
-            turn.left = true;
-        }
+        turn.tell(&*self.witness, events);
         Ok(())
     }
 

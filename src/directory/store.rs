@@ -6,7 +6,7 @@ mod embedded;
 mod rows;
 
 pub(crate) use embedded::Embedded;
-pub(super) use rows::{batch, load, others, read, record_left};
+pub(super) use rows::{batch, left, load, others, read};
 
 use std::{fmt::Debug, io, ops::ControlFlow, path::PathBuf};
 

@@ -18,8 +18,8 @@ impl Witness for Unheard {
         true
     }
 
-    fn record_all(&self, _: &[Event]) -> bool {
-        false
+    fn record_all(&self, _: &[Event]) -> usize {
+        0
     }
 
     fn known_since(&self, _: Timestamp) -> HashSet<String> {

@@ -58,27 +58,22 @@ pub(in crate::directory) fn load(store: &dyn Store) -> Result<Vec<Step>, StoreEr
     Ok(steps)
 }
 
-/// Records what a crash may have kept out of the audit log, each event once, and removes what is there. An import leaves as many events
-/// as it had users, so they are not held all at once.
-pub(in crate::directory) fn record_left(store: &dyn Store, witness: &dyn Witness) -> Result<bool, StoreError> {
+/// Tells of the events that a crash may have kept out of the audit log, some at a time: an import leaves as many as it had users. Gives the
+/// ids of those that are there.
+pub(in crate::directory) fn left(
+    store: &dyn Store,
+    witness: &dyn Witness,
+    tell: &mut dyn FnMut(Vec<Event>),
+) -> Result<Vec<String>, StoreError> {
     let mut first: Option<Timestamp> = None;
     store.each("e/", &mut |key, value| {
         let at = read::<Event>(key, value)?.at;
         first = Some(first.map_or(at, |first| first.min(at)));
         Ok(ControlFlow::Continue(()))
     })?;
-    let Some(first) = first else { return Ok(true) };
+    let Some(first) = first else { return Ok(Vec::new()) };
     let known = witness.known_since(first);
-    let (mut batch, mut recorded, mut there) = (Vec::new(), Vec::new(), Vec::new());
-    let mut is_whole = true;
-    let mut record = |batch: &mut Vec<Event>| {
-        let events = std::mem::take(batch);
-        if witness.record_all(&events) {
-            recorded.extend(events.into_iter().map(|event| event.id));
-        } else {
-            is_whole = false;
-        }
-    };
+    let (mut batch, mut there) = (Vec::new(), Vec::new());
     store.each("e/", &mut |key, value| {
         let event: Event = read(key, value)?;
         if known.contains(&event.id) {
@@ -87,14 +82,12 @@ pub(in crate::directory) fn record_left(store: &dyn Store, witness: &dyn Witness
             batch.push(event);
         }
         if batch.len() == BATCH {
-            record(&mut batch);
+            tell(std::mem::take(&mut batch));
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    record(&mut batch);
-    recorded.extend(there);
-    store.commit(&self::batch(&[], &[], &recorded)?)?;
-    Ok(is_whole)
+    tell(batch);
+    Ok(there)
 }
 
 /// Rows that are handed on together.
