@@ -12,7 +12,9 @@ COPY Cargo.toml Cargo.lock ./
 COPY src src
 # What `sidegate_build_info` tells of the commit.
 ARG SIDEGATE_COMMIT=unknown
-ENV SIDEGATE_COMMIT=${SIDEGATE_COMMIT}
+# The day that C code takes for that of its compilation, so that the same sources make the same binary.
+ARG SOURCE_DATE_EPOCH=0
+ENV SIDEGATE_COMMIT=${SIDEGATE_COMMIT} SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH}
 # Only the last link is without shared libraries, so that procedural macros, which are such, are built as ever.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo rustc --release --locked --bin sidegate -- -C target-feature=+crt-static

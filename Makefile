@@ -22,7 +22,8 @@ static: ## Build the release binary without shared libraries, as the image has i
 
 .PHONY: image
 image: ## Build the image with Docker
-	docker build --tag sidegate --build-arg SIDEGATE_COMMIT="$$(git rev-parse --short=12 HEAD)" .
+	docker build --tag sidegate --build-arg SIDEGATE_COMMIT="$$(git rev-parse --short=12 HEAD)" \
+		--build-arg SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct)" .
 
 .PHONY: deb
 deb: ## Build the Debian package, into target/debian

@@ -100,6 +100,9 @@ fn who_lingers_is_named_and_waited_for() {
     for _ in 0..10 {
         assert_eq!(sidecar.admin_post("/v1/activity", &batch).status, 200);
     }
+    wait_for("all of them can be read", SOON, || {
+        sidecar.count("sidegate_audit_records_total", &["outcome=\"written\""]) >= 450
+    });
     let mut half_sent = sidecar.raw();
     let rest = begin(&mut half_sent);
     let mut export = Raw::connect(sidecar.admin_address());

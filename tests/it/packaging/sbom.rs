@@ -1,22 +1,31 @@
-//! The bill of materials: that it is one, and that it names what Cargo.lock pins and nothing else.
+//! The bill of materials: that it is one, that it names all that is linked, and nothing that Cargo.lock does not pin.
 
 use crate::support::{repo, run, tool};
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, process::Command};
 
-/// The crates of the registry that the binary is linked from, as `name version`.
+/// The crates that the binary is linked from, as `name version`.
 fn linked() -> BTreeSet<String> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--no-dedupe"]);
     command.args(["--format", "{p}"]).current_dir(repo(""));
     let tree = run(command);
     assert_eq!(tree.code, Some(0), "{}", tree.stderr);
-    // `name v1.2.3 (proc-macro)`, and the path of the crate itself.
+    // `name v1.2.3 (proc-macro)`; the crate itself has its path there.
     let crates = tree.stdout.lines().filter(|line| !line.contains(" (/"));
-    crates
-        .filter_map(|line| line.split_once(" v"))
-        .map(|(name, rest)| format!("{name} {}", rest.split(' ').next().unwrap_or_default()))
-        .collect()
+    let words = crates.filter_map(|line| line.split_once(" v"));
+    words.map(|(name, rest)| format!("{name} {}", rest.split(' ').next().unwrap_or_default())).collect()
+}
+
+/// The crates that Cargo.lock pins.
+fn pinned() -> BTreeSet<String> {
+    let lock = fs::read_to_string(repo("Cargo.lock")).expect("Cargo.lock");
+    let packages = lock.split("[[package]]").skip(1);
+    let value = |package: &str, key: &str| {
+        let line = package.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = ")).expect("a value");
+        line.trim_matches('"').to_owned()
+    };
+    packages.map(|package| format!("{} {}", value(package, "name"), value(package, "version"))).collect()
 }
 
 #[test]
@@ -39,7 +48,10 @@ fn the_bill_of_materials_names_what_is_linked_and_says_so_as_others_read_it() {
         .iter()
         .map(|component| format!("{} {}", word(component, "name"), word(component, "version")))
         .collect();
-    assert_eq!(named.symmetric_difference(&linked()).collect::<Vec<_>>(), Vec::<&String>::new());
+    let missing: Vec<_> = linked().difference(&named).cloned().collect();
+    assert!(missing.is_empty(), "linked and not named: {missing:?}");
+    let unknown: Vec<_> = named.difference(&pinned()).cloned().collect();
+    assert!(unknown.is_empty(), "named and not pinned: {unknown:?}");
     for component in components {
         assert!(word(component, "purl").starts_with("pkg:cargo/"), "{component}");
         assert_eq!(component["hashes"][0]["alg"], "SHA-256", "{component}");
