@@ -11,7 +11,7 @@ use super::{
     proxy::{self, Verdict},
     questions,
     request_id::{RequestId, X_REQUEST_ID},
-    routes::{self, Handler, Route},
+    routes::{self, Handler, NO_ROUTE, Route},
 };
 use crate::telemetry::events;
 use bytes::Bytes;
@@ -66,15 +66,18 @@ pub(super) async fn answer(
         Ok((route, id)) => {
             let called = async {
                 let admitted = visit.admit(&head.headers, route.scope(), started)?;
-                let call = Call { request_id: request_id.text(), peer: &visit.peer, caller: admitted.caller() };
+                let call = Call { request_id: request_id.text(), peer: &visit.peer, admitted: &admitted };
                 handle(&desk, route, id, &head, body, call).await
             };
-            (route.path, fence(called, route.path, request_id.text()).await)
+            let called = fence(called, route.path, request_id.text()).await;
+            let is_door = route.handler.is_door();
+            (route.path, called.map_err(|error| if is_door { for_strangers(error, request_id.text()) } else { error }))
         }
         Err((label, error)) => (label, Err(error)),
     };
     let mut response = match result {
         Ok(reply) => reply.into_response(),
+        Err(_) if label == NO_ROUTE && grpc::speaks(&head) => grpc::not_here(head.uri.path()),
         Err(error) => error_response(&error, request_id.text(), head.version),
     };
     response.headers_mut().insert(&X_REQUEST_ID, request_id.into_header());
@@ -122,6 +125,12 @@ async fn handle(
         Handler::ExtAuthz => return proxy::ext_authz(desk, head, call).await.map(|verdict| told(desk, verdict)),
     };
     answer.map(Reply::Answer)
+}
+
+/// An error of a door as anybody may read it: proxies hand it on to their clients, whom the names of callers are no business of.
+fn for_strangers(error: ApiError, request_id: &str) -> ApiError {
+    tracing::debug!(event = "door_refused", code = error.code.as_str(), error = %error.message, request_id);
+    ApiError { message: error.code.meaning().into(), ..error }
 }
 
 fn told(desk: &Desk, verdict: Verdict) -> Reply {

@@ -99,10 +99,11 @@ impl Stream {
     }
 }
 
-/// The count of open connections.
+/// The count of open connections: one for each door, so that strangers on the network keep nobody of this machine out.
 #[derive(Debug)]
 pub(super) struct Connections {
-    open: Arc<AtomicUsize>,
+    tcp: Arc<AtomicUsize>,
+    unix: Arc<AtomicUsize>,
     settings: Live,
 }
 
@@ -113,18 +114,22 @@ pub(super) struct Place(Arc<AtomicUsize>);
 impl Connections {
     /// None open yet.
     pub(super) fn bounded_by(settings: Live) -> Self {
-        Self { open: Arc::default(), settings }
+        Self { tcp: Arc::default(), unix: Arc::default(), settings }
     }
 
     fn speaks_tls(&self) -> bool {
         self.settings.load().server.authorize.tls.is_on()
     }
 
-    fn enter(&self) -> Option<Place> {
-        let place = Place(Arc::clone(&self.open));
+    fn enter(&self, stream: &Stream) -> Option<Place> {
+        let open = match stream {
+            Stream::Tcp(..) => &self.tcp,
+            Stream::Unix(_) => &self.unix,
+        };
+        let place = Place(Arc::clone(open));
         let most = self.settings.load().server.authorize.limits.connections;
         // Relaxed: the count guards nothing but itself.
-        (self.open.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
+        (open.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
     }
 }
 
@@ -147,7 +152,7 @@ pub(super) async fn run(doors: Doors, connections: &Connections, workers: &[Work
                 continue;
             }
         };
-        let Some(place) = connections.enter() else {
+        let Some(place) = connections.enter(&stream) else {
             turn_away(stream, connections.speaks_tls());
             continue;
         };

@@ -24,6 +24,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let limits = desk.limits();
+    let (guest, host) = (Rc::clone(&visit), Rc::clone(&desk));
     let service = service_fn(move |request| service::answer(Rc::clone(&desk), Rc::clone(&visit), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -36,11 +37,11 @@ where
     let mut connection = pin!(connection);
     tokio::select! {
         biased;
-        served = connection.as_mut() => served,
+        served = connection.as_mut() => return served,
         // An error means that the sender is gone, which is a stop as well.
-        _ = stop.wait_for(|stopped| *stopped) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        _ = stop.wait_for(|stopped| *stopped) => {}
+        () = guest.peer.expired(|| host.now()) => {}
     }
+    connection.as_mut().graceful_shutdown();
+    connection.await
 }

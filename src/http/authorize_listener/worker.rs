@@ -150,8 +150,8 @@ async fn through_network(
         // Nothing was asked yet.
         _ = stop.wait_for(|stopped| *stopped) => None,
     };
-    let Some(Greeted { stream, names }) = greeted else { return Ok(()) };
-    serve(desk, entrance.callers.visit(Peer { names, ..peer }), stream, stop).await
+    let Some(Greeted { stream, shown }) = greeted else { return Ok(()) };
+    serve(desk, entrance.callers.visit(Peer { shown, ..peer }), stream, stop).await
 }
 
 async fn serve<S>(

@@ -1,19 +1,24 @@
 //! The accept loop and the life of one connection.
 
-use super::Bound;
+use super::{
+    Bound,
+    patient::Patient,
+    places::{Moving, Place, Places},
+};
 use crate::{
     http::{
         peer::{Peer, PeerAddress},
         tls,
     },
-    lifecycle::{Stop, Tasks},
+    lifecycle::{Clock, Stop, Tasks},
     telemetry::{Metrics, events},
     tls::{Acceptor, Greeted},
 };
-use axum::Router;
+use axum::{Router, body::Body};
+use bytes::Bytes;
 use hyper::{
     Request,
-    body::Incoming,
+    body::{Frame, Incoming, SizeHint},
     server::conn::http1,
     service::{Service as _, service_fn},
 };
@@ -21,19 +26,27 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{
+    io,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::Semaphore,
     time::sleep,
 };
 
-/// Connections at once; more wait in the kernel.
+/// Connections at once. Who comes on top takes the place of one that is idle, or waits.
 const MOST_CONNECTIONS: usize = 256;
 
 /// Time to send a head, and how long an idle connection is kept.
-const HEADER_TIMEOUT: Duration = Duration::from_mins(1);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a client may take nothing of what is answered.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Longest head of a request.
 const MOST_HEADER_BYTES: usize = 16 * 1024;
@@ -56,12 +69,10 @@ pub struct Serving {
 
 /// Serves a router until the stop; requests in flight are answered, and their connections are tasks that can be waited for.
 pub async fn serve(bound: Bound, serving: Serving, tasks: Tasks, stop: Stop) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Places::new(MOST_CONNECTIONS);
     let name = serving.name;
     let accept = async {
         loop {
-            // The semaphore is never closed.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let (stream, from) = match bound.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -69,16 +80,46 @@ pub async fn serve(bound: Bound, serving: Serving, tasks: Tasks, stop: Stop) {
                     continue;
                 }
             };
-            let (serving, stop) = (serving.clone(), stop.clone());
+            let Some(place) = places.take().await else { return };
+            let (serving, stop, place) = (serving.clone(), stop.clone(), Arc::new(place));
             tasks.spawn(format!("{name} connection"), async move {
-                begin(stream, Peer::at(PeerAddress::Ip(from)), serving, stop).await;
-                drop(place);
+                tokio::select! {
+                    () = begin(stream, Peer::at(PeerAddress::Ip(from)), serving, Arc::clone(&place), stop) => {}
+                    () = place.wanted() => tracing::debug!(event = "connection_sent_away"),
+                }
             });
         }
     };
     tokio::select! {
         () = accept => {}
         () = stop.stopped() => {}
+    }
+}
+
+/// The body of an answer: until it has been handed over, its request is being answered.
+#[derive(Debug)]
+struct Answering {
+    body: Body,
+    _moving: Moving,
+}
+
+impl hyper::body::Body for Answering {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -91,38 +132,46 @@ async fn back_off(name: &str, error: &io::Error) {
     }
 }
 
-async fn begin(stream: TcpStream, peer: Peer, serving: Serving, stop: Stop) {
+async fn begin(stream: TcpStream, peer: Peer, serving: Serving, place: Arc<Place>, stop: Stop) {
     let Serving { name, acceptor, metrics, router } = serving;
-    let Some(acceptor) = acceptor else { return connection(stream, peer, router, stop).await };
+    let Some(acceptor) = acceptor else { return connection(stream, peer, router, place, stop).await };
     let greeted = tokio::select! {
         greeted = tls::greet(&acceptor, stream, name, &metrics) => greeted,
         // Nothing was asked yet.
         () = stop.stopped() => return,
     };
-    if let Some(Greeted { stream, names }) = greeted {
-        connection(stream, Peer { names, ..peer }, router, stop).await;
+    if let Some(Greeted { stream, shown }) = greeted {
+        connection(stream, Peer { shown, ..peer }, router, place, stop).await;
     }
 }
 
-async fn connection<S>(stream: S, peer: Peer, router: Router, stop: Stop)
+async fn connection<S>(stream: S, peer: Peer, router: Router, place: Arc<Place>, stop: Stop)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
     let peer = Arc::new(peer);
+    let guest = Arc::clone(&peer);
     let service = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&peer));
-        service.call(request)
+        let moving = place.moving();
+        let answered = service.call(request);
+        async move { answered.await.map(|response| response.map(|body| Answering { body, _moving: moving })) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MOST_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIMEOUT)), service);
     let mut served = pin!(served);
     let ended = tokio::select! {
-        ended = served.as_mut() => ended,
-        () = stop.stopped() => {
+        ended = served.as_mut() => Some(ended),
+        () = stop.stopped() => None,
+        () = guest.expired(|| Clock::system().now()) => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
             served.as_mut().graceful_shutdown();
             served.await
         }
