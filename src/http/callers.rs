@@ -235,14 +235,14 @@ impl Visit {
             // What an open door is shown may be meant for somebody else.
             Some(token) if !demanded => Ok(book.of_token(token).cloned()),
             None if !demanded => Ok(None),
-            // First: whoever guesses at the same address must not keep out those who know.
-            Some(token) => match book.of_token(token) {
-                Some(known) => Ok(Some(Arc::clone(known))),
-                None => {
-                    self.callers.hear(&self.peer, now)?;
-                    Err(self.callers.fail(&self.peer, now))
+            Some(token) => {
+                // First: whoever guesses at the same address must not keep out those who know.
+                if let Some(known) = book.of_token(token) {
+                    return Ok(Some(Arc::clone(known)));
                 }
-            },
+                self.callers.hear(&self.peer, now)?;
+                Err(self.callers.fail(&self.peer, now))
+            }
             None => Err(match names {
                 [] => unauthorized("no bearer token and no client certificate"),
                 names => unauthorized(format!("no caller has the certificate of `{}`", names.join("`, `"))),

@@ -38,7 +38,7 @@ impl Meter {
         let more = u64::try_from(more).unwrap_or(u64::MAX).saturating_mul(SECOND / u64::from(most.get()));
         let next = |due: u64| Some(due.max(now).saturating_add(more));
         // It is never refused.
-        let _ = self.due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        let (Ok(_) | Err(_)) = self.due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
     }
 
     /// Takes a place among the requests in flight; whoever got it leaves it again.

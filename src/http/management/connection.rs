@@ -169,12 +169,11 @@ where
         () = stop.stopped() => None,
         () = guest.expired(|| Clock::system().now()) => None,
     };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        served.as_mut().graceful_shutdown();
+        served.await
     };
     if let Err(error) = ended {
         tracing::debug!(event = "connection_failed", error = %events::Chain(&error));

@@ -77,7 +77,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
+        time::interval,
+    };
 
     const PATIENCE: Duration = Duration::from_millis(200);
 
@@ -88,9 +91,10 @@ mod tests {
         let text = [b'x'; 64];
         let (written, read) = tokio::join!(near.write_all(&text), async {
             let mut all = Vec::new();
+            let mut pace = interval(PATIENCE / 4);
             while all.len() < text.len() {
                 // Slower than the whole could wait for, and faster than each piece must be.
-                sleep(PATIENCE / 4).await;
+                pace.tick().await;
                 all.push(far.read_u8().await.unwrap());
             }
             all
