@@ -12,7 +12,7 @@ mod server;
 pub use client::{Connector, DialError, Dialled, Identity, TrustError, dial};
 pub use fault::{Fault, Part};
 pub use files::Files;
-pub use server::{Acceptor, Greeted, HandshakeError, Loaded};
+pub use server::{Acceptor, Greeted, HandshakeError, Loaded, Shown};
 
 use rustls::crypto::{CryptoProvider, ring};
 use std::sync::Arc;

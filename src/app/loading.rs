@@ -5,7 +5,7 @@ use crate::{
     audit::Log,
     config::{Live, Settings, Sources},
     directory::Roster,
-    identity::Verifier,
+    identity::{self, Verifier},
     lifecycle::Clock,
     policy,
     reload::{
@@ -74,6 +74,11 @@ impl Loading<'_> {
         let config = Config {
             sources,
             live: self.settings.clone(),
+            check: Arc::new(|keys, settings| {
+                let names_issuers = keys.iter().any(|key| key.starts_with("subjects."));
+                let checked = if names_issuers { identity::check(&settings.subjects) } else { Ok(()) };
+                checked.map_err(|error| events::Chain(&error).to_string())
+            }),
             apply: Arc::new(move |key, settings| {
                 if key.starts_with("subjects.") {
                     verifier.reload(clock.now());

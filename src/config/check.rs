@@ -46,7 +46,7 @@ pub(super) fn check(settings: &mut Settings, given: &Given, problems: &mut Diagn
 fn policies(settings: &Settings, given: &Given, problems: &mut Diagnostics) {
     let policies = &settings.policies;
     // The files are confirmed at each poll: policies that nobody changes would be stale in between.
-    if !policies.max_staleness.is_zero() && policies.max_staleness < policies.poll_interval * 2 {
+    if !policies.max_staleness.is_zero() && policies.max_staleness < policies.poll_interval.saturating_mul(2) {
         let message = "`policies.max_staleness` is at least twice `policies.poll_interval`".to_owned();
         let keys = &["policies.max_staleness", "policies.poll_interval"];
         problems.push(given.problem(keys, "staleness-too-short", message));

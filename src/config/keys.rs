@@ -25,6 +25,8 @@ pub(super) struct Key {
     pub(super) set_node: fn(&mut Reading<'_>, &Node) -> bool,
     /// Writes the value that the settings hold.
     pub(super) show: fn(&Settings) -> String,
+    /// Whether two settings have the same value; what was read from files that they name counts too.
+    pub(super) same: fn(&Settings, &Settings) -> bool,
     /// Takes the value over from other settings.
     pub(super) copy: fn(&mut Settings, &Settings),
 }
@@ -44,6 +46,7 @@ macro_rules! keys {
                 value.map(|value| reading.settings.$($place).+ = value).is_some()
             },
             show: |settings| kinds::$kind::show(&settings.$($place).+),
+            same: |one, other| one.$($place).+ == other.$($place).+,
             copy: |to, from| to.$($place).+.clone_from(&from.$($place).+),
         },)*];
     };
@@ -95,7 +98,7 @@ keys! {
     "server.authorize.limits.body_timeout": Span, server.authorize.limits.body_timeout,
         "Time to send a body.";
     "server.authorize.limits.connections": Count, server.authorize.limits.connections,
-        "Open connections, all workers together.";
+        "Open connections, all workers together; as many again through the Unix socket.";
     "server.authorize.limits.in_flight": Count, server.authorize.limits.in_flight,
         "Requests being answered, all workers together; beyond it the answer is 503.";
     "server.authorize.limits.batch_items": Count, server.authorize.limits.batch_items,

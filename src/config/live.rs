@@ -93,7 +93,7 @@ impl Change {
     #[must_use]
     pub fn between(running: &Settings, wanted: &Settings) -> Self {
         let mut change = Self { next: running.clone(), applied: Vec::new(), waiting: Vec::new() };
-        for key in KEYS.iter().filter(|key| (key.show)(running) != (key.show)(wanted)) {
+        for key in KEYS.iter().filter(|key| !(key.same)(running, wanted)) {
             if is_live(key.path) {
                 (key.copy)(&mut change.next, wanted);
                 change.applied.push(key.path);

@@ -94,7 +94,7 @@ pub(super) fn check(subjects: &mut Subjects, given: &Given, problems: &mut Diagn
         let message = "`subjects.verification.token_bytes` is at most 64KiB".to_owned();
         problems.push(given.problem(&["subjects.verification.token_bytes"], "token-too-long", message));
     }
-    if keys.max_age < keys.refresh * 2 {
+    if keys.max_age < keys.refresh.saturating_mul(2) {
         let message = "`subjects.keys.max_age` is at least twice `subjects.keys.refresh`".to_owned();
         problems.push(given.problem(&["subjects.keys.max_age", "subjects.keys.refresh"], "age-too-short", message));
     }

@@ -131,6 +131,26 @@ fn what_would_open_the_door_to_anybody_is_refused() {
 }
 
 #[test]
+fn what_is_written_and_would_have_no_effect_is_refused() {
+    let issuer = "subjects: { tokens: [{ issuer: i, audiences: a, jwks: /k, MORE }] }";
+    let tls = "server: { ops: { tls: { certificate: /c, key: /k, client_ca: /a, client_certificates: MORE } } }";
+    for (file, more, says) in [
+        (tls, "optional", "everybody is served alike"),
+        (issuer, "known_users_only: ", "`known_users_only` of an issuer is written and says nothing"),
+        (issuer, "roles: ", "`roles` of an issuer is written and says nothing"),
+        (issuer, "tenant: ", "`tenant` of an issuer is written and says nothing"),
+        (issuer, "roles: { claim: r, prefix: }", "`prefix` of an issuer is written and says nothing"),
+        (issuer, "roles: { claim: r, names: {} }", "`names` of an issuer is a mapping"),
+    ] {
+        let found = problems(&Given { file: Some(&file.replace("MORE", more)), ..NOTHING });
+        assert!(found.len() == 1 && found[0].contains(says), "{more}: {found:?}");
+    }
+    for (file, more) in [(tls, "required"), (issuer, "known_users_only: true, roles: { claim: r, names: { a: b } }")] {
+        read(&Given { file: Some(&file.replace("MORE", more)), ..NOTHING }).unwrap();
+    }
+}
+
+#[test]
 fn tokens_are_a_list_in_the_file_and_one_text_in_the_environment() {
     let file = format!("server: {{ admin: {{ tokens: [{{ name: ops, sha256: {DIGEST} }}] }} }}");
     let from_file = read(&Given { file: Some(&file), ..NOTHING }).unwrap().server.admin_tokens;

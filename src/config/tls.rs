@@ -95,6 +95,13 @@ pub(super) fn check(settings: &Settings, given: &Given, problems: &mut Diagnosti
     ] {
         listener(tls, &keys, given, problems);
     }
+    // Nobody is told from anybody else there.
+    if server.ops_tls.client_certificates == ClientCertificates::Optional {
+        const KEY: &str = "server.ops.tls.client_certificates";
+        let message = format!("`{KEY}: optional` has no effect: everybody is served alike");
+        let problem = given.problem(&[KEY], "certificates-without-effect", message);
+        problems.push(problem.with_help("say `required`, or `off`".to_owned()));
+    }
 }
 
 fn listener(tls: &Tls, keys: &Keys, given: &Given, problems: &mut Diagnostics) {

@@ -159,7 +159,7 @@ pub async fn serve(
     let check = SelfCheck::start(services.verify_one_in, Arc::clone(&services.metrics)).map_err(ServeError::Start)?;
     let in_flight = Arc::new(AtomicUsize::new(0));
     let aside = Aside::default();
-    let callers = Callers::new(services.settings.clone(), Arc::clone(&services.metrics));
+    let callers = Callers::new(services.settings.clone(), Arc::clone(&services.metrics), services.now);
     let (stop, _) = watch::channel(false);
     let mut workers = Vec::with_capacity(recorders.len());
     for (number, recorder) in recorders.into_iter().enumerate() {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     config::{Caller, CallerScope, Live},
+    model::Timestamp,
     telemetry::{CallerCounters, Metrics, events},
 };
 use arc_swap::{ArcSwap, Guard};
@@ -21,7 +22,7 @@ use meter::Meter;
 use std::{
     cell::RefCell,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use subtle::ConstantTimeEq as _;
 
@@ -40,6 +41,8 @@ pub(super) struct Callers {
     /// Whether who comes through the network must be known; settled at the start, as is the address.
     demanded: bool,
     began: Instant,
+    /// Tells the time, by which certificates come to their end.
+    clock: fn() -> Timestamp,
 }
 
 #[derive(Debug)]
@@ -72,20 +75,26 @@ struct Recognised {
     /// The list that it was looked up in.
     listed: Arc<[Caller]>,
     header: Option<HeaderValue>,
+    /// Whether its certificate held.
+    certified: bool,
     who: Option<Arc<Known>>,
 }
 
 /// A request that was let in; counts as one in flight until it is dropped.
-#[derive(Debug, Default)]
-pub(super) struct Admitted(Option<Arc<Known>>);
+#[derive(Debug)]
+pub(super) struct Admitted {
+    known: Option<Arc<Known>>,
+    /// When it came, counted from when the listener began.
+    since: Duration,
+}
 
 impl Callers {
     /// The callers of the settings.
-    pub(super) fn new(settings: Live, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub(super) fn new(settings: Live, metrics: Arc<Metrics>, clock: fn() -> Timestamp) -> Arc<Self> {
         let server = settings.load().server.authorize.clone();
         let book = ArcSwap::from_pointee(Book::of(&server.callers, &[], &metrics));
         let demanded = server.demands_callers();
-        Arc::new(Self { settings, metrics, book, failures: Mutex::default(), demanded, began: Instant::now() })
+        Arc::new(Self { settings, metrics, book, failures: Mutex::default(), demanded, began: Instant::now(), clock })
     }
 
     /// A connection begins.
@@ -118,7 +127,7 @@ impl Callers {
         unauthorized("the bearer token is not known")
     }
 
-    /// Whether a token from there is looked at.
+    /// Whether who shows another unknown token from there is told so.
     fn hear(&self, peer: &Peer, now: Instant) -> Result<(), ApiError> {
         let Some(from) = peer.ip() else { return Ok(()) };
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
@@ -156,8 +165,8 @@ impl Visit {
         scope: Option<CallerScope>,
         now: Instant,
     ) -> Result<Admitted, ApiError> {
-        let Some(scope) = scope else { return Ok(Admitted(None)) };
-        let Some(known) = self.recognise(headers, now)? else { return Ok(Admitted(None)) };
+        let Some(scope) = scope else { return Ok(Admitted::nobody()) };
+        let Some(known) = self.recognise(headers, now)? else { return Ok(Admitted::nobody()) };
         let Known { listed, meter, counters } = &*known;
         if !listed.scopes.contains(&scope) {
             counters.out_of_scope.inc();
@@ -168,8 +177,8 @@ impl Visit {
             counters.limited.inc();
             ApiError { retry_after: Some(wait), ..ApiError::new(ErrorCode::TooManyRequests, message) }
         };
+        let since = now.saturating_duration_since(self.callers.began);
         if let Some(most) = listed.requests_per_second {
-            let since = now.saturating_duration_since(self.callers.began);
             meter.take(most, since).map_err(|wait| {
                 limited(
                     format!("the caller `{}` may send {most} requests a second", listed.name),
@@ -181,7 +190,7 @@ impl Visit {
             return Err(limited(format!("the caller `{}` has too many requests at once", listed.name), 1));
         }
         counters.admitted.inc();
-        Ok(Admitted(Some(known)))
+        Ok(Admitted { known: Some(known), since })
     }
 
     /// Who asks; nobody in particular where the door is open.
@@ -191,19 +200,22 @@ impl Visit {
         if book.known.is_empty() && !demanded {
             return Ok(None);
         }
+        let names = self.peer.names(self.callers.clock);
+        let certified = !names.is_empty();
         let header = headers.get(&SIDEGATE_TOKEN).or_else(|| headers.get(AUTHORIZATION));
         if let Some(last) = &*self.last.borrow()
             && Arc::ptr_eq(&last.listed, &book.listed)
+            && last.certified == certified
             && is_same(last.header.as_ref(), header)
         {
             return Ok(last.who.clone());
         }
-        let who = match book.of_certificate(&self.peer.names) {
+        let who = match book.of_certificate(names) {
             Some(known) => Some(Arc::clone(known)),
-            None => self.of_header(&book, headers, demanded, now)?,
+            None => self.of_header(&book, headers, names, demanded, now)?,
         };
         let (listed, header) = (Arc::clone(&book.listed), header.cloned());
-        *self.last.borrow_mut() = Some(Recognised { listed, header, who: who.clone() });
+        *self.last.borrow_mut() = Some(Recognised { listed, header, certified, who: who.clone() });
         Ok(who)
     }
 
@@ -211,6 +223,7 @@ impl Visit {
         &self,
         book: &Book,
         headers: &HeaderMap,
+        names: &[String],
         demanded: bool,
         now: Instant,
     ) -> Result<Option<Arc<Known>>, ApiError> {
@@ -223,11 +236,14 @@ impl Visit {
             Some(token) if !demanded => Ok(book.of_token(token).cloned()),
             None if !demanded => Ok(None),
             Some(token) => {
+                // First: whoever guesses at the same address must not keep out those who know.
+                if let Some(known) = book.of_token(token) {
+                    return Ok(Some(Arc::clone(known)));
+                }
                 self.callers.hear(&self.peer, now)?;
-                let known = book.of_token(token).ok_or_else(|| self.callers.fail(&self.peer, now))?;
-                Ok(Some(Arc::clone(known)))
+                Err(self.callers.fail(&self.peer, now))
             }
-            None => Err(match self.peer.names.as_slice() {
+            None => Err(match names {
                 [] => unauthorized("no bearer token and no client certificate"),
                 names => unauthorized(format!("no caller has the certificate of `{}`", names.join("`, `"))),
             }),
@@ -249,15 +265,30 @@ fn unauthorized(why: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
 }
 
 impl Admitted {
+    /// Nobody in particular.
+    pub(super) const fn nobody() -> Self {
+        Self { known: None, since: Duration::ZERO }
+    }
+
+    /// Charges the caller for more than the one request that it was let in for: a batch is as many as it has items. What that is beyond
+    /// its limit keeps out what comes next, until it has been made up for.
+    pub(super) fn charge(&self, more: usize) {
+        if let Some(known) = &self.known
+            && let Some(most) = known.listed.requests_per_second
+        {
+            known.meter.owe(more, most, self.since);
+        }
+    }
+
     /// The name of the caller; empty where nobody needs to be known.
     pub(super) fn caller(&self) -> &str {
-        self.0.as_ref().map_or("", |known| &known.listed.name)
+        self.known.as_ref().map_or("", |known| &known.listed.name)
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        if let Some(known) = &self.0 {
+        if let Some(known) = &self.known {
             known.meter.leave();
         }
     }

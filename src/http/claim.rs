@@ -19,6 +19,11 @@ use std::{
     sync::{Arc, Weak},
 };
 
+/// How much longer the claims of a token are in memory than the token itself, and who it says it is with them.
+const CLAIMS_PER_TOKEN: usize = 4;
+/// As long as the tokens of most issuers. Where they are longer, fewer are remembered.
+const USUAL_TOKEN: usize = 1 << 10;
+
 /// What a request says of its subject.
 #[derive(Debug, Clone)]
 pub(super) struct Claimed<'a> {
@@ -202,7 +207,7 @@ impl Desk {
             seats.forget(hash);
         }
         let identity = Arc::new(self.claims().verifier.verify(token, now)?);
-        seats.put(hash, Seat { identity: Arc::clone(&identity), bound: None });
+        seats.put(hash, Seat { identity: Arc::clone(&identity), bound: None }, token.len() * CLAIMS_PER_TOKEN);
         Ok(identity)
     }
 
@@ -225,7 +230,8 @@ impl Desk {
 
 /// Room for so many verified tokens.
 pub(super) fn seats(settings: &Live) -> Cache<Seat> {
-    Cache::new(settings.load().subjects.verification.cached)
+    let cached = settings.load().subjects.verification.cached;
+    Cache::new(cached, cached.saturating_mul(USUAL_TOKEN * CLAIMS_PER_TOKEN))
 }
 
 /// What is said where a token stands beside roles.

@@ -12,7 +12,7 @@ mod status;
 mod wire;
 
 use super::{
-    body,
+    ApiError, ErrorCode, body,
     callers::{Admitted, Visit},
     desk::{Desk, LISTENER},
     outgoing::Outgoing,
@@ -25,13 +25,19 @@ use crate::config::{CallerScope, Limits};
 use bytes::Bytes;
 use deadline::Deadline;
 use hyper::{
-    HeaderMap, Method, Response, Version,
+    HeaderMap, Method, Response, StatusCode, Version,
     body::{Body as _, Incoming},
     header::{CONTENT_TYPE, HeaderName, HeaderValue},
     http::request,
 };
 use status::{Code, Status};
 use std::time::Instant;
+
+/// The longest message of [`Procedure::Check`], where `server.authorize.limits.body_bytes` does not allow for more: it holds the head of
+/// somebody's request, the path twice, and that head is the client's to fill up to the limits of the proxy.
+const CHECK_BYTES: usize = 256 << 10;
+/// The longest message of [`Procedure::Health`], which holds the name of a service.
+const HEALTH_BYTES: usize = 1 << 10;
 
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -49,6 +55,14 @@ enum Procedure {
 impl Procedure {
     const ALL: [Self; 2] = [Self::Check, Self::Health];
 
+    /// The service, as paths begin that are its methods'.
+    const fn service(self) -> &'static str {
+        match self {
+            Self::Check => "/envoy.service.auth.v3.Authorization/",
+            Self::Health => "/grpc.health.v1.Health/",
+        }
+    }
+
     const fn path(self) -> &'static str {
         match self {
             Self::Check => "/envoy.service.auth.v3.Authorization/Check",
@@ -64,11 +78,18 @@ impl Procedure {
         }
     }
 
+    /// The longest message.
+    fn message_bytes(self, limits: &Limits) -> usize {
+        match self {
+            Self::Check => limits.body_bytes.max(CHECK_BYTES),
+            Self::Health => limits.body_bytes.min(HEALTH_BYTES),
+        }
+    }
+
     fn find(head: &request::Parts) -> Result<Self, Status> {
         let path = head.uri.path();
         let procedure = Self::ALL.into_iter().find(|procedure| procedure.path() == path);
-        let unknown = || Status::new(Code::Unimplemented, format!("there is no method `{path}`"));
-        procedure.filter(|_| head.method == Method::POST).ok_or_else(unknown)
+        procedure.filter(|_| head.method == Method::POST).ok_or_else(|| unknown(path))
     }
 }
 
@@ -77,13 +98,33 @@ pub(super) fn labels() -> impl Iterator<Item = (&'static str, &'static [u16])> {
     Procedure::ALL.into_iter().map(|procedure| (procedure.path(), Code::EXPECTED))
 }
 
-/// Whether a request is a call: what follows is the same for every path, known or not.
+/// Whether a request is a call of one of the services that are here, known method or not.
+///
+/// The content type alone says nothing: a proxy that asks at one of its doors may hand on that of its client, and would take the `200`
+/// with which every call ends for an allow.
 pub(super) fn is_call(head: &request::Parts) -> bool {
+    speaks(head) && Procedure::ALL.iter().any(|procedure| head.uri.path().starts_with(procedure.service()))
+}
+
+/// Whether a client speaks gRPC, whatever the path.
+pub(super) fn speaks(head: &request::Parts) -> bool {
     let is_grpc = |value: &HeaderValue| {
         let rest = value.as_bytes().strip_prefix(b"application/grpc");
         rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
     };
     head.version == Version::HTTP_2 && head.headers.get(CONTENT_TYPE).is_some_and(is_grpc)
+}
+
+/// What a client of gRPC is told that calls what is not here: `404`, in words that it understands.
+pub(super) fn not_here(path: &str) -> Response<Outgoing> {
+    let mut response = failure(&unknown(path));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
+}
+
+fn unknown(path: &str) -> Status {
+    Status::new(Code::Unimplemented, format!("there is no method `{path}`"))
 }
 
 /// Answers a call. Every answer carries the call's id; every answer is counted, by the HTTP status that its own corresponds to.
@@ -97,13 +138,13 @@ pub(super) async fn answer(
     let request_id = RequestId::of(&head.headers, desk);
     let trace = Trace::begin(&head.headers);
     let request_bytes = body.size_hint().exact();
-    let mut admitted = Admitted::default();
+    let mut admitted = Admitted::nobody();
     let (label, answered) = match Procedure::find(head) {
         Ok(procedure) => {
             let called = async {
                 admitted = visit.admit(&head.headers, procedure.scope(), started)?;
-                let (peer, caller) = (&visit.peer, admitted.caller());
-                let call = Call { request_id: request_id.text(), peer, caller, trace: &trace };
+                let call =
+                    Call { request_id: request_id.text(), peer: &visit.peer, admitted: &admitted, trace: &trace };
                 handle(desk, procedure, head, body, call, started).await
             };
             (procedure.path(), service::fence(called, procedure.path(), request_id.text(), &trace).await)
@@ -145,17 +186,23 @@ async fn handle(
     started: Instant,
 ) -> Result<Bytes, Status> {
     let deadline = Deadline::of(&head.headers, started)?;
-    let _in_flight = desk.enter()?;
+    // Anybody may check the health: that takes no place from those who ask for decisions.
+    let _in_flight = match procedure {
+        Procedure::Check => Some(desk.enter()?),
+        Procedure::Health => None,
+    };
     deadline
         .bound(async {
             let limits = desk.limits();
             // The limit is that of the message.
-            let body_bytes = limits.body_bytes.saturating_add(message::PREFIX);
-            let body = body::read(&head.headers, body, &Limits { body_bytes, ..limits }).await?;
-            let message = message::only(body)?;
-            match procedure {
-                Procedure::Check => check::answer(desk, message, call).await,
-                Procedure::Health => health::answer(desk, message),
+            let body_bytes = procedure.message_bytes(&limits).saturating_add(message::PREFIX);
+            let body = body::read(&head.headers, body, &Limits { body_bytes, ..limits }).await;
+            match (procedure, body) {
+                (Procedure::Check, Err(ApiError { code: ErrorCode::BodyTooLarge, .. })) => {
+                    check::too_long(desk, call).await
+                }
+                (Procedure::Check, body) => check::answer(desk, message::only(body?)?, call).await,
+                (Procedure::Health, body) => health::answer(desk, message::only(body?)?),
             }
         })
         .await
@@ -191,7 +238,8 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_told_by_their_content_type_in_http_2_only() {
+    fn calls_are_told_by_their_service_and_their_content_type_in_http_2_only() {
+        let check = "/envoy.service.auth.v3.Authorization/Check";
         for (version, content_type, wanted) in [
             (Version::HTTP_2, Some("application/grpc"), true),
             (Version::HTTP_2, Some("application/grpc+proto"), true),
@@ -201,7 +249,20 @@ mod tests {
             (Version::HTTP_2, None, false),
             (Version::HTTP_11, Some("application/grpc"), false),
         ] {
-            assert_eq!(is_call(&head(version, "POST", "/x", content_type)), wanted, "{version:?} {content_type:?}");
+            assert_eq!(is_call(&head(version, "POST", check, content_type)), wanted, "{version:?} {content_type:?}");
+        }
+        for (path, wanted) in [
+            ("/envoy.service.auth.v3.Authorization/Ask", true),
+            ("/grpc.health.v1.Health/Watch", true),
+            ("/grpc.health.v1.Health", false),
+            ("/shop.Orders/List", false),
+            ("/auth-request", false),
+            ("/ext-authz/envoy.service.auth.v3.Authorization/Check", false),
+            ("/v1/authorize", false),
+            ("/", false),
+        ] {
+            let head = head(Version::HTTP_2, "POST", path, Some("application/grpc"));
+            assert_eq!(is_call(&head), wanted, "{path}");
         }
     }
 

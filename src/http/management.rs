@@ -4,6 +4,8 @@
 
 mod connection;
 mod frame;
+mod patient;
+mod places;
 
 pub use connection::{Serving, serve};
 pub(super) use frame::{Error, framed};

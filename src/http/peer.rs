@@ -1,18 +1,25 @@
 //! Who is at the other end of a connection, and what one request says beside its body.
 
-use super::trace::Trace;
+use super::{callers::Admitted, trace::Trace};
+use crate::{model::Timestamp, tls::Shown};
 use std::{
     fmt,
+    future::pending,
     net::{IpAddr, SocketAddr},
+    time::Duration,
 };
+use tokio::time::sleep;
+
+/// The longest wait without a look at the clock, which others may set.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// Who is at the other end of a connection. A proxy in between is who is seen here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Peer {
     /// Where it is.
     pub(super) address: PeerAddress,
-    /// The names of its certificate, where one was demanded, given and verified: those of the applicant, not of who signed.
-    pub(super) names: Vec<String>,
+    /// What its certificate says, where one was demanded, given and verified: that of the applicant, not of who signed.
+    pub(super) shown: Option<Shown>,
     /// Whether the connection speaks TLS.
     pub(super) is_secure: bool,
 }
@@ -33,10 +40,17 @@ pub(super) struct Call<'c> {
     pub(super) request_id: &'c str,
     /// Who is at the other end.
     pub(super) peer: &'c Peer,
-    /// The name of the caller; empty where nobody needs to be known.
-    pub(super) caller: &'c str,
+    /// Who the caller is, where somebody needs to be known, and what it has used up.
+    pub(super) admitted: &'c Admitted,
     /// The trace that it belongs to.
     pub(super) trace: &'c Trace,
+}
+
+impl Call<'_> {
+    /// The name of the caller; empty where nobody needs to be known.
+    pub(super) fn caller(&self) -> &str {
+        self.admitted.caller()
+    }
 }
 
 /// The name of whoever was let in by the admin listener, as the frame around its answers is told.
@@ -46,7 +60,25 @@ pub(super) struct CallerName(pub(super) String);
 impl Peer {
     /// Somebody at an address, without a certificate.
     pub(super) const fn at(address: PeerAddress) -> Self {
-        Self { address, names: Vec::new(), is_secure: false }
+        Self { address, shown: None, is_secure: false }
+    }
+
+    /// The names of its certificate for as long as that holds; a connection may outlive it.
+    pub(super) fn names(&self, now: impl FnOnce() -> Timestamp) -> &[String] {
+        match &self.shown {
+            Some(Shown { names, expires }) if now() <= *expires => names,
+            _ => &[],
+        }
+    }
+
+    /// Resolves once its certificate holds no longer; never where there is none.
+    pub(super) async fn expired(&self, now: impl Fn() -> Timestamp) {
+        let Some(Shown { expires, .. }) = &self.shown else { return pending().await };
+        loop {
+            let left = expires.as_micros() - now().as_micros();
+            let Ok(left) = u64::try_from(left) else { return };
+            sleep(Duration::from_micros(left.saturating_add(1)).min(LONGEST_WAIT)).await;
+        }
     }
 
     /// The address; `None` for the Unix socket.

@@ -20,7 +20,7 @@ use crate::{
     audit::{Origin, Ticket},
     config::AuthorizeServer,
     model::{Decision, ReasonCode, Resource, Revision},
-    policy::{Headers, HttpRequest, Match, Miss, Taken},
+    policy::{self, Headers, HttpRequest, Match, Miss, Taken},
     reload::Current,
 };
 use hyper::{
@@ -102,7 +102,7 @@ pub(super) async fn ask(desk: &Desk, forwarded: &Forwarded<'_>) -> Result<Verdic
 ///
 /// # Errors
 /// As [`ask`].
-async fn refuse(desk: &Desk, forwarded: &Forwarded<'_>, miss: Miss) -> Result<Verdict, ApiError> {
+pub(super) async fn refuse(desk: &Desk, forwarded: &Forwarded<'_>, miss: Miss) -> Result<Verdict, ApiError> {
     settle(desk, forwarded, Some(miss)).await
 }
 
@@ -225,6 +225,10 @@ fn kept(text: &str) -> &str {
 impl Headers for Given<'_> {
     fn one(&self, name: &str) -> Result<Option<&str>, &'static str> {
         one(self.0, name).map_err(|twice| if twice { "it is given more than once" } else { "it is no visible ASCII" })
+    }
+
+    fn has_twin(&self, name: &str) -> bool {
+        self.0.keys().any(|known| policy::are_twins(known.as_str(), name))
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     proxy::{self, Verdict},
     questions,
     request_id::{RequestId, X_REQUEST_ID},
-    routes::{self, Handler, Route},
+    routes::{self, Handler, NO_ROUTE, Route},
     trace::{Ended, Head, Trace},
 };
 use crate::telemetry::{events, trace};
@@ -65,21 +65,24 @@ pub(super) async fn answer(
     let request_id = RequestId::of(&head.headers, &desk);
     let trace = Trace::begin(&head.headers);
     let request_bytes = body.size_hint().exact();
-    let mut admitted = Admitted::default();
+    let mut admitted = Admitted::nobody();
     let (label, result) = match routes::find(&head.method, head.uri.path()) {
         Ok((route, id)) => {
             let called = async {
                 admitted = visit.admit(&head.headers, route.scope(), started)?;
-                let (peer, caller) = (&visit.peer, admitted.caller());
-                let call = Call { request_id: request_id.text(), peer, caller, trace: &trace };
+                let call =
+                    Call { request_id: request_id.text(), peer: &visit.peer, admitted: &admitted, trace: &trace };
                 handle(&desk, route, id, &head, body, call).await
             };
-            (route.path, fence(called, route.path, request_id.text(), &trace).await)
+            let called = fence(called, route.path, request_id.text(), &trace).await;
+            let is_door = route.handler.is_door();
+            (route.path, called.map_err(|error| if is_door { for_strangers(error, request_id.text()) } else { error }))
         }
         Err((label, error)) => (label, Err(error)),
     };
     let mut response = match result {
         Ok(reply) => reply.into_response(),
+        Err(_) if label == NO_ROUTE && grpc::speaks(&head) => grpc::not_here(head.uri.path()),
         Err(error) => error_response(&error, request_id.text(), head.version),
     };
     let (status, took) = (response.status().as_u16(), started.elapsed());
@@ -87,7 +90,7 @@ pub(super) async fn answer(
         trace.end(&Ended {
             listener: LISTENER,
             head: Head::of(&head),
-            route: Some(label).filter(|label| *label != routes::NO_ROUTE),
+            route: Some(label).filter(|label| *label != NO_ROUTE),
             status,
             grpc: None,
             request_id: request_id.text(),
@@ -143,6 +146,12 @@ async fn handle(
         Handler::ExtAuthz => return proxy::ext_authz(desk, head, call).await.map(|verdict| told(desk, verdict)),
     };
     answer.map(Reply::Answer)
+}
+
+/// An error of a door as anybody may read it: proxies hand it on to their clients, whom the names of callers are no business of.
+fn for_strangers(error: ApiError, request_id: &str) -> ApiError {
+    tracing::debug!(event = "door_refused", code = error.code.as_str(), error = %error.message, request_id);
+    ApiError { message: error.code.meaning().into(), ..error }
 }
 
 fn told(desk: &Desk, verdict: Verdict) -> Reply {

@@ -2,6 +2,7 @@
 
 use super::{
     authorize_listener::Services,
+    callers::Admitted,
     peer::{Call, Peer, PeerAddress},
 };
 use crate::{
@@ -87,7 +88,8 @@ pub(super) fn recorder() -> Recorder {
 /// A request of somebody on this machine.
 pub(super) fn call() -> Call<'static> {
     static PEER: Peer = Peer::at(PeerAddress::Unix);
-    Call { request_id: "r-1", peer: &PEER, caller: "", trace: Box::leak(Box::default()) }
+    static NOBODY: Admitted = Admitted::nobody();
+    Call { request_id: "r-1", peer: &PEER, admitted: &NOBODY, trace: Box::leak(Box::default()) }
 }
 
 /// One module with one resource type, no tenants.

@@ -10,8 +10,17 @@ use std::collections::HashMap;
 #[derive(Debug)]
 pub struct Cache<V> {
     half: usize,
-    young: HashMap<Hash, V>,
-    old: HashMap<Hash, V>,
+    half_bytes: usize,
+    young: HashMap<Hash, Entry<V>>,
+    /// What the young ones take up together.
+    bytes: usize,
+    old: HashMap<Hash, Entry<V>>,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    value: V,
+    bytes: usize,
 }
 
 /// SHA-256: two texts with the same hash are not found, and with one whoever looks could be taken for somebody else.
@@ -32,41 +41,48 @@ impl Hash {
 }
 
 impl<V> Cache<V> {
-    /// One that holds at most so many entries.
+    /// One that holds at most so many entries, and at most so many bytes of them.
     #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        Self { half: capacity.div_ceil(2), young: HashMap::new(), old: HashMap::new() }
+    pub fn new(capacity: usize, bytes: usize) -> Self {
+        let (half, half_bytes) = (capacity.div_ceil(2), bytes / 2);
+        Self { half, half_bytes, young: HashMap::new(), bytes: 0, old: HashMap::new() }
     }
 
     /// What is known under a hash.
     pub fn get(&mut self, hash: Hash) -> Option<&mut V> {
         if !self.young.contains_key(&hash) {
-            let value = self.old.remove(&hash)?;
-            self.put(hash, value);
+            let Entry { value, bytes } = self.old.remove(&hash)?;
+            self.put(hash, value, bytes);
         }
-        self.young.get_mut(&hash)
+        self.young.get_mut(&hash).map(|entry| &mut entry.value)
     }
 
-    /// Remembers something.
-    pub fn put(&mut self, hash: Hash, value: V) {
-        if self.half == 0 {
+    /// Remembers something that takes up so many bytes.
+    pub fn put(&mut self, hash: Hash, value: V, bytes: usize) {
+        self.forget(hash);
+        if self.half == 0 || bytes > self.half_bytes {
             return;
         }
-        if self.young.len() >= self.half && !self.young.contains_key(&hash) {
+        if self.young.len() >= self.half || self.bytes + bytes > self.half_bytes {
             self.old = std::mem::take(&mut self.young);
+            self.bytes = 0;
         }
-        self.young.insert(hash, value);
+        self.young.insert(hash, Entry { value, bytes });
+        self.bytes += bytes;
     }
 
     /// Forgets what is known under a hash.
     pub fn forget(&mut self, hash: Hash) {
-        self.young.remove(&hash);
+        if let Some(entry) = self.young.remove(&hash) {
+            self.bytes -= entry.bytes;
+        }
         self.old.remove(&hash);
     }
 
     #[cfg(test)]
-    fn len(&self) -> usize {
-        self.young.len() + self.old.len()
+    fn len(&self) -> (usize, usize) {
+        let all = || self.young.values().chain(self.old.values());
+        (all().count(), all().map(|entry| entry.bytes).sum())
     }
 }
 
@@ -76,12 +92,12 @@ mod tests {
 
     #[test]
     fn it_is_bounded_and_keeps_what_is_used() {
-        let mut cache = Cache::new(10);
+        let mut cache = Cache::new(10, 1000);
         let hash = |n: usize| Hash::of(&n.to_string());
         for n in 0..1000 {
-            cache.put(hash(n), n);
+            cache.put(hash(n), n, 1);
             assert_eq!(cache.get(hash(0)), Some(&mut 0), "used all the time, after {n}");
-            assert!(cache.len() <= 11, "{}", cache.len());
+            assert!(cache.len().0 <= 11, "{:?}", cache.len());
         }
         assert_eq!(cache.get(hash(500)), None);
         assert_eq!(cache.get(hash(999)), Some(&mut 999));
@@ -90,9 +106,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_large_takes_the_room_of_others() {
+        let mut cache = Cache::new(1000, 1000);
+        let hash = |n: usize| Hash::of(&n.to_string());
+        for n in 0..100 {
+            cache.put(hash(n), n, 100);
+            // The same again is not twice there.
+            cache.put(hash(n), n, 90);
+            assert_eq!(cache.get(hash(n)), Some(&mut n.clone()));
+            assert!(cache.len().1 <= 1000, "{:?}", cache.len());
+        }
+        assert!(cache.len().0 >= 5, "{:?}", cache.len());
+        cache.put(hash(99), 99, 501);
+        assert_eq!(cache.get(hash(99)), None, "more than there is room for");
+    }
+
+    #[test]
     fn without_room_nothing_is_kept() {
-        let mut cache = Cache::new(0);
-        cache.put(Hash::of("a"), 1);
-        assert_eq!(cache.get(Hash::of("a")), None);
+        for mut cache in [Cache::new(0, 1000), Cache::new(10, 0)] {
+            cache.put(Hash::of("a"), 1, 1);
+            assert_eq!(cache.get(Hash::of("a")), None);
+        }
     }
 }

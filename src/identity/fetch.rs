@@ -1,7 +1,7 @@
 //! Fetches keys: one connection each, bounded in time and in size. Redirects are not followed, since the address says whom to trust.
 
 use crate::{
-    config::KeyAddress,
+    config::{KeyAddress, KeyUpkeep},
     telemetry::trace::{Outgoing, TRACEPARENT},
     tls::{self, Connector, DialError, TrustError},
 };
@@ -9,8 +9,11 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::{Request, StatusCode, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
-use std::{error::Error, path::Path, pin::pin, time::Duration};
-use tokio::time::timeout;
+use std::{error::Error, path::Path, pin::pin};
+use tokio::{
+    task::{JoinError, spawn_blocking},
+    time::timeout,
+};
 
 /// Longest set of keys.
 pub(super) const MOST_BYTES: usize = 256 << 10;
@@ -42,50 +45,46 @@ pub enum FetchError {
     /// The answer is too long.
     #[error("the answer is longer than {MOST_BYTES} bytes")]
     TooLong,
-    /// The address is `https`, and nobody was to be trusted.
-    #[error("there is nobody to trust")]
-    Untrusted,
+    /// Nobody has read whom to trust.
+    #[error("whom to trust could not be looked at")]
+    Task(#[source] JoinError),
     /// It took too long.
     #[error("it did not answer in time")]
     Slow,
 }
 
-/// Fetches keys. To be made once for many fetches.
-#[derive(Debug, Clone)]
-pub(super) struct Fetcher {
-    /// There where an address is `https`.
-    trusted: Option<Connector>,
+/// Whom to trust: the certificates of a file, or else those of the system. Reads files.
+///
+/// # Errors
+/// Fails where there is nobody.
+pub(super) fn trust(ca_file: Option<&Path>) -> Result<Connector, FetchError> {
+    Connector::new(ca_file, None).map_err(FetchError::Trust)
 }
 
-impl Fetcher {
-    /// A fetcher that speaks TLS where an address needs it. Trusts the certificates of a file, or else those of the system.
-    pub(super) fn new(ca_file: Option<&Path>, speaks_tls: bool) -> Result<Self, FetchError> {
-        let trusted = speaks_tls.then(|| Connector::new(ca_file, None)).transpose().map_err(FetchError::Trust)?;
-        Ok(Self { trusted })
-    }
+/// Fetches what is at an address. Whom to trust is read anew each time, since authorities rotate like keys do.
+///
+/// # Errors
+/// Fails where nobody answers in time, or not with what could be keys.
+pub(super) async fn fetch(upkeep: &KeyUpkeep, address: &KeyAddress) -> Result<Bytes, FetchError> {
+    let call = Outgoing::begin("GET", &address.host, address.port());
+    let fetched = timeout(upkeep.timeout, ask(upkeep, address, &call)).await.unwrap_or(Err(FetchError::Slow));
+    call.end(match &fetched {
+        Ok(_) => Some(StatusCode::OK.as_u16()),
+        Err(FetchError::Refused(status)) => Some(status.as_u16()),
+        Err(_) => None,
+    });
+    fetched
+}
 
-    /// Fetches what is at an address.
-    pub(super) async fn fetch(&self, address: &KeyAddress, patience: Duration) -> Result<Bytes, FetchError> {
-        let call = Outgoing::begin("GET", &address.host, address.port());
-        let fetched = timeout(patience, self.ask(address, &call)).await.unwrap_or(Err(FetchError::Slow));
-        call.end(match &fetched {
-            Ok(_) => Some(StatusCode::OK.as_u16()),
-            Err(FetchError::Refused(status)) => Some(status.as_u16()),
-            Err(_) => None,
-        });
-        fetched
-    }
-
-    async fn ask(&self, address: &KeyAddress, call: &Outgoing) -> Result<Bytes, FetchError> {
-        let connector = match (&self.trusted, address.secure) {
-            (_, false) => None,
-            (Some(trusted), true) => Some(trusted),
-            // It was made for the addresses of the settings; for another one nobody is trusted.
-            (None, true) => return Err(FetchError::Untrusted),
-        };
-        let stream = tls::dial(&address.host, address.port(), connector).await.map_err(FetchError::Dial)?;
-        exchange(stream, address, call).await
-    }
+async fn ask(upkeep: &KeyUpkeep, address: &KeyAddress, call: &Outgoing) -> Result<Bytes, FetchError> {
+    let connector = if address.secure {
+        let ca_file = upkeep.ca_file.clone();
+        Some(spawn_blocking(move || trust(ca_file.as_deref())).await.map_err(FetchError::Task)??)
+    } else {
+        None
+    };
+    let stream = tls::dial(&address.host, address.port(), connector.as_ref()).await.map_err(FetchError::Dial)?;
+    exchange(stream, address, call).await
 }
 
 async fn exchange(stream: tls::Dialled, address: &KeyAddress, call: &Outgoing) -> Result<Bytes, FetchError> {

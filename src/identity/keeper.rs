@@ -3,7 +3,7 @@
 //! A look that fails changes nothing: the keys that were seen last count on, until they are too old.
 
 use super::{
-    fetch::{FetchError, Fetcher},
+    fetch::{self, FetchError},
     issuer::Issuer,
     key::Key,
     keys::{self, KeysError, Renewal},
@@ -68,14 +68,8 @@ impl Keeper {
     pub async fn run(self, stop: Stop) {
         loop {
             let mut looking = JoinSet::new();
-            let settings = self.verifier.settings.load().subjects.clone();
-            match Fetcher::for_subjects(&settings) {
-                Ok(fetcher) => {
-                    for issuer in self.verifier.issuers().iter().filter(|issuer| !issuer.is_fixed) {
-                        looking.spawn(self.clone().keep(Arc::clone(issuer), fetcher.clone()));
-                    }
-                }
-                Err(error) => events::token_keys_failed(&self.verifier.metrics, "", &error, 1),
+            for issuer in self.verifier.issuers().iter().filter(|issuer| !issuer.is_fixed) {
+                looking.spawn(self.clone().keep(Arc::clone(issuer)));
             }
             tokio::select! {
                 () = stop.stopped() => return,
@@ -86,7 +80,7 @@ impl Keeper {
         }
     }
 
-    async fn keep(self, issuer: Arc<Issuer>, fetcher: Fetcher) {
+    async fn keep(self, issuer: Arc<Issuer>) {
         let mut told_stale = false;
         loop {
             let upkeep = self.verifier.settings.load().subjects.keys.clone();
@@ -94,7 +88,7 @@ impl Keeper {
                 KeySource::Address(_) => upkeep.refresh,
                 KeySource::File(_) | KeySource::Secret { .. } => upkeep.refresh.min(FILE_REFRESH),
             };
-            let rest = match look(&issuer, &fetcher, upkeep.timeout).await {
+            let rest = match look(&issuer, &upkeep).await {
                 Ok(listed) => {
                     self.take(&issuer, listed);
                     told_stale = false;
@@ -151,10 +145,10 @@ impl Keeper {
     }
 }
 
-async fn look(issuer: &Issuer, fetcher: &Fetcher, patience: Duration) -> Result<Vec<Key>, LookError> {
+async fn look(issuer: &Issuer, upkeep: &KeyUpkeep) -> Result<Vec<Key>, LookError> {
     match &issuer.config.keys {
         KeySource::Address(address) => {
-            let text = fetcher.fetch(address, patience).await.map_err(LookError::Fetch)?;
+            let text = fetch::fetch(upkeep, address).await.map_err(LookError::Fetch)?;
             keys::parse(&text).map_err(LookError::Keys)
         }
         KeySource::File(path) | KeySource::Secret { path, .. } => {

@@ -1,7 +1,7 @@
 //! All issuers, and the one question: what does this token say.
 
 use super::{
-    fetch::{self, FetchError, Fetcher},
+    fetch::{self, FetchError},
     issuer::{Identity, Issuer, Look},
     key::Key,
     keys::{self, KeySet, KeysError, Renewal},
@@ -98,7 +98,7 @@ impl Verifier {
     /// Fails where a file cannot be read or holds no keys, and where keys could not be fetched whoever answers.
     pub fn open(settings: Live, metrics: Arc<Metrics>, now: Timestamp) -> Result<Arc<Self>, OpenError> {
         let subjects = settings.load().subjects.clone();
-        Fetcher::for_subjects(&subjects).map_err(OpenError::Fetch)?;
+        check_trust(&subjects).map_err(OpenError::Fetch)?;
         let issuers = subjects.tokens.into_iter().map(|config| open(config, now)).collect::<Result<Vec<_>, _>>()?;
         let verifier = Arc::new(Self {
             settings,
@@ -226,11 +226,13 @@ impl Verifier {
     }
 }
 
-impl Fetcher {
-    /// A fetcher for the addresses of the settings.
-    pub(super) fn for_subjects(subjects: &Subjects) -> Result<Self, FetchError> {
-        let is_secure = |issuer: &TokenIssuer| matches!(&issuer.keys, KeySource::Address(address) if address.secure);
-        Self::new(subjects.keys.ca_file.as_deref(), subjects.tokens.iter().any(is_secure))
+/// Whether there is somebody to trust, where keys are fetched from addresses that need it.
+fn check_trust(subjects: &Subjects) -> Result<(), FetchError> {
+    let is_secure = |issuer: &TokenIssuer| matches!(&issuer.keys, KeySource::Address(address) if address.secure);
+    if subjects.tokens.iter().any(is_secure) {
+        fetch::trust(subjects.keys.ca_file.as_deref()).map(drop)
+    } else {
+        Ok(())
     }
 }
 
@@ -239,7 +241,7 @@ impl Fetcher {
 /// # Errors
 /// Fails with the first that does not.
 pub fn check(subjects: &Subjects) -> Result<(), OpenError> {
-    Fetcher::for_subjects(subjects).map_err(OpenError::Fetch)?;
+    check_trust(subjects).map_err(OpenError::Fetch)?;
     subjects.tokens.iter().try_for_each(|config| open(config.clone(), Timestamp::from_micros(0)).map(drop))
 }
 

@@ -10,7 +10,7 @@ mod template;
 mod tree;
 
 pub(super) use take::{Given, Question, Scalar};
-pub use take::{Headers, Taken};
+pub use take::{Headers, Taken, are_twins};
 pub(super) use template::{Flaw, PathTemplate, TextTemplate};
 
 use crate::{engine::Location, model::ReasonCode};

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::{self, Change, Live, Settings, Sources},
-    document::{Diagnostics, Text},
+    document::{Diagnostic, Diagnostics, Text},
     lifecycle::{Clock, Stop},
     model::{Revision, Timestamp},
     telemetry::{ConfigOutcome, Metrics, events},
@@ -23,6 +23,10 @@ use tokio::time::{self, sleep_until};
 
 /// Puts one changed key into effect, where that takes more than publishing the settings.
 pub type Apply = Arc<dyn Fn(&'static str, &Settings) + Send + Sync>;
+
+/// Looks at what settings name, such as files, before these settings count; fails with what is wrong. Is given the keys that change, and
+/// may block.
+type Check = Arc<dyn Fn(&[&'static str], &Settings) -> Result<(), String> + Send + Sync>;
 
 /// Is told of every look that says something new. May block.
 type Observer = Arc<dyn Fn(&ConfigReport) + Send + Sync>;
@@ -84,6 +88,8 @@ pub struct Config {
     pub sources: Sources,
     /// Where they are published.
     pub live: Live,
+    /// Looks at what changed keys name.
+    pub check: Check,
     /// Puts changed keys into effect.
     pub apply: Apply,
     /// Is told of news.
@@ -165,13 +171,24 @@ impl ConfigWorker {
             return;
         }
         match config::settle(&self.config.sources, Some(text)) {
-            Ok(wanted) => self.change(cause, &wanted).await,
+            Ok(wanted) => self.change(cause, text, &wanted).await,
             Err(error) => self.reject(cause, error.into()).await,
         }
     }
 
-    async fn change(&self, cause: Cause, wanted: &Settings) {
+    async fn change(&mut self, cause: Cause, text: &Text, wanted: &Settings) {
         let Change { next, applied, waiting } = Change::between(&self.config.live.load(), wanted);
+        let (check, keys, settings) = (Arc::clone(&self.config.check), applied.clone(), next.clone());
+        match self.workshop.run(move || check(&keys, &settings)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(problem)) => {
+                // What is wrong lies elsewhere: once it is mended, this file is good as it is.
+                self.seen = None;
+                let problem = Diagnostic::whole("settings-without-use", text, problem);
+                return self.reject(cause, problem.into()).await;
+            }
+            Err(broken) => return events::reload_failed(&broken),
+        }
         let before = self.status.load_full();
         let recovered = before.problem.is_some();
         let at = self.config.clock.now();

@@ -7,7 +7,8 @@ use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude
 /// What is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Facts {
-    /// Whom it names: the hosts and addresses of its alternative names; where it has none of these, its common name.
+    /// Whom it names: the hosts and addresses (URI) of its alternative names; where it has no alternative names at all, its common name.
+    /// What has a `://` is an address.
     pub(super) names: Vec<String>,
     /// From when on it holds.
     pub(super) begins: Timestamp,
@@ -36,22 +37,27 @@ pub(super) fn read(der: &CertificateDer<'_>) -> Option<Facts> {
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
-    // Two of the same extension are an error in a certificate: then it names nobody.
-    let Ok(alternatives) = certificate.subject_alternative_name() else { return Vec::new() };
-    let alternatives = alternatives.iter().flat_map(|extension| &extension.value.general_names);
-    let names: Vec<String> = alternatives
-        .filter_map(|name| match name {
-            // Names of hosts are the same in capital letters.
-            GeneralName::DNSName(host) => Some(host.to_lowercase()),
-            GeneralName::URI(address) => Some((*address).to_owned()),
-            _ => None,
-        })
-        .collect();
-    if !names.is_empty() {
-        return names;
+    // An authority may let applicants choose one sort of name and vouch for another: none may pass for one of another sort.
+    let is_address = |name: &str| name.contains("://");
+    match certificate.subject_alternative_name() {
+        Ok(Some(alternatives)) => alternatives
+            .value
+            .general_names
+            .iter()
+            .filter_map(|name| match name {
+                // Names of hosts are the same in capital letters.
+                GeneralName::DNSName(host) if !is_address(host) => Some(host.to_lowercase()),
+                GeneralName::URI(address) if is_address(address) => Some((*address).to_owned()),
+                _ => None,
+            })
+            .collect(),
+        Ok(None) => {
+            let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
+            common.filter(|name| !is_address(name)).map(str::to_lowercase).collect()
+        }
+        // Two of the same extension are an error in a certificate: then it names nobody.
+        Err(_) => Vec::new(),
     }
-    let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
-    common.map(str::to_lowercase).collect()
 }
 
 fn time(time: ASN1Time) -> Option<Timestamp> {

@@ -13,7 +13,7 @@ use crate::{
 };
 use rustls::{
     Error, RootCertStore, ServerConfig, SupportedProtocolVersion,
-    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
 };
@@ -90,11 +90,17 @@ impl Files {
         };
         let builder = ServerConfig::builder_with_provider(provider());
         let builder = builder.with_protocol_versions(versions).map_err(|error| vec![self.inner(&error)])?;
+        let asks = verifier.is_some();
         let builder = match verifier {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
+        if asks {
+            // A session that is taken up again would bring the client's certificate along without another look at it.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         Ok(Loaded { config: Arc::new(config), names: leaf.names, expires: leaf.expires })
     }

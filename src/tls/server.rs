@@ -1,6 +1,6 @@
 //! The listener's side of a connection.
 
-use super::certificate;
+use super::certificate::{self, Facts};
 use crate::model::Timestamp;
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
@@ -33,8 +33,17 @@ pub struct Acceptor {
 pub struct Greeted<S> {
     /// The stream.
     pub stream: TlsStream<S>,
-    /// Whom the client's certificate names; empty where none was shown. It has been verified.
+    /// What the client's certificate says, where one was shown. It has been verified.
+    pub shown: Option<Shown>,
+}
+
+/// What a client's certificate says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Whom it names.
     pub names: Vec<String>,
+    /// Until when it holds.
+    pub expires: Timestamp,
 }
 
 /// Why a connection cannot be used.
@@ -75,8 +84,8 @@ impl Acceptor {
         let stream = timeout(self.patience, acceptor.accept(stream)).await.map_err(|_| HandshakeError::Slow)?;
         let stream = stream.map_err(HandshakeError::Failed)?;
         let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let names = shown.and_then(certificate::read).map_or_else(Vec::new, |facts| facts.names);
-        Ok(Greeted { stream, names })
+        let shown = shown.and_then(certificate::read).map(|Facts { names, expires, .. }| Shown { names, expires });
+        Ok(Greeted { stream, shown })
     }
 }
 

@@ -31,13 +31,17 @@ fn uri(address: &str) -> SanType {
 }
 
 #[test]
-fn a_certificate_names_hosts_and_addresses_and_by_its_common_name_only_without_these() {
+fn a_certificate_names_hosts_and_addresses_and_by_its_common_name_only_without_alternatives() {
     let mail = SanType::Rfc822Name("a@b.example".try_into().unwrap());
     for (alternatives, common, names) in [
         (vec![host("Shop.Internal"), uri("spiffe://c/Shop")], Some("cn"), &["shop.internal", "spiffe://c/Shop"][..]),
         (vec![uri("spiffe://c/shop")], None, &["spiffe://c/shop"]),
         (vec![], Some("Old Tool"), &["old tool"]),
-        (vec![mail], Some("Old Tool"), &["old tool"]),
+        (vec![mail], Some("Old Tool"), &[]),
+        // Each sort of name is told by its form.
+        (vec![host("spiffe://c/shop"), host("shop")], None, &["shop"]),
+        (vec![uri("shop"), uri("urn:shop")], Some("shop"), &[]),
+        (vec![], Some("spiffe://c/shop"), &[]),
         (vec![], None, &[]),
     ] {
         let (der, ..) = certificate(alternatives, common);

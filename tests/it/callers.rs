@@ -1,6 +1,8 @@
 //! Callers of the authorize listener: who must say who it is, how it is told, what it may ask and how often.
 
-use crate::support::{Authority, Raw, Safe, Sidecar, SidecarBuilder, TlsClient, sidegate, wait_for, wait_until};
+use crate::support::{
+    Authority, Http2, Raw, Safe, Sidecar, SidecarBuilder, TlsClient, ext_authz::CHECK, sidegate, wait_for, wait_until,
+};
 use serde_json::{Value, json};
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -170,6 +172,50 @@ fn a_caller_that_asks_too_often_is_told_when_to_come_again_and_others_are_not_sl
     let series = r#"sidegate_caller_requests_total{caller="fast",outcome="limited"}"#;
     assert_eq!(sidecar.count(series, &[]), limited.len() as u64);
     wait_for("some come back", SOON, || ask(&fast).status == 200);
+}
+
+#[test]
+fn a_batch_counts_as_many_requests_as_it_has_items() {
+    let (fast, digest) = token("fast");
+    let sidecar = beyond(&format!("{{ name: fast, sha256: {digest}, requests_per_second: 5 }}")).start();
+    let ask = |path: &str, body: Value| sidecar.post_text(path, &[("sidegate-token", &fast)], &body.to_string());
+    let item = json!({ "subject": { "type": "user", "id": "bob" }, "action": { "name": "edit" }, "resource": { "type": "order", "id": "o-1" } });
+    assert_eq!(ask("/access/v1/evaluations", json!({ "evaluations": vec![item; 200] })).status, 200);
+    let next = ask("/v1/authorize", question());
+    assert_eq!(next.status, 429);
+    assert!(next.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 10), "{next:?}");
+}
+
+#[test]
+fn limits_and_scopes_hold_at_the_doors_of_proxies_and_nobody_is_named_there() {
+    let ((wide, wide_digest), (narrow, narrow_digest)) = (token("wide"), token("narrow"));
+    let sidecar = beyond(&format!(
+        "{{ name: wide, sha256: {wide_digest}, in_flight: 1 }}, {{ name: narrow, sha256: {narrow_digest}, scopes: [search] }}"
+    ))
+    .start();
+    let body = question().to_string();
+    let mut slow = sidecar.raw();
+    slow.send(format!(
+        "POST /v1/authorize HTTP/1.1\r\nhost: x\r\nsidegate-token: {wide}\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    ));
+    assert_eq!(slow.response().expect("an interim answer").status, 100);
+    let http2 = Http2::connect(sidecar.authorize_address());
+    for (token, status, code, grpc) in [
+        (wide.as_str(), 429, "too_many_requests", 8),
+        (&narrow, 403, "scope_missing", 7),
+        ("unheard-of", 401, "unauthorized", 16),
+    ] {
+        for path in ["/auth-request", "/ext-authz/orders"] {
+            let answer = sidecar.raw().ask("GET", path, &[("sidegate-token", token)], "").expect("an answer");
+            let error: Value = serde_json::from_str(&answer.body).expect("JSON");
+            assert_eq!((answer.status, error["error"]["code"].as_str()), (status, Some(code)), "{path}: {answer:?}");
+            assert!(!answer.body.contains("`wide`") && !answer.body.contains("`narrow`"), "{path}: {answer:?}");
+        }
+        assert_eq!(http2.call(CHECK, &[("sidegate-token", token)], vec![0; 5]).grpc().0, grpc, "{code}");
+    }
+    slow.send(&body);
+    assert_eq!(slow.response().expect("an answer").status, 200);
 }
 
 #[test]

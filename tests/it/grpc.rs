@@ -3,13 +3,17 @@
 use crate::support::{
     Authority, Http2, PolicyDir, Raw, Safe, Sidecar, TlsClient,
     ext_authz::{CHECK, CheckRequest, CheckResponse, HealthRequest, HealthResponse},
+    frames::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, frame, request_head},
     http2::request,
-    sidegate,
+    sidegate, wait_until,
 };
 use prost::Message;
-use std::net::SocketAddr;
+use serde_json::json;
+use std::{net::SocketAddr, time::Duration};
 use tonic::{client::Grpc, codegen::http::uri::PathAndQuery, transport::Endpoint};
 use tonic_prost::ProstCodec;
+
+const DEADLINE: Duration = Duration::from_secs(20);
 
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
 
@@ -153,8 +157,7 @@ fn calls_that_cannot_be_answered_end_with_a_status_that_says_why() {
         message[offset] = byte;
         message
     };
-    let huge = framed(&CheckRequest::about("GET", "/orders/o-1", &[("x-huge", &"x".repeat(70_000))]));
-    let odd = framed(&CheckRequest::about("GET", "/orders/o-1", &[("x bad", "1")]));
+    let huge = framed(&HealthRequest { service: "x".repeat(1025) });
     let deep = {
         // Lists within lists, as values of metadata, without end.
         let mut value = Vec::new();
@@ -180,16 +183,6 @@ fn calls_that_cannot_be_answered_end_with_a_status_that_says_why() {
             12,
             "there is no method",
         ),
-        ("an unknown service", "/shop.Orders/List", &[], whole.clone(), 12, "there is no method"),
-        (
-            "an older version",
-            "/envoy.service.auth.v2.Authorization/Check",
-            &[],
-            whole.clone(),
-            12,
-            "there is no method",
-        ),
-        ("a path that is none of a call", "/v1/authorize", &[], whole.clone(), 12, "there is no method"),
         ("no message", CHECK, &[], vec![], 3, "no message"),
         ("half a prefix", CHECK, &[], vec![0, 0], 3, "within its prefix"),
         ("half a message", CHECK, &[], whole[..40].to_vec(), 3, "is said to have"),
@@ -198,9 +191,8 @@ fn calls_that_cannot_be_answered_end_with_a_status_that_says_why() {
         ("an empty message", CHECK, &[], empty.to_vec(), 3, "`attributes` is missing"),
         ("a message about no HTTP", CHECK, &[], vec![0, 0, 0, 0, 2, 0x0a, 0], 3, "only HTTP is decided about"),
         ("a message without end", CHECK, &[], deep, 3, "recursion limit"),
-        ("a header that is none", CHECK, &[], odd, 3, "the header `x bad`"),
         ("a compressed message", CHECK, &[("grpc-encoding", "gzip")], at(0, 1), 12, "compressed"),
-        ("a message that is too long", CHECK, &[], huge, 8, "longer than"),
+        ("a question about health that is too long", HEALTH, &[], huge, 8, "longer than"),
         ("a timeout that is none", CHECK, &[("grpc-timeout", "soon")], whole.clone(), 3, "is no `grpc-timeout`"),
         ("a timeout that has passed", CHECK, &[("grpc-timeout", "0m")], whole.clone(), 4, "the deadline of the call"),
         (
@@ -224,6 +216,14 @@ fn calls_that_cannot_be_answered_end_with_a_status_that_says_why() {
     assert_eq!(sidecar.count("sidegate_decisions_total", &[]), 0);
     let answer = http2.call(CHECK, &[], whole.clone());
     assert_eq!((answer.grpc().0, answer.trailers.contains_key("grpc-status")), (0, true));
+    // A service that is not here is a path that does not exist, and clients of gRPC know what that means.
+    for path in ["/shop.Orders/List", "/envoy.service.auth.v2.Authorization/Check", "/"] {
+        let answer = http2.call(path, &[], whole.clone());
+        assert_eq!((answer.status, answer.grpc().0), (404, 12), "{path}: {answer:?}");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let asked = call::<_, HealthResponse>(sidecar.authorize_address(), "/shop.Orders/List", HealthRequest::default());
+    assert_eq!(runtime.block_on(asked).expect_err("no answer").code(), tonic::Code::Unimplemented);
     // Another content type is a request to a path that does not exist, and so is a call by HTTP/1.
     let answer = http2.send(request(CHECK, &[("content-type", "application/grpc-web")], whole.clone()));
     assert_eq!(answer.status, 404);
@@ -234,6 +234,101 @@ fn calls_that_cannot_be_answered_end_with_a_status_that_says_why() {
     let mut raw: Raw = sidecar.raw();
     let answer = raw.send([head.as_bytes(), &whole].concat()).response();
     assert_eq!(answer.map(|answer| answer.status), Some(404));
+}
+
+/// A proxy takes every `2xx` of a door for an allow, and may hand on the content type of its client.
+#[test]
+fn no_content_type_makes_a_call_of_what_is_asked_at_a_door_or_a_route() {
+    let dir = policies();
+    let sidecar = Sidecar::builder().policies(dir.path()).config(PROXY).start();
+    let http2 = Http2::connect(sidecar.authorize_address());
+    let types = ["application/grpc", "application/grpc+proto", "application/grpc;x=1", "application/grpc-web"];
+    let mut decided = 0;
+    for content_type in types {
+        for (method, path, told, status) in [
+            ("GET", "/auth-request", &[("x-forwarded-method", "DELETE"), ("x-forwarded-uri", "/orders/o-1")][..], 403),
+            ("POST", "/auth-request", &[("x-forwarded-method", "GET"), ("x-forwarded-uri", "/orders/o-1")], 200),
+            ("GET", "/auth-request", &[], 403),
+            ("DELETE", "/ext-authz/orders/o-1", &[], 403),
+            ("GET", "/ext-authz/orders/o-1", &[], 200),
+            ("POST", "/ext-authz/envoy.service.auth.v3.Authorization/Check", &[], 403),
+            ("POST", "/ext-authz/grpc.health.v1.Health/Check", &[], 403),
+        ] {
+            let mut request = request(path, &[("content-type", content_type), ("x-user", "sam")], "");
+            *request.method_mut() = method.parse().expect("a method");
+            for (name, value) in told {
+                request.headers_mut().insert(*name, value.parse().expect("a value"));
+            }
+            let answer = http2.send(request);
+            assert_eq!(answer.status, status, "{content_type} {method} {path}: {answer:?}");
+            assert_eq!(answer.header("sidegate-decision").len(), 26, "{content_type} {method} {path}: {answer:?}");
+            assert_eq!(answer.grpc().0, -1, "{content_type} {method} {path}: {answer:?}");
+            decided += 1;
+        }
+        for path in ["/v1/authorize", "/access/v1/evaluation", "/v1/menu"] {
+            let answer = http2.send(request(path, &[("content-type", content_type)], "{}"));
+            assert_eq!((answer.status, answer.grpc().0), (400, -1), "{content_type} {path}: {answer:?}");
+        }
+    }
+    assert_eq!(sidecar.count("sidegate_decisions_total", &[]), decided);
+}
+
+#[test]
+fn what_a_client_can_bring_about_is_a_deny_with_a_record_and_no_error() {
+    let dir = policies();
+    let sidecar = Sidecar::builder().policies(dir.path()).config(PROXY).start();
+    let http2 = Http2::connect(sidecar.authorize_address());
+    let about = |target: &str, headers: &[(&str, &str)]| {
+        let headers: Vec<_> = headers.iter().copied().chain([("x-user", "sam")]).collect();
+        framed(&CheckRequest::about("GET", target, &headers))
+    };
+    let (long, longer) = ("x".repeat(33_000), "x".repeat(300_000));
+    // A message of a field with as many empty headers in it as no map can hold.
+    let hollow = {
+        let headers = [0x1a, 0].repeat(24_577);
+        let within = |tag: u8, inner: Vec<u8>| [&[tag][..], &varint(inner.len()), &inner].concat();
+        let message = within(0x0a, within(0x22, within(0x12, headers)));
+        [&[0][..], &u32::try_from(message.len()).expect("short").to_be_bytes(), &message].concat()
+    };
+    for (count, (name, message, reason)) in (1..).zip([
+        ("a long query", about(&format!("/orders/o-1?{long}"), &[]), "path_not_canonical"),
+        ("a long header", about("/orders/o-1", &[("x-long", &long)]), "granted"),
+        ("a header that is none", about("/orders/o-1", &[("x bad", "1")]), "proxy_headers_invalid"),
+        ("a header with a value that is none", about("/orders/o-1", &[("x-bad", "a\0b")]), "proxy_headers_invalid"),
+        ("more headers than there can be", hollow, "proxy_headers_invalid"),
+        ("a message that is too long", about("/orders/o-1", &[("x-longer", &longer)]), "proxy_headers_invalid"),
+    ]) {
+        let answer = http2.call(CHECK, &[], message);
+        assert_eq!((answer.status, answer.grpc().0), (200, 0), "{name}: {answer:?}");
+        let check = CheckResponse::decode(&answer.body[5..]).expect("an answer");
+        assert_eq!(check.metadata("reason"), reason, "{name}: {check:?}");
+        assert_eq!(check.denied_response.is_none(), reason == "granted", "{name}: {check:?}");
+        assert_eq!(sidecar.count("sidegate_decisions_total", &[r#"source="envoy""#]), count, "{name}");
+    }
+    let record = wait_until(DEADLINE, || {
+        let found = sidecar.admin_get("/v1/audit?kind=decision").json()["items"].clone();
+        (found.as_array().map_or(0, Vec::len) == 6).then(|| found[0].clone())
+    });
+    assert_eq!(record.expect("six records")["reason"], "proxy_headers_invalid");
+}
+
+#[test]
+fn health_checks_take_no_place_from_decisions() {
+    let dir = policies();
+    let few = "server: { authorize: { limits: { in_flight: 2 } } }";
+    let sidecar = Sidecar::builder().policies(dir.path()).config(few).start();
+    let mut frames = Frames::connect(sidecar.authorize_address(), &[]);
+    let head = request_head("POST", HEALTH, &[("content-type", "application/grpc"), ("te", "trailers")]);
+    // Two that are never asked to the end, and one that is: its answer says that the others have been looked at.
+    for stream in [1, 3, 5] {
+        frames.send(frame(HEADERS, END_HEADERS, stream, &head));
+    }
+    frames.send(frame(DATA, END_STREAM, 5, &framed(&HealthRequest::default())));
+    assert!(std::iter::from_fn(|| frames.next()).any(|frame| frame.stream == 5 && frame.kind == DATA));
+    let question = json!({ "user": "sam", "action": "view", "resource": "order:o-1" });
+    for _ in 0..3 {
+        assert_eq!(sidecar.authorize(&question).0, 200);
+    }
 }
 
 fn varint(mut number: usize) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! The ops and the admin listener: who is let in, the frame around every answer.
 
-use crate::support::{Sidecar, sidegate, wait_for};
+use crate::support::{Raw, Sidecar, sidegate, wait_for};
 use serde_json::json;
 use std::time::Duration;
 
@@ -30,6 +30,29 @@ fn every_answer_carries_the_id_of_its_request_and_errors_have_one_shape() {
         }
         let made_up = sidecar.client().get(address, path, &[]).expect("an answer");
         assert_eq!(made_up.header("x-request-id").len(), 26, "a ULID: {made_up:?}");
+    }
+}
+
+/// More connections than there are places: silent ones, half heads, and such as never read what they ask for.
+#[test]
+fn whoever_keeps_connections_for_nothing_keeps_nobody_out() {
+    let sidecar = Sidecar::builder().start();
+    for address in [sidecar.ops_address(), sidecar.admin_address()] {
+        let path = if address == sidecar.ops_address() { "/healthz" } else { "/v1/policies" };
+        for said in ["", "GET /healthz HT", "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n"] {
+            let idle: Vec<Raw> = (0..300)
+                .map(|_| {
+                    let mut raw = Raw::connect(address);
+                    raw.send(said);
+                    raw
+                })
+                .collect();
+            for _ in 0..3 {
+                let answer = Raw::connect(address).ask("GET", path, &[], "").expect("an answer");
+                assert_eq!(answer.status, 200, "{path} beside {said:.20}");
+            }
+            drop(idle);
+        }
     }
 }
 

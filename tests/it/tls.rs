@@ -373,6 +373,10 @@ fn settings_that_do_not_fit_together_are_told_at_their_place() {
             format!("client_ca: {ca}, client_certificates: optional"),
             "clients show certificates over TLS only".to_owned(),
         ),
+        (
+            format!("certificate: {certificate}, key: {certificate}, client_ca: {ca}, client_certificates: optional"),
+            "`server.ops.tls.client_certificates: optional` has no effect".to_owned(),
+        ),
         ("minimum_version: 1.1".to_owned(), "`1.1` does not fit `server.ops.tls.minimum_version`".to_owned()),
     ] {
         let exited = Sidecar::builder()

@@ -1,10 +1,11 @@
 //! Certificates of administrators, and the product's own clients: `--admin https://`, the webhook of checkpoints.
 
-use crate::support::{Authority, Issued, Safe, Sidecar, TlsClient, sidegate, wait_for};
+use crate::support::{Authority, Issued, Safe, Sidecar, SidecarBuilder, TlsClient, seconds_now, sidegate, wait_for};
 use rustls::{
-    ServerConfig, ServerConnection, StreamOwned,
+    HandshakeKind, ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    version::{TLS12, TLS13},
 };
 use serde_json::{Value, json};
 use std::{
@@ -17,6 +18,8 @@ use std::{
 };
 
 const SOON: Duration = Duration::from_secs(20);
+static OLD: &[&SupportedProtocolVersion] = &[&TLS12];
+static NEW: &[&SupportedProtocolVersion] = &[&TLS13];
 
 /// Authorities of the server and of clients, and a folder with what both sides need.
 struct House {
@@ -96,6 +99,49 @@ fn administrators_are_told_by_their_certificates_and_held_to_their_scopes() {
         let found = raw.ask("GET", "/v1/audit?kind=directory", &[], "").expect("an answer");
         found.body.contains(r#""actor":"operator:ops""#)
     });
+}
+
+#[test]
+fn a_certificate_that_ends_takes_its_sessions_and_its_connections_along() {
+    let house = House::new();
+    let callers = "server: { authorize: { callers: [{ name: ops, certificates: [ops.internal] }] } }";
+    let builder = Sidecar::builder().listen("authorize", "0.0.0.0:0").config(CLIENTS).config(callers);
+    let required = |builder: SidecarBuilder, listener: &&str| {
+        builder.config(&house.safe.settings_for_clients(listener, "required"))
+    };
+    let sidecar = ["authorize", "admin", "ops"].iter().fold(builder, required).start();
+    let question = json!({ "user": "bob", "action": "edit", "resource": "order:o-1" }).to_string();
+    let doors = [
+        (sidecar.authorize_address(), "POST", "/v1/authorize", question.as_str()),
+        (sidecar.admin_address(), "GET", "/v1/policies", ""),
+        (sidecar.ops_address(), "GET", "/healthz", ""),
+    ];
+    let end = seconds_now() + 10;
+    let brief = house.clients.issue_with(&["ops.internal"], |params| {
+        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(end.unsigned_abs());
+    });
+    let mut kept = Vec::new();
+    for versions in [OLD, NEW] {
+        for (address, method, path, body) in doors {
+            let client = TlsClient::trusting(&house.authority);
+            assert!(client.status(address, path, &[], body).is_err(), "{path}: a certificate is required");
+            let client = Arc::new(client.showing(&brief).versions(versions).config());
+            // Had the first one left anything to go on with, the second one would.
+            for _ in 0..2 {
+                let mut raw = TlsClient::connect_with(&client, address).expect("agreed");
+                assert_eq!(raw.ask(method, path, &[], body).expect("an answer").status, 200, "{path}");
+                assert_eq!(raw.stream().conn.handshake_kind(), Some(HandshakeKind::Full), "{path}");
+                kept.push((raw, Arc::clone(&client), (address, method, path, body)));
+            }
+        }
+    }
+    assert!(seconds_now() < end, "the certificate has held until now");
+    wait_for("the certificate has ended", SOON, || seconds_now() > end);
+    for (mut raw, client, (address, method, path, body)) in kept {
+        assert!(raw.is_closed(), "{path}");
+        let again = TlsClient::connect_with(&client, address);
+        assert!(again.and_then(|mut raw| raw.ask(method, path, &[], body)).is_err(), "{path}");
+    }
 }
 
 #[test]

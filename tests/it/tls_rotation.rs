@@ -80,6 +80,28 @@ fn certificates_rotate_under_traffic_without_a_failed_request() {
 }
 
 #[test]
+fn certificates_of_the_admin_and_the_ops_listener_rotate_too() {
+    let authority = Authority::new("test CA");
+    let client = TlsClient::trusting(&authority);
+    for listener in ["admin", "ops"] {
+        let safe = Safe::new();
+        safe.put(&authority.issue(&["localhost"]));
+        let sidecar = Sidecar::builder().config(&safe.settings(listener, "")).config(QUICK).start();
+        let address = if listener == "admin" { sidecar.admin_address() } else { sidecar.ops_address() };
+        let path = if listener == "admin" { "/v1/policies" } else { "/healthz" };
+        let mut kept = client.connect(address).expect("agreed");
+        for _ in 0..2 {
+            let next = authority.issue(&["localhost"]);
+            safe.put(&next);
+            wait_for("the next one is shown", SOON, || shown(&client, address) == der(&next));
+            assert_eq!(kept.ask("GET", path, &[], "").expect("an answer").status, 200, "{listener}");
+            assert_eq!(client.status(address, path, &[], ""), Ok(200), "{listener}");
+        }
+        sidecar.wait_event("tls_reloaded", SOON, |event| event["listener"] == listener);
+    }
+}
+
+#[test]
 fn a_volume_of_kubernetes_rotates_with_its_link() {
     let (authority, safe) = (Authority::new("test CA"), Safe::new());
     let generation = |n: usize| {

@@ -130,6 +130,36 @@ fn limits_hold_and_a_stop_answers_what_has_begun() {
 }
 
 #[test]
+fn neither_door_keeps_anybody_out_of_the_other() {
+    let (_folder, path) = place();
+    let sidecar = on(&path).config("server: { authorize: { limits: { connections: 2 } } }").start();
+    let question = question();
+    let network = |raw: &mut Raw| raw.ask("POST", "/v1/authorize", &[], &question).expect("an answer").status;
+    let mut strangers = [sidecar.raw(), sidecar.raw()];
+    assert!(strangers.iter_mut().all(|raw| network(raw) == 200));
+    assert_eq!(sidecar.raw().response().map(|answer| answer.status), Some(503));
+    let (mut one, mut two) = (connect(&path), connect(&path));
+    assert_eq!((ask(&mut one), ask(&mut two)), (200, 200));
+    assert_eq!(connect(&path).response().map(|answer| answer.status), Some(503));
+    drop(strangers);
+    wait_for("the network has places again", SOON, || network(&mut sidecar.raw()) == 200);
+}
+
+#[test]
+fn a_proxy_that_comes_through_it_is_trusted_where_the_settings_say_so() {
+    let (_folder, path) = place();
+    let trusting = "server: { authorize: { trusted_proxies: [unix], proxy: { user_header: x-who } } }";
+    let sidecar = on(&path).config(trusting).start();
+    let told = |method| [("x-forwarded-method", method), ("x-forwarded-uri", "/orders/o-1"), ("x-who", "bob")];
+    for (method, status) in [("GET", 200), ("DELETE", 403)] {
+        let answer = connect(&path).ask("GET", "/auth-request", &told(method), "").expect("an answer");
+        assert_eq!((answer.status, answer.header("sidegate-decision").len()), (status, 26), "{answer:?}");
+    }
+    let elsewhere = sidecar.raw().ask("GET", "/auth-request", &told("GET"), "").expect("an answer");
+    assert_eq!(elsewhere.status, 403, "who comes through the network is not that proxy");
+}
+
+#[test]
 fn one_that_a_crash_has_left_is_taken_and_one_that_is_alive_is_not() {
     let (_folder, path) = place();
     let crashed = on(&path).start();

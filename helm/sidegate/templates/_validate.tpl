@@ -19,7 +19,7 @@
   {{- $problems = append $problems "`config.server.ops.listen` is a loopback address, which probes of the kubelet cannot reach: leave it to the chart" -}}
 {{- end -}}
 {{- if and (eq "required" (dig "server" "ops" "tls" "client_certificates" "" .Values.config)) (include "sidegate.speaksTls" (dict "context" . "listener" "ops")) -}}
-  {{- $problems = append $problems "probes of the kubelet show no certificate: `config.server.ops.tls.client_certificates` is `optional`" -}}
+  {{- $problems = append $problems "probes of the kubelet show no certificate: `config.server.ops.tls.client_certificates` is `off`" -}}
 {{- end -}}
 {{- $problems = concat $problems (include "sidegate.validate.callers" . | fromJsonArray) -}}
 {{- $problems = concat $problems (include "sidegate.validate.policies" . | fromJsonArray) -}}

@@ -95,8 +95,14 @@ fn optional<T>(
     reading: &mut Reading<'_>,
     read: impl FnOnce(&Node, &mut Reading<'_>) -> Option<T>,
 ) -> Option<Option<T>> {
-    match node.get(key).filter(|value| !value.is_null()) {
+    match node.get(key) {
         None => Some(None),
+        // Whoever wrote it has meant something, and nothing is seldom it.
+        Some(value) if value.is_null() => {
+            let message = format!("`{key}` of an issuer is written and says nothing");
+            reading.problem("invalid-value", &value.span, message, Some("give it a value, or leave it out".to_owned()));
+            None
+        }
         Some(value) => read(value, reading).map(Some),
     }
 }
@@ -244,7 +250,8 @@ fn read_parts(node: &Node, what: &str, reading: &mut Reading<'_>) -> Option<Clai
 }
 
 fn read_names(node: &Node, reading: &mut Reading<'_>) -> Option<BTreeMap<String, String>> {
-    let Some(map) = node.as_map() else {
+    // Without any, every value would count under its own name.
+    let Some(map) = node.as_map().filter(|map| !map.is_empty()) else {
         invalid(node, "`names`", "a mapping from values of the claim to names of the policy set", reading);
         return None;
     };

@@ -15,6 +15,7 @@ use crate::{
         management::Error,
         peer::{CallerName, Peer, PeerAddress},
     },
+    lifecycle::Clock,
     telemetry::events,
 };
 use axum::{
@@ -81,7 +82,7 @@ impl Door {
                 let known = match credentials::authorization(headers) {
                     // Whoever shows a token means it, whatever the certificate says.
                     Some(given) => Known::Token(by_token(&settings, given, failures, peer, now)?),
-                    None => Known::Client(by_certificate(&settings, &peer.names)?),
+                    None => Known::Client(by_certificate(&settings, peer.names(|| Clock::system().now()))?),
                 };
                 let (opens, caller) = match known {
                     Known::Token(token) => (&token.scopes, Caller::with(token)),

@@ -124,10 +124,11 @@ impl Accepted {
     }
 }
 
-/// The count of open connections.
+/// The count of open connections: one for each door, so that strangers on the network keep nobody of this machine out.
 #[derive(Debug)]
 pub(super) struct Connections {
-    open: Arc<AtomicUsize>,
+    tcp: Arc<AtomicUsize>,
+    unix: Arc<AtomicUsize>,
     settings: Live,
 }
 
@@ -138,18 +139,22 @@ pub(super) struct Place(Arc<AtomicUsize>);
 impl Connections {
     /// None open yet.
     pub(super) fn bounded_by(settings: Live) -> Self {
-        Self { open: Arc::default(), settings }
+        Self { tcp: Arc::default(), unix: Arc::default(), settings }
     }
 
     fn speaks_tls(&self) -> bool {
         self.settings.load().server.authorize.tls.is_on()
     }
 
-    fn enter(&self) -> Option<Place> {
-        let place = Place(Arc::clone(&self.open));
+    fn enter(&self, accepted: &Accepted) -> Option<Place> {
+        let open = match accepted {
+            Accepted::Tcp(..) => &self.tcp,
+            Accepted::Unix(_) => &self.unix,
+        };
+        let place = Place(Arc::clone(open));
         let most = self.settings.load().server.authorize.limits.connections;
         // Relaxed: the count guards nothing but itself.
-        (self.open.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
+        (open.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
     }
 }
 
@@ -193,7 +198,7 @@ fn hand_over<'w>(
     connections: &Connections,
     turns: &mut impl Iterator<Item = &'w Worker>,
 ) -> Result<(), usize> {
-    let Some(place) = connections.enter() else {
+    let Some(place) = connections.enter(&accepted) else {
         turn_away(accepted, connections.speaks_tls());
         return Ok(());
     };

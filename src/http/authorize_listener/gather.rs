@@ -39,6 +39,8 @@ struct Inner<S> {
     buffer: Vec<u8>,
     // INVARIANT: at most `buffer.len()`.
     written: usize,
+    // How often the stream has taken something.
+    taken: u64,
     // Whether the stream may still hold something of what it was given: TLS does.
     unflushed: bool,
     // Whether the end has been begun and waits for the peer.
@@ -47,7 +49,7 @@ struct Inner<S> {
 
 /// Splits a stream into what a connection uses and what its driver keeps. `ahead` is read before what the stream still holds.
 pub(super) fn gather<S>(stream: S, ahead: Bytes) -> (Gathered<S>, Outlet<S>) {
-    let inner = Inner { stream, ahead, buffer: Vec::new(), written: 0, unflushed: false, ending: false };
+    let inner = Inner { stream, ahead, buffer: Vec::new(), written: 0, taken: 0, unflushed: false, ending: false };
     let inner = Rc::new(RefCell::new(inner));
     (Gathered(Rc::clone(&inner)), Outlet(inner))
 }
@@ -55,15 +57,15 @@ pub(super) fn gather<S>(stream: S, ahead: Bytes) -> (Gathered<S>, Outlet<S>) {
 impl<S: AsyncWrite + Unpin> Outlet<S> {
     /// Runs a connection to its end, and empties the buffer after each of its turns.
     ///
-    /// A client that does not take what is in the buffer for as long as `patience` is given up: it would keep its place for
-    /// ever otherwise.
+    /// A client that takes nothing of what is in the buffer for as long as `patience` is given up: it would keep its place for
+    /// ever otherwise. One that reads slowly is not.
     pub(super) async fn drive<F, E>(&self, connection: F, patience: Duration) -> Result<(), E>
     where
         F: Future<Output = Result<(), E>>,
     {
         let mut connection = pin!(connection);
         let mut ended = None;
-        let mut stalled: Option<Pin<Box<Sleep>>> = None;
+        let mut stalled: Option<(u64, Pin<Box<Sleep>>)> = None;
         poll_fn(|context| {
             if ended.is_none()
                 && let Poll::Ready(end) = connection.as_mut().poll(context)
@@ -71,16 +73,19 @@ impl<S: AsyncWrite + Unpin> Outlet<S> {
                 ended = Some(end);
             }
             // A failed write shows itself to the connection with its next read; it is no news to anybody else.
-            let is_idle = {
+            let (is_idle, taken) = {
                 let inner = &mut *self.0.borrow_mut();
-                inner.poll_empty(context).is_ready() && !(inner.ending && ended.is_none())
+                (inner.poll_empty(context).is_ready() && !(inner.ending && ended.is_none()), inner.taken)
             };
             if is_idle {
                 stalled = None;
                 return ended.take().map_or(Poll::Pending, Poll::Ready);
             }
-            let stalled = stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-            stalled.as_mut().poll(context).map(|()| Ok(()))
+            if stalled.as_ref().is_none_or(|(before, _)| *before != taken) {
+                stalled = Some((taken, Box::pin(tokio::time::sleep(patience))));
+            }
+            let waited = stalled.as_mut().map_or(Poll::Pending, |(_, sleep)| sleep.as_mut().poll(context));
+            waited.map(|()| Ok(()))
         })
         .await
     }
@@ -95,12 +100,15 @@ impl<S: AsyncWrite + Unpin> Inner<S> {
                 Ok(0) => return self.give_up(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     self.written += count;
+                    self.taken = self.taken.wrapping_add(1);
                     self.unflushed = true;
                 }
                 Err(error) => return self.give_up(error),
             }
         }
         self.buffer.clear();
+        // What one large answer took would be kept for as long as the connection lives.
+        self.buffer.shrink_to(MOST);
         self.written = 0;
         if self.unflushed {
             if let Err(error) = ready!(Pin::new(&mut self.stream).poll_flush(context)) {

@@ -24,6 +24,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let limits = desk.limits();
+    let (guest, host) = (Rc::clone(&visit), Rc::clone(&desk));
     let stopping = Rc::new(Cell::new(*stop.borrow()));
     let is_last = Rc::clone(&stopping);
     let service = service_fn(move |request| {
@@ -46,8 +47,11 @@ where
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
     last_call::serve(connection, async move {
-        // An error means that the sender is gone, which is a stop as well.
-        drop(stop.wait_for(|stopped| *stopped).await);
+        tokio::select! {
+            // An error means that the sender is gone, which is a stop as well.
+            _ = stop.wait_for(|stopped| *stopped) => {}
+            () = guest.peer.expired(|| host.now()) => {}
+        }
         stopping.set(true);
     })
     .await

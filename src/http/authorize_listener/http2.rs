@@ -62,6 +62,7 @@ where
     let limits = desk.limits();
     let activity = Activity::begin();
     let requests = Rc::clone(&activity);
+    let (guest, host) = (Rc::clone(&visit), Rc::clone(&desk));
     let service = service_fn(move |request| {
         let moving = requests.moving();
         let answer = service::answer(Rc::clone(&desk), Rc::clone(&visit), request);
@@ -78,6 +79,7 @@ where
         // An error means that the sender is gone, which is a stop as well.
         _ = stop.wait_for(|stopped| *stopped) => {}
         () = activity.rested(limits.header_timeout) => {}
+        () = guest.peer.expired(|| host.now()) => {}
     }
     // Requests that are on their way are answered still; a client that never takes the hint is not waited for.
     connection.as_mut().graceful_shutdown();

@@ -163,8 +163,8 @@ async fn through_network(
         // Nothing was asked yet.
         () = last_call::is_over(said(&mut stop)) => None,
     };
-    let Some(Greeted { stream, names }) = greeted else { return Ok(()) };
-    serve(desk, entrance.callers.visit(Peer { names, is_secure: true, ..peer }), stream, stop).await
+    let Some(Greeted { stream, shown }) = greeted else { return Ok(()) };
+    serve(desk, entrance.callers.visit(Peer { shown, is_secure: true, ..peer }), stream, stop).await
 }
 
 async fn serve<S>(

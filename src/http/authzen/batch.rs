@@ -51,6 +51,7 @@ pub(in crate::http) async fn evaluations(
             "a batch may hold at most {most} evaluations (`server.authorize.limits.batch_items`), this one has {given}"
         )));
     }
+    call.admitted.charge(given - 1);
     // One snapshot for the whole batch; owned, since the batch may wait for room between items.
     let current = arc_swap::Guard::into_inner(desk.current());
     let place = place(&current.snapshot.program, tenant)?;

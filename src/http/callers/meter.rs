@@ -32,6 +32,15 @@ impl Meter {
         }
     }
 
+    /// Takes so many requests more than [`Self::take`] has taken, whether there are any left or not.
+    pub(super) fn owe(&self, more: usize, most: NonZeroU32, now: Duration) {
+        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        let more = u64::try_from(more).unwrap_or(u64::MAX).saturating_mul(SECOND / u64::from(most.get()));
+        let next = |due: u64| Some(due.max(now).saturating_add(more));
+        // It is never refused.
+        let (Ok(_) | Err(_)) = self.due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+    }
+
     /// Takes a place among the requests in flight; whoever got it leaves it again.
     pub(super) fn enter(&self, most: Option<NonZeroU32>) -> bool {
         let most = most.map_or(u32::MAX, NonZeroU32::get);
@@ -72,6 +81,16 @@ mod tests {
             let later = began + Duration::from_mins(1);
             assert_eq!((0..1000).take_while(|_| meter.take(most, later).is_ok()).count(), taken);
         }
+    }
+
+    #[test]
+    fn what_is_owed_is_made_up_for_before_anything_else_is_taken() {
+        let (meter, most, began) = (Meter::default(), many(10), Duration::from_secs(5));
+        assert_eq!(meter.take(most, began), Ok(()));
+        meter.owe(29, most, began);
+        assert_eq!(meter.take(most, began), Err(Duration::from_millis(2100)));
+        assert!(meter.take(most, began + Duration::from_millis(2099)).is_err());
+        assert_eq!(meter.take(most, began + Duration::from_millis(2100)), Ok(()));
     }
 
     #[test]

@@ -1,9 +1,17 @@
 //! Who is let in, and how often.
 
 use super::*;
-use crate::config::Settings;
+use crate::{config::Settings, tls::Shown};
 use sha2::{Digest as _, Sha256};
-use std::{num::NonZeroU32, time::Duration};
+use std::{cell::Cell, num::NonZeroU32, time::Duration};
+
+/// When every certificate of these tests comes to its end.
+const EXPIRES: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
+thread_local! {
+    /// The clock of a test, which has a thread of its own.
+    static CLOCK: Cell<Timestamp> = const { Cell::new(Timestamp::from_micros(1_700_000_000_000_000)) };
+}
 
 const NETWORK: &str = "192.0.2.1:4711";
 
@@ -29,13 +37,15 @@ fn house(address: &str, listed: Vec<Caller>) -> House {
     settings.server.authorize.listen = address.parse().unwrap();
     settings.server.authorize.callers = listed.into();
     let live = Live::new(settings.clone());
-    House { callers: Callers::new(live.clone(), Metrics::new()), live, settings }
+    House { callers: Callers::new(live.clone(), Metrics::new(), || CLOCK.get()), live, settings }
 }
 
 impl House {
     fn visit(&self, from: &str, names: &[&str]) -> Visit {
         let address = from.parse().map_or(PeerAddress::Unix, PeerAddress::Ip);
-        self.callers.visit(Peer { names: names.iter().map(|name| (*name).to_owned()).collect(), ..Peer::at(address) })
+        let shown = (!names.is_empty())
+            .then(|| Shown { names: names.iter().map(|name| (*name).to_owned()).collect(), expires: EXPIRES });
+        self.callers.visit(Peer { shown, ..Peer::at(address) })
     }
 
     fn list(&mut self, listed: Vec<Caller>) {
@@ -174,7 +184,7 @@ fn limits_hold_for_all_connections_of_a_caller_and_for_nobody_else() {
 }
 
 #[test]
-fn guessing_through_the_network_is_slowed_down_and_connections_that_are_known_go_on() {
+fn guessing_through_the_network_is_slowed_down_and_who_is_known_comes_in() {
     let house = house("0.0.0.0:0", vec![caller("shop", Some("t-shop"), None)]);
     let known = house.visit(NETWORK, &[]);
     let shop = [("authorization", "Bearer t-shop")];
@@ -185,7 +195,26 @@ fn guessing_through_the_network_is_slowed_down_and_connections_that_are_known_go
             .is_err_and(|(code, _)| code == ErrorCode::Unauthorized)
     });
     assert_eq!(guesses.count(), 20);
-    assert!(asked(&house.visit(NETWORK, &[]), &shop).is_err_and(|(code, _)| code == ErrorCode::TooManyFailures));
+    let guess = [("authorization", "Bearer guess-x")];
+    assert!(asked(&house.visit(NETWORK, &[]), &guess).is_err_and(|(code, _)| code == ErrorCode::TooManyFailures));
     assert_eq!(asked(&known, &shop), Ok("shop".to_owned()));
+    assert_eq!(asked(&house.visit(NETWORK, &[]), &shop), Ok("shop".to_owned()), "who shares the address comes in");
     assert_eq!(asked(&house.visit("192.0.2.2:1", &[]), &shop), Ok("shop".to_owned()));
+}
+
+#[test]
+fn a_certificate_that_has_come_to_its_end_tells_nobody_also_on_a_connection_that_is_there() {
+    let house = house("0.0.0.0:0", vec![caller("erp", Some("t-erp"), Some("erp.internal"))]);
+    let visit = house.visit(NETWORK, &["erp.internal"]);
+    let token = [("authorization", "Bearer t-erp")];
+    for (past, expected) in [
+        (-1, Ok("erp".to_owned())),
+        (0, Ok("erp".to_owned())),
+        (1, refused("no bearer token and no client certificate")),
+        (2, refused("no bearer token and no client certificate")),
+    ] {
+        CLOCK.set(Timestamp::from_micros(EXPIRES.as_micros() + past));
+        assert_eq!(asked(&visit, &[]), expected, "{past}");
+    }
+    assert_eq!(asked(&visit, &token), Ok("erp".to_owned()), "the token goes on");
 }

@@ -59,7 +59,7 @@ impl Desk {
             revision: current.snapshot.revision.short(),
             duration_ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
             origin: asked.origin,
-            actor: asked.call.caller,
+            actor: asked.call.caller(),
             before: "",
             after: "",
             context: &scratch.context,

@@ -19,7 +19,8 @@ use crate::{
         proxy::{self, Forwarded, Verdict},
         request_id::{RequestId, X_REQUEST_ID},
     },
-    model::Decision,
+    model::{Decision, ReasonCode},
+    policy::Miss,
 };
 use bytes::Bytes;
 use hyper::{
@@ -32,6 +33,8 @@ use serde_json::Map;
 const JWT_FILTER: &str = "envoy.filters.http.jwt_authn";
 /// Which payload counts where there is more than one.
 const JWT_PAYLOAD: &str = "jwt_payload";
+/// Room for so many headers is made before they are looked at.
+const USUAL_HEADERS: usize = 64;
 /// `OVERWRITE_IF_EXISTS_OR_ADD`
 const OVERWRITE: i32 = 2;
 
@@ -43,28 +46,53 @@ pub(super) async fn answer(desk: &Desk, message: Bytes, call: Call<'_>) -> Resul
     let http = attributes.request.and_then(|request| request.http);
     let http =
         http.ok_or_else(|| Status::invalid("`attributes.request.http` is missing: only HTTP is decided about"))?;
-    let headers = headers(&http)?;
+    // What a client can bring about is a deny with a record, never an error: a filter may be set to let errors pass.
+    let (headers, unclear) = match headers(&http) {
+        Ok(headers) => (headers, None),
+        Err(why) => (HeaderMap::new(), Some(Miss { code: ReasonCode::ProxyHeadersInvalid, why })),
+    };
     // So does its trace, where the call says nothing of one.
     call.trace.adopt(&headers);
     let claims = attributes.metadata_context.and_then(claims);
     // The id of the request that is asked about, by which its way can be followed; else that of the call.
     let own_id = headers.contains_key(&X_REQUEST_ID).then(|| RequestId::of(&headers, desk));
-    let verdict = proxy::ask(
-        desk,
-        &Forwarded {
-            origin: Origin::Envoy,
-            call: Call { request_id: own_id.as_ref().map_or(call.request_id, RequestId::text), ..call },
-            method: &http.method,
-            scheme: given(&http.scheme),
-            host: given(&http.host),
-            target: &http.path,
-            headers: &headers,
-            client,
-            claims: claims.as_ref(),
-        },
-    )
-    .await?;
+    let forwarded = Forwarded {
+        call: Call { request_id: own_id.as_ref().map_or(call.request_id, RequestId::text), ..call },
+        method: &http.method,
+        scheme: given(&http.scheme),
+        host: given(&http.host),
+        target: &http.path,
+        client,
+        claims: claims.as_ref(),
+        ..untold(call, &headers)
+    };
+    let verdict = match unclear {
+        None => proxy::ask(desk, &forwarded).await?,
+        Some(miss) => proxy::refuse(desk, &forwarded, miss).await?,
+    };
     message::framed(&response(verdict))
+}
+
+/// Denies a request whose head is longer than a message may be.
+pub(super) async fn too_long(desk: &Desk, call: Call<'_>) -> Result<Bytes, Status> {
+    let miss = Miss { code: ReasonCode::ProxyHeadersInvalid, why: "the message about it is too long".to_owned() };
+    let verdict = proxy::refuse(desk, &untold(call, &HeaderMap::new()), miss).await?;
+    message::framed(&response(verdict))
+}
+
+/// A request of which nothing is known but its headers.
+const fn untold<'a>(call: Call<'a>, headers: &'a HeaderMap) -> Forwarded<'a> {
+    Forwarded {
+        origin: Origin::Envoy,
+        call,
+        method: "",
+        scheme: None,
+        host: None,
+        target: b"",
+        headers,
+        client: None,
+        claims: None,
+    }
 }
 
 fn given(text: &str) -> Option<&str> {
@@ -76,18 +104,22 @@ fn client(attributes: &AttributeContext) -> Option<&str> {
 }
 
 /// The headers, without those that begin with a colon: method, path and host have fields of their own.
-fn headers(http: &HttpRequest) -> Result<HeaderMap, Status> {
+///
+/// # Errors
+/// Fails with what is wrong with them.
+fn headers(http: &HttpRequest) -> Result<HeaderMap, String> {
     let raw = http.header_map.as_ref().map_or(&[][..], |map| map.headers.as_slice());
-    let mut headers = HeaderMap::with_capacity(http.headers.len() + raw.len());
+    // How many come is the client's to say, and more than a map can hold must not be asked for.
+    let mut headers = HeaderMap::with_capacity((http.headers.len() + raw.len()).min(USUAL_HEADERS));
     for header in http.headers.iter().chain(raw).filter(|header| !header.key.starts_with(b":")) {
         let wrong = || {
             let name = String::from_utf8_lossy(&header.key);
-            Status::invalid(format!("the header `{name}` has a name or a value that no header can have"))
+            format!("the header `{name}` has a name or a value that no header can have")
         };
         let name = HeaderName::from_bytes(&header.key).map_err(|_| wrong())?;
         let value = if header.raw_value.is_empty() { &header.value } else { &header.raw_value };
         let value = HeaderValue::from_maybe_shared(value.clone()).map_err(|_| wrong())?;
-        headers.try_append(name, value).map_err(|_| Status::invalid("there are too many headers"))?;
+        headers.try_append(name, value).map_err(|_| "there are too many headers".to_owned())?;
     }
     Ok(headers)
 }

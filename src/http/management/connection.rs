@@ -1,20 +1,25 @@
 //! The accept loop and the life of one connection.
 
-use super::Bound;
+use super::{
+    Bound,
+    patient::Patient,
+    places::{Moving, Place, Places},
+};
 use crate::{
     http::{
         last_call,
         peer::{Peer, PeerAddress},
         tls,
     },
-    lifecycle::{Stop, Task, Tasks},
+    lifecycle::{Clock, Stop, Task, Tasks},
     telemetry::{Metrics, events},
     tls::{Acceptor, Greeted},
 };
-use axum::Router;
+use axum::{Router, body::Body};
+use bytes::Bytes;
 use hyper::{
     Request,
-    body::Incoming,
+    body::{Frame, Incoming, SizeHint},
     server::conn::http1,
     service::{Service as _, service_fn},
 };
@@ -22,19 +27,32 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{convert::Infallible, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt, io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::Semaphore,
     time::sleep,
 };
 
-/// Connections at once; more wait in the kernel.
+/// Connections at once. Who comes on top takes the place of one that is idle, or waits.
 const MOST_CONNECTIONS: usize = 256;
 
 /// Time to send a head, and how long an idle connection is kept.
-const HEADER_TIMEOUT: Duration = Duration::from_mins(1);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a client may take nothing of what is answered.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Longest head of a request.
 const MOST_HEADER_BYTES: usize = 16 * 1024;
@@ -57,12 +75,10 @@ pub struct Serving {
 
 /// Serves a router until the stop; requests in flight are answered, and their connections are tasks that can be waited for.
 pub async fn serve(bound: Bound, serving: Serving, tasks: Tasks, stop: Stop) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let places = Places::new(MOST_CONNECTIONS);
     let name = serving.name;
     let accept = async {
         loop {
-            // The semaphore is never closed.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let (stream, from) = match bound.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -70,18 +86,48 @@ pub async fn serve(bound: Bound, serving: Serving, tasks: Tasks, stop: Stop) {
                     continue;
                 }
             };
+            let Some(place) = places.take().await else { return };
             let doing = Doing { listener: name, from, task: tasks.enter("") };
             doing.tell(format_args!("nothing asked yet"));
-            let (serving, stop) = (serving.clone(), stop.clone());
+            let (serving, stop, place) = (serving.clone(), stop.clone(), Arc::new(place));
             doing.task.clone().spawn(async move {
-                begin(stream, doing, serving, stop).await;
-                drop(place);
+                tokio::select! {
+                    () = begin(stream, doing, serving, Arc::clone(&place), stop) => {}
+                    () = place.wanted() => tracing::debug!(event = "connection_sent_away"),
+                }
             });
         }
     };
     tokio::select! {
         () = accept => {}
         () = stop.stopped() => {}
+    }
+}
+
+/// The body of an answer: until it has been handed over, its request is being answered.
+#[derive(Debug)]
+struct Answering {
+    body: Body,
+    _moving: Moving,
+}
+
+impl hyper::body::Body for Answering {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -109,36 +155,39 @@ impl Doing {
     }
 }
 
-async fn begin(stream: TcpStream, doing: Doing, serving: Serving, stop: Stop) {
+async fn begin(stream: TcpStream, doing: Doing, serving: Serving, place: Arc<Place>, stop: Stop) {
     let Serving { name, acceptor, metrics, router } = serving;
     let peer = Peer::at(PeerAddress::Ip(doing.from));
-    let Some(acceptor) = acceptor else { return connection(stream, peer, doing, router, stop).await };
+    let Some(acceptor) = acceptor else { return connection(stream, peer, doing, router, place, stop).await };
     let greeted = tokio::select! {
         greeted = tls::greet(&acceptor, stream, name, &metrics) => greeted,
         // Nothing was asked yet.
         () = last_call::is_over(stop.stopped()) => return,
     };
-    if let Some(Greeted { stream, names }) = greeted {
-        connection(stream, Peer { names, is_secure: true, ..peer }, doing, router, stop).await;
+    if let Some(Greeted { stream, shown }) = greeted {
+        connection(stream, Peer { shown, is_secure: true, ..peer }, doing, router, place, stop).await;
     }
 }
 
-async fn connection<S>(stream: S, peer: Peer, doing: Doing, router: Router, stop: Stop)
+async fn connection<S>(stream: S, peer: Peer, doing: Doing, router: Router, place: Arc<Place>, stop: Stop)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
     let peer = Arc::new(peer);
+    let guest = Arc::clone(&peer);
     let service = TowerToHyperService::new(router);
-    let stopping = stop.clone();
+    let stopping = Arc::new(AtomicBool::new(stop.is_stopped()));
+    let is_last = Arc::clone(&stopping);
     let service = service_fn(move |mut request: Request<Incoming>| {
         // An answer may take long after its head has left, so this is not taken back: the last request is what it is about.
         doing.tell(format_args!("{} {}", request.method(), request.uri().path()));
         request.extensions_mut().insert(Arc::clone(&peer));
+        let moving = place.moving();
         let answer = service.call(request);
-        let stopping = stopping.clone();
+        let is_last = Arc::clone(&is_last);
         async move {
-            let mut answer = answer.await?;
-            if stopping.is_stopped() {
+            let mut answer = answer.await?.map(|body| Answering { body, _moving: moving });
+            if is_last.load(Ordering::Relaxed) {
                 last_call::close(&mut answer);
             }
             Ok::<_, Infallible>(answer)
@@ -148,8 +197,15 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(MOST_HEADER_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    let ended = last_call::serve(served, stop.stopped()).await;
+        .serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIMEOUT)), service);
+    let ended = last_call::serve(served, async move {
+        tokio::select! {
+            () = stop.stopped() => {}
+            () = guest.expired(|| Clock::system().now()) => {}
+        }
+        stopping.store(true, Ordering::Relaxed);
+    })
+    .await;
     if let Err(error) = ended {
         tracing::debug!(event = "connection_failed", error = %events::Chain(&error));
     }

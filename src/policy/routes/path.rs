@@ -132,7 +132,8 @@ fn hex(high: Option<u8>, low: Option<u8>) -> Option<u8> {
 /// The one value that a query gives a name; `None` where it does not give it.
 ///
 /// # Errors
-/// Fails where the name is given more than once, or the query can be read in more than one way.
+/// Fails where the name is given more than once, also in another spelling that some framework takes for the same name, or the query
+/// can be read in more than one way.
 pub(super) fn query_value(query: &str, name: &str) -> Result<Option<String>, &'static str> {
     // Some servers separate with `;` as well: to them the name may have another value.
     if query.contains(';') {
@@ -141,7 +142,11 @@ pub(super) fn query_value(query: &str, name: &str) -> Result<Option<String>, &'s
     let mut found = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if decode_query(key)? != name {
+        let key = decode_query(key)?;
+        if key != name {
+            if is_taken_for(&key, name) {
+                return Err("it is also given in another spelling, which some servers take for the same name");
+            }
             continue;
         }
         if found.is_some() {
@@ -150,6 +155,18 @@ pub(super) fn query_value(query: &str, name: &str) -> Result<Option<String>, &'s
         found = Some(decode_query(value)?);
     }
     Ok(found)
+}
+
+/// Whether some framework takes a key of a query for this name: blanks at its ends left out, in any case, `.` and blanks as `_`, a part
+/// in brackets as something within it.
+fn is_taken_for(key: &str, name: &str) -> bool {
+    let plain = |text: &str| folded(text.trim()).replace(['.', ' '], "_");
+    let (key, name) = (plain(key), plain(name));
+    match key.strip_prefix(&name) {
+        Some(rest) => rest.is_empty() || rest.starts_with('['),
+        // A bracket that nothing closes is a `_` as well.
+        None => key.contains('[') && !key.contains(']') && key.replacen('[', "_", 1) == name,
+    }
 }
 
 fn decode_query(text: &str) -> Result<String, &'static str> {
@@ -327,11 +344,41 @@ mod tests {
             ("id=%ff", Err("not UTF-8")),
             ("id=%00", Err("control")),
             ("%=1&id=2", Err("encodes nothing")),
+            ("id=mine&+id=theirs", Err("another spelling")),
+            ("id=mine&%20id=theirs", Err("another spelling")),
+            ("id=mine&id%20=theirs", Err("another spelling")),
+            ("id=mine&ID=theirs", Err("another spelling")),
+            ("id=mine&id[]=theirs", Err("another spelling")),
+            ("id%5B0%5D=theirs&id=mine", Err("another spelling")),
+            ("Id=theirs", Err("another spelling")),
+            ("id=1&ids=2&xid=3&id-x=4&id_x=5&id.x=6&x[id]=7", Ok(Some("1"))),
         ] {
             match (query_value(query, "id"), expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found.as_deref(), expected, "{query}"),
                 (Err(found), Err(expected)) => assert!(found.contains(expected), "{query}: {found}"),
                 (found, expected) => panic!("{query}: {found:?}, not {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_of_the_query_is_the_same_in_every_spelling_that_a_framework_may_take_for_it() {
+        for (name, same, others) in [
+            (
+                "order_id",
+                &["order.id", "order id", "order[id", "Order_ID", "order_id[x]"][..],
+                &["order-id", "orderid"][..],
+            ),
+            ("order.id", &["order_id", "order id", "order[id"], &["order"]),
+            ("filter[id]", &["Filter[ID]", "filter[id][]", " filter[id]"], &["filter[name]", "filter", "filter[idx]"]),
+        ] {
+            for key in same {
+                let query = format!("{name}=1&{}=2", key.replace(' ', "+"));
+                assert!(query_value(&query, name).is_err(), "{query}");
+            }
+            for key in others {
+                let query = format!("{name}=1&{key}=2");
+                assert_eq!(query_value(&query, name), Ok(Some("1".to_owned())), "{query}");
             }
         }
     }

@@ -19,6 +19,16 @@ pub trait Headers: fmt::Debug {
     /// # Errors
     /// Fails with what is wrong where it is given more than once, or is no visible ASCII.
     fn one(&self, name: &str) -> Result<Option<&str>, &'static str>;
+
+    /// Whether a header has another name that differs from this one in `-` and `_` only: many servers take both for the same.
+    fn has_twin(&self, name: &str) -> bool;
+}
+
+/// Whether two names are the same but for `-` and `_` and case, and not the same.
+#[must_use]
+pub fn are_twins(one: &str, other: &str) -> bool {
+    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    one.len() == other.len() && one.bytes().map(plain).eq(other.bytes().map(plain)) && !one.eq_ignore_ascii_case(other)
 }
 
 /// The headers of a test.
@@ -29,6 +39,10 @@ impl Headers for Vec<(String, String)> {
             (_, Some(_)) => Err("it is given more than once"),
             (found, None) => Ok(found.map(|(_, value)| value.as_str())),
         }
+    }
+
+    fn has_twin(&self, name: &str) -> bool {
+        self.iter().any(|(known, _)| are_twins(known, name))
     }
 }
 
@@ -154,6 +168,9 @@ impl Source<'_> {
         match place {
             Place::Path(parameter) => Ok(self.parameter(*parameter)),
             Place::Query(name) => query_value(self.found.target.query, name).map(|value| value.map(Cow::Owned)),
+            Place::Header(name) if self.request.headers.has_twin(name) => Err(
+                "it is also given with `_` for `-` or the other way round, which some servers take for the same name",
+            ),
             Place::Header(name) => self.request.headers.one(name).map(|value| value.map(Cow::Borrowed)),
             Place::Claim(name) => self.claim(name),
             Place::Request(fact) => Ok(match fact {

@@ -205,7 +205,12 @@ fn the_question_is_taken_from_path_query_headers_and_claims() {
 
 #[test]
 fn what_a_route_needs_and_cannot_tell_is_a_miss() {
-    let twice = vec![("X-Area".to_owned(), "a1".to_owned()), ("x-area".to_owned(), "a2".to_owned())];
+    let twice = vec![
+        ("X-Area".to_owned(), "a1".to_owned()),
+        ("x-area".to_owned(), "a2".to_owned()),
+        ("x-org-unit".to_owned(), "u1".to_owned()),
+        ("X_Org-Unit".to_owned(), "u2".to_owned()),
+    ];
     let claims = json!({ "list": ["a"], "bad": "a\nb", "half": 0.5, "deep": { "x": {} } });
     let long = format!("?id={}", "a".repeat(1025));
     for (text, query, told) in [
@@ -215,6 +220,10 @@ fn what_a_route_needs_and_cannot_tell_is_a_miss() {
         ("{query.id}", "?x=1;id=2", "`;`"),
         ("{query.id}", &long, "longer than 1024 bytes"),
         ("{header.x-area}", "", "more than once"),
+        ("{query.id}", "?id=1&ID=2", "another spelling"),
+        ("{query.id?}", "?id[]=2", "another spelling"),
+        ("{header.x-org-unit}", "", "with `_` for `-`"),
+        ("{header.x_org_unit?}", "", "with `_` for `-`"),
         ("{header.x-none}", "", "the header `x-none` is missing"),
         ("{claim.none}", "", "the claim `none` is missing"),
         ("{claim.list}", "", "it is no text"),

@@ -18,10 +18,15 @@ struct Scene {
 
 impl Scene {
     fn of(program: Program) -> Self {
+        Self::with(program, |config| config)
+    }
+
+    /// The same, with something changed in the proxy's configuration.
+    fn with(program: Program, change: impl FnOnce(String) -> String) -> Self {
         let issuer = Issuer::new();
         let sidecar = Sidecar::builder().config(TRUSTING).config(&issuer.settings()).start();
         let application = Upstream::start();
-        let proxy = Proxy::start(program, sidecar.authorize_address(), application.address());
+        let proxy = Proxy::start_with(program, sidecar.authorize_address(), application.address(), change);
         Self { issuer, sidecar, application, proxy }
     }
 
@@ -147,6 +152,20 @@ fn what_a_client_says_in_the_name_of_others_counts_for_nothing(program: Program)
     }
 }
 
+fn what_is_the_same_with_an_underscore_does_not_reach_the_application(program: Program) {
+    let scene = Scene::of(program);
+    let more = scene.user("bob");
+    for name in ["Sidegate_User", "SIDEGATE_ROLES", "sidegate_tenant"] {
+        let headers: Vec<(&str, &str)> =
+            more.iter().map(|(name, value)| (*name, value.as_str())).chain([(name, "alice")]).collect();
+        let (response, seen) = scene.send("GET", "/orders", &headers);
+        match seen {
+            Some(seen) => assert_eq!(values(&seen, &name.to_lowercase()), json!([]), "{name}: {seen}"),
+            None => assert_eq!(response.status, 400, "{name}: {response:?}"),
+        }
+    }
+}
+
 fn tricks_with_paths_reach_nothing(program: Program) {
     let scene = Scene::of(program);
     let more = scene.user("alice");
@@ -218,6 +237,30 @@ fn without_the_sidecar_nothing_passes(program: Program) {
     }
 }
 
+/// The proxy hands on what its client says of the body, and `200` is an allow to it.
+#[test]
+fn a_content_type_of_grpc_opens_nothing_where_caddy_asks_by_http_2() {
+    let scene = Scene::with(Program::Caddy, |config| {
+        let changed = config.replace("forward_auth 127", "forward_auth h2c://127");
+        assert_ne!(changed, config);
+        changed
+    });
+    for content_type in ["application/grpc", "application/grpc+proto", "application/grpc; x=1", "text/plain"] {
+        for (method, target, who, status) in [
+            ("GET", "/orders/o-1", "bob", 200),
+            ("DELETE", "/orders/o-1", "bob", 403),
+            ("GET", "/nothing", "bob", 403),
+            ("GET", "/orders/o-1", "", 401),
+        ] {
+            let more = scene.user(who);
+            let headers: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let headers = [&headers[..], &[("Content-Type", content_type)]].concat();
+            let (response, _) = scene.send(method, target, &headers);
+            assert_eq!(response.status, status, "{content_type} {method} {target} {who}: {response:?}");
+        }
+    }
+}
+
 macro_rules! with_each_proxy {
     ($($test:ident),*) => {
         mod nginx {
@@ -244,6 +287,7 @@ macro_rules! with_each_proxy {
 with_each_proxy!(
     what_is_allowed_passes_and_what_is_not_does_not,
     what_a_client_says_in_the_name_of_others_counts_for_nothing,
+    what_is_the_same_with_an_underscore_does_not_reach_the_application,
     tricks_with_paths_reach_nothing,
     without_the_sidecar_nothing_passes
 );

@@ -189,8 +189,13 @@ impl TlsClient {
 
     /// Connects to `localhost` at an address, and agrees on TLS as far as that shows to the client.
     pub fn connect(&self, address: SocketAddr) -> io::Result<TlsRaw> {
+        Self::connect_with(&Arc::new(self.config()), address)
+    }
+
+    /// The same, for a client that remembers sessions from one connection to the next.
+    pub fn connect_with(config: &Arc<ClientConfig>, address: SocketAddr) -> io::Result<TlsRaw> {
         let name = ServerName::try_from("localhost").expect("a name");
-        let mut connection = ClientConnection::new(Arc::new(self.config()), name).expect("a client");
+        let mut connection = ClientConnection::new(Arc::clone(config), name).expect("a client");
         let mut stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(DEADLINE))?;

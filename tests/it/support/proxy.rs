@@ -78,6 +78,17 @@ impl Proxy {
     /// Starts a proxy on a free port, in front of an application, and waits until it listens.
     #[track_caller]
     pub fn start(program: Program, sidecar: SocketAddr, application: SocketAddr) -> Self {
+        Self::start_with(program, sidecar, application, |config| config)
+    }
+
+    /// The same, with something changed in the configuration.
+    #[track_caller]
+    pub fn start_with(
+        program: Program,
+        sidecar: SocketAddr,
+        application: SocketAddr,
+        change: impl FnOnce(String) -> String,
+    ) -> Self {
         let scratch = tempfile::tempdir().expect("a temporary directory");
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut text = fs::read_to_string(repo(program.config())).expect("a configuration that is shipped");
@@ -90,7 +101,7 @@ impl Proxy {
                 .collect();
         }
         let config = scratch.path().join(Path::new(program.config()).file_name().expect("a file"));
-        fs::write(&config, text).expect("a configuration can be written");
+        fs::write(&config, change(text)).expect("a configuration can be written");
         let process = Process::spawn(program.command(&config, scratch.path()));
         wait_for("the proxy listens", DEADLINE, || {
             assert!(process.exit_status().is_none(), "the proxy has ended:\n{}", process.log());

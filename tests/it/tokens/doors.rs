@@ -231,3 +231,39 @@ fn a_request_behind_a_proxy_is_of_the_user_whose_token_it_bears() {
             && records.iter().any(|record| record["reason"] == "token_expired")
     });
 }
+
+/// A route whose tenant is a claim of the token, and whose resource has an attribute that is one.
+#[test]
+fn a_route_takes_claims_of_the_token_that_the_request_bears() {
+    let set = "policy_set: shop\ntenancy: required\nlevels: { view: [view] }\n\
+        modules: { orders: { name: Orders, resources: [order] } }\n\
+        tenants: { north: { name: North }, south: { name: South } }\n\
+        roles: { reader: { name: Reader, grants: { orders: view } } }\n\
+        users: { wes: { name: Wes, email: wes@demo.example, roles: { north: [reader] } } }\n\
+        routes:\n  - { method: GET, path: /orders, action: view, resource: \"order:{claim.order.id}\", tenant: \"{claim.org}\" }\n";
+    let (set, folder) = (PolicyDir::with(&[("set.yaml", set)]), PolicyDir::with(&[]));
+    let key = SigningKey::p256("k");
+    let settings = "server: { authorize: { trusted_proxies: [127.0.0.1], proxy: { tell_reasons: true } } }";
+    let sidecar = office(&file(&folder, &jwks(&[&key])), "").policies(set.path()).config(settings).start();
+    for (more, status, code) in [
+        (json!({ "org": "north", "order": { "id": "o-7" } }), 200, ""),
+        (json!({ "org": "south", "order": { "id": "o-7" } }), 403, "not_granted"),
+        (json!({ "org": "nowhere", "order": { "id": "o-7" } }), 403, "tenant_unknown"),
+        (json!({ "org": ["north"], "order": { "id": "o-7" } }), 403, "route_value_invalid"),
+        (json!({ "org": "north" }), 403, "route_value_invalid"),
+    ] {
+        let bearer = format!("Bearer {}", key.sign(&with(claims("wes"), &more)));
+        let told = [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/orders"), ("authorization", bearer.as_str())];
+        let door = sidecar.client().get(sidecar.authorize_address(), "/auth-request", &told).expect("an answer");
+        let envoy =
+            sidecar.client().get(sidecar.authorize_address(), "/ext-authz/orders", &told[2..]).expect("an answer");
+        for answer in [door, envoy] {
+            assert_eq!(answer.status, status, "{more}: {answer:?}");
+            assert!(answer.body.contains(code), "{more}: {answer:?}");
+        }
+    }
+    wait_for("the records name the order", SOON, || {
+        let records = sidecar.admin_get("/v1/audit?decision=allow").json()["items"].clone();
+        records.as_array().is_some_and(|all| all.len() == 2 && all.iter().all(|record| record["resource_id"] == "o-7"))
+    });
+}

@@ -1,8 +1,11 @@
 //! The keys of an issuer behind an address: they change, their server dies, and it says all sorts of things.
 
 use super::{ISSUER, SOON, claims, code, office, subjects, with};
-use crate::support::{Certificate, KeyServer, PolicyDir, Reply, Sidecar, SigningKey, jwks, seconds_now, wait_for};
+use crate::support::{
+    Certificate, KeyServer, PolicyDir, Reply, Sidecar, Signal, SigningKey, jwks, seconds_now, wait_for,
+};
 use serde_json::{Value, json};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 fn at(server: &KeyServer) -> String {
     format!("jwks: '{}'", server.url())
@@ -154,6 +157,57 @@ fn keys_are_fetched_from_whom_the_certificates_vouch_for() {
     assert!(why.contains("certificate"), "{why}");
 }
 
+/// Puts a file in place of another, so that nobody reads half of it.
+fn put(from: &Path, to: &Path) {
+    let draft = to.with_extension("draft");
+    fs::copy(from, &draft).unwrap();
+    fs::rename(&draft, to).unwrap();
+}
+
+#[test]
+fn whom_to_trust_is_read_anew_with_every_look() {
+    let key = SigningKey::p256("k");
+    let (right, wrong) = (Certificate::new(), Certificate::new());
+    let server = KeyServer::start_secured(&right, &jwks(&[&key]));
+    let folder = PolicyDir::with(&[]);
+    let trusted = folder.path().join("trusted.pem");
+    put(&right.path(), &trusted);
+    let trusting = format!("subjects: {{ keys: {{ ca_file: '{}' }} }}", trusted.display());
+    let sidecar = office(&at(&server), "").config(&trusting).start();
+    assert_eq!(code(&sidecar, &key.sign(&claims("wes"))), "granted");
+    for spoil in [|to: &Path, wrong: &Path| put(wrong, to), |to: &Path, _: &Path| fs::remove_file(to).unwrap()] {
+        spoil(&trusted, &wrong.path());
+        wait_for("who answers is not trusted", SOON, || status(&sidecar)["failure"] != Value::Null);
+        let fresh = key.sign(&with(claims("wes"), &json!({ "nonce": seen(&sidecar) })));
+        assert_eq!(code(&sidecar, &fresh), "granted", "the keys that were seen count on");
+        put(&right.path(), &trusted);
+        wait_for("and trusted again", SOON, || status(&sidecar)["failure"] == Value::Null);
+    }
+}
+
+#[test]
+fn a_change_that_names_nobody_to_trust_is_refused_as_a_whole_until_that_is_mended() {
+    let (old, new) = (SigningKey::p256("old"), SigningKey::p256("new"));
+    let (folder, certificate) = (PolicyDir::with(&[]), Certificate::new());
+    let server = KeyServer::start_secured(&certificate, &jwks(&[&new]));
+    let missing = folder.path().join("missing.pem");
+    let sidecar =
+        office(&super::file(&folder, &jwks(&[&old])), "").config("policies: { poll_interval: 100ms }").start();
+    let of_old = old.sign(&claims("wes"));
+    assert_eq!(code(&sidecar, &of_old), "granted");
+    let trusting = format!("timeout: 2s, ca_file: '{}'", missing.display());
+    sidecar.configure(&subjects(&at(&server), "").replace("timeout: 2s", &trusting));
+    let told = || sidecar.ops_get("/status").json()["configuration"]["diagnostics"].to_string();
+    wait_for("the change is refused", SOON, || told().contains("`subjects.keys.ca_file`"));
+    assert!(told().contains("missing.pem"), "{}", told());
+    // The issuers go on as they were, and their keys are looked at.
+    assert_eq!(code(&sidecar, &old.sign(&with(claims("wes"), &json!({ "nonce": 1 })))), "granted");
+    let before = seen(&sidecar);
+    wait_for("the file is looked at", SOON, || seen(&sidecar) > before);
+    put(&certificate.path(), &missing);
+    wait_for("the change counts without another word", SOON, || code(&sidecar, &new.sign(&claims("wes"))) == "granted");
+}
+
 #[test]
 fn a_file_of_keys_is_looked_at_again() {
     let folder = PolicyDir::with(&[]);
@@ -163,6 +217,31 @@ fn a_file_of_keys_is_looked_at_again() {
     assert_eq!(code(&sidecar, &of_new), "token_key_unknown");
     super::file(&folder, &jwks(&[&new]));
     wait_for("the new key counts", SOON, || code(&sidecar, &of_new) == "granted");
+}
+
+#[test]
+fn a_secret_that_rotates_in_its_file_counts_after_a_word() {
+    let folder = PolicyDir::with(&[]);
+    let path = folder.path().join("token.secret");
+    let (old, new) = ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210");
+    let write = |secret: &str| {
+        fs::write(&path, secret).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    write(old);
+    let sidecar = office(&format!("secret_file: '{}'", path.display()), "").start();
+    let signed = |secret: &str| SigningKey::secret("k", secret.as_bytes()).sign(&claims("wes"));
+    assert_eq!(
+        (code(&sidecar, &signed(old)), code(&sidecar, &signed(new))),
+        ("granted".into(), "token_signature".into())
+    );
+    write(new);
+    sidecar.signal(Signal::HUP);
+    wait_for("the new secret counts", SOON, || code(&sidecar, &signed(new)) == "granted");
+    assert_eq!(code(&sidecar, &signed(old)), "token_signature");
+    let change = sidecar.wait_event("config_changed", SOON, |_| true);
+    assert_eq!(change["applied"], "subjects.tokens", "{change}");
+    assert!(!sidecar.log().contains(new), "no secret in the log");
 }
 
 #[test]

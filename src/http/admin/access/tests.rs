@@ -1,4 +1,5 @@
 use super::*;
+use crate::{model::Timestamp, tls::Shown};
 use axum::http::{
     HeaderValue,
     header::{AUTHORIZATION, ORIGIN},
@@ -145,7 +146,11 @@ fn a_client_is_told_by_its_certificate_and_a_token_that_is_shown_counts() {
     settings.server.admin_clients =
         vec![client("ops", "ops.internal", ANY), client("ci", "spiffe://cluster/ci", &[Scope::Policies])];
     let door = Door::new(Live::new(settings));
-    let with = |names: &[&str]| Peer { names: names.iter().map(|name| (*name).to_owned()).collect(), ..SOMEBODY };
+    let until = |expires: i64, names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        Peer { shown: Some(Shown { names, expires: Timestamp::from_micros(expires) }), ..SOMEBODY }
+    };
+    let with = |names: &[&str]| until(i64::MAX, names);
     let (none, secret, wrong) = (HeaderMap::new(), authorization("Bearer secret"), authorization("Bearer wrong"));
     let unauthorized = |message: &str| Err((ErrorCode::Unauthorized, message.to_owned()));
     let missing = |message: &str| Err((ErrorCode::ScopeMissing, message.to_owned()));
@@ -164,4 +169,8 @@ fn a_client_is_told_by_its_certificate_and_a_token_that_is_shown_counts() {
         let found = found.map_err(|error| (error.code, error.message.into_owned()));
         assert_eq!(found, expected.map(str::to_owned), "{names:?} {headers:?}");
     }
+    // The connection has outlived the certificate.
+    let late = door.admit(&none, &until(1_000_000_000_000_000, &["ops.internal"]), &[Scope::Audit], Instant::now());
+    let late = late.map_err(|error| (error.code, error.message.into_owned()));
+    assert_eq!(late.unwrap_err(), unauthorized("no bearer token").unwrap_err());
 }

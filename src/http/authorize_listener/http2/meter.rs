@@ -20,6 +20,9 @@ const HEAD: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 
+/// On `DATA`: some of it says nothing, and perhaps all.
+const PADDED: u8 = 8;
+
 /// What a connection may have in hand, and has at its beginning.
 const MOST: u32 = 1000;
 /// What a request brings in: clients that measure the network send a ping and some updates of windows with each.
@@ -66,8 +69,8 @@ impl<S> Metered<S> {
 }
 
 impl Frames {
-    /// Gives the kind and the length of every frame that begins in these bytes, or has begun before and is known now.
-    fn each(&mut self, mut bytes: &[u8], mut take: impl FnMut(u8, usize)) {
+    /// Gives the kind, the flags and the length of every frame that begins in these bytes, or has begun before and is known now.
+    fn each(&mut self, mut bytes: &[u8], mut take: impl FnMut(u8, u8, usize)) {
         while !bytes.is_empty() {
             let passed = self.skip.min(bytes.len());
             self.skip -= passed;
@@ -77,10 +80,10 @@ impl Frames {
             self.filled += copied;
             bytes = bytes.get(copied..).unwrap_or_default();
             if self.filled == HEAD {
-                let [high, middle, low, kind, ..] = self.head;
+                let [high, middle, low, kind, flags, ..] = self.head;
                 self.skip = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
                 self.filled = 0;
-                take(kind, self.skip);
+                take(kind, flags, self.skip);
             }
         }
     }
@@ -123,9 +126,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         let before = into.filled().len();
         ready!(Pin::new(stream).poll_read(context, into))?;
         let mut paid = true;
-        frames.each(into.filled().get(before..).unwrap_or_default(), |kind, length| match kind {
+        frames.each(into.filled().get(before..).unwrap_or_default(), |kind, flags, length| match kind {
             HEADERS => budget.earn(OF_A_REQUEST),
-            DATA if length > 0 => {}
+            DATA if length > 0 && flags & PADDED == 0 => {}
             _ => paid &= budget.pay(Instant::now),
         });
         if paid {
@@ -189,7 +192,7 @@ mod tests {
             let mut frames = Metered::new(()).frames;
             let mut found = Vec::new();
             for piece in bytes.chunks(size) {
-                frames.each(piece, |kind, length| found.push((kind, length)));
+                frames.each(piece, |kind, _, length| found.push((kind, length)));
             }
             assert_eq!(found, wanted, "in pieces of {size}");
         }
@@ -227,6 +230,11 @@ mod tests {
         let mut all = Vec::new();
         let read = Metered::new(&flood[..]).read_to_end(&mut all).await;
         assert_eq!(read.map_err(|error| error.kind()), Err(io::ErrorKind::ConnectionAborted));
+        let mut padded = frame(DATA, 256);
+        padded[4] |= PADDED;
+        let flood = [&[0; PREFACE][..], &padded.repeat(MOST as usize + 1)].concat();
+        let read = Metered::new(&flood[..]).read_to_end(&mut all).await;
+        assert_eq!(read.map_err(|error| error.kind()), Err(io::ErrorKind::ConnectionAborted), "padding is no body");
         let with_requests = [&frame(HEADERS, 20)[..], &ping.repeat(4)].concat().repeat(10_000);
         let read = Metered::new(&[&[0; PREFACE][..], &with_requests].concat()[..]).read_to_end(&mut all).await;
         assert!(read.is_ok());
