@@ -20,7 +20,7 @@ use criterion::{Criterion, Throughput, criterion_group};
 use sidegate::{
     audit::{Entry, Intake, Kind, Log, Mode, Options, Order, Origin, Query, Recorder, WhenFull},
     config::{Redact, RedactAction, RedactField, RedactKey, RedactRule},
-    model::{Decision, Timestamp},
+    model::{Decision, Timestamp, TraceId},
 };
 use std::{
     cell::RefCell,
@@ -60,6 +60,7 @@ fn entry<'a>(n: u64, user: &'a str, resource: &'a str, roles: &'a [String]) -> E
         before: "",
         after: "",
         context: r#"{"ip":"10.1.2.3"}"#,
+        trace_id: TraceId::NONE,
     }
 }
 

@@ -19,7 +19,7 @@ use sidegate::{
         Witness, read_users,
     },
     engine::{Subject, decide},
-    model::{Request, Resource, Status, Timestamp},
+    model::{Request, Resource, Status, Timestamp, TraceId},
     policy::{self, Snapshot},
 };
 use std::{
@@ -153,7 +153,14 @@ fn id(n: usize) -> String {
 }
 
 fn operator<'c>() -> Call<'c> {
-    Call { actor: Actor::Operator("bench"), tenant: None, request_id: "", now: NOW, if_match: None }
+    Call {
+        actor: Actor::Operator("bench"),
+        tenant: None,
+        request_id: "",
+        trace_id: TraceId::NONE,
+        now: NOW,
+        if_match: None,
+    }
 }
 
 /// Memory of the process, in MiB.

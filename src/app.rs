@@ -21,7 +21,7 @@ use crate::{
     lifecycle::{Clock, Readiness, Signal, Signals, Stopper, Tasks},
     model::Timestamp,
     reload::{self, Cause, CertificatesHandle, ConfigHandle, Guarded, Handle, LastGood, Shadow},
-    telemetry::{AuditFigures, LogLevel, Metrics, events},
+    telemetry::{AuditFigures, LogLevel, Metrics, access, events, trace},
     tls::Acceptor,
 };
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
@@ -61,6 +61,9 @@ pub enum StartError {
     /// No keys, or none that can be fetched.
     #[error("`subjects`")]
     Subjects(#[source] identity::OpenError),
+    /// Nowhere to export spans to.
+    #[error("`OTEL_EXPORTER_OTLP_*`")]
+    Spans(#[source] crate::tls::TrustError),
     /// No thread to look at files with.
     #[error("files cannot be looked at")]
     Loading(#[source] io::Error),
@@ -88,7 +91,7 @@ impl StartError {
     pub const fn is_of_a_setting(&self) -> bool {
         match self {
             Self::Audit(error) => error.is_of_a_setting(),
-            Self::Redaction(_) | Self::Certificates(_) | Self::Subjects(_) => true,
+            Self::Redaction(_) | Self::Certificates(_) | Self::Subjects(_) | Self::Spans(_) => true,
             Self::Authorize(BindError::Unix(error)) => error.is_of_a_setting(),
             _ => false,
         }
@@ -109,6 +112,7 @@ pub enum Ended {
 /// Whether what the settings name can be used, as far as that shows without starting.
 pub fn check(settings: &Settings) -> Result<(), StartError> {
     identity::check(&settings.subjects).map_err(StartError::Subjects)?;
+    settings.telemetry.spans.as_ref().map(trace::check).transpose().map_err(StartError::Spans)?;
     log_options(settings)?.check().map_err(StartError::Audit)
 }
 
@@ -204,6 +208,8 @@ impl App {
 
         let guarded = guarded(settings, started).map_err(StartError::Certificates)?;
         let metrics = Metrics::new();
+        let parts = Parts::new();
+        parts.keep_telling(settings, &level, &metrics)?;
         let (log, recorders) = open_log(settings, &metrics)?;
         let live = Live::new(settings.clone());
         let verifier = Verifier::open(live.clone(), Arc::clone(&metrics), started).map_err(StartError::Subjects)?;
@@ -219,15 +225,6 @@ impl App {
         directory::attach(&directory, &reader, shadow.as_ref().map(|(shadow, _)| shadow), &metrics);
         let sockets = Sockets::bind(settings)?;
 
-        let parts = Parts {
-            requests: Tasks::new(),
-            reloading: Tasks::new(),
-            ops: Tasks::new(),
-            stop_listeners: Stopper::new(),
-            stop_reload: Stopper::new(),
-            stop_ops: Stopper::new(),
-            broken: Arc::new(Notify::new()),
-        };
         parts.reloading.spawn("reload", worker.run(parts.stop_reload.listener()));
         let shadow = shadow.map(|(shadow, worker)| {
             parts.reloading.spawn("shadow", worker.run(parts.stop_reload.listener()));
@@ -349,6 +346,30 @@ impl Sockets {
 }
 
 impl Parts {
+    fn new() -> Self {
+        Self {
+            requests: Tasks::new(),
+            reloading: Tasks::new(),
+            ops: Tasks::new(),
+            stop_listeners: Stopper::new(),
+            stop_reload: Stopper::new(),
+            stop_ops: Stopper::new(),
+            broken: Arc::new(Notify::new()),
+        }
+    }
+
+    /// What goes on telling until all else has ended: spans, and what became of log lines.
+    fn keep_telling(&self, settings: &Settings, level: &LogLevel, metrics: &Arc<Metrics>) -> Result<(), StartError> {
+        access::turn(settings.telemetry.log_access).map_err(StartError::Loading)?;
+        self.ops.spawn("log limit", level.limit().run(Arc::clone(metrics), self.stop_ops.listener()));
+        if let Some(spans) = &settings.telemetry.spans {
+            let exporter = trace::start(spans, metrics).map_err(StartError::Spans)?;
+            events::spans_exported_to(spans);
+            self.ops.spawn("span export", exporter.run(self.stop_ops.listener()));
+        }
+        Ok(())
+    }
+
     fn serve_decisions(
         &self,
         bound: authorize_listener::Bound,

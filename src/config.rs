@@ -13,6 +13,7 @@ mod kinds;
 mod live;
 mod load;
 mod mail;
+mod otel;
 mod proxies;
 mod redact;
 mod reference;
@@ -23,11 +24,13 @@ mod subjects;
 mod tls;
 mod tokens;
 mod units;
+mod web;
 
 pub use callers::{AdminClient, Caller, CallerScope};
 pub use live::{Change, Live};
 pub use load::{Error, Flag, Sources, environment, load, read, settle};
 pub use mail::{Mail, MailRetry, MailTransport, Smtp, SmtpTls};
+pub use otel::{Batching, Sampler, SpanExport, VARIABLES as TRACING_VARIABLES};
 pub use proxies::{Network, NobodyToTrust, Proxy, Trusted};
 pub use redact::{RedactAction, RedactField, RedactKey, RedactRule};
 pub use reference::reference;
@@ -44,6 +47,7 @@ pub use subjects::{
 pub use tls::{ClientCertificates, Tls, TlsVersion};
 pub use tokens::{AdminToken, Scope};
 pub use units::read_duration;
+pub use web::WebAddress;
 
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,7 @@ mod peer;
 mod request_id;
 mod routes;
 pub mod tls;
+mod trace;
 
 mod authorize;
 mod authzen;

@@ -52,6 +52,7 @@ impl Witness for Records {
             before: &before,
             after: &after,
             context: &context,
+            trace_id: event.trace_id,
             ..Entry::blank(kind, event.at, id)
         };
         match self.0.append_and_wait(&entry) {

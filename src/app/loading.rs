@@ -12,7 +12,7 @@ use crate::{
         self, Cause, Config, ConfigHandle, ConfigReport, ConfigWorker, Handle, LastGood, News, Observer, Reader,
         Shadow, ShadowWorker, Source,
     },
-    telemetry::{LogLevel, Metrics, events},
+    telemetry::{LogLevel, Metrics, access, events},
 };
 use std::{path::Path, sync::Arc};
 
@@ -103,6 +103,10 @@ fn apply(key: &'static str, settings: &Settings, level: &LogLevel, reload: &Hand
         match level.set(&settings.telemetry.log_level) {
             Ok(()) => events::log_level_changed(&settings.telemetry.log_level),
             Err(error) => events::config_not_applied(key, &error),
+        }
+    } else if key == "telemetry.log.access" {
+        if let Err(error) = access::turn(settings.telemetry.log_access) {
+            events::config_not_applied(key, &error);
         }
     } else if key.starts_with("audit.") {
         log.retain(retention(&settings.audit));

@@ -4,7 +4,7 @@ use super::{App, Ended, records};
 use crate::{
     audit::{Log, RecordError},
     lifecycle::{Deadline, Expired, Signal, Signals, Tasks},
-    telemetry::events,
+    telemetry::{access, events},
 };
 use std::time::{Duration, Instant};
 use tokio::{task, time::sleep};
@@ -29,6 +29,7 @@ pub(super) async fn stop(app: App, why: &str) -> Ended {
         events::stop_phase("finish requests");
         parts.stop_listeners.stop();
         deadline.within(ended(&parts.requests)).await?;
+        access::flush().await;
         parts.stop_reload.stop();
         deadline.within(ended(&parts.reloading)).await?;
         events::stop_phase("close the audit log");

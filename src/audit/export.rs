@@ -231,6 +231,7 @@ fn each_field<E>(record: &Record<'_>, mut take: impl FnMut(&'static str, Value<'
         Value::Json(record.context),
         Value::List(record.redacted),
         Value::Rate(record.kept_one_in),
+        Value::Plain(record.trace_id.to_string().into()),
     ];
     fields::NAMES.into_iter().zip(values).try_for_each(|(name, value)| take(name, value))
 }

@@ -37,6 +37,7 @@ fields! {
     "context": "JSON", "Of a decision, what the policies ask of the request's context and nothing else; of an activity, what was reported";
     "redacted": "list", "What was redacted before the record was written: `/context/ip:hash`";
     "kept_one_in": "number", "The record was kept as one of so many allows (`audit.sample`); absent where every one like it is kept";
+    "trace_id": "text", "The trace that the request belongs to, as its `traceparent` says or as it begins here: 32 hexadecimal digits";
 }
 
 /// `docs/reference/audit-record.md`.

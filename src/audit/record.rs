@@ -11,7 +11,7 @@ pub(crate) use decode::{Malformed, time_of};
 pub use encode::{JSON_LIMIT, NAME_LIMIT};
 pub(crate) use encode::{MAX_RECORD, encode};
 
-use crate::model::{Decision, Timestamp};
+use crate::model::{Decision, Timestamp, TraceId};
 
 pub use crate::model::Origin;
 use std::fmt;
@@ -133,6 +133,8 @@ pub struct Entry<'a> {
     pub after: &'a str,
     /// JSON object text of what the policies asked of the context, or empty.
     pub context: &'a str,
+    /// The trace that the request belongs to.
+    pub trace_id: TraceId,
 }
 
 impl Entry<'_> {
@@ -161,6 +163,7 @@ impl Entry<'_> {
             before: "",
             after: "",
             context: "",
+            trace_id: TraceId::NONE,
         }
     }
 }

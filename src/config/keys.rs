@@ -299,6 +299,8 @@ keys! {
         "`json`: one object a line. `pretty`: for people at a terminal.";
     "telemetry.log.level": Filter, telemetry.log_level,
         "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `sidegate=debug,info`.";
+    "telemetry.log.access": Switch, telemetry.log_access,
+        "A line for each request, under the target `sidegate::access`: method, route, status, how long it took, who asked, request and trace.";
     "shutdown.delay": SpanOrZero, shutdown.delay,
         "How long to stay up, not ready, before the listeners close, so that load balancers notice.";
     "shutdown.deadline": Span, shutdown.deadline,

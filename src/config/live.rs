@@ -44,6 +44,7 @@ const LIVE: &[&str] = &[
     "subjects.keys.timeout",
     "subjects.keys.ca_file",
     "telemetry.log.level",
+    "telemetry.log.access",
     "shutdown.delay",
     "shutdown.deadline",
 ];

@@ -4,6 +4,7 @@ use super::{
     Settings, check,
     file::{self},
     keys::{self, KEYS, Key},
+    otel,
 };
 use crate::document::{self, Diagnostic, Diagnostics, Span, Text, yaml};
 use std::{
@@ -23,7 +24,7 @@ const OF_THE_COMMAND_LINE: &[&str] = &["SIDEGATE_CONFIG", "SIDEGATE_TOKEN"];
 pub struct Sources {
     /// The file, if any.
     pub file: Option<PathBuf>,
-    /// Variables; those without the prefix are ignored.
+    /// Variables; those that are neither settings nor `OTEL_*` are ignored.
     pub environment: Vec<(String, String)>,
     /// Flags that were given.
     pub flags: Vec<Flag>,
@@ -73,7 +74,7 @@ pub fn environment() -> Vec<(String, String)> {
     let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     std::env::vars_os()
         .map(|(name, value)| (lossy(name), lossy(value)))
-        .filter(|(name, _)| name.starts_with(PREFIX))
+        .filter(|(name, _)| name.starts_with(PREFIX) || name.starts_with(otel::PREFIX))
         .collect()
 }
 
@@ -123,6 +124,7 @@ pub fn settle(sources: &Sources, text: Option<&Text>) -> Result<Settings, Error>
             assign(key, name, value, &mut settings, &mut given, &mut problems);
         }
     }
+    settings.telemetry.spans = otel::read(&sources.environment, &mut problems);
     check::check(&mut settings, &given, &mut problems);
     match problems.finish() {
         Ok(_) => Ok(settings),

@@ -1,6 +1,8 @@
 //! The checked settings, one type a section.
 
-use super::{AdminClient, AdminToken, Caller, Mail, Proxy, RedactKey, RedactRule, SampleRule, Subjects, Tls, Trusted};
+use super::{
+    AdminClient, AdminToken, Caller, Mail, Proxy, RedactKey, RedactRule, SampleRule, SpanExport, Subjects, Tls, Trusted,
+};
 use crate::{engine::ForbidErrors, model::Timestamp};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -292,6 +294,10 @@ pub struct Telemetry {
     pub log_format: LogFormat,
     /// `telemetry.log.level`: a tracing filter such as `info` or `sidegate=debug,info`.
     pub log_level: String,
+    /// `telemetry.log.access`: a line for each request.
+    pub log_access: bool,
+    /// `OTEL_*`: where spans go; none are made without it.
+    pub spans: Option<SpanExport>,
 }
 
 /// `telemetry.log.format`
@@ -373,7 +379,12 @@ impl Default for Settings {
                 import_bytes: 8 << 20,
             },
             mail: Mail::default(),
-            telemetry: Telemetry { log_format: LogFormat::Json, log_level: "info".to_owned() },
+            telemetry: Telemetry {
+                log_format: LogFormat::Json,
+                log_level: "info".to_owned(),
+                log_access: false,
+                spans: None,
+            },
             shutdown: Shutdown { delay: Duration::ZERO, deadline: Duration::from_secs(10) },
         }
     }

@@ -2,7 +2,7 @@
 
 use super::store::StoreError;
 use crate::{
-    model::Timestamp,
+    model::{Timestamp, TraceId},
     policy::{Concern, Problem},
 };
 
@@ -15,6 +15,8 @@ pub struct Call<'c> {
     pub tenant: Option<&'c str>,
     /// The id of the request.
     pub request_id: &'c str,
+    /// The trace that the request belongs to.
+    pub trace_id: TraceId,
     /// When.
     pub now: Timestamp,
     /// The version that the caller has seen; what has changed since is not overwritten.

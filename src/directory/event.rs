@@ -1,7 +1,7 @@
 //! What happened, for the audit log.
 
 use super::account::time;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, TraceId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Debug;
@@ -47,6 +47,28 @@ pub struct Event {
     pub context: Option<Value>,
     /// The id of the request.
     pub request_id: String,
+    /// The trace that the request belongs to.
+    #[serde(default, skip_serializing_if = "trace::is_none", with = "trace")]
+    pub trace_id: TraceId,
+}
+
+/// Traces as their hexadecimal digits.
+mod trace {
+    use crate::model::TraceId;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(id: &TraceId, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(id)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<TraceId, D::Error> {
+        Ok(TraceId::parse(&String::deserialize(from)?))
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    pub(super) const fn is_none(id: &TraceId) -> bool {
+        id.is_none()
+    }
 }
 
 /// The audit log's side of the directory.

@@ -12,7 +12,7 @@ use super::{
     store::{self, StoreError},
 };
 use crate::{
-    model::{Status, Timestamp},
+    model::{Status, Timestamp, TraceId},
     policy::Operation,
 };
 use serde_json::{Value, json};
@@ -326,5 +326,6 @@ fn idled(session: &Session, now: Timestamp) -> Event {
         after: None,
         context: Some(json!({ "seconds": session.seconds(now) })),
         request_id: String::new(),
+        trace_id: TraceId::NONE,
     }
 }

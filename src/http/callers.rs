@@ -76,7 +76,7 @@ struct Recognised {
 }
 
 /// A request that was let in; counts as one in flight until it is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Admitted(Option<Arc<Known>>);
 
 impl Callers {

@@ -310,6 +310,7 @@ impl Desk {
         }
         let module = ruling.outcome.as_ref().and_then(|outcome| outcome.module);
         current.counters.record(ruling.decision(), module, asked.origin, took);
+        asked.call.trace.decided(ruling.decision(), |span| record::tell(span, current, question, asked, &ruling));
         // What was not decided by the policies is not compared with what others would decide.
         let is_settled = ruling.code().is_of_a_proxy() || ruling.code().is_of_a_token();
         if refused.is_none() && !is_settled {

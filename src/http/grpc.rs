@@ -13,19 +13,20 @@ mod wire;
 
 use super::{
     body,
-    callers::Visit,
-    desk::Desk,
+    callers::{Admitted, Visit},
+    desk::{Desk, LISTENER},
     outgoing::Outgoing,
     peer::Call,
     request_id::{RequestId, X_REQUEST_ID},
     routes, service,
+    trace::{Ended, Head, Trace},
 };
 use crate::config::{CallerScope, Limits};
 use bytes::Bytes;
 use deadline::Deadline;
 use hyper::{
     HeaderMap, Method, Response, Version,
-    body::Incoming,
+    body::{Body as _, Incoming},
     header::{CONTENT_TYPE, HeaderName, HeaderValue},
     http::request,
 };
@@ -94,14 +95,18 @@ pub(super) async fn answer(
     started: Instant,
 ) -> Response<Outgoing> {
     let request_id = RequestId::of(&head.headers, desk);
+    let trace = Trace::begin(&head.headers);
+    let request_bytes = body.size_hint().exact();
+    let mut admitted = Admitted::default();
     let (label, answered) = match Procedure::find(head) {
         Ok(procedure) => {
             let called = async {
-                let admitted = visit.admit(&head.headers, procedure.scope(), started)?;
-                let call = Call { request_id: request_id.text(), peer: &visit.peer, caller: admitted.caller() };
+                admitted = visit.admit(&head.headers, procedure.scope(), started)?;
+                let (peer, caller) = (&visit.peer, admitted.caller());
+                let call = Call { request_id: request_id.text(), peer, caller, trace: &trace };
                 handle(desk, procedure, head, body, call, started).await
             };
-            (procedure.path(), service::fence(called, procedure.path(), request_id.text()).await)
+            (procedure.path(), service::fence(called, procedure.path(), request_id.text(), &trace).await)
         }
         Err(status) => (routes::NO_ROUTE, Err(status)),
     };
@@ -110,8 +115,24 @@ pub(super) async fn answer(
         Err(status) => (status.code, failure(&status)),
     };
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    let took = started.elapsed();
+    if trace.is_told() {
+        trace.end(&Ended {
+            listener: LISTENER,
+            head: Head::of(head),
+            route: Some(label).filter(|label| *label != routes::NO_ROUTE),
+            status: code.http(),
+            grpc: Some(code.number()),
+            request_id: request_id.text(),
+            peer: Some(&visit.peer),
+            caller: admitted.caller(),
+            took,
+            request_bytes,
+            response_bytes: Some(response.body().bytes()),
+        });
+    }
     response.headers_mut().insert(&X_REQUEST_ID, request_id.into_header());
-    desk.count(label, code.http(), started.elapsed());
+    desk.count(label, code.http(), took);
     response
 }
 

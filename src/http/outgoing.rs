@@ -26,6 +26,11 @@ impl Outgoing {
         Self { data: Some(data.into()).filter(|data| !data.is_empty()), trailers: None }
     }
 
+    /// Bytes of data that are left.
+    pub(super) fn bytes(&self) -> u64 {
+        self.data.as_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX))
+    }
+
     /// Data, and trailers after it.
     pub(super) fn with_trailers(data: impl Into<Bytes>, trailers: HeaderMap) -> Self {
         Self { trailers: Some(Box::new(trailers)), ..Self::new(data) }
@@ -53,7 +58,7 @@ impl Body for Outgoing {
         if self.trailers.is_some() {
             return SizeHint::default();
         }
-        SizeHint::with_exact(self.data.as_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX)))
+        SizeHint::with_exact(self.bytes())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who is at the other end of a connection, and what one request says beside its body.
 
+use super::trace::Trace;
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
@@ -12,6 +13,8 @@ pub(super) struct Peer {
     pub(super) address: PeerAddress,
     /// The names of its certificate, where one was demanded, given and verified: those of the applicant, not of who signed.
     pub(super) names: Vec<String>,
+    /// Whether the connection speaks TLS.
+    pub(super) is_secure: bool,
 }
 
 /// Where somebody who connects is.
@@ -32,12 +35,18 @@ pub(super) struct Call<'c> {
     pub(super) peer: &'c Peer,
     /// The name of the caller; empty where nobody needs to be known.
     pub(super) caller: &'c str,
+    /// The trace that it belongs to.
+    pub(super) trace: &'c Trace,
 }
+
+/// The name of whoever was let in by the admin listener, as the frame around its answers is told.
+#[derive(Debug, Clone)]
+pub(super) struct CallerName(pub(super) String);
 
 impl Peer {
     /// Somebody at an address, without a certificate.
     pub(super) const fn at(address: PeerAddress) -> Self {
-        Self { address, names: Vec::new() }
+        Self { address, names: Vec::new(), is_secure: false }
     }
 
     /// The address; `None` for the Unix socket.

@@ -2,7 +2,7 @@
 
 use super::{
     ApiError, ErrorCode, authorize, authzen, body,
-    callers::Visit,
+    callers::{Admitted, Visit},
     credentials,
     desk::{Desk, LISTENER},
     grpc,
@@ -12,12 +12,13 @@ use super::{
     questions,
     request_id::{RequestId, X_REQUEST_ID},
     routes::{self, Handler, Route},
+    trace::{Ended, Head, Trace},
 };
-use crate::telemetry::events;
+use crate::telemetry::{events, trace};
 use bytes::Bytes;
 use hyper::{
     Method, Request, Response, StatusCode, Version,
-    body::Incoming,
+    body::{Body as _, Incoming},
     header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
     http::request,
 };
@@ -62,14 +63,18 @@ pub(super) async fn answer(
         return Ok(grpc::answer(&desk, &visit, &head, body, started).await);
     }
     let request_id = RequestId::of(&head.headers, &desk);
+    let trace = Trace::begin(&head.headers);
+    let request_bytes = body.size_hint().exact();
+    let mut admitted = Admitted::default();
     let (label, result) = match routes::find(&head.method, head.uri.path()) {
         Ok((route, id)) => {
             let called = async {
-                let admitted = visit.admit(&head.headers, route.scope(), started)?;
-                let call = Call { request_id: request_id.text(), peer: &visit.peer, caller: admitted.caller() };
+                admitted = visit.admit(&head.headers, route.scope(), started)?;
+                let (peer, caller) = (&visit.peer, admitted.caller());
+                let call = Call { request_id: request_id.text(), peer, caller, trace: &trace };
                 handle(&desk, route, id, &head, body, call).await
             };
-            (route.path, fence(called, route.path, request_id.text()).await)
+            (route.path, fence(called, route.path, request_id.text(), &trace).await)
         }
         Err((label, error)) => (label, Err(error)),
     };
@@ -77,8 +82,24 @@ pub(super) async fn answer(
         Ok(reply) => reply.into_response(),
         Err(error) => error_response(&error, request_id.text(), head.version),
     };
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    if trace.is_told() {
+        trace.end(&Ended {
+            listener: LISTENER,
+            head: Head::of(&head),
+            route: Some(label).filter(|label| *label != routes::NO_ROUTE),
+            status,
+            grpc: None,
+            request_id: request_id.text(),
+            peer: Some(&visit.peer),
+            caller: admitted.caller(),
+            took,
+            request_bytes,
+            response_bytes: Some(response.body().bytes()),
+        });
+    }
     response.headers_mut().insert(&X_REQUEST_ID, request_id.into_header());
-    desk.count(label, response.status().as_u16(), started.elapsed());
+    desk.count(label, status, took);
     Ok(response)
 }
 
@@ -129,19 +150,22 @@ fn told(desk: &Desk, verdict: Verdict) -> Reply {
     Reply::Verdict(verdict, revision)
 }
 
-/// Keeps a panic within its request: it becomes an answer, and the connection and the worker go on.
+/// Keeps a panic within its request: it becomes an answer, and the connection and the worker go on. Log lines in between name the trace.
 pub(super) async fn fence<T, E: From<ApiError>>(
     work: impl Future<Output = Result<T, E>>,
     route: &'static str,
     request_id: &str,
+    trace: &Trace,
 ) -> Result<T, E> {
     let mut work = pin!(work);
     poll_fn(|context| {
-        // What a panic can leave half done is dropped with the request: the cells of a desk are whole between requests.
-        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(|_| {
-            // The panic's own text has gone where all panics go.
-            events::request_failed(LISTENER, route, request_id);
-            Poll::Ready(Err(ApiError::new(ErrorCode::Internal, "internal error").into()))
+        trace::within(trace.id(), || {
+            // What a panic can leave half done is dropped with the request: the cells of a desk are whole between requests.
+            catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(|_| {
+                // The panic's own text has gone where all panics go.
+                events::request_failed(LISTENER, route, request_id);
+                Poll::Ready(Err(ApiError::new(ErrorCode::Internal, "internal error").into()))
+            })
         })
     })
     .await

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     audit::{Entry, Kind, Log, Origin},
     engine::{self, Outcome, Program},
-    model::{Decision, Revision},
+    model::{Decision, Revision, TraceId},
     reload::{Current, Shadow},
     telemetry::{Metrics, ShadowOutcome, events},
 };
@@ -47,6 +47,7 @@ pub struct Comparer {
 struct Answered {
     sample: Sample,
     request_id: String,
+    trace_id: TraceId,
     origin: Origin,
     live: Said,
 }
@@ -104,6 +105,7 @@ impl Comparer {
         let answered = Answered {
             sample: Sample::new(question, asked.time),
             request_id: asked.call.request_id.to_owned(),
+            trace_id: asked.call.trace.id(),
             origin: asked.origin,
             live: Said::new(outcome, &snapshot.program, snapshot.revision),
         };
@@ -144,7 +146,7 @@ impl Thread {
     }
 
     fn record(&self, answered: &Answered, said: &Said, compared: ShadowOutcome) {
-        let Answered { sample, request_id, origin, live } = answered;
+        let Answered { sample, request_id, trace_id, origin, live } = answered;
         let milliseconds = u64::try_from(sample.time.as_micros() / 1000).unwrap_or_default();
         let reason = format!("shadow_{}", compared.as_str());
         let policies: Vec<&str> = said.policies.iter().map(String::as_str).collect();
@@ -171,6 +173,7 @@ impl Thread {
             before: &live.to_json(),
             after: &said.to_json(),
             context: "",
+            trace_id: *trace_id,
         });
         if let Err(error) = appended {
             events::audit_append_failed(&reason, &error);

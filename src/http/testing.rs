@@ -87,7 +87,7 @@ pub(super) fn recorder() -> Recorder {
 /// A request of somebody on this machine.
 pub(super) fn call() -> Call<'static> {
     static PEER: Peer = Peer::at(PeerAddress::Unix);
-    Call { request_id: "r-1", peer: &PEER, caller: "" }
+    Call { request_id: "r-1", peer: &PEER, caller: "", trace: Box::leak(Box::default()) }
 }
 
 /// One module with one resource type, no tenants.

@@ -2,6 +2,7 @@
 
 use crate::{
     config::KeyAddress,
+    telemetry::trace::{Outgoing, TRACEPARENT},
     tls::{self, Connector, DialError, TrustError},
 };
 use bytes::Bytes;
@@ -65,10 +66,17 @@ impl Fetcher {
 
     /// Fetches what is at an address.
     pub(super) async fn fetch(&self, address: &KeyAddress, patience: Duration) -> Result<Bytes, FetchError> {
-        timeout(patience, self.ask(address)).await.unwrap_or(Err(FetchError::Slow))
+        let call = Outgoing::begin("GET", &address.host, address.port());
+        let fetched = timeout(patience, self.ask(address, &call)).await.unwrap_or(Err(FetchError::Slow));
+        call.end(match &fetched {
+            Ok(_) => Some(StatusCode::OK.as_u16()),
+            Err(FetchError::Refused(status)) => Some(status.as_u16()),
+            Err(_) => None,
+        });
+        fetched
     }
 
-    async fn ask(&self, address: &KeyAddress) -> Result<Bytes, FetchError> {
+    async fn ask(&self, address: &KeyAddress, call: &Outgoing) -> Result<Bytes, FetchError> {
         let connector = match (&self.trusted, address.secure) {
             (_, false) => None,
             (Some(trusted), true) => Some(trusted),
@@ -76,23 +84,25 @@ impl Fetcher {
             (None, true) => return Err(FetchError::Untrusted),
         };
         let stream = tls::dial(&address.host, address.port(), connector).await.map_err(FetchError::Dial)?;
-        exchange(stream, address).await
+        exchange(stream, address, call).await
     }
 }
 
-async fn exchange(stream: tls::Dialled, address: &KeyAddress) -> Result<Bytes, FetchError> {
+async fn exchange(stream: tls::Dialled, address: &KeyAddress, call: &Outgoing) -> Result<Bytes, FetchError> {
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(MOST_HEAD_BYTES)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(FetchError::Broken)?;
-    let request = Request::get(&address.target)
+    let mut request = Request::get(&address.target)
         .header(header::HOST, address.authority())
         .header(header::ACCEPT, "application/jwk-set+json, application/json")
         .header(header::USER_AGENT, concat!("sidegate/", env!("CARGO_PKG_VERSION")))
-        .header(header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(FetchError::Request)?;
+        .header(header::CONNECTION, "close");
+    if let Some(place) = call.header() {
+        request = request.header(TRACEPARENT, place);
+    }
+    let request = request.body(Empty::<Bytes>::new()).map_err(FetchError::Request)?;
     let asking = async move {
         let response = sender.send_request(request).await.map_err(FetchError::Broken)?;
         if response.status() != StatusCode::OK {

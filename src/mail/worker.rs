@@ -150,12 +150,11 @@ impl Worker {
     fn tell(&self, due: &Due, outcome: &Outcome, took: Duration) {
         let metrics = &*self.metrics;
         let (kind, id, recipient) = due.names();
+        let attempt = events::Attempt { kind, letter: id, recipient, took };
         match outcome {
-            Outcome::Sent => events::letter_sent(metrics, kind, id, recipient, took),
-            Outcome::Failed { why, next: Some(next) } => {
-                events::letter_failed(metrics, kind, id, recipient, why, *next);
-            }
-            Outcome::Failed { why, next: None } => events::letter_given_up(metrics, kind, id, recipient, why),
+            Outcome::Sent => events::letter_sent(metrics, &attempt),
+            Outcome::Failed { why, next: Some(next) } => events::letter_failed(metrics, &attempt, why, *next),
+            Outcome::Failed { why, next: None } => events::letter_given_up(metrics, &attempt, why),
         }
     }
 

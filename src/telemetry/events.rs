@@ -5,12 +5,14 @@ mod doors;
 mod mail;
 mod policies;
 mod settings;
+mod spans;
 mod tokens;
 
 pub use doors::*;
 pub use mail::*;
 pub use policies::*;
 pub use settings::*;
+pub use spans::*;
 pub use tokens::*;
 
 use super::Metrics;

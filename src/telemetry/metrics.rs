@@ -4,6 +4,7 @@ use super::{
     decisions::{self, DecisionCounters, KnownNames},
     doors::DoorMetrics,
     mail::MailMetrics,
+    spans::{LogCounters, SpanCounters},
     table::{self, ConfigOutcome, Kind, Metric, ReloadOutcome, ShadowOutcome},
     tokens::TokenMetrics,
 };
@@ -40,6 +41,8 @@ pub struct Metrics {
     pub(super) mail: MailMetrics,
     pub(super) tokens: TokenMetrics,
     pub(super) doors: DoorMetrics,
+    pub(super) spans: SpanCounters,
+    pub(super) log_lines: LogCounters,
     audit_source: ArcSwapOption<AuditSource>,
 }
 
@@ -161,6 +164,8 @@ impl Metrics {
             mail: MailMetrics::new(&registry),
             tokens: TokenMetrics::new(&registry),
             doors: DoorMetrics::new(&registry),
+            spans: SpanCounters::new(&registry),
+            log_lines: LogCounters::new(&registry),
             audit_source: ArcSwapOption::empty(),
             registry,
         };

@@ -154,6 +154,12 @@ metrics! {
     ASSERTED_ROLES_IGNORED = "sidegate_asserted_roles_ignored_total", Kind::Counter,
         [("why", "`unknown`: the policy set has no such role, `without_tenant`: nothing says in which tenant it counts")],
         "Asserted roles that counted for nothing";
+    TRACE_SPANS = "sidegate_trace_spans_total", Kind::Counter,
+        [("outcome", "`exported`; `dropped`: the queue was full; `failed`: the collector did not take them")],
+        "Spans, by what became of them; all at zero where none are exported";
+    LOG_LINES_HELD_BACK = "sidegate_log_lines_held_back_total", Kind::Counter,
+        [("why", "`repeated`: too many of one sort within ten seconds; `slow`: lines of the access log for which standard error was too slow")],
+        "Log lines that were not written";
     BUILD_INFO = "sidegate_build_info", Kind::Gauge,
         [("version", "the release"), ("commit", "the commit it was built from; `unknown` outside a work tree")],
         "1 for the build that runs";

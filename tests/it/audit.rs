@@ -5,7 +5,7 @@ use sidegate::{
         Entry, Health, Kind, Log, Mode, OpenError, Options, Order, Origin, Query, Reader, RecordError, Recorder,
         Ticket, WhenFull,
     },
-    model::{Decision, Timestamp},
+    model::{Decision, Timestamp, TraceId},
 };
 use std::{
     fs,
@@ -42,6 +42,7 @@ pub(crate) fn entry<'a>(user: &'a str, context: &'a str) -> Entry<'a> {
         before: "",
         after: "",
         context,
+        trace_id: TraceId::NONE,
     }
 }
 

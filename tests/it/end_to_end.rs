@@ -38,6 +38,7 @@ const RECORD_FIELDS: &[&str] = &[
     "context",
     "redacted",
     "kept_one_in",
+    "trace_id",
 ];
 
 /// What a new file adds: a role and a user who has it.

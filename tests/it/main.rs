@@ -138,6 +138,8 @@ mod tls;
 mod tls_clients;
 /// Certificates that rotate while the sidecar runs.
 mod tls_rotation;
+/// Traces: what requests say of theirs, spans for a collector, the access log, lines that are held back.
+mod traces;
 /// Tokens as subjects: what they are believed, and every way in which they are not.
 mod tokens;
 /// The Unix socket of the authorize listener.

@@ -21,6 +21,7 @@ fn references() -> Vec<(&'static str, String)> {
         ("docs/reference/exit-codes.md", sidegate::cli::exit_code_reference()),
         ("docs/reference/metrics.md", sidegate::telemetry::reference()),
         ("docs/reference/openapi.json", sidegate::http::admin::openapi()),
+        ("docs/reference/tracing.md", sidegate::telemetry::trace::reference()),
     ]
 }
 

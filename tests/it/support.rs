@@ -4,6 +4,7 @@
 //! Nothing here knows the product's own types: what is tested is what users see.
 
 mod client;
+mod collector;
 mod envoy;
 pub mod ext_authz;
 pub mod facts;
@@ -28,6 +29,7 @@ mod upstream;
 mod wait;
 
 pub use client::{Answer, Client};
+pub use collector::Collector;
 pub use envoy::Envoy;
 pub use generation::{decides, generation, wait_decides};
 pub use git::{AUTHOR, git, is_git_there};

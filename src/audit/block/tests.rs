@@ -6,7 +6,7 @@ use crate::audit::{
     chain::{GENESIS, link},
     record::{Marks, encode},
 };
-use crate::model::Decision;
+use crate::model::{Decision, TraceId};
 use proptest::prelude::*;
 
 fn record(n: i64, user: &str) -> Vec<u8> {
@@ -33,6 +33,7 @@ fn record(n: i64, user: &str) -> Vec<u8> {
         before: "",
         after: "",
         context: "",
+        trace_id: TraceId::NONE,
     };
     encode(&entry, Marks::default(), &mut Vec::new()).to_vec()
 }

@@ -1,6 +1,9 @@
 //! Posts checkpoints: one connection each, over TLS where the address says so, and never longer than a few seconds.
 
-use crate::tls::{Connector, DialError, TrustError, dial};
+use crate::{
+    telemetry::trace::{Outgoing, TRACEPARENT},
+    tls::{Connector, DialError, TrustError, dial},
+};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, StatusCode, Uri, client::conn::http1, header};
@@ -64,24 +67,31 @@ impl Webhook {
 
     /// Posts a line of JSON and waits for the answer, which must be a success.
     pub(crate) fn post(&self, line: &str) -> Result<(), WebhookError> {
-        let exchange = async { timeout(PATIENCE, self.exchange(line.to_owned())).await };
-        self.runtime.block_on(exchange).unwrap_or(Err(WebhookError::Slow))
+        let call = Outgoing::begin("POST", &self.host, self.port);
+        let exchange = async { timeout(PATIENCE, self.exchange(line.to_owned(), &call)).await };
+        let status = self.runtime.block_on(exchange).unwrap_or(Err(WebhookError::Slow));
+        call.end(status.as_ref().ok().map(StatusCode::as_u16));
+        let status = status?;
+        if status.is_success() { Ok(()) } else { Err(WebhookError::Refused(status)) }
     }
 
-    async fn exchange(&self, line: String) -> Result<(), WebhookError> {
+    /// Posts it; answers the status.
+    async fn exchange(&self, line: String, call: &Outgoing) -> Result<StatusCode, WebhookError> {
         let stream = dial(&self.host, self.port, self.connector.as_ref()).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
-        let request = Request::post(path)
+        let mut request = Request::post(path)
             .header(header::HOST, authority)
             .header(header::CONTENT_TYPE, "application/json")
-            .header(header::CONNECTION, "close")
-            .body(Full::new(Bytes::from(line)))?;
+            .header(header::CONNECTION, "close");
+        if let Some(place) = call.header() {
+            request = request.header(TRACEPARENT, place);
+        }
+        let request = request.body(Full::new(Bytes::from(line)))?;
         let asking = async move { sender.send_request(request).await.map(|response| response.status()) };
         // The connection ends by itself once the answer's head is there and nobody wants more.
         let (_, status) = tokio::join!(connection, asking);
-        let status = status?;
-        if status.is_success() { Ok(()) } else { Err(WebhookError::Refused(status)) }
+        Ok(status?)
     }
 }

@@ -6,7 +6,7 @@ use crate::{
         Entry, Kind, Origin,
         record::{Marks, encode},
     },
-    model::Timestamp,
+    model::{Timestamp, TraceId},
 };
 
 const TIME: Timestamp = Timestamp::from_micros(1_800_000_000_123_456);
@@ -35,6 +35,7 @@ fn entry(roles: &[String]) -> Entry<'_> {
         before: "",
         after: "",
         context: r#"{"ip":"10.1.2.3"}"#,
+        trace_id: TraceId::from_bytes(0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.to_be_bytes()),
     }
 }
 
@@ -56,7 +57,7 @@ fn json(entry: &Entry<'_>) -> String {
 }
 
 const HEAD: &str = "seq,time,kind,id,request_id,tenant,user,roles,action,module,resource_type,resource_id,decision,reason,policies,\
-                    errors,revision,duration_us,source,actor,before,after,context,redacted,kept_one_in\r\n";
+                    errors,revision,duration_us,source,actor,before,after,context,redacted,kept_one_in,trace_id\r\n";
 
 #[test]
 fn csv_is_rfc_4180_to_the_byte() {
@@ -66,7 +67,7 @@ fn csv_is_rfc_4180_to_the_byte() {
         format!(
             "{HEAD}7,2027-01-15T08:00:00.123456Z,decision,1G64S36D1N6RVKGE9G64S36D1N6,req-1,north,sam,sales-rep manager,edit,orders,\
              order,o-1,deny,condition_not_met,role/a role/b,\"role/x: \"\"quoted\"\",\nbroken\",3f9c01d2a7b4,1204.005,forward_auth,\
-             mona,,,\"{{\"\"ip\"\":\"\"10.1.2.3\"\"}}\",,\r\n"
+             mona,,,\"{{\"\"ip\"\":\"\"10.1.2.3\"\"}}\",,,0af7651916cd43dd8448eb211c80319c\r\n"
         )
         .replace("1G64S36D1N6RVKGE9G64S36D1N6", &ulid::Ulid::from_bytes(*b"0123456789abcdef").to_string())
     );
@@ -107,7 +108,7 @@ fn json_has_every_field_in_order() {
             r#""resource_type":"order","resource_id":"o-1","decision":"deny","reason":"condition_not_met","#,
             r#""policies":["role/a","role/b"],"errors":["role/x: \"quoted\",\nbroken"],"revision":"3f9c01d2a7b4","#,
             r#""duration_us":1204.005,"source":"forward_auth","actor":"mona","before":null,"after":null,"#,
-            r#""context":{"ip":"10.1.2.3"},"redacted":[],"kept_one_in":null}"#
+            r#""context":{"ip":"10.1.2.3"},"redacted":[],"kept_one_in":null,"trace_id":"0af7651916cd43dd8448eb211c80319c"}"#
         )
         .replace("1G64S36D1N6RVKGEBA7RRP6RB6", &ulid::Ulid::from_bytes(*b"0123456789abcdef").to_string())
     );
@@ -138,12 +139,23 @@ fn absent_texts_are_null_and_lists_are_lists() {
         revision: "",
         actor: "",
         context: "",
+        trace_id: TraceId::NONE,
         ..entry(&[])
     };
     let value: serde_json::Value = serde_json::from_str(&json(&bare)).unwrap();
-    for field in
-        ["request_id", "tenant", "user", "decision", "revision", "actor", "before", "after", "context", "kept_one_in"]
-    {
+    for field in [
+        "request_id",
+        "tenant",
+        "user",
+        "decision",
+        "revision",
+        "actor",
+        "before",
+        "after",
+        "context",
+        "kept_one_in",
+        "trace_id",
+    ] {
         assert!(value.get(field).unwrap().is_null(), "{field}");
     }
     for field in ["roles", "policies", "errors", "redacted"] {

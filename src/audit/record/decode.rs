@@ -2,9 +2,9 @@
 
 use super::{
     Kind, Origin,
-    encode::{HEAD, LENGTHS, TEXTS, VERSION},
+    encode::{HEAD, LENGTHS, TEXTS, TRACED, VERSION},
 };
-use crate::model::{Decision, Timestamp};
+use crate::model::{Decision, Timestamp, TraceId};
 
 /// A record with its sequence number. Borrows from the block that it was read from. Empty texts stand for absent ones.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,6 +60,8 @@ pub struct Record<'a> {
     pub redacted: List<'a>,
     /// The record was kept as one of so many like it; 0 where none was left out.
     pub kept_one_in: u32,
+    /// The trace that the request belongs to.
+    pub trace_id: TraceId,
     /// Bytes of the record before it is compressed.
     pub size: usize,
 }
@@ -116,9 +118,13 @@ impl<'a> Record<'a> {
     pub(crate) fn decode(seq: u64, bytes: &'a [u8]) -> Result<Self, Malformed> {
         let (head, texts) = bytes.split_first_chunk::<HEAD>().ok_or(Malformed)?;
         let &[version, kind, origin, decision, ..] = head;
-        if version != VERSION {
-            return Err(Malformed);
-        }
+        let (trace_id, texts) = match version {
+            VERSION => (TraceId::NONE, texts),
+            TRACED => {
+                texts.split_first_chunk().map(|(id, texts)| (TraceId::from_bytes(*id), texts)).ok_or(Malformed)?
+            }
+            _ => return Err(Malformed),
+        };
         let mut texts =
             Texts { lengths: array::<{ 2 * TEXTS }>(head, LENGTHS).ok_or(Malformed)?, next: 0, rest: texts };
         let record = Self {
@@ -144,6 +150,7 @@ impl<'a> Record<'a> {
             context: texts.text()?,
             redacted: List::checked(texts.bytes()?)?,
             kept_one_in: u32::from_le_bytes(array(head, 40).ok_or(Malformed)?),
+            trace_id,
             size: bytes.len(),
             decision: match decision {
                 0 => None,

@@ -1,10 +1,12 @@
-//! The bytes of a record, version 1.
+//! The bytes of a record, versions 1 and 2.
 //!
 //! A fixed head, then the texts one after the other; the head holds their lengths. Numbers are little-endian. The sequence
-//! number is no part of it: the block that holds the record gives it. A golden file freezes the form: a change needs a new version.
+//! number is no part of it: the block that holds the record gives it. Golden files freeze the forms: a change needs a new version.
+//!
+//! Version 2 is version 1 with the 16 bytes of a trace's id between head and texts. A record that belongs to no trace is of version 1.
 //!
 //! ```text
-//! 0   u8   version (1)          16  u64  duration, nanoseconds
+//! 0   u8   version (1 or 2)     16  u64  duration, nanoseconds
 //! 1   u8   kind                 24  [16] id
 //! 2   u8   source               40  u32  kept one in so many; 0 where nothing like it was left out
 //! 3   u8   decision: 0 none,    44  [17 × u16] length of each text, in the order below
@@ -20,7 +22,12 @@
 use super::{Entry, Marks};
 use crate::model::Decision;
 
+/// The version of a record that belongs to no trace.
 pub(super) const VERSION: u8 = 1;
+/// The version of one that names its trace.
+pub(super) const TRACED: u8 = 2;
+/// Length of the id of a trace.
+const TRACE: usize = 16;
 /// Length of the fixed head.
 pub(super) const HEAD: usize = LENGTHS + 2 * TEXTS;
 /// Where the lengths of the texts stand in the head.
@@ -40,7 +47,7 @@ const REDACTED_LIMIT: usize = 2 * 1024;
 
 /// No record is longer. Ten names, four lists, three JSON texts.
 pub(crate) const MAX_RECORD: usize =
-    HEAD + 10 * NAME_LIMIT + ROLES_LIMIT + 2 * LIST_LIMIT + 3 * JSON_LIMIT + REDACTED_LIMIT;
+    HEAD + TRACE + 10 * NAME_LIMIT + ROLES_LIMIT + 2 * LIST_LIMIT + 3 * JSON_LIMIT + REDACTED_LIMIT;
 // Blocks hold the length of a record in two bytes.
 const _: () = assert!(MAX_RECORD <= u16::MAX as usize);
 
@@ -48,7 +55,13 @@ const _: () = assert!(MAX_RECORD <= u16::MAX as usize);
 pub(crate) fn encode<'s>(entry: &Entry<'_>, marks: Marks<'_>, scratch: &'s mut Vec<u8>) -> &'s [u8] {
     // Of full length once and for all: bytes are then put in place with no growth to be looked after.
     scratch.resize(MAX_RECORD, 0);
-    let mut texts = Writer { out: scratch, at: HEAD, lengths: [0; TEXTS], next: 0, cut: 0 };
+    let begin = if entry.trace_id.is_none() {
+        HEAD
+    } else {
+        put(scratch, HEAD, &entry.trace_id.to_bytes());
+        HEAD + TRACE
+    };
+    let mut texts = Writer { out: scratch, at: begin, lengths: [0; TEXTS], next: 0, cut: 0 };
     texts.text(entry.request_id, NAME_LIMIT);
     texts.text(entry.tenant, NAME_LIMIT);
     texts.text(entry.user, NAME_LIMIT);
@@ -80,7 +93,8 @@ fn head(entry: &Entry<'_>, kept_one_in: u32, cut: u32, lengths: &[u16; TEXTS]) -
         Some(Decision::Allow) => 1,
         Some(Decision::Deny) => 2,
     };
-    put(&mut head, 0, &[VERSION, entry.kind.code(), entry.origin.code(), decision]);
+    let version = if entry.trace_id.is_none() { VERSION } else { TRACED };
+    put(&mut head, 0, &[version, entry.kind.code(), entry.origin.code(), decision]);
     put(&mut head, 4, &cut.to_le_bytes());
     put(&mut head, 8, &entry.time.as_micros().to_le_bytes());
     put(&mut head, 16, &entry.duration_ns.to_le_bytes());

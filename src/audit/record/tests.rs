@@ -4,6 +4,9 @@ use super::{encode::CUT_MARK, *};
 use proptest::prelude::*;
 
 const GOLDEN: &str = include_str!("../../../tests/cases/audit/record-v1.hex");
+const GOLDEN_TRACED: &str = include_str!("../../../tests/cases/audit/record-v2.hex");
+
+const TRACE: TraceId = TraceId::from_bytes(0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.to_be_bytes());
 
 fn full(roles: &[String]) -> Entry<'_> {
     Entry {
@@ -29,6 +32,7 @@ fn full(roles: &[String]) -> Entry<'_> {
         before: r#"{"a":1}"#,
         after: "{}",
         context: r#"{"ip":"10.1.2.3"}"#,
+        trace_id: TraceId::NONE,
     }
 }
 
@@ -47,16 +51,24 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn version_1_is_frozen() {
+fn both_versions_are_frozen() {
     let roles = ["sales-rep".to_owned(), "manager".to_owned()];
-    let now = hex(&bytes(&full(&roles)));
-    assert_eq!(now, GOLDEN, "the encoding of version 1 has changed; a new form needs a new version");
+    let plain = full(&roles);
+    for (entry, golden) in [(&plain, GOLDEN), (&Entry { trace_id: TRACE, ..full(&roles) }, GOLDEN_TRACED)] {
+        assert_eq!(hex(&bytes(entry)), golden, "the encoding has changed; a new form needs a new version");
+    }
 }
 
 #[test]
 fn what_was_encoded_is_decoded() {
     let roles = ["sales-rep".to_owned(), "manager".to_owned()];
-    let bytes = bytes(&full(&roles));
+    for trace_id in [TraceId::NONE, TRACE] {
+        decodes(&Entry { trace_id, ..full(&roles) }, &roles);
+    }
+}
+
+fn decodes(entry: &Entry<'_>, roles: &[String]) {
+    let bytes = bytes(entry);
     let record = Record::decode(7, &bytes).unwrap();
     assert_eq!((record.seq, record.time.as_micros(), record.kind), (7, 1_800_000_000_123_456, Kind::Directory));
     assert_eq!(record.id, *b"0123456789abcdef");
@@ -71,7 +83,7 @@ fn what_was_encoded_is_decoded() {
     assert_eq!((record.origin, record.actor), (Origin::ForwardAuth, "mona"));
     assert_eq!((record.before, record.after, record.context), (r#"{"a":1}"#, "{}", r#"{"ip":"10.1.2.3"}"#));
     assert_eq!(record.redacted.iter().collect::<Vec<_>>(), ["/user:mask", "/context/ip:hash"]);
-    assert_eq!((record.kept_one_in, record.size), (100, bytes.len()));
+    assert_eq!((record.kept_one_in, record.size, record.trace_id), (100, bytes.len(), entry.trace_id));
     assert_eq!(time_of(&bytes), Some(record.time));
 }
 
@@ -129,9 +141,10 @@ fn codes_and_words_lead_back_to_the_same() {
 
 proptest! {
     #[test]
-    fn damaged_bytes_never_panic(at in 0usize..300, byte: u8, cut in 0usize..300) {
+    fn damaged_bytes_never_panic(at in 0usize..300, byte: u8, cut in 0usize..300, traced: bool) {
         let roles = ["sales-rep".to_owned()];
-        let mut bytes = bytes(&full(&roles));
+        let trace_id = if traced { TRACE } else { TraceId::NONE };
+        let mut bytes = bytes(&Entry { trace_id, ..full(&roles) });
         if let Some(place) = bytes.get_mut(at) {
             *place = byte;
         }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     audit::{Entry, Kind, Log, Options, Origin as Source},
-    model::Timestamp,
+    model::{Timestamp, TraceId},
 };
 use std::collections::BTreeMap;
 
@@ -31,6 +31,7 @@ fn entry(n: u64) -> Entry<'static> {
         before: "",
         after: "",
         context: "",
+        trace_id: TraceId::NONE,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         store::{Keeping, Stretch},
     },
     lifecycle::Clock,
-    model::{Decision, Timestamp},
+    model::{Decision, Timestamp, TraceId},
 };
 use std::{
     fs,
@@ -120,6 +120,7 @@ fn entry(user: &str) -> Entry<'_> {
         before: "",
         after: "",
         context: "",
+        trace_id: TraceId::NONE,
     }
 }
 

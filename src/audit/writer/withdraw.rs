@@ -50,6 +50,7 @@ fn denied<'a>(record: &'a Record<'_>, roles: &'a [String]) -> Entry<'a> {
         before: record.before,
         after: record.after,
         context: record.context,
+        trace_id: record.trace_id,
     }
 }
 

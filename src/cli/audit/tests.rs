@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     audit::{Entry, Kind, Log, Options, Origin},
     http::admin::audit::routes,
-    model::{Decision, Timestamp},
+    model::{Decision, Timestamp, TraceId},
 };
 use clap::Parser;
 use std::{net::SocketAddr, path::Path, thread};
@@ -51,6 +51,7 @@ fn log_with(data: &Path, users: &[&str]) -> Log {
             before: "",
             after: "",
             context: "",
+            trace_id: TraceId::NONE,
         })
         .unwrap();
     }

@@ -4,6 +4,7 @@ use crate::{
     audit::{OpenError, ReadError, Reader, Usage},
     directory::{Actor, Call, Directory, Event, FOLDER, Options, Policies, StoreError, Subjects, Witness},
     lifecycle::Clock,
+    model::TraceId,
     policy::Snapshot,
 };
 use std::{path::Path, sync::Arc};
@@ -25,7 +26,7 @@ impl Witness for Unheard {
 /// A call of whoever has the files.
 pub(in crate::cli) fn call() -> Call<'static> {
     let now = Clock::system().now();
-    Call { actor: Actor::Operator("cli"), tenant: None, request_id: "", now, if_match: None }
+    Call { actor: Actor::Operator("cli"), tenant: None, request_id: "", trace_id: TraceId::NONE, now, if_match: None }
 }
 
 /// A directory, its audit log, and the policies through which it is looked at.

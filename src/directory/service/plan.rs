@@ -95,6 +95,7 @@ impl About<'_> {
             after: None,
             context: None,
             request_id: call.request_id.to_owned(),
+            trace_id: call.trace_id,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         ApiError, ErrorCode,
         credentials::{self, Failures, Noted},
         management::Error,
-        peer::{Peer, PeerAddress},
+        peer::{CallerName, Peer, PeerAddress},
     },
     telemetry::events,
 };
@@ -145,10 +145,15 @@ pub(super) async fn check(State(gate): State<Gate>, mut request: Request, next: 
         request.extensions().get::<Arc<Peer>>().cloned().unwrap_or_else(|| Arc::new(Peer::at(PeerAddress::Unix)));
     match gate.door.admit(request.headers(), &peer, gate.scopes, Instant::now()) {
         Ok(caller) => {
+            let name = caller.as_ref().map(|caller| CallerName(caller.name().to_owned()));
             if let Some(caller) = caller {
                 request.extensions_mut().insert(caller);
             }
-            next.run(request).await
+            let mut response = next.run(request).await;
+            if let Some(name) = name {
+                response.extensions_mut().insert(name);
+            }
+            response
         }
         Err(error) => Error(error).into_response(),
     }

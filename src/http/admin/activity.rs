@@ -17,6 +17,7 @@ use crate::{
     config::Scope,
     http::{ApiError, ErrorCode, aside::Aside, management::Error, request_id::X_REQUEST_ID},
     lifecycle::Clock,
+    model::TraceId,
     policy::Problem,
 };
 use axum::{
@@ -83,11 +84,12 @@ async fn report(State(Services { log, batches }): State<Services>, request: Requ
     // The frame has made one up where there was none; the record cuts what is too long.
     let request_id = head.headers.get(&X_REQUEST_ID).map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
     let request_id = request_id.unwrap_or_default();
+    let trace_id = head.extensions.get().copied().unwrap_or_default();
     let actor = actor::named(&head.headers)?.unwrap_or_default().to_owned();
     let body = content::whole(&head.headers, body, MOST_BYTES).await?;
     let writer = log.clone();
     let kept = batches.run(move || match read::read(&body, form) {
-        Ok(activities) => keep(&writer, &activities, &actor, &request_id),
+        Ok(activities) => keep(&writer, &activities, &actor, (&request_id, trace_id)),
         Err(Refused::Malformed(error)) => Err(error),
         Err(Refused::Problems(problems)) => Err(refusal(problems)),
     });
@@ -98,7 +100,12 @@ async fn report(State(Services { log, batches }): State<Services>, request: Requ
 }
 
 /// Writes the records, one after the other; waits where the ring is full.
-fn keep(log: &Log, activities: &[Activity], actor: &str, request_id: &str) -> Result<(Vec<String>, Ticket), ApiError> {
+fn keep(
+    log: &Log,
+    activities: &[Activity],
+    actor: &str,
+    (request_id, trace_id): (&str, TraceId),
+) -> Result<(Vec<String>, Ticket), ApiError> {
     let mut ids = Vec::with_capacity(activities.len());
     let mut last = Ticket::NONE;
     for activity in activities {
@@ -117,6 +124,7 @@ fn keep(log: &Log, activities: &[Activity], actor: &str, request_id: &str) -> Re
             before: &activity.before,
             after: &activity.after,
             context: &activity.context,
+            trace_id,
             ..Entry::blank(Kind::Activity, now, id.to_bytes())
         };
         let why = match log.append(&entry) {

@@ -151,7 +151,7 @@ async fn through_network(
         _ = stop.wait_for(|stopped| *stopped) => None,
     };
     let Some(Greeted { stream, names }) = greeted else { return Ok(()) };
-    serve(desk, entrance.callers.visit(Peer { names, ..peer }), stream, stop).await
+    serve(desk, entrance.callers.visit(Peer { names, is_secure: true, ..peer }), stream, stop).await
 }
 
 async fn serve<S>(

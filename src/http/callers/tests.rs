@@ -35,7 +35,7 @@ fn house(address: &str, listed: Vec<Caller>) -> House {
 impl House {
     fn visit(&self, from: &str, names: &[&str]) -> Visit {
         let address = from.parse().map_or(PeerAddress::Unix, PeerAddress::Ip);
-        self.callers.visit(Peer { address, names: names.iter().map(|name| (*name).to_owned()).collect() })
+        self.callers.visit(Peer { names: names.iter().map(|name| (*name).to_owned()).collect(), ..Peer::at(address) })
     }
 
     fn list(&mut self, listed: Vec<Caller>) {

@@ -1,12 +1,13 @@
 //! What the audit log keeps of a decision.
 
-use super::{Asked, Desk, Question, is_user};
+use super::{Asked, Desk, Question, Ruling, is_user};
 use crate::{
     audit::{Entry, Kind, RecordError, Texts, Ticket},
     engine::{Dialect, Outcome, Program},
     http::json,
     model::Attributes,
     reload::Current,
+    telemetry::trace::{Span, key},
 };
 use std::time::Duration;
 use ulid::Ulid;
@@ -62,8 +63,29 @@ impl Desk {
             before: "",
             after: "",
             context: &scratch.context,
+            trace_id: asked.call.trace.id(),
         })
     }
+}
+
+/// Tells of a decision in the span of its request: what was asked and why it was answered so, and nothing of who asked.
+pub(super) fn tell(
+    span: &mut Span,
+    current: &Current,
+    question: &Question<'_>,
+    asked: &Asked<'_>,
+    ruling: &Ruling<'_>,
+) {
+    let outcome = ruling.outcome.as_ref();
+    span.word(key::SOURCE, asked.origin.as_str());
+    span.word(key::DECISION, ruling.decision().as_str());
+    span.text(key::DECISION_ID, ruling.id.array_to_str(&mut [0; ulid::ULID_LEN]));
+    span.word(key::REASON, ruling.code().as_str());
+    span.text(key::TENANT, outcome.and_then(|outcome| outcome.tenant).or(question.tenant).unwrap_or_default());
+    span.text(key::MODULE, current.snapshot.program.module_id(outcome.and_then(|outcome| outcome.module)));
+    span.text(key::ACTION, question.action);
+    span.text(key::RESOURCE_TYPE, question.resource.ty);
+    span.text(key::REVISION, current.snapshot.revision.short());
 }
 
 /// Writes how a record names who asks: users by their id, entities of a plain Cedar set with their type.

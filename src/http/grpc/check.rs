@@ -44,6 +44,8 @@ pub(super) async fn answer(desk: &Desk, message: Bytes, call: Call<'_>) -> Resul
     let http =
         http.ok_or_else(|| Status::invalid("`attributes.request.http` is missing: only HTTP is decided about"))?;
     let headers = headers(&http)?;
+    // So does its trace, where the call says nothing of one.
+    call.trace.adopt(&headers);
     let claims = attributes.metadata_context.and_then(claims);
     // The id of the request that is asked about, by which its way can be followed; else that of the call.
     let own_id = headers.contains_key(&X_REQUEST_ID).then(|| RequestId::of(&headers, desk));

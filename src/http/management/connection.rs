@@ -100,7 +100,7 @@ async fn begin(stream: TcpStream, peer: Peer, serving: Serving, stop: Stop) {
         () = stop.stopped() => return,
     };
     if let Some(Greeted { stream, names }) = greeted {
-        connection(stream, Peer { names, ..peer }, router, stop).await;
+        connection(stream, Peer { names, is_secure: true, ..peer }, router, stop).await;
     }
 }
 

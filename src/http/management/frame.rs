@@ -1,16 +1,22 @@
 //! The frame around every answer: request id, error bodies in one shape, a fence against panics, metrics.
 
 use crate::{
-    http::{ApiError, ErrorCode, credentials, request_id},
+    http::{
+        ApiError, ErrorCode, credentials,
+        peer::{CallerName, Peer},
+        request_id,
+        trace::{self, Ended, Head, Trace},
+    },
     lifecycle::Clock,
-    telemetry::{Metrics, events},
+    model::TraceId,
+    telemetry::{self, Metrics, events},
 };
 use axum::{
     Router,
-    body::{self, Body},
+    body::{self, Body, HttpBody as _},
     extract::{MatchedPath, Request},
     http::{
-        HeaderMap, HeaderValue, StatusCode,
+        HeaderMap, HeaderValue, Method, StatusCode, Version,
         header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     middleware::{self, Next},
@@ -89,20 +95,63 @@ async fn answer(
     let request_id = request_id_of(request.headers());
     // Whoever writes an error itself names the same id.
     request.headers_mut().insert(&request_id::X_REQUEST_ID, request_id.clone());
+    let is_traced = trace::is_traced(frame.listener);
+    let trace = if is_traced { Trace::begin(request.headers()) } else { Trace::without_span(request.headers()) };
+    request.extensions_mut().insert(trace.id());
+    let told = trace.is_told().then(|| Told::of(&request));
     let known = |path: &MatchedPath| frame.routes.iter().copied().find(|route| *route == path.as_str());
-    let route = path.as_ref().and_then(known).unwrap_or(NO_ROUTE);
-    let mut response = if let Some(response) = fence(next.run(request)).await {
-        complete(response, &request_id).await
-    } else {
-        events::request_failed(frame.listener, route, request_id.to_str().unwrap_or_default());
-        let failed = ApiError::new(ErrorCode::Internal, "internal error");
-        complete(Error(failed).into_response(), &request_id).await
-    };
+    let taken = path.as_ref().and_then(known);
+    let route = taken.unwrap_or(NO_ROUTE);
+    let response = fence(next.run(request), trace.id()).await.unwrap_or_else(|| {
+        telemetry::trace::within(trace.id(), || {
+            events::request_failed(frame.listener, route, request_id.to_str().unwrap_or_default());
+        });
+        Error(ApiError::new(ErrorCode::Internal, "internal error")).into_response()
+    });
+    let caller = response.extensions().get::<CallerName>().cloned();
+    let mut response = complete(response, &request_id).await;
     // What these listeners tell holds for the moment only.
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    if let Some(told) = told {
+        trace.end(&Ended {
+            listener: frame.listener,
+            head: Head { method: &told.method, path: &told.path, version: told.version },
+            route: taken,
+            status,
+            grpc: None,
+            request_id: &String::from_utf8_lossy(request_id.as_bytes()),
+            peer: told.peer.as_deref(),
+            caller: caller.as_ref().map_or("", |CallerName(name)| name),
+            took,
+            request_bytes: told.bytes,
+            response_bytes: response.body().size_hint().exact(),
+        });
+    }
     response.headers_mut().insert(&request_id::X_REQUEST_ID, request_id);
-    frame.metrics.http_request(frame.listener, route, response.status().as_u16(), started.elapsed());
+    frame.metrics.http_request(frame.listener, route, status, took);
     response
+}
+
+/// What is told of a request after it has gone to whoever answers it.
+struct Told {
+    method: Method,
+    path: String,
+    version: Version,
+    peer: Option<Arc<Peer>>,
+    bytes: Option<u64>,
+}
+
+impl Told {
+    fn of(request: &Request) -> Self {
+        Self {
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            version: request.version(),
+            peer: request.extensions().get().cloned(),
+            bytes: request.body().size_hint().exact(),
+        }
+    }
 }
 
 fn request_id_of(headers: &HeaderMap) -> HeaderValue {
@@ -114,11 +163,13 @@ fn request_id_of(headers: &HeaderMap) -> HeaderValue {
     })
 }
 
-/// Keeps a panic within its request.
-async fn fence(work: impl Future<Output = Response>) -> Option<Response> {
+/// Keeps a panic within its request. Log lines in between name the trace.
+async fn fence(work: impl Future<Output = Response>, trace: TraceId) -> Option<Response> {
     let mut work = pin!(work);
     poll_fn(|context| {
-        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context).map(Some))).unwrap_or(Poll::Ready(None))
+        telemetry::trace::within(trace, || {
+            catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context).map(Some))).unwrap_or(Poll::Ready(None))
+        })
     })
     .await
 }

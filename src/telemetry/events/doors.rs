@@ -2,7 +2,7 @@
 
 use crate::{
     model::Timestamp,
-    telemetry::{Handshake, Metrics, TlsReload},
+    telemetry::{Handshake, Metrics, TlsReload, limit::FINDINGS},
 };
 use std::net::IpAddr;
 use tracing::{debug, error, info, warn};
@@ -24,7 +24,7 @@ pub fn tls_reloaded(metrics: &Metrics, listener: &str, names: &[String], expires
 pub fn tls_rejected(metrics: &Metrics, listener: &str, problems: &[String]) {
     metrics.tls_reload(listener, TlsReload::Rejected);
     for problem in problems {
-        error!(event = "tls_rejected", listener, problem, "{problem}; the certificate that is shown stays");
+        error!(target: FINDINGS, event = "tls_rejected", listener, problem, "{problem}; the certificate that is shown stays");
     }
 }
 

@@ -3,7 +3,11 @@
 use super::{Chain, millis};
 use crate::{
     model::{Revision, Timestamp},
-    telemetry::{Metrics, ReloadOutcome},
+    telemetry::{
+        Metrics, ReloadOutcome,
+        limit::FINDINGS,
+        trace::{self, key},
+    },
 };
 use std::{error::Error, fmt, path::Path, time::Duration};
 use tracing::{error, info, warn};
@@ -26,6 +30,7 @@ pub fn policy_swapped(metrics: &Metrics, swap: &PolicySwap<'_>) {
     metrics.reload(ReloadOutcome::Swapped);
     metrics.reload_took(swap.took);
     live(metrics, swap);
+    looked(swap.took, ReloadOutcome::Swapped, swap.cause, swap.to);
     info!(
         event = "policy_swapped",
         cause = swap.cause,
@@ -38,6 +43,19 @@ pub fn policy_swapped(metrics: &Metrics, swap: &PolicySwap<'_>) {
         author = swap.author,
         "a new policy set decides"
     );
+}
+
+/// A span for a load that has found other files.
+fn looked(took: Duration, outcome: ReloadOutcome, cause: &str, revision: Revision) {
+    trace::done("policy load", took, |span| {
+        span.word(key::OUTCOME, outcome.as_str());
+        span.text(key::CAUSE, cause);
+        span.text(key::REVISION, revision.short());
+        if !outcome.is_success() {
+            span.word(key::ERROR, outcome.as_str());
+            span.fail();
+        }
+    });
 }
 
 fn live(metrics: &Metrics, swap: &PolicySwap<'_>) {
@@ -84,6 +102,7 @@ pub fn policy_rejected(metrics: &Metrics, refusal: &PolicyRefusal<'_>) {
     metrics.reload(refusal.outcome);
     metrics.reload_took(refusal.took);
     metrics.policy_health(refusal.consecutive_failures);
+    looked(refusal.took, refusal.outcome, refusal.cause, refusal.refused);
     error!(
         event = "policy_rejected",
         cause = refusal.cause,
@@ -124,9 +143,9 @@ pub struct PolicyRefusal<'a> {
 /// One thing that is wrong with the files.
 pub fn policy_diagnostic(severity: &str, code: &str, place: &dyn fmt::Display, message: &str, help: Option<&str>) {
     if severity == "error" {
-        error!(event = "policy_diagnostic", severity, code, place = %place, help, "{message}");
+        error!(target: FINDINGS, event = "policy_diagnostic", severity, code, place = %place, help, "{message}");
     } else {
-        warn!(event = "policy_diagnostic", severity, code, place = %place, help, "{message}");
+        warn!(target: FINDINGS, event = "policy_diagnostic", severity, code, place = %place, help, "{message}");
     }
 }
 

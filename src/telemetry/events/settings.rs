@@ -1,7 +1,7 @@
 //! What operators are told of the configuration while the process runs.
 
 use super::Chain;
-use crate::telemetry::{ConfigOutcome, Metrics};
+use crate::telemetry::{ConfigOutcome, Metrics, limit::FINDINGS};
 use std::error::Error;
 use tracing::{error, info, warn};
 
@@ -36,7 +36,7 @@ pub fn config_rejected(metrics: &Metrics, cause: &str, errors: usize) {
 
 /// One thing that is wrong with the configuration.
 pub fn config_diagnostic(problem: &dyn std::fmt::Display) {
-    error!(event = "config_diagnostic", problem = %problem, "{problem}");
+    error!(target: FINDINGS, event = "config_diagnostic", problem = %problem, "{problem}");
 }
 
 /// Other lines are logged from now on.

@@ -5,7 +5,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use sidegate::{
     audit::{Entry, Kind, Log, Origin},
-    model::{Decision, Timestamp},
+    model::{Decision, Timestamp, TraceId},
 };
 
 const START: i64 = 1_800_000_000_000_000;
@@ -66,6 +66,7 @@ pub(super) fn record(rng: &mut Rng, seq: u64) -> Value {
         "duration_us": duration,
         "source": Origin::ALL[rng.usize(..Origin::ALL.len())].as_str(),
         "actor": name(rng), "before": json(rng), "after": json(rng), "context": json(rng), "redacted": [], "kept_one_in": null,
+        "trace_id": rng.bool().then(|| format!("{:032x}", rng.u128(1..))),
     })
 }
 
@@ -111,6 +112,7 @@ pub(super) fn append(log: &Log, record: &Value) {
         before: &before,
         after: &after,
         context: &context,
+        trace_id: TraceId::from_bytes(u128::from_str_radix(text("trace_id"), 16).unwrap_or_default().to_be_bytes()),
     })
     .expect("the log takes it");
 }

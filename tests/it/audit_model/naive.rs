@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The fields of a record, in the order of the contract.
-pub(super) const FIELDS: [&str; 25] = [
+pub(super) const FIELDS: [&str; 26] = [
     "seq",
     "time",
     "kind",
@@ -30,6 +30,7 @@ pub(super) const FIELDS: [&str; 25] = [
     "context",
     "redacted",
     "kept_one_in",
+    "trace_id",
 ];
 
 /// What is asked for.

@@ -53,7 +53,7 @@ enum Stream {
 pub fn command<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sidegate"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("SIDEGATE_") {
+        if ["SIDEGATE_", "OTEL_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             command.env_remove(name);
         }
     }

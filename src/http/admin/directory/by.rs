@@ -9,7 +9,7 @@ use crate::{
         management::Error,
         request_id::X_REQUEST_ID,
     },
-    model::Timestamp,
+    model::{Timestamp, TraceId},
 };
 use axum::{
     extract::FromRequestParts,
@@ -21,6 +21,7 @@ use axum::{
 pub(super) struct By {
     who: Who,
     request_id: String,
+    trace_id: TraceId,
     if_match: Option<u64>,
     key: Option<Key>,
 }
@@ -48,7 +49,7 @@ impl By {
             Who::Operator(name) => Actor::Operator(name),
             Who::Application(name) => Actor::Application(name),
         };
-        Call { actor, tenant, request_id: &self.request_id, now, if_match: self.if_match }
+        Call { actor, tenant, request_id: &self.request_id, trace_id: self.trace_id, now, if_match: self.if_match }
     }
 
     /// The key by which the call can be repeated, if it carries one.
@@ -62,7 +63,8 @@ impl By {
         let token = parts.extensions.get::<Caller>().map(|caller| caller.name().to_owned()).unwrap_or_default();
         let caller = (token, named(&parts.headers)?.map(str::to_owned));
         let key = kept::key(&parts.headers)?.map(|key| Key { caller, key: key.to_owned() });
-        Ok(Self { who, request_id, if_match: if_match(&parts.headers)?, key })
+        let trace_id = parts.extensions.get().copied().unwrap_or_default();
+        Ok(Self { who, request_id, trace_id, if_match: if_match(&parts.headers)?, key })
     }
 }
 
