@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     config::Live,
-    http::{ApiError, ErrorCode, desk::LISTENER},
-    telemetry::events,
+    http::{ApiError, ErrorCode, desk::LISTENER, routes::NO_ROUTE},
+    telemetry::{Metrics, events},
 };
 use std::{
     future::pending,
@@ -104,6 +104,7 @@ impl Stream {
 pub(super) struct Connections {
     open: Arc<AtomicUsize>,
     settings: Live,
+    metrics: Arc<Metrics>,
 }
 
 /// A place among the open connections; given back when dropped.
@@ -112,8 +113,8 @@ pub(super) struct Place(Arc<AtomicUsize>);
 
 impl Connections {
     /// None open yet.
-    pub(super) fn bounded_by(settings: Live) -> Self {
-        Self { open: Arc::default(), settings }
+    pub(super) fn bounded_by(settings: Live, metrics: Arc<Metrics>) -> Self {
+        Self { open: Arc::default(), settings, metrics }
     }
 
     fn speaks_tls(&self) -> bool {
@@ -148,6 +149,8 @@ pub(super) async fn run(doors: Doors, connections: &Connections, workers: &[Work
             }
         };
         let Some(place) = connections.enter() else {
+            // Of its request nothing is known, its route included.
+            connections.metrics.http_request(LISTENER, NO_ROUTE, 503, Duration::ZERO);
             turn_away(stream, connections.speaks_tls());
             continue;
         };
