@@ -2,6 +2,7 @@
 //!
 //! Whatever can fail fails before the first listener is announced. The order: audit log, policies, sockets, tasks, ready.
 
+mod audit_log;
 mod directory;
 mod loading;
 mod records;
@@ -20,10 +21,10 @@ use crate::{
         tls::{AUTHORIZE_PROTOCOLS, MANAGEMENT_PROTOCOLS},
     },
     identity::{self, Keeper, Verifier},
-    lifecycle::{Clock, Readiness, Signal, Signals, Stopper, Tasks},
+    lifecycle::{Clock, Readiness, Signal, Signals, Stop, Stopper, Tasks},
     model::Timestamp,
     reload::{self, Cause, CertificatesHandle, ConfigHandle, Guarded, Handle, LastGood, Shadow},
-    telemetry::{AuditFigures, LogLevel, Metrics, events, trace},
+    telemetry::{LogLevel, Metrics, events, trace},
     tls::Acceptor,
 };
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
@@ -117,7 +118,7 @@ pub enum Ended {
 pub fn check(settings: &Settings) -> Result<(), StartError> {
     identity::check(&settings.subjects).map_err(StartError::Subjects)?;
     settings.telemetry.spans.as_ref().map(trace::check).transpose().map_err(StartError::Spans)?;
-    log_options(settings)?.check().map_err(StartError::Audit)
+    audit_log::options(settings)?.check().map_err(StartError::Audit)
 }
 
 /// Whether the certificates that the settings name can be used.
@@ -215,7 +216,7 @@ impl App {
         let metrics = Metrics::new();
         let parts = Parts::new();
         parts.keep_telling(settings, &level, &metrics)?;
-        let (log, recorders) = open_log(settings, &metrics)?;
+        let (log, recorders) = audit_log::open(settings, &metrics)?;
         let live = Live::new(settings.clone());
         let verifier = Verifier::open(live.clone(), Arc::clone(&metrics), started).map_err(StartError::Subjects)?;
         let last_good = LastGood::new(&settings.audit.directory);
@@ -227,27 +228,29 @@ impl App {
         loading.compare_samples(&reader);
         let shadow = loading.shadow()?;
         let config = loading.configuration(sources, level, reload.clone())?;
+        let of_directory = directory.clone();
+        metrics.watch_directory(move || of_directory.failure().is_some());
         directory::attach(&directory, &reader, shadow.as_ref().map(|(shadow, _)| shadow), &metrics);
         let sockets = Sockets::bind(settings)?;
 
-        parts.reloading.spawn("reload", worker.run(parts.stop_reload.listener()));
+        parts.keep("reload", true, worker.run(parts.stop_reload.listener()));
         let shadow = shadow.map(|(shadow, worker)| {
-            parts.reloading.spawn("shadow", worker.run(parts.stop_reload.listener()));
+            parts.keep("shadow", false, worker.run(parts.stop_reload.listener()));
             shadow
         });
         let config = config.map(|(config, worker)| {
-            parts.reloading.spawn("configuration", worker.run(parts.stop_reload.listener()));
+            parts.keep("configuration", true, worker.run(parts.stop_reload.listener()));
             config
         });
         let doors = ["authorize", admin::LISTENER, ops::LISTENER].map(|listener| acceptor(&guarded, listener));
         let [authorize_door, admin_door, ops_door] = doors;
         let certificates = reload::watch_certificates(guarded, live.clone(), Arc::clone(&metrics), clock);
         let certificates = certificates.map_err(StartError::Loading)?.map(|(certificates, worker)| {
-            parts.reloading.spawn("certificates", worker.run(parts.stop_reload.listener()));
+            parts.keep("certificates", true, worker.run(parts.stop_reload.listener()));
             certificates
         });
         let keeper = Keeper::new(Arc::clone(&verifier), clock, readiness.clone());
-        parts.reloading.spawn("token keys", keeper.run(parts.stop_reload.listener()));
+        parts.keep("token keys", true, keeper.run(parts.stop_reload.listener()));
         parts.keep_directory(&directory, settings, &metrics, clock)?;
         parts.serve_ops(
             sockets.ops,
@@ -276,7 +279,11 @@ impl App {
         };
         parts.serve_admin(sockets.admin, admin_door, services, &live);
         let comparer = shadow.clone().map(|shadow| Comparer::start(shadow, log.clone(), Arc::clone(&metrics)));
-        let comparer = comparer.transpose().map_err(StartError::Loading)?;
+        let comparer = comparer.transpose().map_err(StartError::Loading)?.map(|(comparer, compared)| {
+            // What was answered before the stop is compared and recorded before the log is closed.
+            parts.reloading.spawn("shadow comparison", compared);
+            comparer
+        });
         let services = authorize_listener::Services {
             reader,
             metrics,
@@ -375,6 +382,16 @@ impl Parts {
         }
     }
 
+    /// Runs a loop until the reload phase of the stop. An end before that is heard: where decisions depend on the part, the process ends
+    /// and is started anew, rather than deciding by what nobody looks after.
+    fn keep(&self, name: &'static str, is_vital: bool, work: impl Future<Output = ()> + Send + 'static) {
+        let alarm = Alarm { name, is_vital, stop: self.stop_reload.listener(), broken: Arc::clone(&self.broken) };
+        self.reloading.spawn(name, async move {
+            let _alarm = alarm;
+            work.await;
+        });
+    }
+
     fn serve_decisions(
         &self,
         bound: authorize_listener::Bound,
@@ -421,6 +438,25 @@ impl Parts {
     }
 }
 
+/// Goes off when a part ends that was not told to, be it by a panic.
+struct Alarm {
+    name: &'static str,
+    is_vital: bool,
+    stop: Stop,
+    broken: Arc<Notify>,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if !self.stop.is_stopped() {
+            events::part_failed(self.name, self.is_vital);
+            if self.is_vital {
+                self.broken.notify_one();
+            }
+        }
+    }
+}
+
 /// Callers send their tokens through the network.
 fn warn_of_open_tokens(settings: &Live) {
     let settings = settings.load();
@@ -429,64 +465,4 @@ fn warn_of_open_tokens(settings: &Live) {
     if with_tokens && server.demands_callers() && !server.tls.is_on() {
         events::tokens_in_the_open("authorize");
     }
-}
-
-/// What the audit log removes.
-fn retention(settings: &config::Audit) -> audit::Retention {
-    audit::Retention { age: settings.retention_age, bytes: settings.retention_bytes, hold: settings.hold }
-}
-
-fn log_options(settings: &Settings) -> Result<audit::Options, StartError> {
-    let audit = &settings.audit;
-    let intake = audit::Intake::new(&audit.redact, &audit.sample).map_err(StartError::Redaction)?;
-    Ok(audit::Options {
-        mode: audit.mode,
-        when_full: audit.when_full,
-        when_failed: audit.when_failed,
-        ring_bytes: audit.ring_bytes,
-        rings: settings.server.authorize.workers,
-        segment_bytes: audit.segment_bytes,
-        segment_age: audit.segment_age,
-        retention: retention(audit),
-        signing_key: audit.signing_key.clone(),
-        checkpoints: audit::Checkpoints {
-            interval: audit.checkpoint_interval,
-            file: audit.checkpoint_file.clone(),
-            webhook: audit.checkpoint_webhook.clone(),
-            webhook_ca: audit.checkpoint_webhook_ca.clone(),
-        },
-        intake: intake.map(Arc::new),
-        ..audit::Options::new(&audit.directory)
-    })
-}
-
-fn open_log(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Log, Vec<Recorder>), StartError> {
-    let workers = settings.server.authorize.workers;
-    let on_commit = Arc::clone(metrics);
-    let on_commit: audit::OnCommit = Arc::new(move |took| on_commit.audit_commit(took));
-    let options = audit::Options { on_commit: Some(on_commit), ..log_options(settings)? };
-    let log = Log::open(options).map_err(StartError::Audit)?;
-    let recorders = (0..workers).map(|_| log.recorder()).collect::<Result<_, _>>().map_err(StartError::Audit)?;
-    let source = log.clone();
-    metrics.watch_audit(move || {
-        let stats = source.stats();
-        AuditFigures {
-            written: stats.written,
-            dropped: stats.dropped,
-            failed: stats.failed,
-            sampled_out: stats.sampled_out,
-            queue_depth: stats.queue_depth,
-            queue_capacity: stats.queue_capacity,
-            store_bytes: stats.store_bytes,
-            oldest: stats.oldest_record,
-            checkpoint_seq: stats.checkpoint_seq,
-            checkpoint_time: stats.checkpoint_time,
-            checkpoint_file_failures: stats.checkpoint_file_failures,
-            checkpoint_webhook_failures: stats.checkpoint_webhook_failures,
-            store_failures: stats.store_failures,
-            store_failing: matches!(source.health(), audit::Health::Failed(_)),
-            missing: stats.missing,
-        }
-    });
-    Ok((log, recorders))
 }

@@ -33,7 +33,7 @@ pub use last_good::{KeptError, LastGood};
 pub use load::{FirstError, Source};
 pub use settings::{Apply, Config, ConfigHandle, ConfigReport, ConfigStatus, ConfigWorker};
 pub use shadow::{Shadow, ShadowStatus, ShadowWorker};
-pub use status::{CopyFailure, Failure, News, Report, Status};
+pub use status::{Confirmed, CopyFailure, Failure, News, Report, Status};
 pub use worker::{Observer, StartError, Worker, start};
 
 use std::path::PathBuf;

@@ -4,6 +4,7 @@
 //! zero, and no label carries an id from a request.
 
 pub mod access;
+mod audit;
 mod decisions;
 mod doors;
 pub mod events;
@@ -17,10 +18,11 @@ mod table;
 mod tokens;
 pub mod trace;
 
+pub use audit::AuditFigures;
 pub use decisions::DecisionCounters;
 pub use doors::{CallerCounters, Handshake, TlsReload};
 pub use limit::{HeldBack, LogLimit};
-pub use metrics::{AuditFigures, HttpSeries, Metrics};
+pub use metrics::{HttpSeries, Metrics, PoliciesFigures};
 pub use reference::reference;
 pub use spans::SpanCounters;
 pub use subscriber::{FilterError, InstallError, LogLevel, install};

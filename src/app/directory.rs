@@ -139,11 +139,11 @@ impl Parts {
         let queue = Arc::new(directory.clone());
         let now: mail::Now = Arc::new(move || clock.now());
         let worker = mail::Worker::new(queue, post, settings.mail.retry, now, Arc::clone(metrics));
-        self.reloading.spawn("mail", worker.run(self.stop_reload.listener()));
+        self.keep("mail", false, worker.run(self.stop_reload.listener()));
         let idle = settings.directory.session_idle;
         let interval =
             if idle.is_zero() { TIDY_INTERVAL } else { (idle / 2).clamp(SHORTEST_TIDY_INTERVAL, TIDY_INTERVAL) };
-        self.reloading.spawn("sessions", tidy(directory.clone(), clock, interval, self.stop_reload.listener()));
+        self.keep("sessions", false, tidy(directory.clone(), clock, interval, self.stop_reload.listener()));
         Ok(())
     }
 }

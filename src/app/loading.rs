@@ -1,6 +1,6 @@
 //! What is loaded from files and looked at while the process runs: policies, the set beside them, the configuration.
 
-use super::{StartError, records, retention};
+use super::{StartError, audit_log::retention, records};
 use crate::{
     audit::Log,
     config::{Live, Settings, Sources},

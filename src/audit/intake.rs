@@ -31,6 +31,14 @@ impl Intake {
         self.sampling.left_out()
     }
 
+    /// Calls `take` with the entry as it may be shown outside of the log.
+    pub fn redacted<R>(&self, entry: &Entry<'_>, take: impl FnOnce(&Entry<'_>) -> R) -> R {
+        match &self.redaction {
+            None => take(entry),
+            Some(redaction) => redaction.apply(entry).with(entry, take),
+        }
+    }
+
     /// Calls `take` with the entry as it is to be written; `None` where it is left out.
     pub(super) fn admit<R>(&self, entry: &Entry<'_>, take: impl FnOnce(&Entry<'_>, Marks<'_>) -> R) -> Option<R> {
         let Chosen::Kept(kept_one_in) = self.sampling.choose(entry) else { return None };

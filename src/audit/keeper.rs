@@ -91,6 +91,11 @@ pub(crate) struct Kept {
     pub(crate) checkpoint_time: AtomicI64,
     pub(crate) file_failures: AtomicU64,
     pub(crate) webhook_failures: AtomicU64,
+    /// Whether the newest checkpoint did not get there.
+    pub(crate) file_undelivered: AtomicBool,
+    pub(crate) webhook_undelivered: AtomicBool,
+    /// Bytes on disk and the time of the oldest record, as they were last measured.
+    pub(crate) sizes: Mutex<(u64, Option<Timestamp>)>,
     /// Records from this number on stay, whatever their age: no checkpoint that vouches for them has been delivered yet.
     pub(crate) keep_from: AtomicU64,
     /// Runs of numbers that the log does not have.
@@ -154,20 +159,18 @@ impl Keeper {
         events::checkpoint(end.seq, &line);
         shared.kept.checkpoint_seq.store(end.seq, Ordering::Relaxed);
         shared.kept.checkpoint_time.store(time.as_micros(), Ordering::Relaxed);
-        let mut delivered = self.checkpoints.leave_the_machine();
-        if let Some(file) = &self.checkpoints.file
-            && let Err(error) = checkpoint::append(file, &line)
-        {
-            failed_to("file", &shared.kept.file_failures, &error);
-            delivered = false;
+        let file = self.checkpoints.file.as_ref().map(|file| checkpoint::append(file, &line));
+        if let Some(Err(error)) = &file {
+            failed_to("file", &shared.kept.file_failures, error);
         }
-        if let Some(webhook) = &self.webhook
-            && let Err(error) = webhook.post(&line)
-        {
-            failed_to("webhook", &shared.kept.webhook_failures, &error);
-            delivered = false;
+        let webhook = self.webhook.as_ref().map(|webhook| webhook.post(&line));
+        if let Some(Err(error)) = &webhook {
+            failed_to("webhook", &shared.kept.webhook_failures, error);
         }
-        if delivered {
+        let (file_failed, webhook_failed) = (matches!(file, Some(Err(_))), matches!(webhook, Some(Err(_))));
+        shared.kept.file_undelivered.store(file_failed, Ordering::Relaxed);
+        shared.kept.webhook_undelivered.store(webhook_failed, Ordering::Relaxed);
+        if self.checkpoints.leave_the_machine() && !file_failed && !webhook_failed {
             shared.kept.keep_from.store(end.seq.saturating_add(1), Ordering::Release);
         }
     }

@@ -125,6 +125,8 @@ pub struct Stats {
     pub queue_depth: u64,
     /// Bytes that the rings hold.
     pub queue_capacity: u64,
+    /// Bytes in the fullest ring, and that it holds: a decider waits for its own.
+    pub fullest_queue: (u64, u64),
     /// Records written to the store since the start.
     pub written: u64,
     /// Records left out because a ring was full.
@@ -153,6 +155,10 @@ pub struct Stats {
     pub checkpoint_file_failures: u64,
     /// Checkpoints that did not get to the webhook.
     pub checkpoint_webhook_failures: u64,
+    /// Whether the newest checkpoint did not get into the file.
+    pub checkpoint_file_undelivered: bool,
+    /// Whether the newest checkpoint did not get to the webhook.
+    pub checkpoint_webhook_undelivered: bool,
     /// How often the store has failed since the start.
     pub store_failures: u64,
     /// Records that the log does not have though it once did, those that retention has removed apart.
@@ -321,22 +327,38 @@ impl Log {
         *lock_of(&self.inner.shared.kept.retention) = retention;
     }
 
-    /// The figures of this moment. Asks the file system for sizes: not for the decision path.
-    pub fn stats(&self) -> Stats {
+    /// Asks the file system for sizes, for [`Log::pulse`]. Blocks for as long as the file system does.
+    pub fn measure(&self) {
         let shared = &self.inner.shared;
+        let sizes = (shared.store.bytes(), shared.oldest(|| self.reader().oldest()));
+        *lock_of(&shared.kept.sizes) = sizes;
+    }
+
+    /// The figures of this moment, sizes included. Blocks as [`Log::measure`] does.
+    pub fn stats(&self) -> Stats {
+        self.measure();
+        self.pulse()
+    }
+
+    /// The figures of this moment, and sizes as they were last measured: also where the disk hangs.
+    pub fn pulse(&self) -> Stats {
+        let shared = &self.inner.shared;
+        let (store_bytes, oldest_record) = *lock_of(&shared.kept.sizes);
         let lanes = shared.lanes();
+        let depth = |lane: &Lane| lane.ring.produced().saturating_sub(lane.ring.consumed());
         let sum = |of: fn(&Lane) -> u64| lanes.iter().map(|lane| of(lane)).sum::<u64>();
         let lag_records = sum(Lane::waiting);
         Stats {
-            queue_depth: sum(|lane| lane.ring.produced().saturating_sub(lane.ring.consumed())),
+            queue_depth: sum(depth),
             queue_capacity: sum(|lane| lane.ring.capacity()),
+            fullest_queue: (lanes.iter().map(|lane| depth(lane)).max().unwrap_or_default(), shared.ring_capacity()),
             written: shared.written.load(Ordering::Relaxed),
             dropped: shared.dropped.load(Ordering::Relaxed),
             failed: shared.failed.load(Ordering::Relaxed),
             sampled_out: shared.intake.as_ref().map_or(0, |intake| intake.left_out()),
             last_commit: shared.last_commit(),
-            store_bytes: shared.store.bytes(),
-            oldest_record: shared.oldest(|| self.reader().oldest()),
+            store_bytes,
+            oldest_record,
             lag_records,
             lag: if lag_records == 0 { Duration::ZERO } else { shared.behind() },
             durable_seq: shared.durable.get(),
@@ -346,6 +368,8 @@ impl Log {
                 .map(Timestamp::from_micros),
             checkpoint_file_failures: shared.kept.file_failures.load(Ordering::Relaxed),
             checkpoint_webhook_failures: shared.kept.webhook_failures.load(Ordering::Relaxed),
+            checkpoint_file_undelivered: shared.kept.file_undelivered.load(Ordering::Relaxed),
+            checkpoint_webhook_undelivered: shared.kept.webhook_undelivered.load(Ordering::Relaxed),
             store_failures: shared.failures.load(Ordering::Relaxed),
             missing: self.gaps().iter().map(|gap| gap.last_seq + 1 - gap.first_seq).sum(),
         }

@@ -1,7 +1,7 @@
 //! The deciders' side: a record goes into the ring of its thread in the same poll as the decision.
 
 use super::{
-    Entry, Mode, RecordError, Ticket, WhenFailed, WhenFull,
+    Entry, Intake, Mode, RecordError, Ticket, WhenFailed, WhenFull,
     record::{MAX_RECORD, Marks, encode},
     ring::{Mapping, Producer},
     shared::{Lane, Shared},
@@ -94,6 +94,11 @@ impl Recorder {
     /// Resolves once the record is as durable as the mode demands: at once in `durable`, after `fdatasync` in `synced`.
     pub async fn committed(&self, ticket: Ticket) -> Result<(), RecordError> {
         self.waiter.committed(ticket).await
+    }
+
+    /// What happens to records before they are written.
+    pub fn intake(&self) -> Option<Arc<Intake>> {
+        self.waiter.shared.intake.clone()
     }
 
     /// Waits for this recorder's ring without borrowing the recorder.

@@ -156,7 +156,9 @@ pub async fn serve(
     for (route, codes) in routes::labels().chain(of_callers) {
         services.metrics.http_route(LISTENER, route, codes);
     }
-    let check = SelfCheck::start(services.verify_one_in, Arc::clone(&services.metrics)).map_err(ServeError::Start)?;
+    let intake = recorders.first().and_then(Recorder::intake);
+    let check = SelfCheck::start(services.verify_one_in, Arc::clone(&services.metrics), intake);
+    let check = check.map_err(ServeError::Start)?;
     let in_flight = Arc::new(AtomicUsize::new(0));
     let aside = Aside::default();
     let callers = Callers::new(services.settings.clone(), Arc::clone(&services.metrics), services.now);
@@ -173,7 +175,7 @@ pub async fn serve(
         workers.push(worker::start(number, desk, entrance, stop.subscribe()).map_err(ServeError::Start)?);
     }
     let doors = accept::Doors::open(bound.listener, bound.unix).map_err(ServeError::Start)?;
-    let connections = accept::Connections::bounded_by(services.settings.clone());
+    let connections = accept::Connections::bounded_by(services.settings.clone(), Arc::clone(&services.metrics));
     let failed = tokio::select! {
         failed = accept::run(&doors, &connections, &workers) => Some(failed),
         () = shutdown => None,

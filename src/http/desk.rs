@@ -212,7 +212,7 @@ impl Desk {
 
     /// Whether the policies are too old to say what anybody may do.
     pub(super) fn is_expired(&self) -> bool {
-        self.services.reader.is_expired(self.now())
+        self.services.reader.is_expired(Instant::now())
     }
 
     /// Counts an answered request.
@@ -292,7 +292,7 @@ impl Desk {
         }
         let request = question.request(asked.time);
         let started = Instant::now();
-        let expired = self.services.reader.is_expired(asked.time).then_some(ReasonCode::PoliciesStale);
+        let expired = self.services.reader.is_expired(started).then_some(ReasonCode::PoliciesStale);
         let refused = expired.or(question.claim.refusal());
         let outcome = match refused {
             Some(code) => engine::refuse(program, subject, &request, code),
@@ -314,7 +314,7 @@ impl Desk {
         // What was not decided by the policies is not compared with what others would decide.
         let is_settled = ruling.code().is_of_a_proxy() || ruling.code().is_of_a_token();
         if refused.is_none() && !is_settled {
-            self.sampler.count(&self.services.reader, current, question, asked.time);
+            self.sampler.count(&self.services.reader, current, question, asked, id);
             if let (Some(comparer), Some(outcome)) = (&self.services.comparer, &ruling.outcome) {
                 comparer.compare(current, outcome, question, asked);
             }

@@ -2,14 +2,17 @@
 //!
 //! `/healthz` says that the process lives, `/readyz` whether requests should be sent here. A load that failed does not make it
 //! unready: the last good policies decide on. Nor does a directory that takes no changes: what it knows decides on, and nobody would be
-//! helped by an application without decisions; it is a note there, and stands in `/status`.
+//! helped by an application without decisions; it is a note there, and stands in `/status`. An audit store that hangs does, where answers
+//! wait for it.
+//!
+//! No answer waits for a disk: what has to be measured is, as far as that can be done at once.
 
 use super::{
     management::framed,
     views::{self, AuditView, CertificateView, ConfigView, FailureView, IssuerView, ShadowView},
 };
 use crate::{
-    audit::{self, Health},
+    audit::{self, Health, Mode},
     config::{Live, WhenStale},
     directory::Directory,
     identity::Verifier,
@@ -26,7 +29,14 @@ use axum::{
     routing::get,
 };
 use serde::Serialize;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+
+/// For how long the audit store may hold up answers before requests should be sent elsewhere. A slow disk takes a second now and then.
+const MOST_LAG: Duration = Duration::from_secs(10);
+
+/// How long it is waited for the sizes of files.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The name in logs and metrics.
 pub const LISTENER: &str = "ops";
@@ -60,15 +70,24 @@ pub struct Services {
     pub started: Timestamp,
 }
 
+/// What the answers are made of.
+#[derive(Debug, Clone)]
+struct Sources {
+    services: Services,
+    // Held while sizes are measured: a disk that hangs is to hold one thread and no more.
+    measuring: Arc<Semaphore>,
+}
+
 /// All routes.
 pub fn router(services: Services) -> Router {
     let metrics = Arc::clone(&services.metrics);
+    let sources = Sources { services, measuring: Arc::new(Semaphore::new(1)) };
     let served = Router::new()
         .route("/metrics", get(exposition))
         .route("/healthz", get(async || Json(Word { status: "ok" })))
         .route("/readyz", get(readiness))
         .route("/status", get(status))
-        .with_state(services);
+        .with_state(sources);
     let expected: [(&str, &[u16]); 4] =
         [("/metrics", &[200]), ("/healthz", &[200]), ("/readyz", &[200, 503]), ("/status", &[200])];
     framed(served, LISTENER, &metrics, &expected)
@@ -102,18 +121,26 @@ struct Reason {
     message: String,
 }
 
-async fn exposition(State(services): State<Services>) -> Response {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], services.metrics.render()).into_response()
+impl Sources {
+    /// Measures what takes a look at the disk. Where that takes its time, what was measured last is told.
+    async fn measure(&self) {
+        let Ok(alone) = Arc::clone(&self.measuring).try_acquire_owned() else { return };
+        let log = self.services.log.clone();
+        let measured = spawn_blocking(move || {
+            log.measure();
+            drop(alone);
+        });
+        drop(timeout(PATIENCE, measured).await);
+    }
 }
 
-async fn readiness(State(services): State<Services>) -> Response {
-    let held = services.readiness.reasons().into_iter().map(|(name, message)| Reason { name, message });
-    let failed = match services.log.health() {
-        Health::Running => None,
-        Health::Failed(why) => Some(Reason { name: "audit", message: format!("the audit store has failed: {why}") }),
-        Health::Closed => Some(Reason { name: "audit", message: "the audit log is closed".to_owned() }),
-    };
-    let reasons: Vec<Reason> = held.chain(failed).chain(stale(&services)).collect();
+async fn exposition(State(sources): State<Sources>) -> Response {
+    sources.measure().await;
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], sources.services.metrics.render()).into_response()
+}
+
+async fn readiness(State(Sources { services, .. }): State<Sources>) -> Response {
+    let reasons = reasons(&services);
     let unwritable = services.directory.failure().map(|why| Reason {
         name: "directory",
         message: format!("the directory takes no changes until the process is started again: {why}"),
@@ -126,15 +153,39 @@ async fn readiness(State(services): State<Services>) -> Response {
     }
 }
 
+/// What keeps the process from being ready.
+fn reasons(services: &Services) -> Vec<Reason> {
+    let held = services.readiness.reasons().into_iter().map(|(name, message)| Reason { name, message });
+    held.chain(unrecorded(services)).chain(stale(services)).collect()
+}
+
+/// An audit log that takes no records, or holds up the answers.
+fn unrecorded(services: &Services) -> Option<Reason> {
+    let message = match services.log.health() {
+        Health::Failed(why) => format!("the audit store has failed: {why}"),
+        Health::Closed => "the audit log is closed".to_owned(),
+        Health::Running => {
+            let lag = services.log.pulse().lag;
+            let answers_wait = services.settings.load().audit.mode == Mode::Synced;
+            if !answers_wait || lag <= MOST_LAG {
+                return None;
+            }
+            format!("the audit store hangs: answers have waited for it for {} s", lag.as_secs())
+        }
+    };
+    Some(Reason { name: "audit", message })
+}
+
 /// Policies that are too old, where that keeps the process from being ready.
 fn stale(services: &Services) -> Option<Reason> {
-    let counts = services.settings.load().policies.when_stale >= WhenStale::NotReady;
+    let settings = services.settings.load();
     let live = services.reload.status();
-    (counts && live.overdue).then(|| Reason {
+    let is_overdue = live.is_overdue(settings.policies.max_staleness);
+    (settings.policies.when_stale >= WhenStale::NotReady && is_overdue).then(|| Reason {
         name: "policies",
         message: format!(
             "the policies are stale: the files were last seen to be what decides at {}",
-            live.confirmed_at
+            live.confirmed.at
         ),
     })
 }
@@ -218,7 +269,9 @@ struct LookView {
     outcome: &'static str,
 }
 
-async fn status(State(services): State<Services>) -> Json<StatusView> {
+async fn status(State(sources): State<Sources>) -> Json<StatusView> {
+    sources.measure().await;
+    let services = sources.services;
     let live = services.reload.status();
     let (at, cause, outcome) = live.last_look;
     let up = services.clock.now().as_micros().saturating_sub(services.started.as_micros());
@@ -226,18 +279,16 @@ async fn status(State(services): State<Services>) -> Json<StatusView> {
         version: env!("CARGO_PKG_VERSION"),
         started_at: services.started.to_string(),
         uptime_seconds: up / 1_000_000,
-        ready: services.readiness.reasons().is_empty()
-            && services.log.health() == Health::Running
-            && stale(&services).is_none(),
+        ready: reasons(&services).is_empty(),
         policies: PoliciesView {
             policy_set: Arc::clone(&live.policy_set),
             revision: live.revision.to_string(),
             policies: live.policies,
             loaded_at: live.loaded_at.to_string(),
             watching: live.watching,
-            stale: live.is_stale(),
+            stale: live.is_stale(services.settings.load().policies.max_staleness),
             from_last_good: live.from_last_good,
-            confirmed_at: live.confirmed_at.to_string(),
+            confirmed_at: live.confirmed.at.to_string(),
             commit: live.checkout.as_ref().map(|checkout| checkout.commit.clone()),
             author: live.checkout.as_ref().and_then(|checkout| checkout.author.clone()),
             last_look: LookView { at: at.to_string(), cause: cause.as_str(), outcome: outcome.as_str() },

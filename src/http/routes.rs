@@ -122,7 +122,7 @@ pub(super) fn labels_of_callers() -> impl Iterator<Item = (&'static str, &'stati
 /// The values of the label `route`, each with the codes that are to be expected.
 pub(super) fn labels() -> impl Iterator<Item = (&'static str, &'static [u16])> {
     let own = ROUTES.iter().map(|route| (route.path, route.codes));
-    own.chain(grpc::labels()).chain([(NO_ROUTE, &[404, 501][..])])
+    own.chain(grpc::labels()).chain([(NO_ROUTE, &[404, 501, 503][..])])
 }
 
 /// The route of a request with what stands for the part in braces, or the label and the error of one that has none.

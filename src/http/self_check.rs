@@ -4,10 +4,13 @@
 //! While that thread is busy, and for long enough after a check that it takes a hundredth of a core at the most, further
 //! samples are left out: a check never holds up a decision, however large the set.
 
-use super::{desk::Question, sample::Sample};
+use super::{
+    desk::{Asked, Question},
+    sample::Sample,
+};
 use crate::{
-    engine,
-    model::Timestamp,
+    audit::{Entry, Intake, Kind},
+    engine::{self, Difference},
     reload::{Current, Reader},
     telemetry::{Metrics, events},
 };
@@ -21,6 +24,7 @@ use std::{
     thread,
     time::Instant,
 };
+use ulid::Ulid;
 
 /// Samples that wait at the most.
 const WAITING: usize = 16;
@@ -32,7 +36,16 @@ const REST: u32 = 99;
 #[derive(Debug, Clone)]
 pub(super) struct SelfCheck {
     every: u64,
-    samples: SyncSender<(Arc<Current>, Sample)>,
+    samples: SyncSender<Decided>,
+}
+
+/// A question with the names of its decision.
+#[derive(Debug)]
+struct Decided {
+    current: Arc<Current>,
+    sample: Sample,
+    id: Ulid,
+    request_id: String,
 }
 
 /// Counts the decisions of one worker towards the next sample.
@@ -44,28 +57,64 @@ pub(super) struct Sampler {
 }
 
 impl SelfCheck {
-    /// Starts the thread that checks one in `every` decisions; `None` for `every` 0. The thread ends with the last handle.
-    pub(super) fn start(every: u64, metrics: Arc<Metrics>) -> io::Result<Option<Self>> {
+    /// Starts the thread that checks one in `every` decisions; `None` for `every` 0. What is told of a question is redacted by `intake`. The thread ends with the last handle.
+    pub(super) fn start(every: u64, metrics: Arc<Metrics>, intake: Option<Arc<Intake>>) -> io::Result<Option<Self>> {
         if every == 0 {
             return Ok(None);
         }
         let (samples, received) = mpsc::sync_channel(WAITING);
-        thread::Builder::new().name("self-check".to_owned()).spawn(move || run(&received, &metrics))?;
+        thread::Builder::new()
+            .name("self-check".to_owned())
+            .spawn(move || run(&received, &metrics, intake.as_deref()))?;
         Ok(Some(Self { every, samples }))
     }
 }
 
-fn run(samples: &Receiver<(Arc<Current>, Sample)>, metrics: &Metrics) {
+fn run(samples: &Receiver<Decided>, metrics: &Metrics, intake: Option<&Intake>) {
     let mut rested = Instant::now();
-    while let Ok((current, sample)) = samples.recv() {
+    while let Ok(decided) = samples.recv() {
         let begun = Instant::now();
         if begun < rested {
             continue;
         }
+        let Decided { current, sample, .. } = &decided;
         let program = &current.snapshot.program;
-        let difference = sample.ask(&current, |subject, request| engine::verify(program, subject, request)).err();
+        let difference = sample.ask(current, |subject, request| engine::verify(program, subject, request)).err();
         rested = Instant::now() + begun.elapsed() * REST;
-        events::self_checked(metrics, current.snapshot.revision, difference.as_deref());
+        metrics.self_check(difference.is_none());
+        if let Some(difference) = difference {
+            tell(&decided, &difference, intake);
+        }
+    }
+}
+
+/// Tells of a difference, with what is needed to find the decision and to ask it again, as far as that may be shown.
+fn tell(Decided { current, sample, id, request_id }: &Decided, difference: &Difference, intake: Option<&Intake>) {
+    let entry = Entry {
+        request_id,
+        tenant: sample.tenant.as_deref().unwrap_or_default(),
+        user: &sample.subject,
+        action: &sample.action,
+        resource_type: &sample.resource_type,
+        resource_id: &sample.resource_id,
+        ..Entry::blank(Kind::Decision, sample.time, id.to_bytes())
+    };
+    let tell = |entry: &Entry<'_>| {
+        events::self_check_different(&events::SelfCheck {
+            id: &id.to_string(),
+            request_id: entry.request_id,
+            tenant: entry.tenant,
+            user: entry.user,
+            action: entry.action,
+            resource_type: entry.resource_type,
+            resource_id: entry.resource_id,
+            revision: current.snapshot.revision,
+            difference,
+        });
+    };
+    match intake {
+        Some(intake) => intake.redacted(&entry, tell),
+        None => tell(&entry),
     }
 }
 
@@ -76,7 +125,14 @@ impl Sampler {
     }
 
     /// Counts a decision, and hands over its question where it is the turn of one. Takes a few instructions where it is not.
-    pub(super) fn count(&self, reader: &Reader, current: &Current, question: &Question<'_>, time: Timestamp) {
+    pub(super) fn count(
+        &self,
+        reader: &Reader,
+        current: &Current,
+        question: &Question<'_>,
+        asked: &Asked<'_>,
+        id: Ulid,
+    ) {
         let Some(check) = &self.check else { return };
         self.left.set(self.left.get() - 1);
         if self.left.get() > 0 {
@@ -86,7 +142,30 @@ impl Sampler {
         let loaded = Arc::clone(&reader.load());
         // A reload in between makes the question another one: the next sample will do.
         if loaded.snapshot.revision == current.snapshot.revision {
-            drop(check.samples.try_send((loaded, Sample::new(question, time))));
+            let request_id = asked.call.request_id.to_owned();
+            let sample = Sample::new(question, asked.time);
+            drop(check.samples.try_send(Decided { current: loaded, sample, id, request_id }));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Redact, RedactAction, RedactField, RedactRule};
+
+    /// What is told goes through the same rules as what is recorded.
+    #[test]
+    fn what_may_not_stand_in_the_log_is_not_told_either() {
+        let rule = RedactRule { field: RedactField::User, below: Vec::new(), action: RedactAction::Mask };
+        let redact = Redact { fields: vec![rule], ..Redact::default() };
+        let intake = Intake::new(&redact, &[]).unwrap().unwrap();
+        let entry = Entry {
+            user: "bob.the.builder",
+            action: "edit",
+            ..Entry::blank(Kind::Decision, crate::model::Timestamp::from_micros(0), [0; 16])
+        };
+        let told = intake.redacted(&entry, |entry| (entry.user.to_owned(), entry.action.to_owned()));
+        assert_eq!(told, ("b***r".to_owned(), "edit".to_owned()));
     }
 }

@@ -24,6 +24,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use tokio::sync::oneshot;
 use ulid::Ulid;
 
 /// Questions that wait at the most.
@@ -85,15 +86,24 @@ impl Said {
 }
 
 impl Comparer {
-    /// Starts the thread. It ends with the last handle.
+    /// Starts the thread. It ends with the last handle, once what waits has been compared: then the future resolves.
     ///
     /// # Errors
     /// Fails where there is no thread.
-    pub fn start(shadow: Shadow, log: Log, metrics: Arc<Metrics>) -> io::Result<Self> {
+    pub fn start(
+        shadow: Shadow,
+        log: Log,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
         let (questions, taken) = mpsc::sync_channel(WAITING);
+        let (ending, ended) = oneshot::channel::<()>();
         let thread = Thread { shadow: shadow.clone(), log, metrics: Arc::clone(&metrics), window: Window::new() };
-        thread::Builder::new().name("shadow-compare".to_owned()).spawn(move || thread.run(&taken))?;
-        Ok(Self { shadow, questions, metrics })
+        thread::Builder::new().name("shadow-compare".to_owned()).spawn(move || {
+            // Dropped when the thread ends, however it ends.
+            let _ending = ending;
+            thread.run(&taken);
+        })?;
+        Ok((Self { shadow, questions, metrics }, async move { drop(ended.await) }))
     }
 
     /// Hands over a question that was answered. Does not wait.

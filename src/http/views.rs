@@ -167,7 +167,7 @@ pub(super) fn audit(log: &audit::Log) -> AuditView {
         Health::Failed(why) => ("failed", Some(why)),
         Health::Closed => ("closed", None),
     };
-    let stats = log.stats();
+    let stats = log.pulse();
     AuditView {
         health,
         problem,

@@ -3,14 +3,16 @@
 use crate::{
     directory::{Audience, Book, Bound, Policies, Roster, Subjects},
     engine::Dialect,
-    model::Timestamp,
     policy::Snapshot,
     telemetry::{DecisionCounters, Metrics},
 };
 use arc_swap::{ArcSwap, ArcSwapOption};
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 /// One snapshot with the users bound to it, swapped as a whole.
@@ -105,21 +107,37 @@ pub struct Reader {
     expiry: Arc<Expiry>,
 }
 
-/// Until when the current snapshot may decide.
+/// Until when the current snapshot may decide, by a clock that nobody sets.
 #[derive(Debug)]
-pub(super) struct Expiry(AtomicI64);
+pub(super) struct Expiry {
+    since: Instant,
+    // Microseconds after that.
+    at: AtomicU64,
+}
+
+/// There is no end.
+const NEVER: u64 = u64::MAX;
 
 impl Default for Expiry {
     fn default() -> Self {
-        Self(AtomicI64::new(i64::MAX))
+        Self { since: Instant::now(), at: AtomicU64::new(NEVER) }
     }
 }
 
 impl Expiry {
-    /// Sets the last moment; `None` where there is none.
-    pub(super) fn set(&self, at: Option<Timestamp>) {
+    /// Sets the moment: so much after another one. `None` where there is none.
+    pub(super) fn set(&self, at: Option<(Instant, Duration)>) {
+        let micros = |(from, left): (Instant, Duration)| {
+            let at = from.saturating_duration_since(self.since).saturating_add(left);
+            u64::try_from(at.as_micros()).unwrap_or(NEVER)
+        };
         // Relaxed: the time guards nothing but itself.
-        self.0.store(at.map_or(i64::MAX, Timestamp::as_micros), Ordering::Relaxed);
+        self.at.store(at.map_or(NEVER, micros), Ordering::Relaxed);
+    }
+
+    fn is_past(&self, now: Instant) -> bool {
+        let at = self.at.load(Ordering::Relaxed);
+        at != NEVER && now.saturating_duration_since(self.since).as_micros() >= u128::from(at)
     }
 }
 
@@ -142,7 +160,28 @@ impl Reader {
 
     /// Whether the policies are too old to decide (`policies.when_stale: deny`).
     #[must_use]
-    pub fn is_expired(&self, now: Timestamp) -> bool {
-        now.as_micros() > self.expiry.0.load(Ordering::Relaxed)
+    pub fn is_expired(&self, now: Instant) -> bool {
+        self.expiry.is_past(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_comes_at_its_moment_and_not_where_there_is_none() {
+        let expiry = Expiry::default();
+        let now = expiry.since + Duration::from_secs(10);
+        assert!(!expiry.is_past(now), "at first there is none");
+        for (left, is_past) in [(1, false), (0, true)] {
+            expiry.set(Some((now, Duration::from_secs(left))));
+            assert_eq!(expiry.is_past(now), is_past, "{left} s left");
+        }
+        expiry.set(Some((now, Duration::MAX)));
+        assert!(!expiry.is_past(now), "for ever");
+        expiry.set(Some((now, Duration::ZERO)));
+        expiry.set(None);
+        assert!(!expiry.is_past(now), "no longer");
     }
 }

@@ -25,6 +25,9 @@ const FORMAT: u32 = 1;
 /// No copy is larger: a set has at most 64 MiB, and JSON may double that.
 const MAX_BYTES: usize = 160 * 1024 * 1024;
 
+/// How far ahead of the clock the time of the copy may be: it is corrected now and then.
+const CORRECTION: Duration = Duration::from_secs(60);
+
 /// The place of the copy.
 #[derive(Debug, Clone)]
 pub struct LastGood {
@@ -88,8 +91,8 @@ impl LastGood {
         self.directory.join("last-good.json")
     }
 
-    /// Keeps a set in place of the one before, all of it or nothing.
-    pub(super) fn keep(&self, files: &Files) -> Result<(), KeptError> {
+    /// Keeps a set in place of the one before, all of it or nothing. It was what the policy files say at that time.
+    pub(super) fn keep(&self, files: &Files, at: Timestamp) -> Result<(), KeptError> {
         let (directory, contents) = files.parts();
         let written = Written { format: FORMAT, revision: hex(files.revision().digest()), directory, files: contents };
         let draft = self.directory.join("last-good.draft");
@@ -104,6 +107,7 @@ impl LastGood {
             }
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
             file.write_all(&text)?;
+            file.set_modified(system_time(at))?;
             file.sync_all()?;
             fs::rename(&draft, self.path())?;
             File::open(&self.directory)?.sync_all()
@@ -113,8 +117,7 @@ impl LastGood {
 
     /// Notes that the kept set is still what the policy files say.
     pub(super) fn confirm(&self, at: Timestamp) -> Result<(), KeptError> {
-        let at = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(at.as_micros()).unwrap_or_default());
-        let touch = || OpenOptions::new().write(true).open(self.path())?.set_modified(at);
+        let touch = || OpenOptions::new().write(true).open(self.path())?.set_modified(system_time(at));
         touch().map_err(|source| self.failed(source))
     }
 
@@ -148,17 +151,23 @@ impl LastGood {
         Ok(Some(Kept { files, confirmed_at: self.time(clock) }))
     }
 
-    /// When the copy was last confirmed. A time to come is none: the clock was set back.
+    /// When the copy was last confirmed. A time to come tells nothing, since a clock was wrong then or is wrong now: nobody knows how
+    /// old the copy is, and it counts as of any age.
     fn time(&self, clock: Clock) -> Timestamp {
         let modified = fs::metadata(self.path()).and_then(|metadata| metadata.modified());
         let since = modified.ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok()).unwrap_or_default();
-        let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX).min(clock.now().as_micros());
-        Timestamp::from_micros(micros)
+        let (at, now) = (i64::try_from(since.as_micros()).unwrap_or(i64::MAX), clock.now().as_micros());
+        let most = now.saturating_add(i64::try_from(CORRECTION.as_micros()).unwrap_or(i64::MAX));
+        Timestamp::from_micros(if at > most { 0 } else { at.min(now) })
     }
 
     fn failed(&self, source: io::Error) -> KeptError {
         KeptError::Io { path: self.path(), source }
     }
+}
+
+fn system_time(at: Timestamp) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(at.as_micros()).unwrap_or_default())
 }
 
 fn hex(digest: &[u8]) -> String {
@@ -188,8 +197,9 @@ mod tests {
         let place = LastGood::new(data.path());
         assert!(place.find(Clock::system()).unwrap().is_none());
         for _ in 0..2 {
-            place.keep(&files).unwrap();
+            place.keep(&files, Timestamp::from_micros(1_600_000_000_000_000)).unwrap();
         }
+        assert_eq!(place.find(Clock::system()).unwrap().unwrap().confirmed_at.as_micros(), 1_600_000_000_000_000);
         let at = Timestamp::from_micros(1_700_000_000_000_000);
         place.confirm(at).unwrap();
         let kept = place.find(Clock::system()).unwrap().unwrap();
@@ -201,11 +211,25 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_from_a_time_to_come_is_of_any_age() {
+        let (_set, files) = set();
+        let data = tempfile::tempdir().unwrap();
+        let place = LastGood::new(data.path());
+        let now = Clock::system().now().as_micros();
+        for (ahead, is_known) in [(-10, true), (20, true), (3600, false)] {
+            place.keep(&files, Timestamp::from_micros(now + ahead * 1_000_000)).unwrap();
+            let found = place.find(Clock::system()).unwrap().unwrap().confirmed_at.as_micros();
+            assert_eq!(found > 0, is_known, "{ahead} s ahead");
+            assert!(found <= Clock::system().now().as_micros());
+        }
+    }
+
+    #[test]
     fn a_copy_that_is_not_what_was_written_is_refused() {
         let (_set, files) = set();
         let data = tempfile::tempdir().unwrap();
         let place = LastGood::new(data.path());
-        place.keep(&files).unwrap();
+        place.keep(&files, Clock::system().now()).unwrap();
         let good = fs::read_to_string(place.path()).unwrap();
         for (bad, why) in [
             (good.replace("policy_set: x", "policy_set: y"), "digest"),

@@ -108,9 +108,13 @@ impl Source {
 
     /// What is said of a set where the work on it has failed inside.
     pub(super) fn broken(&self, error: &dyn std::error::Error) -> Refused {
-        let directory = Text::absent(self.directory.display().to_string());
-        let problem = Diagnostic::whole("internal", &directory, format!("the set could not be compiled: {error}"));
+        let problem = self.problem("internal", format!("the set could not be compiled: {error}"));
         Refused { outcome: ReloadOutcome::RejectedValidation, problems: problem.into() }
+    }
+
+    /// Something that is wrong with the directory as a whole.
+    pub(super) fn problem(&self, code: &'static str, message: String) -> Diagnostic {
+        Diagnostic::whole(code, &Text::absent(self.directory.display().to_string()), message)
     }
 }
 

@@ -71,7 +71,7 @@ impl Look<'_> {
         };
         let changes = self.slot.changes();
         self.slot.forget_hint();
-        let mut files = match self.workshop.run(read.clone()).await? {
+        let mut files = match self.workshop.ask(read.clone()).await? {
             Ok(files) => files,
             Err(error) => return Ok(Found::Unreadable(error)),
         };
@@ -81,7 +81,7 @@ impl Look<'_> {
         for _ in 0..MOST_COMPARISONS {
             sleep(self.debounce).await;
             let before = files.digest();
-            files = match self.workshop.run(read.clone()).await? {
+            files = match self.workshop.ask(read.clone()).await? {
                 Ok(files) => files,
                 Err(error) => return Ok(Found::Unreadable(error)),
             };

@@ -6,7 +6,10 @@ use crate::{
     model::{Revision, Timestamp},
     telemetry::ReloadOutcome,
 };
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// What came of one look at the files.
 #[derive(Debug, Clone)]
@@ -76,9 +79,7 @@ pub struct Status {
     /// Whether file events are heard.
     pub watching: bool,
     /// When the files were last seen to be what decides.
-    pub confirmed_at: Timestamp,
-    /// Whether that is longer ago than `policies.max_staleness` allows.
-    pub overdue: bool,
+    pub confirmed: Confirmed,
     /// Whether what decides is the copy of the set that decided last, since the files were no good at the start.
     pub from_last_good: bool,
     /// What was checked out when it became live, where the directory is a work tree.
@@ -88,10 +89,74 @@ pub struct Status {
 }
 
 impl Status {
+    /// Whether the files were last seen to be what decides longer ago than is allowed; `policies.max_staleness`, of which zero is no
+    /// limit. To be asked each time it is told: the age grows also while nothing happens.
+    #[must_use]
+    pub fn is_overdue(&self, most: Duration) -> bool {
+        !most.is_zero() && self.confirmed.age() > most
+    }
+
     /// Whether what decides may be older than what was meant to: it is a copy, or too old.
     #[must_use]
-    pub const fn is_stale(&self) -> bool {
-        self.overdue || self.from_last_good
+    pub fn is_stale(&self, most: Duration) -> bool {
+        self.from_last_good || self.is_overdue(most)
+    }
+}
+
+/// When the files were last seen to be what decides. Its age is told by a clock that nobody sets; the time of day carries it over a
+/// restart, and is for people.
+#[derive(Debug, Clone, Copy)]
+pub struct Confirmed {
+    /// The time of day.
+    pub at: Timestamp,
+    // When it was noted in this process, and how old it was then.
+    noted: Instant,
+    before: Duration,
+}
+
+impl Confirmed {
+    /// At this moment, which the clock calls so.
+    #[must_use]
+    pub fn now(at: Timestamp) -> Self {
+        Self { at, noted: Instant::now(), before: Duration::ZERO }
+    }
+
+    /// In an earlier process.
+    #[must_use]
+    pub fn earlier(at: Timestamp, now: Timestamp) -> Self {
+        let micros = u64::try_from(now.as_micros().saturating_sub(at.as_micros())).unwrap_or_default();
+        Self { before: Duration::from_micros(micros), ..Self::now(at) }
+    }
+
+    /// How long ago that is.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.noted.elapsed().saturating_add(self.before)
+    }
+
+    /// The moment at which that will be, or was, so long ago: so much after another one.
+    pub(super) fn after(&self, most: Duration) -> (Instant, Duration) {
+        (self.noted, most.saturating_sub(self.before))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_follows_no_clock_that_is_set_and_is_carried_over_a_restart() {
+        let hour = Duration::from_hours(1);
+        let micros = |hours: i64| Timestamp::from_micros(1_800_000_000_000_000 + hours * 3_600_000_000);
+        // Whatever the clock says of the moment, it is this moment.
+        for at in [-1000, 0, 1000] {
+            assert!(Confirmed::now(micros(at)).age() < hour);
+        }
+        let carried = Confirmed::earlier(micros(-3), micros(0));
+        assert!(carried.age() >= hour * 3 && carried.age() < hour * 4, "{carried:?}");
+        assert_eq!(carried.after(hour * 5).1, hour * 2);
+        assert_eq!(carried.after(hour * 2).1, Duration::ZERO, "that was before this process");
+        assert!(Confirmed::earlier(micros(1), micros(0)).age() < hour);
     }
 }
 

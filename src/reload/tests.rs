@@ -24,7 +24,7 @@ use std::{
 use tempfile::TempDir;
 
 /// A set in which only the user `gen-<n>` may view orders.
-fn write(directory: &Path, n: usize) {
+pub(super) fn write(directory: &Path, n: usize) {
     let text = format!(
         "policy_set: generations\ntenancy: none\nlevels: {{ view: [view] }}\n\
          modules: {{ orders: {{ name: Orders, resources: [order] }} }}\n\

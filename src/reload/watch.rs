@@ -45,7 +45,7 @@ impl Watch {
             return false;
         }
         let (roots, slot, watcher) = (Arc::clone(&self.roots), Arc::clone(&self.slot), self.watcher.take());
-        let armed = workshop.run(move || {
+        let armed = workshop.ask(move || {
             let mut watcher = watcher.map_or_else(|| Watcher::new(roots, slot), Ok)?;
             let armed = watcher.arm();
             Ok::<_, notify::Error>((watcher, armed))

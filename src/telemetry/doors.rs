@@ -3,11 +3,11 @@
 use super::{
     Metrics,
     decisions::KnownNames,
-    metrics::{counters, gauges, seconds},
+    metrics::{counters, gauges, integers, seconds},
     table,
 };
 use crate::model::Timestamp;
-use prometheus::{GaugeVec, IntCounter, IntCounterVec, Registry};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, IntGaugeVec, Registry};
 
 const LISTENERS: [&str; 3] = ["authorize", "admin", "ops"];
 
@@ -63,6 +63,7 @@ impl Handshake {
 pub(super) struct DoorMetrics {
     expires: GaugeVec,
     reloads: IntCounterVec,
+    rejected: IntGaugeVec,
     handshakes: IntCounterVec,
     requests: IntCounterVec,
     known_callers: KnownNames,
@@ -84,12 +85,14 @@ impl DoorMetrics {
         let metrics = Self {
             expires: gauges(registry, &table::TLS_EXPIRES),
             reloads: counters(registry, &table::TLS_RELOADS),
+            rejected: integers(registry, &table::TLS_REJECTED),
             handshakes: counters(registry, &table::TLS_HANDSHAKES),
             requests: counters(registry, &table::CALLER_REQUESTS),
             known_callers: KnownNames::default(),
         };
         for listener in LISTENERS {
             metrics.expires.with_label_values(&[listener]).set(0.0);
+            metrics.rejected.with_label_values(&[listener]).set(0);
             for outcome in TlsReload::ALL {
                 metrics.reloads.with_label_values(&[listener, outcome.as_str()]).inc_by(0);
             }
@@ -120,6 +123,11 @@ impl Metrics {
     /// Counts one look at a listener's certificate that found other files.
     pub fn tls_reload(&self, listener: &str, outcome: TlsReload) {
         self.doors.reloads.with_label_values(&[listener, outcome.as_str()]).inc();
+    }
+
+    /// Says whether the files of a listener's certificate are of no use as they are.
+    pub fn tls_rejected(&self, listener: &str, rejected: bool) {
+        self.doors.rejected.with_label_values(&[listener]).set(i64::from(rejected));
     }
 
     /// Counts one beginning of a connection with TLS.

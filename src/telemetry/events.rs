@@ -15,7 +15,6 @@ pub use settings::*;
 pub use spans::*;
 pub use tokens::*;
 
-use super::Metrics;
 use crate::{engine::Difference, model::Revision};
 use std::{error::Error, fmt, net::IpAddr, path::Path, time::Duration};
 use tracing::{error, info, warn};
@@ -41,18 +40,51 @@ pub fn ready(took: Duration) {
     info!(event = "ready", took_ms = millis(took), "ready");
 }
 
-/// A decision was compared with plain Cedar's on the whole policy set.
-pub fn self_checked(metrics: &Metrics, revision: Revision, difference: Option<&Difference>) {
-    metrics.self_check(difference.is_none());
-    if let Some(difference) = difference {
-        error!(
-            event = "self_check_different",
-            revision = revision.short(),
-            engine = ?difference.engine,
-            cedar = ?difference.cedar,
-            "a decision differs from plain Cedar's: please report it with the policy set of this revision"
-        );
-    }
+/// A decision differs from plain Cedar's on the whole policy set.
+pub fn self_check_different(check: &SelfCheck<'_>) {
+    error!(
+        event = "self_check_different",
+        id = check.id,
+        request_id = check.request_id,
+        tenant = check.tenant,
+        user = check.user,
+        action = check.action,
+        resource_type = check.resource_type,
+        resource_id = check.resource_id,
+        revision = check.revision.short(),
+        engine = ?check.difference.engine,
+        cedar = ?check.difference.cedar,
+        "a decision differs from plain Cedar's: please report it with the policy set of this revision"
+    );
+}
+
+/// What [`self_check_different`] tells.
+#[derive(Debug)]
+pub struct SelfCheck<'a> {
+    /// Names the decision, in the audit log too.
+    pub id: &'a str,
+    /// The request.
+    pub request_id: &'a str,
+    /// The tenant, where one was named.
+    pub tenant: &'a str,
+    /// Who asked.
+    pub user: &'a str,
+    /// The action.
+    pub action: &'a str,
+    /// The type of the resource.
+    pub resource_type: &'a str,
+    /// Its id.
+    pub resource_id: &'a str,
+    /// The revision that has decided.
+    pub revision: Revision,
+    /// What both say.
+    pub difference: &'a Difference,
+}
+
+/// A part that should run has ended by itself.
+pub fn part_failed(part: &str, is_vital: bool) {
+    let consequence = if is_vital { "the process stops" } else { "the others go on" };
+    error!(event = "part_failed", part, consequence, "a part of the process has failed");
 }
 
 /// Administrators can do nothing until there is a token.

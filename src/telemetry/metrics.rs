@@ -1,6 +1,7 @@
 //! The registry and its typed handles.
 
 use super::{
+    audit::{AuditFigures, AuditMetrics},
     decisions::{self, DecisionCounters, KnownNames},
     doors::DoorMetrics,
     mail::MailMetrics,
@@ -14,7 +15,11 @@ use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder, core::Collector, process_collector::ProcessCollector,
 };
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// All metrics of the process. Shared.
 pub struct Metrics {
@@ -31,12 +36,17 @@ pub struct Metrics {
     policies_loaded: IntGauge,
     policy_errors: IntCounter,
     policies_stale: IntGauge,
+    policies_copy_failing: IntGauge,
+    policies_source: ArcSwapOption<PoliciesSource>,
     shadow_decisions: IntCounterVec,
     shadow_skipped: IntCounter,
     config_reloads: IntCounterVec,
+    config_rejected: IntGauge,
     self_checks: IntCounterVec,
     audit: AuditMetrics,
     directory_users: IntGaugeVec,
+    directory_failing: IntGauge,
+    directory_source: ArcSwapOption<DirectorySource>,
     users_source: ArcSwapOption<UsersSource>,
     pub(super) mail: MailMetrics,
     pub(super) tokens: TokenMetrics,
@@ -44,65 +54,27 @@ pub struct Metrics {
     pub(super) spans: SpanCounters,
     pub(super) log_lines: LogCounters,
     audit_source: ArcSwapOption<AuditSource>,
-}
-
-struct AuditMetrics {
-    written: IntCounter,
-    dropped: IntCounter,
-    failed: IntCounter,
-    sampled_out: IntCounter,
-    queue_depth: IntGauge,
-    queue_capacity: IntGauge,
-    commit_duration: Histogram,
-    store_bytes: IntGauge,
-    oldest: Gauge,
-    checkpoint_seq: IntGauge,
-    checkpoint_time: Gauge,
-    checkpoint_file_failures: IntCounter,
-    checkpoint_webhook_failures: IntCounter,
-    store_failures: IntCounter,
-    store_failing: IntGauge,
-    missing: IntGauge,
+    // Held while what others count is taken over: two scrapes at once would add the same twice.
+    refreshing: Mutex<()>,
 }
 
 type AuditSource = Box<dyn Fn() -> AuditFigures + Send + Sync>;
 
+type PoliciesSource = Box<dyn Fn() -> PoliciesFigures + Send + Sync>;
+
+/// Tells whether the directory takes no changes.
+type DirectorySource = Box<dyn Fn() -> bool + Send + Sync>;
+
 /// Tells who the users are, one status a user.
 type UsersSource = Box<dyn Fn() -> Vec<Status> + Send + Sync>;
 
-/// What the audit log tells about itself when metrics are scraped.
+/// How the policies stand when metrics are scraped.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct AuditFigures {
-    /// Records in the store since the start.
-    pub written: u64,
-    /// Records left out because the queue was full.
-    pub dropped: u64,
-    /// Records lost because the store failed.
-    pub failed: u64,
-    /// Records left out by sampling.
-    pub sampled_out: u64,
-    /// Bytes that wait in the queue.
-    pub queue_depth: u64,
-    /// Bytes that the queue holds.
-    pub queue_capacity: u64,
-    /// Bytes on disk.
-    pub store_bytes: u64,
-    /// The oldest record.
-    pub oldest: Option<Timestamp>,
-    /// The record that the last checkpoint names.
-    pub checkpoint_seq: u64,
-    /// When the last checkpoint was.
-    pub checkpoint_time: Option<Timestamp>,
-    /// Checkpoints that did not get into the file.
-    pub checkpoint_file_failures: u64,
-    /// Checkpoints that did not get to the webhook.
-    pub checkpoint_webhook_failures: u64,
-    /// How often the store has failed.
-    pub store_failures: u64,
-    /// Whether it has failed and has not gone on yet.
-    pub store_failing: bool,
-    /// Records that the log does not have though it once did.
-    pub missing: u64,
+pub struct PoliciesFigures {
+    /// Whether they are older than is allowed, or a copy.
+    pub stale: bool,
+    /// Whether they are not kept for a restart though they should be.
+    pub copy_failing: bool,
 }
 
 /// The answers of one route with one code.
@@ -121,26 +93,6 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Arc<Self> {
         let registry = Registry::new();
-        let records = counters(&registry, &table::AUDIT_RECORDS);
-        let checkpoint_failures = counters(&registry, &table::AUDIT_CHECKPOINT_FAILURES);
-        let audit = AuditMetrics {
-            written: records.with_label_values(&["written"]),
-            dropped: records.with_label_values(&["dropped"]),
-            failed: records.with_label_values(&["failed"]),
-            sampled_out: records.with_label_values(&["sampled_out"]),
-            queue_depth: integer(&registry, &table::AUDIT_QUEUE_DEPTH),
-            queue_capacity: integer(&registry, &table::AUDIT_QUEUE_CAPACITY),
-            commit_duration: histogram(&registry, &table::AUDIT_COMMIT_DURATION),
-            store_bytes: integer(&registry, &table::AUDIT_STORE_BYTES),
-            oldest: gauge(&registry, &table::AUDIT_OLDEST),
-            checkpoint_seq: integer(&registry, &table::AUDIT_CHECKPOINT_SEQ),
-            checkpoint_time: gauge(&registry, &table::AUDIT_CHECKPOINT_TIME),
-            checkpoint_file_failures: checkpoint_failures.with_label_values(&["file"]),
-            checkpoint_webhook_failures: checkpoint_failures.with_label_values(&["webhook"]),
-            store_failures: counter(&registry, &table::AUDIT_STORE_FAILURES),
-            store_failing: integer(&registry, &table::AUDIT_STORE_FAILING),
-            missing: integer(&registry, &table::AUDIT_MISSING),
-        };
         let metrics = Self {
             decisions: counters(&registry, decisions::METRIC),
             decision_duration: histogram(&registry, &table::DECISION_DURATION),
@@ -154,12 +106,17 @@ impl Metrics {
             policies_loaded: integer(&registry, &table::POLICIES_LOADED),
             policy_errors: counter(&registry, &table::POLICY_ERRORS),
             policies_stale: integer(&registry, &table::POLICIES_STALE),
+            policies_copy_failing: integer(&registry, &table::POLICIES_COPY_FAILING),
+            policies_source: ArcSwapOption::empty(),
             shadow_decisions: counters(&registry, &table::SHADOW_DECISIONS),
             shadow_skipped: counter(&registry, &table::SHADOW_SKIPPED),
             config_reloads: counters(&registry, &table::CONFIG_RELOADS),
+            config_rejected: integer(&registry, &table::CONFIG_REJECTED),
             self_checks: counters(&registry, &table::SELF_CHECKS),
-            audit,
+            audit: AuditMetrics::new(&registry),
             directory_users: integers(&registry, &table::DIRECTORY_USERS),
+            directory_failing: integer(&registry, &table::DIRECTORY_FAILING),
+            directory_source: ArcSwapOption::empty(),
             users_source: ArcSwapOption::empty(),
             mail: MailMetrics::new(&registry),
             tokens: TokenMetrics::new(&registry),
@@ -167,6 +124,7 @@ impl Metrics {
             spans: SpanCounters::new(&registry),
             log_lines: LogCounters::new(&registry),
             audit_source: ArcSwapOption::empty(),
+            refreshing: Mutex::new(()),
             registry,
         };
         metrics.begin_at_zero();
@@ -253,9 +211,9 @@ impl Metrics {
         self.last_success.set(seconds(at));
     }
 
-    /// Says whether the policies are older than is allowed.
-    pub fn policies_stale(&self, stale: bool) {
-        self.policies_stale.set(i64::from(stale));
+    /// Says where it is known how the policies stand. It is asked for at each scrape, since their age grows by itself.
+    pub fn watch_policies(&self, source: impl Fn() -> PoliciesFigures + Send + Sync + 'static) {
+        self.policies_source.store(Some(Arc::new(Box::new(source))));
     }
 
     /// Counts one decision of the shadow set.
@@ -273,6 +231,11 @@ impl Metrics {
         self.config_reloads.with_label_values(&[outcome.as_str()]).inc();
     }
 
+    /// Says whether the configuration file does not count as it is.
+    pub fn config_rejected(&self, rejected: bool) {
+        self.config_rejected.set(i64::from(rejected));
+    }
+
     /// Names the snapshot that decides; the one before loses its series.
     pub fn policy_live(&self, revision: Revision, policy_set: &str, policies: usize) {
         self.policy_info.reset();
@@ -283,6 +246,11 @@ impl Metrics {
     /// Says who the users are that deciders know. It is asked for at each scrape.
     pub fn watch_users(&self, users: impl Fn() -> Vec<Status> + Send + Sync + 'static) {
         self.users_source.store(Some(Arc::new(Box::new(users))));
+    }
+
+    /// Says how it is known whether the directory takes no changes. It is asked for at each scrape.
+    pub fn watch_directory(&self, is_failing: impl Fn() -> bool + Send + Sync + 'static) {
+        self.directory_source.store(Some(Arc::new(Box::new(is_failing))));
     }
 
     fn directory_users(&self, statuses: impl IntoIterator<Item = Status>) {
@@ -308,6 +276,26 @@ impl Metrics {
     /// The text exposition.
     #[must_use]
     pub fn render(&self) -> String {
+        self.refresh();
+        let mut text = Vec::with_capacity(64 * 1024);
+        match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            Ok(()) => String::from_utf8(text).unwrap_or_default(),
+            // Writing into memory cannot fail, and families without series are left out by the registry.
+            Err(_) => String::new(),
+        }
+    }
+
+    /// Takes over what others count and know.
+    fn refresh(&self) {
+        let _alone = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(source) = &*self.policies_source.load() {
+            let PoliciesFigures { stale, copy_failing } = source();
+            self.policies_stale.set(i64::from(stale));
+            self.policies_copy_failing.set(i64::from(copy_failing));
+        }
+        if let Some(is_failing) = &*self.directory_source.load() {
+            self.directory_failing.set(i64::from(is_failing()));
+        }
         if let Some(source) = &*self.audit_source.load() {
             self.audit.refresh(&source());
         }
@@ -316,34 +304,6 @@ impl Metrics {
         if let Some(users) = &*self.users_source.load() {
             self.directory_users(users());
         }
-        let mut text = Vec::with_capacity(64 * 1024);
-        match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
-            Ok(()) => String::from_utf8(text).unwrap_or_default(),
-            // Writing into memory cannot fail, and families without series are left out by the registry.
-            Err(_) => String::new(),
-        }
-    }
-}
-
-impl AuditMetrics {
-    fn refresh(&self, figures: &AuditFigures) {
-        // The log counts by itself; two scrapes at once may see its figures in either order, and counters never go back.
-        let advance = |counter: &IntCounter, to: u64| counter.inc_by(to.saturating_sub(counter.get()));
-        advance(&self.written, figures.written);
-        advance(&self.dropped, figures.dropped);
-        advance(&self.failed, figures.failed);
-        advance(&self.sampled_out, figures.sampled_out);
-        self.queue_depth.set(saturating(figures.queue_depth));
-        self.queue_capacity.set(saturating(figures.queue_capacity));
-        self.store_bytes.set(saturating(figures.store_bytes));
-        self.oldest.set(figures.oldest.map_or(0.0, seconds));
-        self.checkpoint_seq.set(saturating(figures.checkpoint_seq));
-        self.checkpoint_time.set(figures.checkpoint_time.map_or(0.0, seconds));
-        advance(&self.checkpoint_file_failures, figures.checkpoint_file_failures);
-        advance(&self.checkpoint_webhook_failures, figures.checkpoint_webhook_failures);
-        advance(&self.store_failures, figures.store_failures);
-        self.store_failing.set(i64::from(figures.store_failing));
-        self.missing.set(saturating(figures.missing));
     }
 }
 
@@ -370,7 +330,7 @@ fn code_text(code: u16, digits: &mut [u8; 3]) -> &str {
     str::from_utf8(digits).unwrap_or_default()
 }
 
-fn counter(registry: &Registry, metric: &Metric) -> IntCounter {
+pub(super) fn counter(registry: &Registry, metric: &Metric) -> IntCounter {
     add(registry, built(metric, IntCounter::with_opts(options(metric))))
 }
 
@@ -395,11 +355,11 @@ pub(super) fn integer(registry: &Registry, metric: &Metric) -> IntGauge {
     add(registry, built(metric, IntGauge::with_opts(options(metric))))
 }
 
-fn integers(registry: &Registry, metric: &Metric) -> IntGaugeVec {
+pub(super) fn integers(registry: &Registry, metric: &Metric) -> IntGaugeVec {
     add(registry, built(metric, IntGaugeVec::new(options(metric), &labels(metric))))
 }
 
-fn histogram(registry: &Registry, metric: &Metric) -> Histogram {
+pub(super) fn histogram(registry: &Registry, metric: &Metric) -> Histogram {
     add(registry, built(metric, Histogram::with_opts(histogram_options(metric))))
 }
 
@@ -479,6 +439,69 @@ mod tests {
             let text = metrics.render();
             assert!(text.contains(r#"sidegate_audit_records_total{outcome="written"} 12"#), "{text}");
             assert!(text.contains("sidegate_audit_oldest_record_timestamp_seconds 1.5"), "{text}");
+        }
+    }
+
+    #[test]
+    fn scrapes_at_the_same_time_count_nothing_twice() {
+        let metrics = Metrics::new();
+        let written = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let source = Arc::clone(&written);
+        metrics.watch_audit(move || AuditFigures {
+            written: source.load(std::sync::atomic::Ordering::SeqCst),
+            ..AuditFigures::default()
+        });
+        let barrier = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    for _ in 0..200 {
+                        written.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        drop(metrics.render());
+                    }
+                });
+            }
+        });
+        let text = metrics.render();
+        assert!(text.contains(r#"sidegate_audit_records_total{outcome="written"} 800"#), "{text}");
+    }
+
+    #[test]
+    fn what_is_wrong_at_the_moment_is_said_at_each_scrape() {
+        let metrics = Metrics::new();
+        let wrong = Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let is_wrong = Arc::clone(&wrong);
+        let is_wrong = move || is_wrong.load(std::sync::atomic::Ordering::SeqCst);
+        metrics.watch_directory(is_wrong.clone());
+        let of_policies = is_wrong.clone();
+        metrics.watch_policies(move || PoliciesFigures { stale: of_policies(), copy_failing: of_policies() });
+        metrics.watch_audit(move || match is_wrong() {
+            false => AuditFigures::default(),
+            true => AuditFigures {
+                fullest_queue: (3, 4),
+                lag: Duration::from_millis(1500),
+                checkpoint_webhook_undelivered: true,
+                ..AuditFigures::default()
+            },
+        });
+        for (now, values) in [(true, ["1", "1", "1", "0.75", "1.5", "1"]), (false, ["0"; 6])] {
+            wrong.store(now, std::sync::atomic::Ordering::SeqCst);
+            let text = metrics.render();
+            for (series, value) in [
+                "sidegate_directory_store_failing",
+                "sidegate_policies_stale",
+                "sidegate_policies_copy_failing",
+                "sidegate_audit_fullest_queue_ratio",
+                "sidegate_audit_lag_seconds",
+                r#"sidegate_audit_checkpoint_undelivered{to="webhook"}"#,
+            ]
+            .iter()
+            .zip(values)
+            {
+                assert!(text.contains(&format!("\n{series} {value}\n")), "{series} {value} in\n{text}");
+            }
+            assert!(text.contains("\nsidegate_audit_checkpoint_undelivered{to=\"file\"} 0\n"), "{text}");
         }
     }
 

@@ -82,7 +82,9 @@ metrics! {
     POLICY_ERRORS = "sidegate_policy_errors_total", Kind::Counter, [],
         "Policies that could not be evaluated while deciding";
     POLICIES_STALE = "sidegate_policies_stale", Kind::Gauge, [],
-        "1 while the policies are older than `policies.max_staleness` allows";
+        "1 while the policies are older than `policies.max_staleness` allows, or came up on the kept copy since the files were no good";
+    POLICIES_COPY_FAILING = "sidegate_policies_copy_failing", Kind::Gauge, [],
+        "1 while the set that decides is not kept for a restart though it should be";
     SHADOW_DECISIONS = "sidegate_shadow_decisions_total", Kind::Counter,
         [("outcome", "`same`, `widened`: allowed though the answer was a deny, `narrowed`: denied though it was an allow")],
         "Decisions of the shadow set (`policies.shadow`), by how they compare with the answer";
@@ -91,6 +93,8 @@ metrics! {
     CONFIG_RELOADS = "sidegate_config_reloads_total", Kind::Counter,
         [("outcome", "`applied`, `unchanged`, `rejected`")],
         "Looks at the configuration file that found other content, by what came of them";
+    CONFIG_REJECTED = "sidegate_config_rejected", Kind::Gauge, [],
+        "1 while the configuration file has errors or cannot be read, and so does not count as it is";
     SELF_CHECKS = "sidegate_self_checks_total", Kind::Counter,
         [("outcome", "`same`, `different`")],
         "Decisions compared with those of plain Cedar (`engine.verify_one_in`)";
@@ -101,6 +105,10 @@ metrics! {
         "Bytes in the audit queue that the store has not taken yet";
     AUDIT_QUEUE_CAPACITY = "sidegate_audit_queue_capacity", Kind::Gauge, [],
         "Bytes that the audit queue holds";
+    AUDIT_FULLEST_QUEUE = "sidegate_audit_fullest_queue_ratio", Kind::Gauge, [],
+        "How full the fullest of the audit queues is, from 0 to 1: each worker has one, and decisions wait for theirs";
+    AUDIT_LAG = "sidegate_audit_lag_seconds", Kind::Gauge, [],
+        "Age of the oldest audit record that was accepted and is not in the store yet; 0 where there is none";
     AUDIT_COMMIT_DURATION = "sidegate_audit_commit_duration_seconds", Kind::Histogram(COARSE), [],
         "Time of one group commit to the audit store";
     AUDIT_STORE_BYTES = "sidegate_audit_store_bytes", Kind::Gauge, [],
@@ -111,6 +119,9 @@ metrics! {
         "The record that the last checkpoint names; 0 before the first";
     AUDIT_CHECKPOINT_TIME = "sidegate_audit_checkpoint_timestamp_seconds", Kind::Gauge, [],
         "Time of the last checkpoint, as a Unix time; 0 before the first";
+    AUDIT_CHECKPOINT_UNDELIVERED = "sidegate_audit_checkpoint_undelivered", Kind::Gauge,
+        [("to", "`file`, `webhook`")],
+        "1 while the newest checkpoint has not got where it should go";
     AUDIT_CHECKPOINT_FAILURES = "sidegate_audit_checkpoint_failures_total", Kind::Counter,
         [("to", "`file`, `webhook`")],
         "Checkpoints that did not get where they should go";
@@ -120,6 +131,8 @@ metrics! {
         "1 while the audit store takes no records, since it has failed";
     AUDIT_MISSING = "sidegate_audit_missing_records", Kind::Gauge, [],
         "Records that the audit log does not have though it once did, those that retention has removed apart";
+    DIRECTORY_FAILING = "sidegate_directory_store_failing", Kind::Gauge, [],
+        "1 while the directory takes no changes, since its store has failed";
     DIRECTORY_USERS = "sidegate_directory_users", Kind::Gauge,
         [("status", "`invited`, `active`, `suspended`")],
         "Users, by status";
@@ -129,6 +142,9 @@ metrics! {
     TLS_RELOADS = "sidegate_tls_reloads_total", Kind::Counter,
         [("listener", "`authorize`, `admin`, `ops`"), ("outcome", "`loaded`, `rejected`: the certificate that is shown stays")],
         "Looks at the files of a certificate that found others, by what came of them";
+    TLS_REJECTED = "sidegate_tls_rejected", Kind::Gauge,
+        [("listener", "`authorize`, `admin`, `ops`")],
+        "1 while the certificate in the files is of no use and an earlier one is shown";
     TLS_HANDSHAKES = "sidegate_tls_handshakes_total", Kind::Counter,
         [("listener", "`authorize`, `admin`, `ops`"), ("outcome", "`done`, `failed`, `timed_out`")],
         "Connections over TLS, by how they began";

@@ -144,7 +144,13 @@ fn a_checkpoint_that_is_not_delivered_is_counted_and_nothing_waits_for_it() {
         let failed = |to: &str| sidecar.metric(&format!("sidegate_audit_checkpoint_failures_total{{to=\"{to}\"}}"));
         failed("file") >= 1.0 && failed("webhook") >= 1.0
     });
+    let undelivered = || {
+        ["file", "webhook"].map(|to| sidecar.metric(&format!("sidegate_audit_checkpoint_undelivered{{to=\"{to}\"}}")))
+    };
+    wait_for("the newest has reached neither place", SOON, || undelivered() == [1.0, 1.0]);
+    fs::create_dir(file.parent().unwrap()).unwrap();
     ask(&sidecar, 2);
+    wait_for("the next one reaches the file", SOON, || undelivered() == [0.0, 1.0]);
     assert_eq!(sidecar.ops_get("/readyz").status, 200);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{Raw, Sidecar, sidegate, wait_for};
 use serde_json::json;
-use std::time::Duration;
+use std::{net::TcpListener, time::Duration};
 
 /// The SHA-256 of `hunter2`.
 const HUNTER2: &str = "f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7";
@@ -134,4 +134,17 @@ fn the_policies_that_decide_are_listed_with_their_places() {
     let clerk = clerk.unwrap_or_else(|| panic!("no role/clerk/orders in {listed}"));
     assert!(clerk["source"].as_str().is_some_and(|source| source.starts_with("roles.yaml:")), "{clerk}");
     assert!(clerk["summary"].as_str().is_some_and(|summary| summary.contains("clerk")), "{clerk}");
+}
+
+#[test]
+fn a_port_that_is_taken_stops_the_start_and_names_setting_and_address() {
+    for listener in ["authorize", "admin", "ops"] {
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = taken.local_addr().expect("an address").to_string();
+        let exited = Sidecar::builder().listen(listener, &address).start_failing();
+        assert_eq!(exited.code, Some(1), "{listener}: {exited:?}");
+        for part in [format!("server.{listener}.listen"), address] {
+            assert!(exited.stderr.contains(&part), "{listener}: no {part} in {exited:?}");
+        }
+    }
 }

@@ -86,12 +86,14 @@ fn a_file_with_errors_keeps_the_running_settings_and_says_so_once() {
     let state = configuration(&sidecar);
     assert!(state["diagnostics"][0]["help"].as_str().is_some_and(|help| help.contains("server")), "{state}");
     assert_eq!(outcomes(&sidecar, "rejected"), 1);
+    assert_eq!(sidecar.count("sidegate_config_rejected", &[]), 1, "for as long as it is so");
     assert_eq!(sidecar.ops_get("/readyz").status, 200);
     // Asked for by name, it is looked at again, and not told again.
     sidecar.signal(Signal::HUP);
     sidecar.write_config(&good);
     sidecar.wait_event("config_recovered", SOON, |_| true);
     assert_eq!(sidecar.events("config_rejected").len(), 1);
+    assert_eq!(sidecar.count("sidegate_config_rejected", &[]), 0);
     assert_eq!(configuration(&sidecar)["diagnostics"], json!([]));
 }
 

@@ -164,11 +164,14 @@ fn a_pair_that_is_of_no_use_leaves_the_last_good_one_and_is_told_until_it_is_men
     let before = sidecar.count(rejected, &[]);
     sidecar.signal(Signal::HUP);
     assert_eq!(ask_until_stable(&sidecar, rejected), before);
+    let is_rejected = |listener| sidecar.count("sidegate_tls_rejected", &[&format!("listener=\"{listener}\"")]);
+    assert_eq!(["authorize", "admin", "ops"].map(is_rejected), [1, 0, 0], "for as long as it is so");
 
     let mended = authority.issue_with(&["localhost"], expires(2500));
     safe.put(&mended);
     wait_for("the mended pair is shown", SOON, || shown(&client, address) == der(&mended));
     wait_for("and the status says so", SOON, || status(&sidecar)["problems"] == json!([]));
+    assert_eq!(is_rejected("authorize"), 0);
     assert_eq!(sidecar.count(expiry, &[]), 16_725_225_600);
     assert_eq!(status(&sidecar)["expires_at"], "2500-01-01T00:00:00.000000Z");
 }

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     config::Live,
-    http::{ApiError, ErrorCode, desk::LISTENER},
-    telemetry::events,
+    http::{ApiError, ErrorCode, desk::LISTENER, routes::NO_ROUTE},
+    telemetry::{Metrics, events},
 };
 use std::{
     future::pending,
@@ -130,6 +130,7 @@ pub(super) struct Connections {
     tcp: Arc<AtomicUsize>,
     unix: Arc<AtomicUsize>,
     settings: Live,
+    metrics: Arc<Metrics>,
 }
 
 /// A place among the open connections; given back when dropped.
@@ -138,8 +139,8 @@ pub(super) struct Place(Arc<AtomicUsize>);
 
 impl Connections {
     /// None open yet.
-    pub(super) fn bounded_by(settings: Live) -> Self {
-        Self { tcp: Arc::default(), unix: Arc::default(), settings }
+    pub(super) fn bounded_by(settings: Live, metrics: Arc<Metrics>) -> Self {
+        Self { tcp: Arc::default(), unix: Arc::default(), settings, metrics }
     }
 
     fn speaks_tls(&self) -> bool {
@@ -199,6 +200,8 @@ fn hand_over<'w>(
     turns: &mut impl Iterator<Item = &'w Worker>,
 ) -> Result<(), usize> {
     let Some(place) = connections.enter(&accepted) else {
+        // Of its request nothing is known, its route included.
+        connections.metrics.http_request(LISTENER, NO_ROUTE, 503, Duration::ZERO);
         turn_away(accepted, connections.speaks_tls());
         return Ok(());
     };

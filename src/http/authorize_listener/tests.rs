@@ -18,6 +18,7 @@ const QUESTION: &str = r#"{"user":"sam","action":"view","resource":"order"}"#;
 
 struct Server {
     address: SocketAddr,
+    metrics: Arc<Metrics>,
     stop: oneshot::Sender<()>,
     thread: thread::JoinHandle<Result<(), ServeError>>,
 }
@@ -28,13 +29,14 @@ impl Server {
         let address = bound.address();
         let mut services = testing::services(testing::declared(), limits);
         services.now = now.unwrap_or(services.now);
+        let metrics = Arc::clone(&services.metrics);
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let recorders = vec![testing::recorder(), testing::recorder()];
             runtime.block_on(serve(bound, services, recorders, Tasks::new(), async { drop(stopped.await) }))
         });
-        Self { address, stop, thread }
+        Self { address, metrics, stop, thread }
     }
 
     fn connect(&self) -> Client {
@@ -142,6 +144,8 @@ fn connections_beyond_the_limit_are_told_so_and_closed() {
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1\r\n"), "{answer}");
     assert!(answer.ends_with(r#"{"error":{"code":"overloaded","message":"too many connections","request_id":""}}"#));
     assert!(third.is_closed());
+    let counted = r#"sidegate_http_request_duration_seconds_count{code="503",listener="authorize",route="other"} 1"#;
+    assert!(server.metrics.render().contains(counted), "who was turned away is counted");
     assert!(one.ask().starts_with("HTTP/1.1 200"), "others are not disturbed");
 
     drop(one);

@@ -1,44 +1,68 @@
 //! How old the policies are, and what follows from it.
 //!
-//! The age is the time since the files were last seen to be what decides. It grows while they cannot be read or are refused.
+//! The age is the time since the files were last seen to be what decides. It grows while they cannot be read or are refused, and
+//! while a look at them hangs: so it is watched beside the looks, and whoever tells it works it out when asked.
 
-use super::Worker;
-use crate::{config::WhenStale, model::Timestamp, reload::Status, telemetry::events};
-use std::time::Duration;
+use crate::{
+    config::{Live, WhenStale},
+    reload::{Status, current::Expiry},
+    telemetry::events,
+};
+use arc_swap::ArcSwap;
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::sleep;
 
-impl Worker {
+/// How often the age is looked at, where nothing else is the reason: settings may have changed.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// Watches the age.
+#[derive(Debug)]
+pub(super) struct Age {
+    pub(super) settings: Live,
+    pub(super) status: Arc<ArcSwap<Status>>,
+    pub(super) expiry: Arc<Expiry>,
+    /// Whether it was last told that they are too old.
+    pub(super) told: AtomicBool,
+}
+
+impl Age {
     /// Draws the consequences of the age as it is now.
-    pub(super) fn age(&mut self) {
-        let policies = self.policies();
-        let limit = self.overdue_at();
-        self.expiry.set(limit.filter(|_| policies.when_stale == WhenStale::Deny));
-        let overdue = limit.is_some_and(|limit| self.clock.now() > limit);
-        if overdue != self.status.load().overdue {
-            self.publish(|status| Status { overdue, ..status });
-            let status = self.status.load();
-            let consequence = match policies.when_stale {
+    pub(super) fn draw(&self) {
+        let (settings, status) = (self.settings.load(), self.status.load());
+        let (most, when_stale) = (settings.policies.max_staleness, settings.policies.when_stale);
+        let denies = when_stale == WhenStale::Deny && !most.is_zero();
+        self.expiry.set(denies.then(|| status.confirmed.after(most)));
+        let overdue = status.is_overdue(most);
+        if self.told.swap(overdue, Ordering::Relaxed) != overdue {
+            let consequence = match when_stale {
                 WhenStale::Warn => "none",
                 WhenStale::NotReady => "not ready",
                 WhenStale::Deny => "every decision is a deny",
             };
-            events::policy_stale(overdue, status.revision, status.confirmed_at, consequence);
+            events::policy_stale(overdue, status.revision, status.confirmed.at, consequence);
         }
-        self.metrics.policies_stale(self.status.load().is_stale());
     }
 
-    /// When the policies become too old; never where no limit is set.
-    fn overdue_at(&self) -> Option<Timestamp> {
-        let most = self.policies().max_staleness;
-        let micros = i64::try_from(most.as_micros()).unwrap_or(i64::MAX);
-        let confirmed = self.status.load().confirmed_at.as_micros();
-        (!most.is_zero()).then(|| Timestamp::from_micros(confirmed.saturating_add(micros)))
+    /// Draws them whenever there are some, for ever.
+    pub(super) async fn watch(&self) -> Infallible {
+        loop {
+            self.draw();
+            sleep(self.until_overdue()).await;
+        }
     }
 
-    /// How long until then; nothing where it has happened, or never will.
-    pub(super) fn until_overdue(&self) -> Option<Duration> {
-        let left = self.overdue_at()?.as_micros().saturating_sub(self.clock.now().as_micros());
+    /// How long it may take until there is something to say.
+    fn until_overdue(&self) -> Duration {
+        let most = self.settings.load().policies.max_staleness;
+        let left = most.saturating_sub(self.status.load().confirmed.age());
         // A moment more, so that it has passed when the timer fires.
-        let left = u64::try_from(left).ok()?.saturating_add(1_000);
-        (!self.status.load().overdue).then(|| Duration::from_micros(left))
+        if left.is_zero() { GLANCE } else { GLANCE.min(left + Duration::from_millis(1)) }
     }
 }

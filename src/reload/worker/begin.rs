@@ -2,7 +2,8 @@
 
 use super::{
     Observer, Worker,
-    keep::{Keeper, chain},
+    age::Age,
+    keep::{Keeper, Kept, chain},
 };
 use crate::{
     config::{ActivationTests, Live},
@@ -11,16 +12,16 @@ use crate::{
     model::{Revision, Timestamp},
     policy::{Compiler, Files},
     reload::{
-        Cause, CopyFailure, Current, Failure, FirstError, Handle, News, Reader, Report, Source, Status, cause::Slot,
-        checkout, current::Expiry, load::Refused, tell, watch::Watch, workshop::Workshop,
+        Cause, Confirmed, CopyFailure, Current, Failure, FirstError, Handle, News, Reader, Report, Source, Status,
+        cause::Slot, checkout, current::Expiry, load::Refused, tell, watch::Watch, workshop::Workshop,
     },
-    telemetry::{Metrics, ReloadOutcome, events},
+    telemetry::{Metrics, PoliciesFigures, ReloadOutcome, events},
 };
 use arc_swap::ArcSwap;
 use std::{
     error::Error,
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::Instant,
 };
 
@@ -47,7 +48,7 @@ struct CopyRefused {
 struct Begun {
     current: Arc<Current>,
     files: Files,
-    confirmed_at: Timestamp,
+    confirmed: Confirmed,
     /// Why the files themselves would not do.
     failure: Option<Stumble>,
 }
@@ -82,11 +83,11 @@ pub fn start(
         observer: &observer,
     };
     let found = first.find(policies.start_from_last_good).map_err(StartError::First)?;
-    let Begun { current: first, files, confirmed_at, failure } = found;
+    let Begun { current: first, files, confirmed, failure } = found;
     let mut report = report(&first, began, clock, &source);
     // The work tree holds what is no good, and not what decides.
     let checkout = if failure.is_some() { report.checkout.take() } else { None };
-    let mut status = status(&first, &report, confirmed_at);
+    let mut status = status(&first, &report, confirmed);
     tell::swap(&metrics, &report, None, &first);
     observer(News::Look(&report));
     let mut news = None;
@@ -108,15 +109,24 @@ pub fn start(
     let unreadable = news.as_ref().filter(|_| !is_refusal).and_then(|report| report.problem.clone());
     // What decides is kept already where it came from the copy.
     let from_copy = news.is_some();
-    let kept = from_copy.then(|| (files.revision(), confirmed_at));
+    let kept = from_copy.then(|| Kept { revision: files.revision(), confirmed: None });
     let keeper =
         Keeper { place: source.last_good.clone(), next: (!from_copy).then_some(files), kept, ..Keeper::default() };
-    let mut worker = Worker {
+    let age = Age {
+        settings: settings.clone(),
+        status: Arc::clone(&status),
+        expiry: Arc::clone(&expiry),
+        told: AtomicBool::new(false),
+    };
+    // Before anybody asks: a copy may be too old to decide.
+    age.draw();
+    watch(&metrics, &settings, &status);
+    let worker = Worker {
         watch: Watch::new(&source.directory, Arc::clone(&slot)),
         source,
         settings,
         current: Arc::clone(&current),
-        expiry: Arc::clone(&expiry),
+        age: Arc::new(age),
         metrics,
         clock,
         observer,
@@ -126,13 +136,21 @@ pub fn start(
         compiler: Arc::new(compiler),
         keeper,
         tests: policies.activation_tests,
-        refused: news.filter(|_| is_refusal),
+        refused: news.filter(|_| is_refusal).into_iter().collect(),
         unreadable,
+        restless: 0,
         retired: Vec::new(),
     };
-    // Before anybody asks: a copy may be too old to decide.
-    worker.age();
     Ok((Reader::with_expiry(current, expiry), Handle { slot, status }, worker))
+}
+
+/// Has it told at each scrape how the policies stand then.
+fn watch(metrics: &Metrics, settings: &Live, status: &Arc<ArcSwap<Status>>) {
+    let (settings, status) = (settings.clone(), Arc::clone(status));
+    metrics.watch_policies(move || {
+        let (most, status) = (settings.load().policies.max_staleness, status.load());
+        PoliciesFigures { stale: status.is_stale(most), copy_failing: status.copy_failure.is_some() }
+    });
 }
 
 /// Looks for what to begin with.
@@ -155,7 +173,8 @@ impl First<'_> {
             }
             Ok(files) => match self.compile(files.clone()) {
                 Ok(current) => {
-                    return Ok(Begun { current, files, confirmed_at: self.clock.now(), failure: None });
+                    let confirmed = Confirmed::now(self.clock.now());
+                    return Ok(Begun { current, files, confirmed, failure: None });
                 }
                 Err(Refused { outcome, problems }) => {
                     let stumble = Stumble { outcome, seen: Some(files.revision()), problems: problems.clone() };
@@ -165,7 +184,10 @@ impl First<'_> {
         };
         let copy = if may_use_copy { self.copy() } else { None };
         match copy {
-            Some((current, files, confirmed_at)) => Ok(Begun { current, files, confirmed_at, failure: Some(stumble) }),
+            Some((current, files, confirmed_at)) => {
+                let confirmed = Confirmed::earlier(confirmed_at, self.clock.now());
+                Ok(Begun { current, files, confirmed, failure: Some(stumble) })
+            }
             None => Err(error),
         }
     }
@@ -220,7 +242,7 @@ fn report(first: &Current, began: Instant, clock: Clock, source: &Source) -> Rep
     }
 }
 
-fn status(first: &Current, report: &Report, confirmed_at: Timestamp) -> Status {
+fn status(first: &Current, report: &Report, confirmed: Confirmed) -> Status {
     Status {
         revision: report.revision,
         policy_set: Arc::clone(&report.policy_set),
@@ -230,8 +252,7 @@ fn status(first: &Current, report: &Report, confirmed_at: Timestamp) -> Status {
         last_failure: None,
         consecutive_failures: 0,
         watching: false,
-        confirmed_at,
-        overdue: false,
+        confirmed,
         from_last_good: false,
         checkout: report.checkout.clone(),
         copy_failure: None,
@@ -249,7 +270,7 @@ fn stumbled(stumble: Stumble, status: &mut Status, begun: Report, metrics: &Metr
         None => events::policy_read_error(metrics, Cause::Start.as_str(), 1, false),
     }
     tell::diagnostics(problems);
-    events::policy_start_from_last_good(metrics, status.revision, status.confirmed_at);
+    events::policy_start_from_last_good(metrics, status.revision, status.confirmed.at);
     status.last_failure = report.problem.clone().map(|problem| Failure { at: report.at, outcome, seen, problem });
     report
 }

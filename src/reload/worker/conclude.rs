@@ -1,12 +1,13 @@
 //! What comes of what was found: a swap, a refusal, or nothing.
 
-use super::Worker;
+use super::{MOST_REFUSALS, MOST_RESTLESS, Worker};
 use crate::{
     document::Diagnostics,
     model::Revision,
     policy::{Files, ReadError},
     reload::{
-        Cause, Checkout, Failure, News, Report, Status, checkout, current::Next, load::Refused, look::Found, tell,
+        Cause, Checkout, Confirmed, Failure, News, Report, Status, checkout, current::Next, load::Refused, look::Found,
+        tell,
     },
     telemetry::{ReloadOutcome, events},
 };
@@ -23,18 +24,31 @@ impl Worker {
         let files = match found {
             Found::Unsettled => {
                 self.slot.put(Cause::Poll);
-                return None;
+                self.restless += 1;
+                if self.restless < MOST_RESTLESS {
+                    return None;
+                }
+                let message = "the files change all the time: they have not come to rest since they were looked at";
+                let problem = self.source.problem("restless", message.to_owned()).with_help(
+                    "write a set once and leave it, or set `policies.debounce` below the time between two changes"
+                        .to_owned(),
+                );
+                return Some(self.unreadable(cause, problem.into(), began).await);
             }
-            Found::Unreadable(error) => return Some(self.unreadable(cause, error.into(), began).await),
+            Found::Unreadable(error) => {
+                self.restless = 0;
+                return Some(self.unreadable(cause, error.into(), began).await);
+            }
             Found::Files(files) => files,
         };
+        self.restless = 0;
         let seen = files.revision();
         if seen == self.status.load().revision {
-            return Some(self.unchanged(cause, began).await);
+            return Some(self.unchanged(cause, files, began).await);
         }
         self.unreadable = None;
-        if let Some(refused) = self.refused.clone().filter(|report| report.seen == Some(seen)) {
-            return Some(self.refused_again(cause, refused));
+        if let Some(at) = self.refused.iter().position(|report| report.seen == Some(seen)) {
+            return self.refused.remove(at).map(|refused| self.refused_again(cause, refused));
         }
         Some(match self.compile(files.clone()).await {
             Ok(next) => {
@@ -60,14 +74,15 @@ impl Worker {
         report.revision = next.snapshot.revision;
         report.policy_set = next.snapshot.name.as_str().into();
         report.is_news = true;
-        (self.refused, self.unreadable) = (None, None);
+        self.refused.clear();
+        self.unreadable = None;
         self.look_done(&report, |status| Status {
             revision: report.revision,
             policy_set: Arc::clone(&report.policy_set),
             policies: next.snapshot.program.policies().len(),
             loaded_at: report.at,
             consecutive_failures: 0,
-            confirmed_at: report.at,
+            confirmed: Confirmed::now(report.at),
             from_last_good: false,
             checkout: None,
             ..status
@@ -79,19 +94,20 @@ impl Worker {
         report
     }
 
-    async fn unchanged(&mut self, cause: Cause, began: Instant) -> Report {
-        let recovered = self.refused.take().is_some() | self.unreadable.take().is_some();
+    async fn unchanged(&mut self, cause: Cause, files: Files, began: Instant) -> Report {
+        let recovered = !self.refused.is_empty() | self.unreadable.take().is_some();
+        self.refused.clear();
         let revision = self.status.load().revision;
         let report =
             Report { is_news: recovered, ..self.report(cause, ReloadOutcome::Unchanged, Some(revision), began) };
         events::policy_unchanged(&self.metrics, revision, recovered, report.at);
         self.look_done(&report, |status| Status {
             consecutive_failures: 0,
-            confirmed_at: report.at,
+            confirmed: Confirmed::now(report.at),
             from_last_good: false,
             ..status
         });
-        self.confirm().await;
+        self.confirm(files).await;
         self.observe(&report).await;
         report
     }
@@ -104,7 +120,7 @@ impl Worker {
         let problems = Arc::new(problems);
         report.is_news = true;
         report.problem = Some(Arc::clone(&problems));
-        self.refused = Some(report.clone());
+        self.remember(report.clone());
         // Whoever hears of it finds it in `/status`.
         self.fail(&report, failures);
         tell::refusal(&self.metrics, &report, seen, problems.len(), failures);
@@ -114,10 +130,19 @@ impl Worker {
     }
 
     /// The same files as before: said again to who asks, but neither counted nor logged again.
-    fn refused_again(&self, cause: Cause, refused: Report) -> Report {
+    fn refused_again(&mut self, cause: Cause, refused: Report) -> Report {
+        self.remember(refused.clone());
         let report = Report { cause, at: self.clock.now(), is_news: false, ..refused };
         self.fail(&report, self.status.load().consecutive_failures);
         report
+    }
+
+    /// As the latest of those that are not told again.
+    fn remember(&mut self, refused: Report) {
+        if self.refused.len() == MOST_REFUSALS {
+            self.refused.pop_front();
+        }
+        self.refused.push_back(refused);
     }
 
     pub(super) async fn unreadable(&mut self, cause: Cause, problems: Diagnostics, began: Instant) -> Report {
@@ -175,17 +200,15 @@ impl Worker {
     /// What is checked out, where the directory is a work tree.
     async fn checkout(&self) -> Option<Arc<Checkout>> {
         let directory = self.source.directory.clone();
-        let found = self.workshop.run(move || checkout::find(&directory)).await;
+        let found = self.workshop.ask(move || checkout::find(&directory)).await;
         found.ok().flatten().map(Arc::new)
     }
 
     /// Tells the observer of news.
     async fn observe(&self, report: &Report) {
         if report.is_news {
-            let (observer, news) = (Arc::clone(&self.observer), report.clone());
-            if let Err(broken) = self.workshop.run(move || observer(News::Look(&news))).await {
-                events::reload_failed(&broken);
-            }
+            let news = report.clone();
+            self.tell(move |observer| observer(News::Look(&news))).await;
         }
     }
 }

@@ -16,6 +16,7 @@ pub fn tls_loaded(listener: &str, names: &[String], expires: Timestamp) {
 /// A listener shows another certificate from now on, or its files are good again.
 pub fn tls_reloaded(metrics: &Metrics, listener: &str, names: &[String], expires: Timestamp) {
     metrics.tls_reload(listener, TlsReload::Loaded);
+    metrics.tls_rejected(listener, false);
     let names = names.join(", ");
     info!(event = "tls_reloaded", listener, names, %expires, "new connections get the certificate as the files have it");
 }
@@ -23,6 +24,7 @@ pub fn tls_reloaded(metrics: &Metrics, listener: &str, names: &[String], expires
 /// The files of a listener's certificate are of no use; the one that is shown stays.
 pub fn tls_rejected(metrics: &Metrics, listener: &str, problems: &[String]) {
     metrics.tls_reload(listener, TlsReload::Rejected);
+    metrics.tls_rejected(listener, true);
     for problem in problems {
         error!(target: FINDINGS, event = "tls_rejected", listener, problem, "{problem}; the certificate that is shown stays");
     }

@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 /// Settings have changed, or would at the next start.
 pub fn config_changed(metrics: &Metrics, cause: &str, applied: &[&str], waiting: &[&str]) {
     metrics.config_reload(ConfigOutcome::Applied);
+    metrics.config_rejected(false);
     let applied = applied.join(", ");
     if waiting.is_empty() {
         info!(event = "config_changed", cause, applied, "the configuration has changed");
@@ -23,6 +24,7 @@ pub fn config_changed(metrics: &Metrics, cause: &str, applied: &[&str], waiting:
 /// The configuration is what counts already.
 pub fn config_unchanged(metrics: &Metrics, recovered: bool) {
     metrics.config_reload(ConfigOutcome::Unchanged);
+    metrics.config_rejected(false);
     if recovered {
         info!(event = "config_recovered", "the configuration is again what counts");
     }
@@ -31,6 +33,7 @@ pub fn config_unchanged(metrics: &Metrics, recovered: bool) {
 /// The configuration has errors; the running settings count on.
 pub fn config_rejected(metrics: &Metrics, cause: &str, errors: usize) {
     metrics.config_reload(ConfigOutcome::Rejected);
+    metrics.config_rejected(true);
     error!(event = "config_rejected", cause, errors, "the configuration has errors; the running settings count on");
 }
 

@@ -43,6 +43,7 @@ fn a_directory_whose_disk_fails_takes_no_changes_and_what_it_knows_decides_on() 
     assert!(told.contains("takes no changes until the process is started again"), "{told}");
     let failure = status(&first);
     assert!(failure["takes_changes"] == false && failure["failure"].is_string(), "{failure}");
+    assert_eq!(first.count("sidegate_directory_store_failing", &[]), 1);
     assert!(first.log().contains("directory_failed"), "the log says so");
 
     shim.heal();
@@ -53,4 +54,5 @@ fn a_directory_whose_disk_fails_takes_no_changes_and_what_it_knows_decides_on() 
     assert_eq!(operator.asks("nell", None, "order", "edit").0, "allow");
     operator.user("nora");
     assert_eq!(status(&next)["takes_changes"], true);
+    assert_eq!(next.count("sidegate_directory_store_failing", &[]), 0);
 }

@@ -29,6 +29,35 @@ fn memory_is_bounded_while_decisions_are_refused_before_a_slow_disk() {
     assert_eq!(load.counted, load.refused, "each refusal is counted");
 }
 
+/// A call that does not come back is no failure, so that nothing but the time tells of it.
+#[test]
+fn a_disk_that_hangs_before_answers_is_told_by_readiness_and_metrics() {
+    let scratch = scratch();
+    let shim = Shim::new(scratch.path(), false);
+    let mut builder = Sidecar::builder()
+        .data(shim.directory().join("data"))
+        .config("audit: { mode: synced }\nengine: { verify_one_in: 0 }");
+    for (name, value) in shim.variables() {
+        builder = builder.env(name, value.to_str().unwrap());
+    }
+    let sidecar = builder.start();
+    assert!(sidecar.metric("sidegate_audit_lag_seconds") < 5.0);
+    shim.delay(Duration::from_hours(1).as_micros().try_into().unwrap());
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| ask(&sidecar, 0, 0));
+        wait_for("/readyz says no", Duration::from_secs(60), || sidecar.ops_get("/readyz").status == 503);
+        let reasons = sidecar.ops_get("/readyz").json();
+        assert_eq!(reasons["reasons"][0]["name"], "audit", "{reasons}");
+        assert!(sidecar.metric("sidegate_audit_lag_seconds") > 10.0);
+        assert!(sidecar.metric("sidegate_audit_fullest_queue_ratio") > 0.0);
+        assert_eq!(sidecar.ops_get("/status").json()["ready"], false);
+        assert!(!asked.is_finished(), "nobody is answered without a record");
+        shim.heal();
+        assert!(asked.join().unwrap().is_some(), "it is answered once the disk does its work");
+    });
+    wait_for("/readyz says yes", Duration::from_secs(30), || sidecar.ops_get("/readyz").status == 200);
+}
+
 /// What a load on a slow disk has shown.
 struct Load {
     refused: u64,
