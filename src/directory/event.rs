@@ -65,7 +65,6 @@ mod trace {
         Ok(TraceId::parse(&String::deserialize(from)?))
     }
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
     pub(super) const fn is_none(id: &TraceId) -> bool {
         id.is_none()
     }

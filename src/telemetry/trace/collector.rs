@@ -59,12 +59,20 @@ pub(super) enum PostError {
 }
 
 impl PostError {
-    /// Whether the same batch may be taken later, and when at the soonest where that is known.
-    pub(super) fn again(&self) -> Option<Option<Duration>> {
+    /// Whether the same batch may be taken later.
+    pub(super) fn may_pass(&self) -> bool {
         match self {
-            Self::Dial(_) | Self::Broken(_) | Self::Body(_) => Some(None),
-            Self::Refused { status, after } => matches!(status.as_u16(), 429 | 502 | 503 | 504).then_some(*after),
-            Self::Request(_) | Self::Slow => None,
+            Self::Dial(_) | Self::Broken(_) | Self::Body(_) => true,
+            Self::Refused { status, .. } => matches!(status.as_u16(), 429 | 502 | 503 | 504),
+            Self::Request(_) | Self::Slow => false,
+        }
+    }
+
+    /// When at the soonest, where it said so.
+    pub(super) const fn after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { after, .. } => *after,
+            _ => None,
         }
     }
 }

@@ -147,10 +147,9 @@ impl Exporter {
                 Ok(refused) => return Ok(refused),
                 Err(error) => error,
             };
-            let Some(after) = error.again() else { return Err(error) };
-            // So that many sidecars do not ask at once.
-            let rest = after.unwrap_or(wait).mul_f64(1.0 + fastrand::f64() / 5.0);
-            if rest >= self.patience {
+            // Longer by chance, so that many sidecars do not ask at once.
+            let rest = error.after().unwrap_or(wait).min(self.patience).mul_f64(1.0 + fastrand::f64() / 5.0);
+            if !error.may_pass() || rest >= self.patience {
                 return Err(error);
             }
             *last = Some(error);
