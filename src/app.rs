@@ -3,6 +3,7 @@
 //! Whatever can fail fails before the first listener is announced. The order: audit log, policies, sockets, tasks, ready.
 
 mod directory;
+mod hangup;
 mod loading;
 mod records;
 mod stop;
@@ -21,7 +22,7 @@ use crate::{
     identity::{self, Keeper, Verifier},
     lifecycle::{Clock, Readiness, Signal, Signals, Stopper, Tasks},
     model::Timestamp,
-    reload::{self, Cause, CertificatesHandle, ConfigHandle, Guarded, Handle, LastGood, Shadow},
+    reload::{self, CertificatesHandle, ConfigHandle, Guarded, Handle, LastGood, Shadow},
     telemetry::{AuditFigures, LogLevel, Metrics, events},
     tls::Acceptor,
 };
@@ -321,22 +322,6 @@ impl App {
                 Signal::Terminate | Signal::Interrupt => return stop::stop(self, signal.as_str()).await,
             }
         }
-    }
-}
-
-impl App {
-    /// `SIGHUP`.
-    fn look_at_everything(&self) {
-        if let Some(config) = &self.config {
-            config.nudge(Cause::Signal);
-        }
-        if let Some(shadow) = &self.shadow {
-            shadow.nudge(Cause::Signal);
-        }
-        if let Some(certificates) = &self.certificates {
-            certificates.nudge(Cause::Signal);
-        }
-        self.reload.nudge(Cause::Signal);
     }
 }
 
