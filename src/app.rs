@@ -4,6 +4,7 @@
 
 mod audit_log;
 mod directory;
+mod hangup;
 mod loading;
 mod records;
 mod stop;
@@ -23,7 +24,7 @@ use crate::{
     identity::{self, Keeper, Verifier},
     lifecycle::{Clock, Readiness, Signal, Signals, Stop, Stopper, Tasks},
     model::Timestamp,
-    reload::{self, Cause, CertificatesHandle, ConfigHandle, Guarded, Handle, LastGood, Shadow},
+    reload::{self, CertificatesHandle, ConfigHandle, Guarded, Handle, LastGood, Shadow},
     telemetry::{LogLevel, Metrics, events, trace},
     tls::Acceptor,
 };
@@ -328,22 +329,6 @@ impl App {
                 Signal::Terminate | Signal::Interrupt => return stop::stop(self, signal.as_str()).await,
             }
         }
-    }
-}
-
-impl App {
-    /// `SIGHUP`.
-    fn look_at_everything(&self) {
-        if let Some(config) = &self.config {
-            config.nudge(Cause::Signal);
-        }
-        if let Some(shadow) = &self.shadow {
-            shadow.nudge(Cause::Signal);
-        }
-        if let Some(certificates) = &self.certificates {
-            certificates.nudge(Cause::Signal);
-        }
-        self.reload.nudge(Cause::Signal);
     }
 }
 

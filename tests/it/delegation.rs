@@ -4,6 +4,7 @@
 
 use crate::support::{repo, seed};
 use fastrand::Rng;
+use given::{kept, membership};
 use grid::{Gates, Grid, reached};
 use sidegate::{
     engine::{BoundUser, Dialect, Tenancy},
@@ -17,6 +18,8 @@ use std::{
     sync::Arc,
 };
 
+/// What users are given.
+mod given;
 /// Every question that a set knows, asked for one user.
 mod grid;
 /// Policy sets drawn at random.
@@ -234,7 +237,9 @@ impl World {
                 }
                 reached(&self.snapshot, &user, tenant, Gates::Open, time)
             };
-            let before_grid = before.map(like).unwrap_or_default();
+            // What anybody may do whom the tenant knows was given by nobody.
+            let anybody = like(&User::new(&after.id).given(tenant, Vec::new()));
+            let before_grid: Grid = before.map(like).unwrap_or_default().into_iter().chain(anybody).collect();
             for question in like(after) {
                 assert!(
                     own.contains(&question) || before_grid.contains(&question),
@@ -428,21 +433,4 @@ impl World {
 
 fn later(time: Timestamp, micros: i64) -> Timestamp {
     Timestamp::from_micros(time.as_micros() + micros)
-}
-
-/// A user once everything is there that it was promised.
-fn kept(user: &User, promised: &[Membership]) -> User {
-    let mut user = user.clone();
-    for one in promised {
-        membership(&mut user, one.tenant.as_ref()).assignments.extend(one.assignments.iter().cloned());
-    }
-    user.memberships.sort_by(|one, other| one.tenant.cmp(&other.tenant));
-    user
-}
-
-fn membership<'u>(user: &'u mut User, tenant: Option<&String>) -> &'u mut Membership {
-    if !user.memberships.iter().any(|one| one.tenant.as_ref() == tenant) {
-        user.memberships.push(Membership { tenant: tenant.cloned(), assignments: Vec::new(), values: Vec::new() });
-    }
-    user.memberships.iter_mut().find(|one| one.tenant.as_ref() == tenant).unwrap()
 }

@@ -25,7 +25,11 @@ pub fn reached(snapshot: &Snapshot, user: &User, tenant: Option<&str>, gates: Ga
     let Dialect::Declared(vocabulary) = snapshot.program.dialect() else { panic!("a set with modules") };
     let mut user = user.clone();
     if !user.memberships.iter().any(|one| one.tenant.as_deref() == tenant) {
-        return Grid::new();
+        if tenant.is_some() {
+            return Grid::new();
+        }
+        // Where there are no tenants, whoever has nothing is asked like everybody.
+        user = user.given(None, Vec::new());
     }
     for membership in user.memberships.iter_mut().filter(|one| gates == Gates::Open && one.tenant.as_deref() == tenant)
     {
