@@ -12,7 +12,7 @@ mod telling;
 
 use crate::{
     audit::{self, Log, Recorder},
-    config::{self, AdminAuth, Live, Settings, Sources, Tls},
+    config::{AdminAuth, Live, Settings, Sources, Tls},
     directory::Directory,
     document::Diagnostics,
     http::{
@@ -229,8 +229,6 @@ impl App {
         loading.compare_samples(&reader);
         let shadow = loading.shadow()?;
         let config = loading.configuration(sources, level, reload.clone())?;
-        let of_directory = directory.clone();
-        metrics.watch_directory(move || of_directory.failure().is_some());
         directory::attach(&directory, &reader, shadow.as_ref().map(|(shadow, _)| shadow), &metrics);
         let sockets = Sockets::bind(settings)?;
 
@@ -279,12 +277,7 @@ impl App {
             log: log.clone(),
         };
         parts.serve_admin(sockets.admin, admin_door, services, &live);
-        let comparer = shadow.clone().map(|shadow| Comparer::start(shadow, log.clone(), Arc::clone(&metrics)));
-        let comparer = comparer.transpose().map_err(StartError::Loading)?.map(|(comparer, compared)| {
-            // What was answered before the stop is compared and recorded before the log is closed.
-            parts.reloading.spawn("shadow comparison", compared);
-            comparer
-        });
+        let comparer = shadow.as_ref().map(|shadow| parts.compare(shadow, &log, &metrics)).transpose()?;
         let services = authorize_listener::Services {
             reader,
             metrics,
@@ -365,6 +358,14 @@ impl Parts {
             stop_ops: Stopper::new(),
             broken: Arc::new(Notify::new()),
         }
+    }
+
+    /// Compares what the shadow set would answer. What was answered before the stop is compared and recorded before the log is closed.
+    fn compare(&self, shadow: &Shadow, log: &Log, metrics: &Arc<Metrics>) -> Result<Comparer, StartError> {
+        let started = Comparer::start(shadow.clone(), log.clone(), Arc::clone(metrics));
+        let (comparer, compared) = started.map_err(StartError::Loading)?;
+        self.reloading.spawn("shadow comparison", compared);
+        Ok(comparer)
     }
 
     /// Runs a loop until the reload phase of the stop. An end before that is heard: where decisions depend on the part, the process ends

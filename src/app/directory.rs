@@ -34,13 +34,13 @@ impl Witness for Records {
         let Some((last, before)) = records.split_last() else { return 0 };
         let failed = |event: &Event, error: RecordError| events::audit_append_failed(&event.action, &error);
         for (taken, event) in before.iter().enumerate() {
-            if let Err(error) = self.with_entry(event, |entry| self.0.append_kept(entry)) {
+            if let Err(error) = Self::with_entry(event, |entry| self.0.append_kept(entry)) {
                 failed(event, error);
                 return taken;
             }
         }
         // They are committed in their order: who has waited for the last has waited for all.
-        match self.with_entry(last, |entry| self.0.append_and_wait(entry)) {
+        match Self::with_entry(last, |entry| self.0.append_and_wait(entry)) {
             Ok(()) => records.len(),
             Err(error) => {
                 failed(last, error);
@@ -70,7 +70,7 @@ impl Witness for Records {
 
 impl Records {
     /// The record of an event.
-    fn with_entry<T>(&self, event: &Event, take: impl FnOnce(&Entry<'_>) -> T) -> T {
+    fn with_entry<T>(event: &Event, take: impl FnOnce(&Entry<'_>) -> T) -> T {
         let text = |value: &Option<serde_json::Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
         let (before, after, context) = (text(&event.before), text(&event.after), text(&event.context));
         let kind = if event.of_session { Kind::Session } else { Kind::Directory };
@@ -124,6 +124,8 @@ pub(super) fn attach(directory: &Directory, reader: &Reader, shadow: Option<&Sha
     directory.attach(Arc::new(reader.clone()), audiences);
     let reader = reader.clone();
     metrics.watch_users(move || reader.load().subjects.iter().map(|user| user.user().status).collect());
+    let directory = directory.clone();
+    metrics.watch_directory(move || directory.failure().is_some());
 }
 
 impl Parts {

@@ -96,7 +96,9 @@ impl Directory {
             let mut steps = vec![Step::Session(Arc::clone(&session)), scene.note_login(&found, &user.id)];
             let mut context = origin(&session);
             if let Some(stale) = scene.session_too_many(&user.id) {
-                context["ended"] = stale.id.as_str().into();
+                if let Some(members) = context.as_object_mut() {
+                    members.insert("ended".to_owned(), stale.id.as_str().into());
+                }
                 steps.push(Step::Session(Arc::new(stale.ended(Ended::Idle, scene.now()))));
             }
             let made = Some((session.user.clone(), session.id.clone()));

@@ -12,7 +12,7 @@ mod tools;
 use super::*;
 use crate::{
     engine::{Outcome as Decided, Subject, decide},
-    model::{Request, Resource, Timestamp},
+    model::{Request, Resource, Timestamp, TraceId},
     policy::{self, Options as Compiling, Snapshot},
 };
 use arc_swap::ArcSwap;
@@ -129,7 +129,14 @@ fn at(micros: i64) -> Timestamp {
 }
 
 fn operator<'c>() -> Call<'c> {
-    Call { actor: Actor::Operator("ops"), tenant: None, request_id: "r-1", now: at(0), if_match: None }
+    Call {
+        actor: Actor::Operator("ops"),
+        tenant: None,
+        request_id: "r-1",
+        trace_id: TraceId::NONE,
+        now: at(0),
+        if_match: None,
+    }
 }
 
 fn user(id: &str) -> Call<'_> {

@@ -252,10 +252,7 @@ pub fn check(subjects: &Subjects) -> Result<(), OpenError> {
 pub async fn try_out(subjects: &Subjects, issuer: &TokenIssuer) -> Result<usize, String> {
     let listed = match &issuer.keys {
         KeySource::Address(address) => {
-            let fetched = match Fetcher::for_subjects(subjects) {
-                Ok(fetcher) => fetcher.fetch(address, subjects.keys.timeout).await,
-                Err(error) => Err(error),
-            };
+            let fetched = fetch::fetch(&subjects.keys, address).await;
             fetched.map_err(|error| format!("`{}`: {}", **address, events::Chain(&error)))?.to_vec()
         }
         KeySource::File(path) => read(path).map_err(|error| format!("`{}`: {error}", path.display()))?,

@@ -26,7 +26,7 @@ const FORMAT: u32 = 1;
 const MAX_BYTES: usize = 160 * 1024 * 1024;
 
 /// How far ahead of the clock the time of the copy may be: it is corrected now and then.
-const CORRECTION: Duration = Duration::from_secs(60);
+const CORRECTION: Duration = Duration::from_mins(1);
 
 /// The place of the copy.
 #[derive(Debug, Clone)]

@@ -476,14 +476,16 @@ mod tests {
         metrics.watch_directory(is_wrong.clone());
         let of_policies = is_wrong.clone();
         metrics.watch_policies(move || PoliciesFigures { stale: of_policies(), copy_failing: of_policies() });
-        metrics.watch_audit(move || match is_wrong() {
-            false => AuditFigures::default(),
-            true => AuditFigures {
+        metrics.watch_audit(move || {
+            if !is_wrong() {
+                return AuditFigures::default();
+            }
+            AuditFigures {
                 fullest_queue: (3, 4),
                 lag: Duration::from_millis(1500),
                 checkpoint_webhook_undelivered: true,
                 ..AuditFigures::default()
-            },
+            }
         });
         for (now, values) in [(true, ["1", "1", "1", "0.75", "1.5", "1"]), (false, ["0"; 6])] {
             wrong.store(now, std::sync::atomic::Ordering::SeqCst);

@@ -167,8 +167,8 @@ fn of_a_user_of_two_tenants_each_shows_and_ends_its_own() {
         account.places.iter().map(|place| place.tenant.clone()).collect()
     };
     let [acme, bolt] = ["acme", "bolt"].map(|tenant| Some(tenant.to_owned()));
-    assert_eq!(places(&user("bea")), [acme.clone()]);
-    assert_eq!(places(&of("bix", "bolt")), [bolt.clone()]);
+    assert_eq!(places(&user("bea")), std::slice::from_ref(&acme));
+    assert_eq!(places(&of("bix", "bolt")), std::slice::from_ref(&bolt));
     assert_eq!(places(&operator()), [acme, bolt]);
     let page = world
         .directory

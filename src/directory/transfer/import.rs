@@ -171,8 +171,8 @@ impl Scene<'_> {
             self.permit(Operation::Read, Some(before), None)?;
             return Ok(policies);
         }
-        let Account { places, status, attributes, family, .. } = before.clone();
-        if *before != (Account { places, status, attributes, family, ..after.clone() }) {
+        let Account { status, family, attributes, places, .. } = before.clone();
+        if *before != (Account { status, family, attributes, places, ..after.clone() }) {
             self.permit(Operation::Change, Some(before), Some(before))?;
         }
         Ok(policies)

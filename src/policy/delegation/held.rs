@@ -30,7 +30,7 @@ pub(super) struct Place<'p> {
     pub(super) time: Timestamp,
 }
 
-impl<'p> Place<'p> {
+impl Place<'_> {
     /// The same tenant whenever something runs out there that one of these users has, up to an end; and now.
     fn until(self, end: Option<Timestamp>, users: &[&User]) -> Vec<Self> {
         let mut times: Vec<Timestamp> = users.iter().flat_map(|user| ends(user, self.tenant)).collect();

@@ -14,7 +14,7 @@ use std::{
 };
 
 /// How often the copy is told that it is still what the files say.
-const CONFIRM_INTERVAL: Duration = Duration::from_secs(60);
+const CONFIRM_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What is known of the copy.
 #[derive(Debug, Default)]

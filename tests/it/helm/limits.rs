@@ -44,7 +44,8 @@ fn from_outside_decisions_alone_can_be_reached() {
             let is_read = service["metadata"]["labels"]["sidegate.io/service"] == "pods";
             assert!(!is_read || names(service).contains(&"http-ops".to_owned()), "{service}");
         }
-        let read = chart.all("Service").filter(|service| service["metadata"]["labels"]["sidegate.io/service"] == "pods");
+        let read =
+            chart.all("Service").filter(|service| service["metadata"]["labels"]["sidegate.io/service"] == "pods");
         assert_eq!(read.count(), 1, "{kind}");
     }
 }
@@ -52,7 +53,8 @@ fn from_outside_decisions_alone_can_be_reached() {
 #[test]
 fn a_budget_is_one_that_can_be_kept() {
     for (name, chart) in all() {
-        let is_counted = chart.all("Deployment").chain(chart.all("StatefulSet")).any(|pods| pods["spec"]["replicas"] != 1);
+        let is_counted =
+            chart.all("Deployment").chain(chart.all("StatefulSet")).any(|pods| pods["spec"]["replicas"] != 1);
         assert!(is_counted || chart.all("PodDisruptionBudget").count() == 0, "{name}");
     }
     let scaled = ["--set", "autoscaling.enabled=true,autoscaling.minReplicas=1,autoscaling.maxReplicas=8"];
@@ -61,7 +63,8 @@ fn a_budget_is_one_that_can_be_kept() {
 
 #[test]
 fn each_endpoint_of_a_monitor_is_read_as_the_values_say() {
-    let values = "podMonitor.enabled=true,podMonitor.interval=17s,podMonitor.scrapeTimeout=9s,policies.git.metricsPort=9090";
+    let values =
+        "podMonitor.enabled=true,podMonitor.interval=17s,podMonitor.scrapeTimeout=9s,policies.git.metricsPort=9090";
     let chart = Chart::with("values-sidecar-git.yaml", &["--set", values]);
     let endpoints = chart.one("PodMonitor")["spec"]["podMetricsEndpoints"].as_array().expect("endpoints");
     assert_eq!(endpoints.len(), 2);
