@@ -363,8 +363,8 @@ impl Parts {
     /// Compares what the shadow set would answer. What was answered before the stop is compared and recorded before the log is closed.
     fn compare(&self, shadow: &Shadow, log: &Log, metrics: &Arc<Metrics>) -> Result<Comparer, StartError> {
         let started = Comparer::start(shadow.clone(), log.clone(), Arc::clone(metrics));
-        let (comparer, compared) = started.map_err(StartError::Loading)?;
-        self.reloading.spawn("shadow comparison", compared);
+        let (comparer, work) = started.map_err(StartError::Loading)?;
+        self.reloading.spawn("shadow comparison", work);
         Ok(comparer)
     }
 
