@@ -285,7 +285,7 @@ _sidegate() {
             return 0
             ;;
         sidegate__subcmd__audit__subcmd__export)
-            opts="-h --data --admin --token --ca --client-certificate --client-key --user --actor --tenant --module --action --resource-type --resource-id --decision --kind --policy --revision --from --to --order --limit --after-seq --format --help"
+            opts="-h --data --admin --token --ca --client-certificate --client-key --user --actor --tenant --module --action --resource-type --resource-id --decision --kind --policy --revision --trace-id --from --to --order --limit --after-seq --format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -356,6 +356,10 @@ _sidegate() {
                     return 0
                     ;;
                 --revision)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trace-id)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -475,7 +479,7 @@ _sidegate() {
             return 0
             ;;
         sidegate__subcmd__audit__subcmd__list)
-            opts="-h --data --admin --token --ca --client-certificate --client-key --user --actor --tenant --module --action --resource-type --resource-id --decision --kind --policy --revision --from --to --order --limit --cursor --output --help"
+            opts="-h --data --admin --token --ca --client-certificate --client-key --user --actor --tenant --module --action --resource-type --resource-id --decision --kind --policy --revision --trace-id --from --to --order --limit --cursor --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -546,6 +550,10 @@ _sidegate() {
                     return 0
                     ;;
                 --revision)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trace-id)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -581,7 +589,7 @@ _sidegate() {
             return 0
             ;;
         sidegate__subcmd__audit__subcmd__stats)
-            opts="-h --data --admin --token --ca --client-certificate --client-key --user --actor --tenant --module --action --resource-type --resource-id --decision --kind --policy --revision --from --to --output --help"
+            opts="-h --data --admin --token --ca --client-certificate --client-key --user --actor --tenant --module --action --resource-type --resource-id --decision --kind --policy --revision --trace-id --from --to --output --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -652,6 +660,10 @@ _sidegate() {
                     return 0
                     ;;
                 --revision)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trace-id)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -155,6 +155,7 @@ complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from list" -l kind -d '`decision`, `activity`, `directory`, `session`, `policy` or `system`' -r
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from list" -l policy -d 'A policy that determined the decision' -r
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from list" -l revision -d 'The revision of the policies' -r
+complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from list" -l trace-id -d 'The trace that the request belongs to' -r
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from list" -l from -d 'Not before this time, such as `2027-01-31T08:00:00Z`' -r
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from list" -l to -d 'Before this time' -r
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from list" -l order -d '`asc` (oldest first) or `desc`' -r
@@ -180,6 +181,7 @@ complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from export" -l kind -d '`decision`, `activity`, `directory`, `session`, `policy` or `system`' -r
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from export" -l policy -d 'A policy that determined the decision' -r
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from export" -l revision -d 'The revision of the policies' -r
+complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from export" -l trace-id -d 'The trace that the request belongs to' -r
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from export" -l from -d 'Not before this time, such as `2027-01-31T08:00:00Z`' -r
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from export" -l to -d 'Before this time' -r
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from export" -l order -d '`asc` (oldest first) or `desc`' -r
@@ -205,6 +207,7 @@ complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from stats" -l kind -d '`decision`, `activity`, `directory`, `session`, `policy` or `system`' -r
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from stats" -l policy -d 'A policy that determined the decision' -r
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from stats" -l revision -d 'The revision of the policies' -r
+complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from stats" -l trace-id -d 'The trace that the request belongs to' -r
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from stats" -l from -d 'Not before this time, such as `2027-01-31T08:00:00Z`' -r
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from stats" -l to -d 'Before this time' -r
 complete -c sidegate -n "__fish_sidegate_using_subcommand audit; and __fish_seen_subcommand_from stats" -l output -d 'How to print the figures' -r -f -a "human\t'For people'

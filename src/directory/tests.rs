@@ -27,6 +27,8 @@ use tempfile::TempDir;
 
 const START: i64 = 1_800_000_000_000_000;
 const DAY: i64 = 24 * 3600 * 1_000_000;
+/// In microseconds too.
+const MINUTE: i64 = 60 * 1_000_000;
 
 /// A directory with deciders and a witness.
 struct World {

@@ -163,31 +163,3 @@ fn nothing_is_removed_before_a_checkpoint_that_vouches_for_it_has_left_the_machi
         !segment(&data, 301).exists()
     });
 }
-
-#[test]
-fn what_is_older_than_its_age_goes_and_nothing_else() {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let hours_ago =
-        |hours: i64| Timestamp::from_micros(i64::try_from(now.as_micros()).unwrap() - hours * 3_600_000_000);
-    // When each segment's record was written, and how many segments go.
-    for (written, gone) in [([6, 5, 0], 2), ([6, 3, 0], 1), ([3, 2, 0], 0)] {
-        let data = tempfile::tempdir().unwrap();
-        for hours in written {
-            // What is there is more than a byte, so each record has a segment of its own.
-            let log = Log::open(Options { segment_bytes: 1, ..Options::new(data.path()) }).unwrap();
-            log.append(&Entry { time: hours_ago(hours), ..entry("sam", "") }).unwrap();
-            log.close().unwrap();
-        }
-        let all = segment_count(data.path());
-        let retention = Retention { age: Some(std::time::Duration::from_hours(4)), ..Retention::default() };
-        let log = Log::open(Options { retention, segment_bytes: u64::MAX, ..Options::new(data.path()) }).unwrap();
-        // The keeper looks once before it ends.
-        log.close().unwrap();
-        assert_eq!(segment_count(data.path()) + gone, all, "{written:?}");
-    }
-}
-
-fn segment_count(data: &Path) -> usize {
-    let entries = fs::read_dir(data.join("audit")).unwrap().map(|entry| entry.unwrap().file_name());
-    entries.filter(|name| name.to_str().unwrap().starts_with("seg-")).count()
-}
