@@ -6,10 +6,7 @@ use crate::{
 };
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
-use sidegate::{
-    audit::{Checkpoints, Entry, Hold, Log, Options, Retention},
-    model::Timestamp,
-};
+use sidegate::audit::{Checkpoints, Hold, Log, Options, Retention};
 use std::{fs, path::Path};
 
 /// The numbers of the records that a log has.

@@ -24,6 +24,12 @@ const LINKING: Duration = Duration::from_mins(5);
 const CONTAINER: &str = r#"
 root=$0 data=$1 policies=$2 user=$3; shift 3
 mount --bind "$root" "$root"
+# Whatever runs containers gives them these.
+mkdir -p "$root/dev"
+for device in random urandom null; do
+    touch "$root/dev/$device"
+    mount --bind "/dev/$device" "$root/dev/$device"
+done
 mount --bind "$data" "$root/var/lib/sidegate"
 mount --bind "$policies" "$root/etc/sidegate/policies"
 mount -o remount,ro,bind "$root/etc/sidegate/policies"

@@ -20,8 +20,9 @@ use tempfile::TempDir;
 /// The machine may be busy with other tests and builds.
 const SOON: Duration = Duration::from_mins(1);
 
-/// What no test can bring about: it would be a mistake of the product.
-const NEVER: &str = "SidegateSelfCheckDifference";
+/// What is not brought about here: the first would be a mistake of the product, and the disks that hang and fail are in the tests of what
+/// they harm, where the metrics are looked at.
+const NEVER: [&str; 3] = ["SidegateSelfCheckDifference", "SidegateAuditLag", "SidegateDirectoryStoreFailing"];
 
 /// Which sidecar is to bring which alerts about.
 const WANTED: [(&str, &[&str]); 11] = [
@@ -298,7 +299,7 @@ fn what_is_broken_on_purpose_is_told_by_its_alert_and_what_is_well_by_none() {
         .iter()
         .flat_map(|(job, alerts)| alerts.iter().map(|alert| ((*job).to_owned(), (*alert).to_owned())))
         .collect();
-    let covered: BTreeSet<_> = wanted.iter().map(|(_, alert)| alert.clone()).chain([NEVER.to_owned()]).collect();
+    let covered: BTreeSet<_> = wanted.iter().map(|(_, alert)| alert.clone()).chain(NEVER.map(str::to_owned)).collect();
     assert_eq!(covered, every, "an alert that nothing lets fire");
 
     let house = House::build();
@@ -326,5 +327,5 @@ fn what_is_broken_on_purpose_is_told_by_its_alert_and_what_is_well_by_none() {
         wanted.is_subset(&told).then_some(())
     });
     assert!(all.is_some(), "these did not fire: {:?}", wanted.difference(&told).collect::<Vec<_>>());
-    assert!(told.iter().all(|(_, alert)| alert != NEVER), "{told:?}");
+    assert!(told.iter().all(|(_, alert)| !NEVER.contains(&alert.as_str())), "{told:?}");
 }
