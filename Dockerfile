@@ -25,7 +25,7 @@ COPY scripts/image-root scripts/image-root
 RUN scripts/image-root target/release/sidegate /image
 
 FROM scratch
-COPY --from=build /image/root /
+COPY --from=build /image/rootfs /
 COPY --from=build --chown=65532:65532 /image/data /var/lib/sidegate
 # A number, so that Kubernetes sees that it is not root.
 USER 65532:65532

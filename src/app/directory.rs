@@ -93,6 +93,7 @@ impl Records {
             before: &before,
             after: &after,
             context: &context,
+            trace_id: event.trace_id,
             ..Entry::blank(kind, event.at, id)
         };
         take(&entry)

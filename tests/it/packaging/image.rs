@@ -137,7 +137,7 @@ impl Container {
     }
 
     fn root(&self) -> PathBuf {
-        self.layout.path().join("root")
+        self.layout.path().join("rootfs")
     }
 
     fn data(&self) -> PathBuf {
@@ -216,7 +216,7 @@ fn what_the_dockerfile_copies_is_in_its_context_and_is_enough_for_cargo() {
     let mut command = Command::new(script);
     command.arg("/bin/sh").arg(context.path().join("image"));
     assert_eq!(run(command).code, Some(0));
-    assert!(context.path().join("image/root/usr/bin/sidegate").exists());
+    assert!(context.path().join("image/rootfs/usr/bin/sidegate").exists());
 }
 
 #[test]
