@@ -464,7 +464,7 @@ const TAMPERINGS: &[Tampering] = &[
         "the anchor is overwritten with zeros",
         |data| {
             let path = data.join("audit/HEAD");
-            let length = fs::metadata(&path).unwrap().len() as usize;
+            let length = fs::read(&path).unwrap().len();
             fs::write(&path, vec![0; length]).unwrap();
         },
         u64::MAX,

@@ -27,7 +27,7 @@ fn chapters() -> Vec<(String, String)> {
 }
 
 fn is_chapter(page: &str) -> bool {
-    !page.contains('/') && page.ends_with(".md")
+    !page.contains('/') && std::path::Path::new(page).extension().is_some_and(|extension| extension == "md")
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Stage {
             Action::Stop => self.stop()?,
             Action::Output(_) => compare(block, self.said.as_ref().ok_or("nothing was said before it")?)?,
             Action::Ask { listener, path, status } => {
-                self.said = Some(self.ask(listener, path, status, &block.text)?)
+                self.said = Some(self.ask(listener, path, status, &block.text)?);
             }
             Action::Quote(path) => quoted(path, &block.text)?,
             Action::Write(path) => self.write(path, &block.text)?,

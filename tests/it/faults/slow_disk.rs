@@ -45,7 +45,7 @@ fn a_disk_that_hangs_before_answers_is_told_by_readiness_and_metrics() {
     shim.delay(Duration::from_hours(1).as_micros().try_into().unwrap());
     thread::scope(|scope| {
         let asked = scope.spawn(|| ask(&sidecar, 0, 0));
-        wait_for("/readyz says no", Duration::from_secs(60), || sidecar.ops_get("/readyz").status == 503);
+        wait_for("/readyz says no", Duration::from_mins(1), || sidecar.ops_get("/readyz").status == 503);
         let reasons = sidecar.ops_get("/readyz").json();
         assert_eq!(reasons["reasons"][0]["name"], "audit", "{reasons}");
         assert!(sidecar.metric("sidegate_audit_lag_seconds") > 10.0);

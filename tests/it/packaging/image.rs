@@ -111,8 +111,8 @@ fn binary() -> &'static Path {
         let ended = building.wait_exit(LINKING).expect("the binary is linked in time");
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         let messages = ended.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let of_target = messages.filter(|message| message["target"]["name"] == "static");
-        let executable = of_target.last().and_then(|message| message["executable"].as_str().map(PathBuf::from));
+        let mut of_target = messages.filter(|message| message["target"]["name"] == "static");
+        let executable = of_target.next_back().and_then(|message| message["executable"].as_str().map(PathBuf::from));
         executable.expect("an executable")
     });
     &BINARY
