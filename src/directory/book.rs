@@ -5,7 +5,7 @@ mod roster;
 
 pub use roster::{Bound, Roster};
 
-pub(super) use filed::{Filed, Order, Orders, fold, role_fact, search_of, status_fact, tenant_fact};
+pub(super) use filed::{Filed, Order, Orders, family_fact, fold, role_fact, search_of, status_fact, tenant_fact};
 
 use super::{
     Account, Invitation, Outcome, Session, Subjects,

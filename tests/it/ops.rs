@@ -108,7 +108,7 @@ fn who_tries_unknown_tokens_is_told_to_wait() {
 fn without_any_token_the_admin_listener_is_closed_and_the_log_says_how_to_open_it() {
     let sidecar = Sidecar::builder().config("server: { admin: { auth: tokens } }").start();
     assert_eq!(sidecar.admin_get("/v1/policies").status, 401);
-    let line = &sidecar.events("admin_has_no_tokens")[0];
+    let line = sidecar.wait_event("admin_has_no_tokens", Duration::from_secs(20), |_| true);
     assert!(line["help"].as_str().is_some_and(|help| help.contains("server.admin.tokens")), "{line}");
 }
 

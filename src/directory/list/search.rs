@@ -7,7 +7,7 @@ use super::{
 use crate::{
     directory::{
         Account, Found, GivenKind, Refusal,
-        book::{Filed, role_fact, search_of, status_fact, tenant_fact},
+        book::{Filed, family_fact, role_fact, search_of, status_fact, tenant_fact},
         scene::Scene,
     },
     engine::{BoundUser, Likeness, Subject, decide},
@@ -49,6 +49,7 @@ impl<'q> Search<'q> {
         let tenant = query.tenant.as_deref();
         let facts = [
             query.status.map(status_fact),
+            query.family.as_deref().map(family_fact),
             tenant.map(tenant_fact),
             query.role.as_deref().map(|role| role_fact(tenant, role)),
         ];
@@ -133,23 +134,19 @@ impl<'q> Search<'q> {
     fn fits_filed(&self, scene: &Scene<'_>, filed: &Filed) -> bool {
         self.facts.iter().all(|fact| filed.says(fact))
             && self.words.iter().all(|word| filed.mentions(word))
-            && self.fits_account(scene, &filed.account)
+            && (!filed.has_ends() || self.has_role(scene, &filed.account))
             // What git declares counts.
             && !scene.subjects.is_declared(&filed.account.id)
     }
 
-    /// The same to the letter, of the few that are left.
-    fn fits_account(&self, scene: &Scene<'_>, account: &Account) -> bool {
-        let query = self.query;
-        let tenant = query.tenant.as_deref();
-        let mut places = account.places.iter().filter(|place| tenant.is_none() || place.tenant.as_deref() == tenant);
-        query.status.is_none_or(|status| status == account.status)
-            && query.family.as_ref().is_none_or(|family| account.family.as_ref() == Some(family))
-            && (tenant.is_none() || places.clone().next().is_some())
-            && query.role.as_ref().is_none_or(|role| {
-                let mut given = places.by_ref().flat_map(|place| &place.given);
-                given.any(|given| given.kind == GivenKind::Role && given.name == *role && given.counts(scene.now()))
-            })
+    /// Whether the role that is asked for still counts.
+    fn has_role(&self, scene: &Scene<'_>, account: &Account) -> bool {
+        let tenant = self.query.tenant.as_deref();
+        let places = account.places.iter().filter(|place| tenant.is_none() || place.tenant.as_deref() == tenant);
+        self.query.role.as_ref().is_none_or(|role| {
+            let mut given = places.flat_map(|place| &place.given);
+            given.any(|given| given.kind == GivenKind::Role && given.name == *role && given.counts(scene.now()))
+        })
     }
 
     fn fits_declared(&self, scene: &Scene<'_>, listed: &Listed) -> bool {
