@@ -22,7 +22,7 @@ use crate::{
         tls::{AUTHORIZE_PROTOCOLS, MANAGEMENT_PROTOCOLS},
     },
     identity::{self, Keeper, Verifier},
-    lifecycle::{Clock, Readiness, Signal, Signals, Stop, Stopper, Tasks},
+    lifecycle::{Clock, Readiness, Signal, Signals, Stop, Stopper, Tasks, give_back_start_pages},
     model::Timestamp,
     reload::{self, CertificatesHandle, ConfigHandle, Guarded, Handle, LastGood, Shadow},
     telemetry::{LogLevel, Metrics, events, trace},
@@ -293,6 +293,7 @@ impl App {
         records::system(&log, clock, "started");
         readiness.release("starting");
         events::ready(began.elapsed());
+        give_back_start_pages();
         Ok(Self {
             settings: live,
             clock,

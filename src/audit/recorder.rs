@@ -87,6 +87,8 @@ impl Recorder {
         } else if position >= desk.wake_at {
             desk.wake_at = position + desk.wake_every;
             shared.wake_writer();
+        } else {
+            shared.rouse_writer();
         }
         Ok(Ticket(position))
     }

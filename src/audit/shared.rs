@@ -74,6 +74,7 @@ pub(crate) struct Shared {
     failed_for: Mutex<Option<(String, Timestamp)>>,
     writer: OnceLock<Thread>,
     writer_sleeps: AtomicBool,
+    writer_dozes: AtomicBool,
     stop: AtomicBool,
     ended: AtomicBool,
     started: Instant,
@@ -167,6 +168,7 @@ impl Shared {
             failed_for: Mutex::new(None),
             writer: OnceLock::new(),
             writer_sleeps: AtomicBool::new(false),
+            writer_dozes: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             started: Instant::now(),
@@ -301,6 +303,21 @@ impl Shared {
             std::thread::park_timeout(at_most);
         }
         self.writer_sleeps.store(false, Ordering::Relaxed);
+    }
+
+    /// Wakes the writer if it dozes: nothing was recorded for a while, and now something was. Costs a load, and no fence: in the moment
+    /// in which the writer lies down it may be missed, and the record then waits until the writer looks by itself.
+    pub(crate) fn rouse_writer(&self) {
+        if self.writer_dozes.load(Ordering::Relaxed) {
+            self.wake_writer();
+        }
+    }
+
+    /// The writer sleeps as in [`Shared::sleep`], but for the next record.
+    pub(crate) fn doze(&self, at_most: Duration, awake: impl Fn() -> bool) {
+        self.writer_dozes.store(true, Ordering::Relaxed);
+        self.sleep(at_most, awake);
+        self.writer_dozes.store(false, Ordering::Relaxed);
     }
 
     /// The writer rests, whatever happens meanwhile, until it is told to stop or the time has passed.

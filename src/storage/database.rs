@@ -16,7 +16,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// Pages that sled keeps in memory.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// How often sled flushes by itself; also the beat of its clean-up.
-const FLUSH_EVERY_MS: u64 = 500;
+const FLUSH_EVERY_MS: u64 = 1000;
 
 /// Open files; by default none.
 #[derive(Debug, Default)]

@@ -13,6 +13,10 @@ use std::{
 
 /// How long a record may wait until the store has it and queries see it.
 const BEAT: Duration = Duration::from_millis(50);
+/// How long the writer sleeps once nothing was recorded for [`QUIET`]. The next record wakes it.
+const DOZE: Duration = Duration::from_millis(500);
+/// After how long without a record the writer no longer looks every [`BEAT`].
+const QUIET: Duration = Duration::from_secs(1);
 /// How often `HEAD` is handed to the disk in `synced`.
 const ANCHOR_EVERY: Duration = Duration::from_millis(100);
 
@@ -99,12 +103,17 @@ impl<'s, S: Storage> Loop<'s, S> {
     fn run(&mut self) -> Result<(), WriteError> {
         // The moment by which what a step has left over is stored.
         let mut settle_at = Instant::now() + BEAT;
+        let mut busy_at = Instant::now();
         loop {
             let stopping = self.shared.is_stopping();
             self.shared.displaced()?;
             self.attach_new();
             let begun = Instant::now();
-            let more = self.writer.take()? >= STEP / self.writer.attached().max(1);
+            let taken = self.writer.take()?;
+            let more = taken >= STEP / self.writer.attached().max(1);
+            if taken > 0 {
+                busy_at = begun;
+            }
             if self.sync || stopping || begun >= settle_at {
                 self.writer.store_rest()?;
                 settle_at = begun + BEAT;
@@ -122,8 +131,12 @@ impl<'s, S: Storage> Loop<'s, S> {
                 return self.finish();
             }
             let writer = &*self.writer;
-            let rest = settle_at.saturating_duration_since(Instant::now());
-            self.shared.sleep(rest, || self.shared.is_stopping() || (self.sync && writer.has_work()));
+            if begun.duration_since(busy_at) >= QUIET {
+                self.shared.doze(DOZE, || self.shared.is_stopping() || writer.has_work());
+            } else {
+                let rest = settle_at.saturating_duration_since(Instant::now());
+                self.shared.sleep(rest, || self.shared.is_stopping() || (self.sync && writer.has_work()));
+            }
         }
     }
 
