@@ -42,6 +42,7 @@ pub use fields::{FIELDS, reference};
 pub use intake::Intake;
 pub use log::{Log, Options, Recovery, Stats};
 pub use open::OpenError;
+pub(crate) use open::check_owner;
 pub use quarantine::Gap;
 pub use query::{DEFAULT_LIMIT, MAX_LIMIT, Order, PARAMETERS, Query, QueryError};
 pub use reader::{ReadError, Reader};
