@@ -48,6 +48,7 @@ pub use query::{DEFAULT_LIMIT, MAX_LIMIT, Order, PARAMETERS, Query, QueryError};
 pub use reader::{ReadError, Reader};
 pub use record::{Entry, JSON_LIMIT, Kind, List, NAME_LIMIT, Origin, Record, Texts};
 pub use recorder::{Recorder, Waiter};
+pub(crate) use redaction::Members;
 pub use redaction::{HASH_MARK, RedactionError};
 pub use retention::Retention;
 pub use shared::{Health, OnCommit};
