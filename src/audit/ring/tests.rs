@@ -223,6 +223,22 @@ fn a_mapped_ring_is_found_again() {
     assert_eq!(buffer, b"kept");
 }
 
+/// A store to a hole ends the process where the disk is full.
+#[test]
+#[cfg_attr(miri, ignore = "maps a file")]
+fn a_sparse_file_of_the_right_length_gets_its_blocks() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ring");
+    let bytes = bytes_for(1 << 20);
+    std::fs::File::create(&path).unwrap().set_len(bytes).unwrap();
+    let blocks = || std::fs::metadata(&path).unwrap().blocks() * 512;
+    assert_eq!(blocks(), 0);
+    drop(Mapping::create(&path, bytes).unwrap());
+    assert!(blocks() >= bytes, "{}", blocks());
+}
+
 #[test]
 fn where_the_log_ended_is_read_as_it_was_noted_or_not_at_all() {
     let end = End { seq: 7, hash: link(&GENESIS, 7, b"sam") };
