@@ -125,7 +125,7 @@ fn a_webhook_counts_as_reached_where_it_is_trusted_and_says_so() {
     let (good, bad) = (ours.issue(&["localhost"]), theirs.issue(&["localhost"]));
     for (status, identity, failure) in [
         ("200 OK", Some(&good), None),
-        ("204 No Content", Some(&bad), Some("certificate")),
+        ("204 No Content", Some(&bad), Some("there is no agreement on TLS")),
         ("500 Internal Server Error", None, Some("it answered 500")),
         ("302 Found", Some(&good), Some("it answered 302")),
     ] {
