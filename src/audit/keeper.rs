@@ -2,7 +2,7 @@
 //! or were left open by a failure.
 
 use super::{
-    RecordError, Recorder,
+    RecordError, Recorder, Ticket,
     chain::End,
     checkpoint::{self, Checkpoint, Checkpoints, Webhook},
     events,
@@ -250,17 +250,29 @@ impl Keeper {
             Ok(aside) => {
                 aside.iter().for_each(events::quarantined);
                 let gaps = super::open::gaps(store, &aside);
-                let known = quarantine::recorded(store.directory());
-                for gap in gaps.iter().filter(|gap| !known.iter().any(|known| known.covers(gap))) {
-                    events::gap(gap);
-                    self.record(&Note::Gap(gap.clone()));
-                }
-                if let Err(error) = quarantine::note_recorded(store.directory(), &gaps) {
-                    self.trouble("note gaps", &error);
-                }
+                self.record_gaps(&gaps);
                 *self.shared.kept.gaps.lock().unwrap_or_else(PoisonError::into_inner) = gaps;
             }
             Err(error) => self.trouble("put damaged segments aside", &error),
+        }
+    }
+
+    /// Of a gap whose record is not kept, the next start makes one.
+    pub(super) fn record_gaps(&self, gaps: &[Gap]) {
+        let directory = self.shared.store.directory();
+        let known = quarantine::recorded(directory);
+        let mut recorded = Vec::with_capacity(gaps.len());
+        for gap in gaps {
+            let is_known = known.iter().any(|known| known.covers(gap));
+            if !is_known {
+                events::gap(gap);
+            }
+            if is_known || self.record(&Note::Gap(gap.clone())) {
+                recorded.push(gap.clone());
+            }
+        }
+        if let Err(error) = quarantine::note_recorded(directory, &recorded) {
+            self.trouble("note gaps", &error);
         }
     }
 
@@ -273,15 +285,14 @@ impl Keeper {
         }
     }
 
-    fn record(&self, note: &Note) {
-        let done = note.record(self.shared.store.now(), |entry| -> Result<(), RecordError> {
+    /// Answers whether the record is kept: one that found no room may be counted only.
+    fn record(&self, note: &Note) -> bool {
+        let done = note.record(self.shared.store.now(), |entry| -> Result<Ticket, RecordError> {
             let common = self.common.lock().unwrap_or_else(PoisonError::into_inner);
             common.waiter().block_until(Shared::admits)?;
-            common.record(entry).map(drop)
+            common.record(entry)
         });
-        if let Err(error) = done {
-            self.trouble("record what happened", &error);
-        }
+        done.inspect_err(|error| self.trouble("record what happened", error)).is_ok_and(|ticket| ticket != Ticket::NONE)
     }
 }
 

@@ -1,5 +1,8 @@
 //! The running log: opened, handed to recorders and readers, closed.
 
+#[cfg(test)]
+mod tests;
+
 use super::{
     Checkpoints, Entry, Gap, Health, Intake, Mode, OnCommit, OpenError, Reader, RecordError, Recorder, Retention,
     Ticket, Waiter, WhenFailed, WhenFull,

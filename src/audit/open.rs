@@ -50,6 +50,18 @@ pub enum OpenError {
         /// What the system says.
         source: io::Error,
     },
+    /// Root reads files of somebody else.
+    #[error(
+        "`{}` belongs to the user {owner}, who could not start on what root leaves there; run the command as that user: \
+         `sudo -u '#{owner}' sidegate ...`",
+        path.display()
+    )]
+    OfAnother {
+        /// What would be opened.
+        path: PathBuf,
+        /// The user's number.
+        owner: u32,
+    },
     /// Another process has it open.
     #[error("the data directory `{}` is in use by another process; stop that process, or name another directory with `--data`", path.display())]
     InUse {
@@ -200,6 +212,7 @@ impl DirectoryLock {
         if !audit.join("LOCK").exists() {
             return Err(OpenError::Missing { path: data.to_owned() });
         }
+        check_owner(&audit.join("LOCK"))?;
         Self::lock(data, audit)
     }
 
@@ -263,6 +276,14 @@ impl DirectoryLock {
                 Err(TryLockError::Error(source)) => return Err(OpenError::io(&audit.join("LOCK"), source)),
             }
         }
+    }
+}
+
+/// For commands that open what an instance has left: opening makes files, and the instance has to read these.
+pub(crate) fn check_owner(path: &Path) -> Result<(), OpenError> {
+    match files::owner_beside_root(path) {
+        None => Ok(()),
+        Some(owner) => Err(OpenError::OfAnother { path: path.to_owned(), owner }),
     }
 }
 

@@ -11,6 +11,7 @@ mod tests;
 use super::{Entry, Texts};
 use crate::config::{RedactAction, RedactField, RedactKey, RedactRule};
 use hmac::{Hmac, Mac};
+pub(crate) use json::Members;
 use json::Walk;
 use sha2::Sha256;
 use std::{borrow::Cow, fmt::Write as _};

@@ -76,19 +76,7 @@ pub fn verify(verification: &Verification) -> Result<Report, VerifyError> {
     let trusted = verification.public_keys.as_deref().map(PublicKeys::load).transpose()?;
     let lock = DirectoryLock::look(&verification.data)?;
     let audit = verification.data.join("audit");
-    let mut check = Check {
-        audit: &audit,
-        scratch: Scratch::new(&verification.scratch)?,
-        is_running: lock.is_none(),
-        trusted,
-        key: None,
-        somebody_signs: false,
-        unsigned_tombstone: false,
-        previous: Some(GENESIS),
-        watched: Watched::default(),
-        latest: i64::MIN,
-        report: Report::default(),
-    };
+    let mut check = Check::new(&audit, Scratch::new(&verification.scratch)?, lock.is_none(), trusted);
     check.report.complete = !check.is_running;
     if check.is_running {
         let what = "an instance runs: the segment that it writes to was left out; stop it to check that too";
@@ -120,6 +108,24 @@ struct Check<'v> {
     report: Report,
 }
 
+impl<'v> Check<'v> {
+    fn new(audit: &'v Path, scratch: Scratch, is_running: bool, trusted: Option<PublicKeys>) -> Self {
+        Self {
+            audit,
+            scratch,
+            is_running,
+            trusted,
+            key: None,
+            somebody_signs: false,
+            unsigned_tombstone: false,
+            previous: Some(GENESIS),
+            watched: Watched::default(),
+            latest: i64::MIN,
+            report: Report::default(),
+        }
+    }
+}
+
 impl Check<'_> {
     fn run(&mut self) -> Result<(), VerifyError> {
         let io = |source| VerifyError::Io { path: self.audit.to_owned(), source };
@@ -141,22 +147,18 @@ impl Check<'_> {
         if let Some(anchor) = anchor.filter(|_| !self.is_running) {
             self.watched.expect(anchor.seq, anchor.hash, "`HEAD`".to_owned());
         }
-        let mut end = self.tombstone()?;
+        // The names first: retention may work meanwhile, and what it has removed before the tombstone is read is not missed then.
         let names = segment_numbers(self.audit).map_err(|error| store_error(self.audit, error))?;
+        let end = self.tombstone()?;
         let removed = end.map_or(0, |end| end.seq);
         let (left, names): (Vec<u64>, Vec<u64>) = names.into_iter().partition(|&name| name <= removed);
-        if let Some(first) = left.first() {
+        if let Some(first) = left.iter().find(|&&name| !self.is_running || segment_path(self.audit, name).exists()) {
             let what =
                 format!("the segment of record {first} is still there, though the tombstone says that it was removed");
             self.report.warnings.push(what);
         }
         self.report.first_seq = names.first().copied().unwrap_or(removed + 1);
-        for (index, &name) in names.iter().enumerate() {
-            let is_last = index + 1 == names.len();
-            self.follows(end, name);
-            end = self.segment(name, end, is_last)?;
-        }
-        self.report.segments = names.len();
+        let end = self.segments(&names, end)?;
         self.noted_key()?;
         if let Some(end) = end {
             self.report.last_seq = end.seq;
@@ -174,6 +176,54 @@ impl Check<'_> {
         self.ends(end, anchor);
         self.put_aside();
         Ok(())
+    }
+
+    /// Checks one segment after the other. Those that retention removes meanwhile are left out.
+    fn segments(&mut self, names: &[u64], mut end: Option<End>) -> Result<Option<End>, VerifyError> {
+        let mut removed = 0;
+        for (index, &name) in names.iter().enumerate() {
+            if name <= removed {
+                continue;
+            }
+            let is_last = index + 1 == names.len();
+            if self.is_running && is_last && matches!(manifest::read(&segment_path(self.audit, name)), Ok(None)) {
+                // It is being written to. What it begins after is known.
+                self.follows(end, name);
+                self.report.segments += 1;
+                continue;
+            }
+            let copied = self.copy(name);
+            removed = self.removed_meanwhile();
+            if name <= removed {
+                end = self.tombstone()?;
+                self.report.first_seq = removed + 1;
+            } else {
+                self.follows(end, name);
+                end = self.segment(name, &copied?, end, is_last)?;
+                self.report.segments += 1;
+            }
+            self.scratch.clear()?;
+        }
+        Ok(end)
+    }
+
+    /// A copy of a segment: opening it writes to it.
+    fn copy(&self, name: u64) -> Result<PathBuf, VerifyError> {
+        let path = segment_path(self.audit, name);
+        let copy = self.scratch.0.join(path.file_name().unwrap_or_default());
+        match files::copy_directory(&path, &copy, |_| true) {
+            Ok(()) => Ok(copy),
+            Err(source) => Err(VerifyError::Io { path, source }),
+        }
+    }
+
+    /// The last record that retention has removed by now. The tombstone says so before anything is gone: a segment that it does not name
+    /// after a copy was made was there as a whole.
+    fn removed_meanwhile(&self) -> u64 {
+        if !self.is_running {
+            return 0;
+        }
+        retention::tombstone(self.audit).ok().flatten().map_or(0, |statement| statement.says.last_seq)
     }
 
     /// What retention has removed, and so where the log begins.
@@ -217,10 +267,17 @@ impl Check<'_> {
         }
     }
 
-    /// Checks one segment, and answers where it ends; `None` where that is not known.
-    fn segment(&mut self, name: u64, before: Option<End>, is_last: bool) -> Result<Option<End>, VerifyError> {
-        let path = segment_path(self.audit, name);
-        let manifest = match manifest::read(&path) {
+    /// Checks the copy of a segment, and answers where it ends; `None` where that is not known.
+    fn segment(
+        &mut self,
+        name: u64,
+        copy: &Path,
+        before: Option<End>,
+        is_last: bool,
+    ) -> Result<Option<End>, VerifyError> {
+        let audit = self.audit;
+        let failed = |source| VerifyError::Io { path: segment_path(audit, name), source };
+        let manifest = match manifest::read(copy) {
             Ok(Some(statement)) => self.manifest(name, statement),
             Ok(None) if is_last => None,
             Ok(None) => {
@@ -233,13 +290,9 @@ impl Check<'_> {
                 self.previous = None;
                 None
             }
-            Err(ManifestError::Io(source)) => return Err(VerifyError::Io { path, source }),
+            Err(ManifestError::Io(source)) => return Err(failed(source)),
         };
-        if manifest.is_none() && self.is_running && is_last {
-            // It is being written to. What it begins after is known.
-            return Ok(before);
-        }
-        let origin = Origin::read(&path).map_err(|source| VerifyError::Io { path: path.clone(), source })?;
+        let origin = Origin::read(copy).map_err(failed)?;
         let Some(origin) = origin else {
             self.report.problem(name, Some(name), "what says where it begins is missing or not as it was written");
             return Ok(manifest.map(|manifest| End { seq: manifest.last_seq, hash: manifest.end }));
@@ -251,7 +304,7 @@ impl Check<'_> {
         if before.is_some_and(|before| before.seq + 1 == name && before.hash != origin.before) {
             self.report.problem(name, Some(name), "it does not follow the segment before: the hash there is another");
         }
-        self.content(&path, &origin, manifest.as_ref())
+        self.content(copy, &origin, manifest.as_ref())
     }
 
     fn manifest(&mut self, name: u64, statement: Statement<Manifest>) -> Option<Manifest> {
@@ -326,7 +379,8 @@ impl Check<'_> {
                     self.report.warnings.push(format!("line {number} of the checkpoints is not whole"));
                 }
                 Err(error) => {
-                    self.report.problem(u64::MAX, None, &format!("line {number} of the checkpoints: {error}"));
+                    let what = format!("line {number} of the checkpoints: {error}");
+                    self.report.problem_alike("a checkpoint that cannot be read", u64::MAX, &what);
                 }
             }
         }
@@ -342,6 +396,11 @@ impl Scratch {
         let path = parent.join(format!("sidegate-verify-{:016x}", fastrand::u64(..)));
         files::create_private(&path).map_err(|source| VerifyError::Io { path: path.clone(), source })?;
         Ok(Self(path))
+    }
+
+    fn clear(&self) -> Result<(), VerifyError> {
+        let cleared = files::remove_if_there(&self.0).and_then(|()| files::create_private(&self.0));
+        cleared.map_err(|source| VerifyError::Io { path: self.0.clone(), source })
     }
 }
 

@@ -8,7 +8,10 @@ use super::{
     ExitCode, output,
     remote::{CredentialArgs, Remote, RemoteError},
 };
-use crate::directory::{BackupError, Directory, FOLDER, Form, Options, StoreError};
+use crate::{
+    audit::{OpenError, check_owner},
+    directory::{BackupError, Directory, FOLDER, Form, Options, StoreError},
+};
 use clap::{Args, Subcommand, ValueEnum};
 use std::{
     fs::File,
@@ -138,6 +141,8 @@ enum DirectoryError {
     InUse(StoreError),
     #[error(transparent)]
     Store(StoreError),
+    #[error(transparent)]
+    Owner(#[from] OpenError),
     #[error("there is no directory in `{}`", .0.display())]
     Missing(PathBuf),
     #[error(transparent)]
@@ -229,7 +234,9 @@ impl BackupArgs {
         let SourceArgs { place, credentials } = &self.source;
         match (&place.data, &place.admin) {
             (Some(data), _) => {
-                let options = Options::new(&existing(data)?);
+                let folder = existing(data)?;
+                check_owner(&folder)?;
+                let options = Options::new(&folder);
                 let directory = Directory::open(options, Arc::new(offline::Unheard))?;
                 directory.backup_stopped(call().now).write(out)?;
                 Ok(())
@@ -248,7 +255,10 @@ impl RestoreArgs {
         let mut file = open(&self.file)?;
         match (&place.data, &place.admin) {
             (Some(data), _) => {
-                let options = Options::new(&data.join(FOLDER));
+                let folder = data.join(FOLDER);
+                // Where there is none yet, the instance makes its own in the same place.
+                check_owner(if folder.exists() { &folder } else { data })?;
+                let options = Options::new(&folder);
                 let witness = Arc::new(offline::Unheard);
                 let (directory, aside) = Directory::open_to_restore(options, witness, call().now)?;
                 if let Some(aside) = aside {

@@ -27,6 +27,15 @@ pub(crate) fn append_to(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path)
 }
 
+/// Whom a file belongs to, where that is somebody else and this process is root's: it may write there all the same, and what it makes
+/// the owner cannot read. Nobody else gets so far.
+pub(crate) fn owner_beside_root(path: &Path) -> Option<u32> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    fs::metadata(path).ok().map(|metadata| metadata.uid()).filter(|owner| *owner != 0)
+}
+
 /// Makes a directory and all that is in it private. sled leaves that to the process's mask.
 pub(crate) fn restrict(directory: &Path) -> io::Result<()> {
     fs::set_permissions(directory, Permissions::from_mode(0o700))?;

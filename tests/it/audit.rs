@@ -187,6 +187,15 @@ fn records_of_the_largest_size_are_kept() {
     assert_eq!(all(&log.reader()).len(), 20);
     drop((log, recorder));
     assert_eq!(all(&Reader::open(data.path()).unwrap()).len(), 20);
+    // sled puts what is longer into files of their own, which it does not sync in time.
+    let segment = data.path().join(format!("audit/seg-{:020}", 1));
+    // It gives up its lock a little after it was closed.
+    let open = || sled::Config::new().path(&segment).open().ok();
+    let store = crate::support::wait_until(std::time::Duration::from_secs(10), open).unwrap();
+    let lengths: Vec<usize> = store.iter().map(|pair| pair.unwrap().1.len()).collect();
+    assert!(lengths.len() > 20 && lengths.iter().all(|length| *length <= 8192), "{lengths:?}");
+    drop(store);
+    assert_eq!(std::fs::read_dir(segment.join("blobs")).map_or(0, Iterator::count), 0);
 }
 
 /// A log whose writer stands still after its first commit until the sender is dropped.

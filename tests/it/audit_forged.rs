@@ -6,7 +6,10 @@ use crate::{
 };
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
-use sidegate::audit::{Checkpoints, Hold, Log, Options, Retention};
+use sidegate::{
+    audit::{Checkpoints, Hold, Log, Options, Retention},
+    model::Timestamp,
+};
 use std::{fs, path::Path};
 
 /// The numbers of the records that a log has.
@@ -59,6 +62,9 @@ fn no_tombstone_removes_what_is_held() {
         (Hold::Everything, true),
         (Hold::FromSeq(EACH), true),
         (Hold::FromSeq(EACH + 1), false),
+        // The time of every record.
+        (Hold::FromTime(Timestamp::from_micros(1_800_000_000_000_000)), true),
+        (Hold::FromTime(Timestamp::from_micros(1_800_000_000_000_001)), false),
         (Hold::Nothing, false),
     ] {
         let data = tempfile::tempdir().unwrap();

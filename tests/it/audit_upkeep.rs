@@ -1,13 +1,17 @@
 //! What the sidecar does with its audit log while it runs: segments of age, checkpoints, damaged segments, settings that are refused.
 
-use crate::support::{Exited, Sidecar, repo, wait_for};
+use crate::support::{Authority, Exited, Issued, Safe, Sidecar, repo, wait_for};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
 use serde_json::{Value, json};
 use std::{
     fs,
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::TcpListener,
     path::{Path, PathBuf},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
@@ -55,35 +59,116 @@ fn a_segment_comes_of_age_while_nothing_happens_and_none_is_empty() {
 
 /// A receiver of webhooks: answers 204 to each, and hands its body on.
 fn receiver() -> (String, mpsc::Receiver<String>) {
+    receiver_that_says("204 No Content", None)
+}
+
+/// One that answers with this status, over TLS where it has a certificate.
+fn receiver_that_says(status: &'static str, identity: Option<&Issued>) -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}/checkpoints", listener.local_addr().unwrap());
+    let port = listener.local_addr().unwrap().port();
+    let tls = identity.map(|identity| {
+        let chain = vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        Arc::new(config.with_single_cert(chain, key).unwrap())
+    });
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let (send, received) = mpsc::channel();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
-            let body = loop {
-                let read = stream.read(&mut chunk).unwrap();
-                bytes.extend_from_slice(&chunk[..read]);
-                let text = String::from_utf8_lossy(&bytes).into_owned();
-                if let Some((head, body)) = text.split_once("\r\n\r\n") {
-                    let length = head
-                        .lines()
-                        .find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
-                    if body.len() == length.unwrap().parse::<usize>().unwrap() {
-                        assert!(head.starts_with("POST /checkpoints HTTP/1.1"), "{head}");
-                        break body.to_owned();
-                    }
+            let stream = stream.unwrap();
+            let body = match &tls {
+                None => answer(stream, status),
+                Some(config) => {
+                    answer(StreamOwned::new(ServerConnection::new(Arc::clone(config)).unwrap(), stream), status)
                 }
-                assert!(read > 0, "{text}");
             };
-            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+            // Who does not trust the certificate says nothing.
+            let Ok(body) = body else { continue };
             if send.send(body).is_err() {
                 return;
             }
         }
     });
-    (address, received)
+    (format!("{scheme}://localhost:{port}/checkpoints"), received)
+}
+
+fn answer(mut stream: impl Read + Write, status: &str) -> io::Result<String> {
+    let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
+    let body = loop {
+        let read = stream.read(&mut chunk)?;
+        bytes.extend_from_slice(&chunk[..read]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length =
+                head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+            if body.len() == length.unwrap().parse::<usize>().unwrap() {
+                assert!(head.starts_with("POST /checkpoints HTTP/1.1"), "{head}");
+                break body.to_owned();
+            }
+        }
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    };
+    write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n")?;
+    stream.flush()?;
+    Ok(body)
+}
+
+/// A webhook that is not believed, or that does not want it, has not got it.
+#[test]
+fn a_webhook_counts_as_reached_where_it_is_trusted_and_says_so() {
+    let (ours, theirs, safe) = (Authority::new("ours"), Authority::new("theirs"), Safe::new());
+    let ca = safe.write("ca.pem", &ours.pem());
+    let (good, bad) = (ours.issue(&["localhost"]), theirs.issue(&["localhost"]));
+    for (status, identity, failure) in [
+        ("200 OK", Some(&good), None),
+        ("204 No Content", Some(&bad), Some("there is no agreement on TLS")),
+        ("500 Internal Server Error", None, Some("it answered 500")),
+        ("302 Found", Some(&good), Some("it answered 302")),
+    ] {
+        let (address, received) = receiver_that_says(status, identity);
+        let trust = if identity.is_some() { format!(", webhook_ca: \"{}\"", ca.display()) } else { String::new() };
+        let settings = format!("audit: {{ checkpoint: {{ interval: 200ms, webhook: \"{address}\"{trust} }} }}");
+        let sidecar = Sidecar::builder().config(&settings).start();
+        ask(&sidecar, 1);
+        let failures = || sidecar.metric("sidegate_audit_checkpoint_failures_total{to=\"webhook\"}");
+        match failure {
+            None => {
+                let first: Value = serde_json::from_str(&received.recv_timeout(SOON).unwrap()).unwrap();
+                assert_eq!(first["statement"]["type"], "sidegate.checkpoint.v1");
+                assert!(failures() < 0.5, "{}", sidecar.log());
+            }
+            Some(says) => {
+                let told = sidecar.wait_event("audit_checkpoint_failed", SOON, |_| true);
+                assert!(told["error"].as_str().unwrap().contains(says), "{status}: {told}");
+                wait_for("the failure is counted", SOON, || failures() >= 1.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn retention_and_hold_are_what_the_configuration_says_by_now() {
+    let sidecar = Sidecar::builder().config("audit: { segment: { age: 500ms } }").start();
+    for count in 1..=3 {
+        ask(&sidecar, 1);
+        wait_for("a segment is closed", SOON, || {
+            segments(sidecar.data()).iter().filter(|path| path.join("SEALED").exists()).count() >= count
+        });
+    }
+    let all = segments(sidecar.data());
+    let name = all[1].file_name().unwrap().to_str().unwrap();
+    let second: u64 = name.strip_prefix("seg-").unwrap().parse().unwrap();
+    sidecar.configure("audit: { hold: true, retention: { age: 1s } }");
+    wait_for("the change is in force", SOON, || !sidecar.events("config_changed").is_empty());
+    sidecar.configure(&format!("audit: {{ hold: {second} }}"));
+    wait_for("what is not held goes", SOON, || !all[0].exists());
+    assert!(all[1].exists(), "what is held stays");
+    sidecar.configure("audit: { hold: false }");
+    wait_for("nothing is held", SOON, || !all[1].exists());
 }
 
 #[test]

@@ -32,6 +32,8 @@ mod audit_forged;
 mod audit_model;
 /// Every mode with a writer that stands still and a store that fails, over HTTP; what is never kept.
 mod audit_modes;
+/// Root and the files of an instance that somebody else runs.
+mod audit_owner;
 /// The admin routes over a log in process.
 mod audit_query;
 /// Segments that come of age, checkpoints, damaged segments.

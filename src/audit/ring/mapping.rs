@@ -8,7 +8,7 @@ use rustix::{
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
     slice,
     sync::atomic::AtomicU64,
@@ -32,14 +32,15 @@ pub(crate) enum MappingError {
 }
 
 impl Mapping {
-    /// Maps a file of this many bytes, made or made longer as needed. Its blocks are allocated before it is mapped: a store
+    /// Maps a file of this many bytes, made or made longer as needed. Whatever it holds is given up. Its blocks are allocated before it is mapped: a store
     /// to a page without a block would end the process (`SIGBUS`) once the disk is full.
     pub(crate) fn create(path: &Path, bytes: u64) -> Result<Self, MappingError> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         if file.metadata()?.len() != bytes {
             file.set_len(0)?;
-            allocate(&file, bytes)?;
         }
+        // Also where the length is right: a copy of the data directory may be sparse.
+        allocate(&file, bytes)?;
         Ok(Self::map(&file)?)
     }
 
@@ -62,6 +63,7 @@ fn allocate(mut file: &File, bytes: u64) -> Result<(), MappingError> {
     match fallocate(file, FallocateFlags::empty(), 0, bytes) {
         Ok(()) => Ok(()),
         // Some file systems cannot; zeros that are written are allocated as well.
+        Err(Errno::OPNOTSUPP) if is_allocated(file, bytes)? => Ok(()),
         Err(Errno::OPNOTSUPP) => {
             let zeros = [0; 8 * 1024];
             let mut left = usize::try_from(bytes).map_err(|_| MappingError::NoSpace)?;
@@ -79,6 +81,12 @@ fn allocate(mut file: &File, bytes: u64) -> Result<(), MappingError> {
         Err(Errno::NOSPC | Errno::DQUOT) => Err(MappingError::NoSpace),
         Err(error) => Err(io::Error::from(error).into()),
     }
+}
+
+/// As far as the file system tells.
+fn is_allocated(file: &File, bytes: u64) -> io::Result<bool> {
+    let metadata = file.metadata()?;
+    Ok(metadata.len() == bytes && metadata.blocks().saturating_mul(512) >= bytes)
 }
 
 impl AsRef<[AtomicU64]> for Mapping {

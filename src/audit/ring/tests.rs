@@ -1,7 +1,10 @@
 //! The ring against a model queue. The protocol's tests run on the heap, so that they also run under miri.
 
 use super::*;
-use crate::audit::chain::{GENESIS, link};
+use crate::{
+    audit::chain::{GENESIS, link},
+    model::testing::seeded,
+};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
@@ -47,7 +50,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..seeded("ring") })]
     #[test]
     fn behaves_as_a_queue_whose_unstored_part_can_be_read_again(steps in steps(), log2 in 9u32..12) {
         let (mut producer, mut consumer) = pair(1 << log2);
@@ -218,6 +221,22 @@ fn a_mapped_ring_is_found_again() {
     let mut buffer = Vec::new();
     assert_eq!(Consumer::new(ring, 0).next(&mut buffer), Next::Entry);
     assert_eq!(buffer, b"kept");
+}
+
+/// A store to a hole ends the process where the disk is full.
+#[test]
+#[cfg_attr(miri, ignore = "maps a file")]
+fn a_sparse_file_of_the_right_length_gets_its_blocks() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ring");
+    let bytes = bytes_for(1 << 20);
+    std::fs::File::create(&path).unwrap().set_len(bytes).unwrap();
+    let blocks = || std::fs::metadata(&path).unwrap().blocks() * 512;
+    assert_eq!(blocks(), 0);
+    drop(Mapping::create(&path, bytes).unwrap());
+    assert!(blocks() >= bytes, "{}", blocks());
 }
 
 #[test]

@@ -4,7 +4,6 @@ use super::{Check, VerifyError, store_error};
 use crate::audit::{
     block::{Block, Summary},
     chain::{self, End, GENESIS, Hash, link_block},
-    files,
     manifest::Manifest,
     quarantine,
     record::Record,
@@ -40,27 +39,24 @@ struct Walk {
 }
 
 impl Check<'_> {
-    /// Checks what a segment holds, on a copy, and answers where it ends.
+    /// Checks what the copy of a segment holds, and answers where it ends.
     pub(super) fn content(
         &mut self,
-        path: &Path,
+        copy: &Path,
         origin: &Origin,
         manifest: Option<&Manifest>,
     ) -> Result<Option<End>, VerifyError> {
         let name = origin.first_seq;
         let said = manifest.map(|manifest| End { seq: manifest.last_seq, hash: manifest.end });
-        let copy = self.scratch.0.join(path.file_name().unwrap_or_default());
-        files::copy_directory(path, &copy, |_| true)
-            .map_err(|source| VerifyError::Io { path: copy.clone(), source })?;
         let whole =
             |segment: &Segment| segment.tail().is_ok_and(|tail| said.is_none_or(|said| tail.end().seq >= said.seq));
-        let summaries = Summaries::open(&copy);
-        let opened = quarantine::open_segment(&copy, Timestamp::from_micros(0), whole);
+        let summaries = Summaries::open(copy);
+        let opened = quarantine::open_segment(copy, Timestamp::from_micros(0), whole);
         let walked = match opened {
             Ok((Some(segment), repaired)) => {
                 if repaired {
                     let what =
-                        format!("`{}` can be read after a repair only, which the next start makes", display(path));
+                        format!("`{}` can be read after a repair only, which the next start makes", display(copy));
                     self.report.warnings.push(what);
                 }
                 self.walk(&segment, origin, manifest)
@@ -68,10 +64,8 @@ impl Check<'_> {
             Ok((None, _)) if said.is_none() => Ok(Walk::new(origin, None)),
             Ok((None, _)) => Err(Wrong(name, "its records are missing".to_owned())),
             Err(error) if error.is_damage() => Err(Wrong(name, error_text(&error))),
-            Err(error) => return Err(store_error(path, error)),
+            Err(error) => return Err(store_error(copy, error)),
         };
-        files::remove_if_there(&self.scratch.0).map_err(|source| VerifyError::Io { path: copy.clone(), source })?;
-        files::create_private(&self.scratch.0).map_err(|source| VerifyError::Io { path: copy, source })?;
         let walked = walked.and_then(|walk| match manifest {
             Some(manifest) => walk.fits(manifest).map(|()| walk),
             None => Ok(walk),

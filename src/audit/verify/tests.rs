@@ -2,10 +2,13 @@
 
 use super::*;
 use crate::{
-    audit::{Entry, Kind, Log, Options, Origin as Source},
+    audit::{
+        Entry, Hold, Kind, Log, Options, Origin as Source, Retention, open::open, signature::Signer, store::Keeping,
+    },
+    lifecycle::Clock,
     model::{Timestamp, TraceId},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 fn entry(n: u64) -> Entry<'static> {
     Entry {
@@ -111,4 +114,54 @@ fn a_clock_that_went_back_is_told_and_no_problem() {
     let report = report(data.path());
     assert_eq!((report.problems, report.clock_jumps), (vec![], 1));
     assert_eq!(report.warnings, ["the clock went back by 99 s before record 3"]);
+}
+
+/// The names of the segments are read once, and a verification takes its time.
+#[test]
+fn what_retention_removes_meanwhile_is_not_missed() {
+    for checked_before in [0, 2] {
+        let data = tempfile::tempdir().unwrap();
+        log(data.path(), 4);
+        let lock = DirectoryLock::create(data.path()).unwrap();
+        let (segment_bytes, segment_age) = (u64::MAX, Duration::MAX);
+        let (signer, hold, clock) = (Some(Signer::none()), Hold::Nothing, Clock::system());
+        let opened = open(&lock, Keeping { segment_bytes, segment_age, signer, hold, clock }).unwrap();
+        let scratch = Scratch::new(&std::env::temp_dir()).unwrap();
+        let mut check = Check::new(&lock.audit, scratch, true, None);
+        let names = segment_numbers(&lock.audit).unwrap();
+        assert_eq!(names, [1, 201, 401, 601]);
+        let end = check.tombstone().unwrap();
+        let (before, after) = names.split_at(checked_before);
+        let end = check.segments(before, end).unwrap();
+        let retention = Retention { bytes: Some(1), ..Retention::default() };
+        assert_eq!(opened.store.retain(&retention, u64::MAX).unwrap().unwrap().last_seq, 600);
+        let end = check.segments(after, end).unwrap();
+        assert_eq!((&*check.report.problems, end.map(|end| end.seq)), (&[][..], Some(600)), "{checked_before}");
+        assert_eq!((check.report.first_seq, check.report.removed.map(|removed| removed.records)), (601, Some(600)));
+        // And one that is gone without a word of the tombstone is missed.
+        let mut check = Check::new(&lock.audit, Scratch::new(&std::env::temp_dir()).unwrap(), true, None);
+        let end = check.tombstone().unwrap();
+        fs::remove_file(lock.audit.join("TOMBSTONE")).unwrap();
+        assert!(check.segments(&[1, 601], end).is_err() || !check.report.problems.is_empty());
+    }
+}
+
+/// A file of checkpoints that was damaged must not take the place of what is wrong with the log.
+#[test]
+fn checkpoints_that_cannot_be_read_are_told_once() {
+    let data = tempfile::tempdir().unwrap();
+    log(data.path(), 2);
+    fs::remove_file(segment_path(&data.path().join("audit"), 1).join("SEALED")).unwrap();
+    let checkpoints = data.path().join("checkpoints");
+    let lines: Vec<String> = (0..150).map(|n| format!("{{\"statement\":{n}}}\n")).collect();
+    fs::write(&checkpoints, lines.concat()).unwrap();
+    let scratch = std::env::temp_dir();
+    let verification =
+        Verification { data: data.path().to_owned(), checkpoints: Some(checkpoints), public_keys: None, scratch };
+    let report = verify(&verification).unwrap();
+    let told: Vec<(u64, &str)> = report.problems.iter().map(|problem| (problem.seq, &*problem.what)).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[0].0, 1, "{told:?}");
+    assert!(told[1].1.starts_with("line 1 of the checkpoints: "), "{told:?}");
+    assert!(told[1].1.ends_with("; the same holds for 149 more"), "{told:?}");
 }

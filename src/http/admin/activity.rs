@@ -95,7 +95,10 @@ async fn report(State(Services { log, batches }): State<Services>, request: Requ
     });
     let (ids, last) = kept.await?;
     // All come from one ring, so the last one is durable last.
-    log.committed(last).await.map_err(|_| unavailable("the audit log has failed"))?;
+    log.committed(last).await.map_err(|_| {
+        let all = ids.len();
+        unavailable(format!("the audit log has failed; {all} of {all} records were taken, and may be kept"))
+    })?;
     Ok(Json(shape::Ids { ids }).into_response())
 }
 

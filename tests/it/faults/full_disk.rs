@@ -3,7 +3,10 @@
 //!
 //! Twice: behind the shim, which every machine has, and on a small file system of its own where mounting is allowed.
 
-use super::{scratch, shim::Shim};
+use super::{
+    scratch,
+    shim::{EVERY_CALL, Fault, Shim},
+};
 use crate::support::{Sidecar, wait_for};
 use rustix::fs::statvfs;
 use serde_json::{Value, json};
@@ -21,21 +24,49 @@ const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_full_disk_denies_until_there_is_room_again() {
-    for disk in disks() {
-        for mode in ["durable", "synced"] {
-            let (sidecar, mut answered) = fill(&disk, mode, "deny");
-            wait_for("a full disk denies", SOON, || {
-                let (id, answer) = ask(&sidecar);
-                let is_denied = answer["decision"] == "deny" && answer["reason"]["code"] == "audit_unavailable";
-                if !is_denied {
-                    answered.insert(id);
-                }
-                is_denied
-            });
-            assert_eq!(sidecar.ops_get("/readyz").status, 503, "readiness is false at once");
-            resume(&disk, &sidecar, answered);
-        }
+    disks().iter().for_each(denies_until_it_can_be_written);
+}
+
+/// What a file system becomes that has found an error in itself.
+#[test]
+fn a_disk_that_is_read_only_denies_until_it_can_be_written_again() {
+    let scratch = scratch();
+    denies_until_it_can_be_written(&Disk::ReadOnly { shim: Shim::new(scratch.path(), false), _scratch: scratch });
+}
+
+fn denies_until_it_can_be_written(disk: &Disk) {
+    for mode in ["durable", "synced"] {
+        let (sidecar, mut answered) = fill(disk, mode, "deny");
+        wait_for("such a disk denies", SOON, || {
+            let (id, answer) = ask(&sidecar);
+            let is_denied = answer["decision"] == "deny" && answer["reason"]["code"] == "audit_unavailable";
+            if !is_denied {
+                answered.insert(id);
+            }
+            is_denied
+        });
+        assert_eq!(sidecar.ops_get("/readyz").status, 503, "readiness is false at once");
+        resume(disk, &sidecar, answered);
     }
+}
+
+/// A batch whose records wait in the queue while the disk fails may be kept: the answer must not read as if it was not.
+#[test]
+fn a_report_that_was_taken_before_the_disk_failed_says_so() {
+    let scratch = scratch();
+    let disk = Disk::ReadOnly { shim: Shim::new(scratch.path(), false), _scratch: scratch };
+    let sidecar = disk.sidecar("synced", "deny").start();
+    disk.fill();
+    let batch = json!([{ "user": "sam", "action": "one" }, { "user": "sam", "action": "two" }]);
+    let answer = sidecar.admin_post("/v1/activity", &batch);
+    assert_eq!((answer.status, &answer.json()["error"]["code"]), (503, &json!("audit_unavailable")), "{answer:?}");
+    let message = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("2 of 2 records were taken, and may be kept"), "{message}");
+    disk.make_room();
+    wait_for("the log goes on", SOON, || sidecar.ops_get("/readyz").status == 200);
+    assert_eq!(sidecar.admin_post("/v1/activity", &batch).status, 200);
+    let kept = sidecar.admin_get("/v1/audit?kind=activity").json()["items"].as_array().unwrap().len();
+    assert!(kept == 2 || kept == 4, "{kept}");
 }
 
 #[test]
@@ -122,6 +153,7 @@ fn recorded(sidecar: &Sidecar) -> HashSet<String> {
 /// A disk that can be filled.
 enum Disk {
     Shim { shim: Shim, _scratch: TempDir },
+    ReadOnly { shim: Shim, _scratch: TempDir },
     Mount { root: PathBuf, _scratch: TempDir },
 }
 
@@ -146,7 +178,7 @@ fn disks() -> Vec<Disk> {
 impl Disk {
     fn data(&self) -> PathBuf {
         match self {
-            Self::Shim { shim, .. } => shim.directory().join("data"),
+            Self::Shim { shim, .. } | Self::ReadOnly { shim, .. } => shim.directory().join("data"),
             Self::Mount { root, .. } => root.join("data"),
         }
     }
@@ -155,7 +187,7 @@ impl Disk {
         let mut builder = Sidecar::builder().data(self.data()).config(&format!(
             "server: {{ authorize: {{ workers: 1 }} }}\naudit: {{ mode: {mode}, when_failed: {when_failed}, ring_bytes: 256KiB }}"
         ));
-        if let Self::Shim { shim, .. } = self {
+        if let Self::Shim { shim, .. } | Self::ReadOnly { shim, .. } = self {
             for (name, value) in shim.variables() {
                 builder = builder.env(name, value.to_str().unwrap());
             }
@@ -163,10 +195,11 @@ impl Disk {
         builder
     }
 
-    /// Until not a byte more fits.
+    /// Until not a byte more fits, or can be written.
     fn fill(&self) {
         match self {
             Self::Shim { shim, .. } => shim.set_full(true),
+            Self::ReadOnly { shim, .. } => shim.fail(EVERY_CALL, 1, u64::MAX, Fault::ReadOnly),
             Self::Mount { root, .. } => {
                 let mut ballast = File::create(ballast(root)).unwrap();
                 let page = vec![1; 4096];
@@ -179,6 +212,7 @@ impl Disk {
     fn make_room(&self) {
         match self {
             Self::Shim { shim, .. } => shim.set_full(false),
+            Self::ReadOnly { shim, .. } => shim.heal(),
             Self::Mount { root, .. } => fs::remove_file(ballast(root)).unwrap(),
         }
     }

@@ -40,7 +40,7 @@ enum op {
 };
 
 enum word { CALLS, MASK, FAIL_AT, FAIL_COUNT, FAIL_KIND, DELAY_US, FULL, FAILED, WORDS };
-enum kind { KIND_EIO = 1, KIND_ENOSPC = 2, KIND_SHORT = 3, KIND_KILL = 4, KIND_TORN_KILL = 5 };
+enum kind { KIND_EIO = 1, KIND_ENOSPC = 2, KIND_SHORT = 3, KIND_KILL = 4, KIND_TORN_KILL = 5, KIND_EROFS = 6 };
 
 struct record {
     uint32_t op, path_bytes;
@@ -172,6 +172,7 @@ static enum kind counted(enum op op) {
 static int refused(enum op op) {
     switch (counted(op)) {
     case KIND_EIO: return EIO;
+    case KIND_EROFS: return EROFS;
     case KIND_ENOSPC: return op == SYNC || op == RANGE ? EIO : op == UNLINK || op == RMDIR ? 0 : ENOSPC;
     case KIND_TORN_KILL: die();
     default: return 0;
@@ -297,6 +298,7 @@ static ssize_t write_at(int fd, const void *data, size_t bytes, off64_t offset, 
     int grows = fstat(fd, &stat) == 0 && offset + (off64_t)bytes > stat.st_size;
     enum kind kind = counted(WRITE);
     if (kind == KIND_EIO) return fail(EIO);
+    if (kind == KIND_EROFS) return fail(EROFS);
     if (kind == KIND_ENOSPC || (control[FULL] && grows)) return fail(ENOSPC);
     if (kind && bytes > 1) bytes /= 2;
     ssize_t written = positioned ? real(fd, data, bytes, offset) : raw_write(fd, data, bytes);

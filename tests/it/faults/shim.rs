@@ -51,6 +51,8 @@ pub enum Fault {
     Kill = 4,
     /// The process is killed after half of a write.
     TornKill = 5,
+    /// It fails because the file system is read-only, as one that has found an error becomes.
+    ReadOnly = 6,
 }
 
 /// The numbers of the control file, in their order in the shim.

@@ -29,18 +29,43 @@ fn memory_is_bounded_while_decisions_are_refused_before_a_slow_disk() {
     assert_eq!(load.counted, load.refused, "each refusal is counted");
 }
 
+#[test]
+fn what_finds_no_room_before_a_slow_disk_is_left_out_and_counted() {
+    const ASKED: usize = 1000;
+    let scratch = scratch();
+    let shim = Shim::new(scratch.path(), false);
+    let sidecar = behind(
+        &shim,
+        "server: { authorize: { workers: 1 } }\naudit: { when_full: drop_and_count, ring_bytes: 256KiB }\n\
+         engine: { verify_one_in: 0 }",
+    );
+    let dropped = || sidecar.metric("sidegate_audit_records_total{outcome=\"dropped\"}") as usize;
+    assert_eq!(dropped(), 0);
+    shim.delay(Duration::from_hours(1).as_micros().try_into().unwrap());
+    let answered = (0..ASKED).filter_map(|n| ask(&sidecar, 0, n)).count();
+    assert_eq!(answered, ASKED, "everybody is answered");
+    assert!(dropped() > 0 && dropped() < ASKED, "{}", dropped());
+    shim.heal();
+    wait_for("all others are in the log, and no number is missing", Duration::from_secs(30), || {
+        recorded(&sidecar) == ASKED - dropped()
+    });
+}
+
+/// A sidecar whose disk is the shim's.
+fn behind(shim: &Shim, config: &str) -> Sidecar {
+    let mut builder = Sidecar::builder().data(shim.directory().join("data")).config(config);
+    for (name, value) in shim.variables() {
+        builder = builder.env(name, value.to_str().unwrap());
+    }
+    builder.start()
+}
+
 /// A call that does not come back is no failure, so that nothing but the time tells of it.
 #[test]
 fn a_disk_that_hangs_before_answers_is_told_by_readiness_and_metrics() {
     let scratch = scratch();
     let shim = Shim::new(scratch.path(), false);
-    let mut builder = Sidecar::builder()
-        .data(shim.directory().join("data"))
-        .config("audit: { mode: synced }\nengine: { verify_one_in: 0 }");
-    for (name, value) in shim.variables() {
-        builder = builder.env(name, value.to_str().unwrap());
-    }
-    let sidecar = builder.start();
+    let sidecar = behind(&shim, "audit: { mode: synced }\nengine: { verify_one_in: 0 }");
     assert!(sidecar.metric("sidegate_audit_lag_seconds") < 5.0);
     shim.delay(Duration::from_hours(1).as_micros().try_into().unwrap());
     thread::scope(|scope| {
@@ -70,13 +95,12 @@ impl Load {
     fn run(when_full: &str) -> Self {
         let scratch = scratch();
         let shim = Shim::new(scratch.path(), false);
-        let mut builder = Sidecar::builder().data(shim.directory().join("data")).config(&format!(
-            "server: {{ authorize: {{ workers: 2 }} }}\naudit: {{ when_full: {when_full}, ring_bytes: 256KiB }}\nengine: {{ verify_one_in: 0 }}"
-        ));
-        for (name, value) in shim.variables() {
-            builder = builder.env(name, value.to_str().unwrap());
-        }
-        let sidecar = builder.start();
+        let sidecar = behind(
+            &shim,
+            &format!(
+                "server: {{ authorize: {{ workers: 2 }} }}\naudit: {{ when_full: {when_full}, ring_bytes: 256KiB }}\nengine: {{ verify_one_in: 0 }}"
+            ),
+        );
         let before = memory(&sidecar, "VmRSS");
         shim.delay(DELAY);
         let requests = number("SIDEGATE_ROUNDS").map_or(100, |rounds| rounds.min(2_000)) as usize;

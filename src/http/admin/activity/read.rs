@@ -1,13 +1,12 @@
 //! Reading what is reported, with every problem at its JSON pointer.
 
 use crate::{
-    audit::{JSON_LIMIT, NAME_LIMIT},
+    audit::{JSON_LIMIT, Members, NAME_LIMIT},
     http::ApiError,
     model::Timestamp,
 };
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-use std::{borrow::Cow, fmt};
+use serde_json::{Value, value::RawValue};
+use std::fmt;
 
 /// Activities in one batch at most.
 pub(super) const MOST_ACTIVITIES: usize = 1000;
@@ -251,6 +250,14 @@ impl Reading<'_> {
         if text.len() > JSON_LIMIT {
             self.problem(name, format!("has {} bytes; {JSON_LIMIT} is the most", text.len()));
         }
+        // A number such as `1e400` and half a character are JSON to the letter only: who reads the log could not read them.
+        if depth <= MOST_DEPTH
+            && let Err(error) = serde_json::from_str::<Value>(&text)
+        {
+            let error = error.to_string();
+            let why = error.split_once(" at line ").map_or(error.as_str(), |(why, _)| why);
+            self.problem(name, format!("cannot be read: {why}"));
+        }
         text
     }
 
@@ -311,33 +318,3 @@ fn compact(json: &str) -> (String, usize) {
     }
     (text, deepest)
 }
-
-/// The members of an object in the order of the text, repeated ones included.
-struct Members<'b>(Vec<(Cow<'b, str>, &'b RawValue)>);
-
-impl<'de: 'b, 'b> Deserialize<'de> for Members<'b> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct All;
-        impl<'de> Visitor<'de> for All {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-                    members.push((member.0.0, member.1));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(All)
-    }
-}
-
-/// A name, borrowed where it holds no escape.
-#[derive(serde::Deserialize)]
-#[serde(transparent)]
-struct Name<'b>(#[serde(borrow)] Cow<'b, str>);

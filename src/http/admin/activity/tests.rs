@@ -66,7 +66,8 @@ fn every_problem_of_every_item_is_told_with_its_place() {
             {{"user":7,"action":null,"module":"{long}","context":[],"time":"yesterday"}},
             "text",
             {{"user":"a","action":"b","user":"c","before":{deep},"after":"{}","no/such~one":1}},
-            {{"user":"a","action":"b","time":"2027-01-31T08:00:00Z","context":{{"time":1}}}}]"#,
+            {{"user":"a","action":"b","time":"2027-01-31T08:00:00Z","context":{{"time":1}}}},
+            {{"user":"a","action":"b","before":"\ud800","after":{{"n":1e400}},"context":{{"\ud800":1}}}}]"#,
         "y".repeat(11_000)
     );
     let found = problems(&body, Form::Json);
@@ -86,6 +87,9 @@ fn every_problem_of_every_item_is_told_with_its_place() {
         ("/4/after", "has 11002 bytes; 10240 is the most"),
         ("/4/no~1such~0one", "there is no such field"),
         ("/5/time", "must not stand in `context` as well"),
+        ("/6/before", "cannot be read: unexpected end of hex escape"),
+        ("/6/after", "cannot be read: number out of range"),
+        ("/6/context", "cannot be read: unexpected end of hex escape"),
     ];
     assert_eq!(found, expected);
     assert_eq!(problems("[]", Form::Json), [(String::new(), "there is no activity".to_owned())]);
