@@ -1,6 +1,6 @@
 //! Throughput and latency of decisions over HTTP, beside a bare hyper server, and beside the sidecar without its audit log, in one run.
 //!
-//! `cargo bench --bench http [-- --seconds 3 --rounds 5 --only decisions]`, or `--tls`. Each round measures the yardstick, then the sidecar, one after the other
+//! `cargo bench --bench http [-- --seconds 3 --rounds 5 --only decisions]`; `--only tls` and so on. Each round measures the yardstick, then the sidecar, one after the other
 //! on the same machine; the figures are medians of the rounds, the ratios are taken within a round.
 //! The sidecar without a log is one that samples every allow away: it puts a record's fields together and writes nothing.
 //! The load generator shares the cores with the server it measures, as an application does with its sidecar.
@@ -108,12 +108,9 @@ fn main() {
         place.map_or(default, |place| arguments[place + 1].parse().expect("a number"))
     };
     let bench = Bench { seconds: Duration::from_secs(number("--seconds", 3)), rounds: number("--rounds", 5) as usize };
-    if arguments.iter().any(|argument| argument == "--tls") {
-        return tls::run(bench.seconds, bench.rounds);
-    }
     let only = arguments.iter().position(|argument| argument == "--only").map(|place| arguments[place + 1].as_str());
     let sections: &[(&str, Section)] =
-        &[("decisions", decisions), ("authzen", authzen::measure), ("grpc", grpc::measure)];
+        &[("decisions", decisions), ("authzen", authzen::measure), ("grpc", grpc::measure), ("tls", tls::measure)];
     let mut met = true;
     for (_, section) in sections.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
         met &= section(&bench);

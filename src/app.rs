@@ -7,6 +7,7 @@ mod directory;
 mod hangup;
 mod loading;
 mod records;
+mod starting;
 mod stop;
 mod telling;
 
@@ -28,6 +29,7 @@ use crate::{
     telemetry::{LogLevel, Metrics, events, trace},
     tls::Acceptor,
 };
+use starting::Threshold;
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 use tokio::{runtime, sync::Notify};
 
@@ -44,6 +46,12 @@ pub enum StartError {
     /// No runtime.
     #[error("the runtime cannot be started")]
     Runtime(#[source] io::Error),
+    /// A failure inside.
+    #[error("the start has failed inside")]
+    Broken(#[source] io::Error),
+    /// Nobody wants it any more.
+    #[error("the process was told to stop before it had started")]
+    Stopped,
     /// No signals.
     #[error("signals cannot be received")]
     Signals(#[source] io::Error),
@@ -160,8 +168,8 @@ pub fn run(settings: &Settings, sources: Sources, level: LogLevel) -> Result<End
         .enable_all()
         .build()
         .map_err(StartError::Runtime)?;
-    let ended = runtime.block_on(async { Ok(App::start(settings, sources, level)?.live().await) });
-    // All that is waited for has been waited for.
+    let ended = runtime.block_on(starting::run(settings, sources, level));
+    // All that is waited for has been waited for; a start that was left is nothing to wait for.
     runtime.shutdown_background();
     ended
 }
@@ -204,7 +212,12 @@ struct Sockets {
 }
 
 impl App {
-    fn start(settings: &Settings, sources: Sources, level: LogLevel) -> Result<Self, StartError> {
+    fn start(
+        settings: &Settings,
+        sources: Sources,
+        level: LogLevel,
+        threshold: &Threshold,
+    ) -> Result<Self, StartError> {
         let began = Instant::now();
         let clock = Clock::system();
         let started = clock.now();
@@ -230,6 +243,9 @@ impl App {
         let shadow = loading.shadow()?;
         let config = loading.configuration(sources, level, reload.clone())?;
         directory::attach(&directory, &reader, shadow.as_ref().map(|(shadow, _)| shadow), &metrics);
+        if !threshold.cross() {
+            return Err(StartError::Stopped);
+        }
         let sockets = Sockets::bind(settings)?;
 
         parts.keep("reload", true, worker.run(parts.stop_reload.listener()));

@@ -124,7 +124,7 @@ fn calls(constant: &Server, sidecar: &Server, seconds: Duration, rounds: usize) 
 fn through_envoy(constant: &Server, sidecar: &Server, seconds: Duration, rounds: usize) -> bool {
     let Some(binary) = envoy::binary() else {
         println!("\nEnvoy is not installed, so what it adds was NOT measured: run `scripts/install-test-tools`");
-        return true;
+        return false;
     };
     let application = Server::bare();
     let envoy = envoy::Envoy::start(&binary, application.address, constant.address, sidecar.address);

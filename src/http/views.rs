@@ -42,6 +42,10 @@ pub(super) struct FailureView {
     at: String,
     outcome: &'static str,
     revision: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author: Option<String>,
     diagnostics: Vec<DiagnosticView>,
 }
 
@@ -51,6 +55,8 @@ impl From<&Failure> for FailureView {
             at: failure.at.to_string(),
             outcome: failure.outcome.as_str(),
             revision: failure.seen.map(|revision| revision.to_string()),
+            commit: failure.checkout.as_ref().map(|checkout| checkout.commit.clone()),
+            author: failure.checkout.as_ref().and_then(|checkout| checkout.author.clone()),
             diagnostics: failure.problem.iter().map(DiagnosticView::from).collect(),
         }
     }

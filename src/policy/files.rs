@@ -9,6 +9,7 @@ use crate::{
 };
 use sha2::{Digest, Sha256};
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
@@ -22,6 +23,9 @@ const MAX_YAML_BYTES: usize = 32 * 1024 * 1024;
 
 /// How deep directories may be nested.
 const MAX_DEPTH: usize = 16;
+
+/// Directories that are gone through, each as often as links lead to it. As many as are watched.
+const MAX_DIRECTORIES: usize = 4096;
 
 /// What a file is for, which its path tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +63,6 @@ struct File {
     text: OnceLock<Text>,
 }
 
-/// A way through links, and where it led to.
-#[derive(Debug, Clone)]
-struct Link {
-    path: PathBuf,
-    end: Option<PathBuf>,
-}
-
 /// Why a directory cannot be read: everything that was found wrong with it.
 #[derive(Debug, thiserror::Error)]
 #[error("the policy set cannot be read: {problems}")]
@@ -83,37 +80,32 @@ impl From<ReadError> for Diagnostics {
 ///
 /// # Errors
 /// Fails where the directory or a policy-relevant file in it is missing, not readable, not a file, not UTF-8 or too large,
-/// or where links lead in a circle.
+/// where links lead in a circle or turn all the time, or where there are too many directories.
 pub fn read(directory: &Path) -> Result<Files, ReadError> {
-    /// Generations that may pass by while one is read; a set that turns faster is left to the next look.
-    const MOST_TURNS: usize = 8;
-    let mut turns = 0;
-    loop {
-        let mut walk = Walk::default();
-        walk.link(directory);
-        walk.directory(directory, "");
-        turns += 1;
-        // A Kubernetes volume and git-sync replace everything by turning one link. What was read while a link turned may be
-        // half of one generation and half of another, so it is thrown away.
-        if turns < MOST_TURNS && walk.links.iter().any(Link::is_turned) {
-            continue;
-        }
-        if walk.problems.is_empty() {
-            return Ok(Files::new(Arc::from(directory.display().to_string()), walk.files));
-        }
-        walk.problems.sort();
-        return Err(ReadError { problems: walk.problems });
-    }
+    read_until(directory, || {})
 }
 
-impl Link {
-    fn to(path: &Path) -> Self {
-        Self { path: path.to_owned(), end: path.canonicalize().ok() }
+/// The same; what is done between a reading and the look at the links is for tests to say.
+fn read_until(directory: &Path, mut between: impl FnMut()) -> Result<Files, ReadError> {
+    /// Generations that may pass by while one is read; a set that turns faster is left to the next look.
+    const MOST_TURNS: usize = 8;
+    let mut walk = Walk::default();
+    for _ in 0..MOST_TURNS {
+        walk = Walk::default();
+        walk.link(directory);
+        walk.directory(directory, "");
+        between();
+        // A Kubernetes volume and git-sync replace everything by turning one link. What was read while a link turned may be
+        // half of one generation and half of another, so it is thrown away.
+        if !walk.is_turned() {
+            return walk.done(directory);
+        }
     }
-
-    fn is_turned(&self) -> bool {
-        self.path.canonicalize().ok() != self.end
-    }
+    walk.problems = Diagnostics::default();
+    let message =
+        "links turn faster than the set can be read: what was read may be half of one set and half of another";
+    walk.refuse("restless", &directory.display().to_string(), message.to_owned());
+    walk.done(directory)
 }
 
 impl Files {
@@ -249,10 +241,14 @@ impl Sort {
 #[derive(Default)]
 struct Walk {
     files: Vec<File>,
-    links: Vec<Link>,
+    // Ways through links, and where each led to.
+    links: BTreeMap<PathBuf, Option<PathBuf>>,
     problems: Diagnostics,
     // Where links lead to: the true paths of the directories that are open.
     trail: Vec<PathBuf>,
+    // Links that lead back, each of which is told once however many ways lead to it.
+    loops: BTreeSet<PathBuf>,
+    directories: usize,
     bytes: usize,
     yaml_bytes: usize,
 }
@@ -265,10 +261,21 @@ impl Walk {
             Err(error) => return self.unreadable(&shown, "the directory cannot be read", &error),
         };
         if self.trail.contains(&real) {
+            if !self.loops.insert(directory.to_owned()) {
+                return;
+            }
             return self.refuse("link-loop", &shown, "links lead in a circle".to_owned());
         }
         if self.trail.len() >= MAX_DEPTH {
             return self.refuse("too-deep", &shown, format!("directories are nested deeper than {MAX_DEPTH} levels"));
+        }
+        self.directories += 1;
+        if self.directories == MAX_DIRECTORIES + 1 {
+            let message = format!("with this one there are more than {MAX_DIRECTORIES} directories");
+            self.refuse("too-many", &shown, message);
+        }
+        if self.is_full() {
+            return;
         }
         let entries = fs::read_dir(&real).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let entries = match entries {
@@ -277,6 +284,10 @@ impl Walk {
         };
         self.trail.push(real);
         for entry in entries {
+            // Links in a circle make ways without number of a few directories.
+            if self.is_full() {
+                break;
+            }
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if !name.starts_with('.') {
@@ -291,7 +302,24 @@ impl Walk {
 
     /// Notes a way through links, to see later whether it leads elsewhere.
     fn link(&mut self, path: &Path) {
-        self.links.push(Link::to(path));
+        self.links.entry(path.to_owned()).or_insert_with(|| path.canonicalize().ok());
+    }
+
+    /// Whether a link leads elsewhere by now.
+    fn is_turned(&self) -> bool {
+        self.links.iter().any(|(path, end)| path.canonicalize().ok() != *end)
+    }
+
+    const fn is_full(&self) -> bool {
+        self.directories > MAX_DIRECTORIES
+    }
+
+    fn done(mut self, directory: &Path) -> Result<Files, ReadError> {
+        if self.problems.is_empty() {
+            return Ok(Files::new(Arc::from(directory.display().to_string()), self.files));
+        }
+        self.problems.sort();
+        Err(ReadError { problems: self.problems })
     }
 
     fn entry(&mut self, path: &Path, name: &str, prefix: &str) {

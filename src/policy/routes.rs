@@ -25,6 +25,11 @@ pub(super) const MOST_ROUTES: usize = 5000;
 /// Stands for every method.
 pub(super) const EVERY_METHOD: &str = "*";
 
+/// Whether a route may have such a method. Others, such as `delete`, have no route: an application may take them for what they resemble.
+pub(super) fn is_method(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
+}
+
 /// An HTTP request, as far as routes look at it.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpRequest<'a> {
@@ -184,6 +189,10 @@ impl Routes {
     /// # Errors
     /// Fails with the reason to deny it.
     pub fn find<'t>(&self, request: &HttpRequest<'t>) -> Result<Match<'_, 't>, Miss> {
+        if !is_method(request.method) {
+            let why = format!("`{}` is no method of a route", shown(request.method));
+            return Err(miss(ReasonCode::RouteUnknown, why));
+        }
         let target = Target::read(request.target).map_err(|why| {
             miss(ReasonCode::PathNotCanonical, format!("the path can be taken for another one: {why}"))
         })?;

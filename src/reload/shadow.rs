@@ -173,7 +173,8 @@ impl ShadowWorker {
             events::shadow_rejected(&self.source.directory, outcome, problems.len());
             tell::diagnostics(&problems);
         }
-        let failure = Some(Failure { at: self.clock.now(), outcome, seen, problem: Arc::new(problems) });
+        let failure =
+            Some(Failure { at: self.clock.now(), outcome, seen, problem: Arc::new(problems), checkout: None });
         self.shadow.status.store(Arc::new(ShadowStatus { failure, ..status }));
     }
 }

@@ -171,4 +171,6 @@ pub struct Failure {
     pub seen: Option<Revision>,
     /// What is wrong.
     pub problem: Arc<Diagnostics>,
+    /// What was checked out, where the files were read and the directory is a work tree.
+    pub checkout: Option<Arc<Checkout>>,
 }

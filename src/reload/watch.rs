@@ -8,13 +8,17 @@ use super::{
 };
 use crate::telemetry::events;
 use arc_swap::ArcSwap;
-use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::ModifyKind};
 use std::{
     collections::BTreeMap,
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
 };
 
 /// Keeps the watches of one loop in place.
@@ -76,34 +80,42 @@ struct Watcher {
     events: RecommendedWatcher,
     roots: Arc<[PathBuf]>,
     places: Arc<ArcSwap<Places>>,
-    // Which inode each watch sits on: a directory that was made again needs a new one.
+    // Which directory each watch was last put on.
     armed: BTreeMap<PathBuf, Inode>,
+    // A watched directory was removed or moved, and with it went its watch, and those of all below it.
+    lost: Arc<AtomicBool>,
 }
 
 /// What came of arming.
 #[derive(Debug, Default)]
 struct Armed {
-    /// A directory is watched that was not before: what happened to it until now was not heard.
+    /// A directory is watched that may not have been before: what happened to it until now was not heard.
     grown: bool,
     /// The first failure. What could be watched is watched nevertheless.
     failure: Option<notify::Error>,
 }
 
-type Inode = (u64, u64);
+/// Tells a directory from one that was made anew in its place, which some file systems give the same number.
+type Inode = (u64, u64, Option<SystemTime>);
 
 impl Watcher {
     /// A watcher that is not armed yet; what it hears goes to `slot`.
     fn new(roots: Arc<[PathBuf]>, slot: Arc<Slot>) -> notify::Result<Self> {
         let places = Arc::new(ArcSwap::from_pointee(Places::new()));
         let of_interest = Arc::clone(&places);
+        let lost = Arc::<AtomicBool>::default();
+        let loss = Arc::clone(&lost);
         let hear = move |event: notify::Result<Event>| {
+            if event.as_ref().map_or(true, |event| takes_watch(event, &of_interest.load())) {
+                loss.store(true, Ordering::Release);
+            }
             // An error, like an overflow, means that events were lost: look.
             if event.map_or(true, |event| says_change(&event, &of_interest.load())) {
                 slot.changed();
             }
         };
         let watcher = RecommendedWatcher::new(hear, Config::default())?;
-        Ok(Self { events: watcher, roots, places, armed: BTreeMap::new() })
+        Ok(Self { events: watcher, roots, places, armed: BTreeMap::new(), lost })
     }
 
     /// Brings the watches in line with the directories as they are now.
@@ -113,29 +125,33 @@ impl Watcher {
         let inodes: BTreeMap<PathBuf, Inode> =
             wanted.keys().filter_map(|directory| Some((directory.clone(), inode(directory)?))).collect();
         let events = &mut self.events;
-        self.armed.retain(|directory, at| {
-            let keep = inodes.get(directory) == Some(at);
+        self.armed.retain(|directory, _| {
+            let keep = inodes.contains_key(directory);
             if !keep {
                 // The watch may be gone with its directory already.
                 drop(events.unwatch(directory));
             }
             keep
         });
-        let mut result = Armed::default();
+        let mut result = Armed { grown: self.lost.swap(false, Ordering::AcqRel), failure: None };
+        // All of them, every time: a watch that is there stays as it is, and one that was lost with its directory is there again.
         for (directory, at) in inodes {
-            if self.armed.contains_key(&directory) {
-                continue;
-            }
             match self.events.watch(&directory, RecursiveMode::NonRecursive) {
-                Ok(()) => {
-                    self.armed.insert(directory, at);
-                    result.grown = true;
+                Ok(()) => result.grown |= self.armed.insert(directory, at) != Some(at),
+                Err(error) => {
+                    self.armed.remove(&directory);
+                    result.failure = result.failure.or(Some(error));
                 }
-                Err(error) => result.failure = result.failure.or(Some(error)),
             }
         }
         result
     }
+}
+
+/// Whether a watched directory has left its place: `notify` then ends its watch and those below it.
+fn takes_watch(event: &Event, places: &Places) -> bool {
+    let leaves = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));
+    leaves && event.paths.iter().any(|path| places.contains_key(path))
 }
 
 /// Reading the files raises events too; only what changes something counts.
@@ -146,13 +162,13 @@ fn says_change(event: &Event, places: &Places) -> bool {
 }
 
 fn inode(directory: &Path) -> Option<Inode> {
-    fs::metadata(directory).ok().map(|meta| (meta.dev(), meta.ino()))
+    fs::metadata(directory).ok().map(|meta| (meta.dev(), meta.ino(), meta.created().ok()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use notify::event::{AccessKind, CreateKind, Flag};
+    use notify::event::{AccessKind, CreateKind, Flag, RemoveKind, RenameMode};
 
     #[test]
     fn what_changes_something_or_tells_of_lost_events_makes_it_look() {
@@ -171,6 +187,22 @@ mod tests {
             (Event::new(EventKind::Any), true),
         ] {
             assert_eq!(says_change(&event, &places), looks, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_its_place_takes_its_watch_with_it() {
+        let here = PathBuf::from("/here");
+        let places = Places::from([(here.clone(), places::Interest::All)]);
+        let moved = EventKind::Modify(ModifyKind::Name(RenameMode::From));
+        for (kind, path, takes) in [
+            (EventKind::Remove(RemoveKind::Folder), here.clone(), true),
+            (moved, here.clone(), true),
+            (EventKind::Remove(RemoveKind::File), here.join("roles.yaml"), false),
+            (EventKind::Create(CreateKind::Folder), here, false),
+        ] {
+            let event = Event::new(kind).add_path(path);
+            assert_eq!(takes_watch(&event, &places), takes, "{event:?}");
         }
     }
 }

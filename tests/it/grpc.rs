@@ -1,11 +1,11 @@
 //! gRPC on the authorize listener, asked by a real client of it, and by one that says exactly what it is told to.
 
 use crate::support::{
-    Authority, Http2, PolicyDir, Raw, Safe, Sidecar, TlsClient,
+    Authority, Http2, PolicyDir, Raw, Safe, Sidecar, SigningKey, TlsClient,
     ext_authz::{CHECK, CheckRequest, CheckResponse, HealthRequest, HealthResponse},
     frames::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, frame, request_head},
     http2::request,
-    sidegate, wait_until,
+    jwks, seconds_now, sidegate, wait_until,
 };
 use prost::Message;
 use serde_json::json;
@@ -143,6 +143,54 @@ fn the_subject_may_come_from_a_token_that_envoy_has_verified() {
         [about().with_claims(&[("sub", "sam")]), CheckRequest::about("GET", "/orders/o-1", &[("x-user", "sam")])]
     {
         assert_eq!(check(&sidecar, request).metadata("decision"), "deny");
+    }
+}
+
+/// What Envoy's filter has verified tells the resource where Envoy is trusted; the payload of anybody else tells nothing, not even
+/// beside a token that counts.
+#[test]
+fn the_payload_of_a_verified_token_tells_the_resource_where_envoy_is_trusted() {
+    let set =
+        format!("{SET}\x20 - {{ method: GET, path: \"/mine\", action: view, resource: \"order:{{claim.order}}\" }}\n");
+    let (dir, key) = (PolicyDir::with(&[("set.yaml", &set)]), SigningKey::p256("k"));
+    let keys = PolicyDir::with(&[("keys.json", &jwks(&[&key]).to_string())]);
+    let issuer = format!(
+        "subjects: {{ tokens: [{{ issuer: 'https://id.example', audiences: shop, jwks: '{}' }}] }}",
+        keys.path().join("keys.json").display()
+    );
+    let token = |claims: serde_json::Value| {
+        let mut all = json!({
+            "iss": "https://id.example", "aud": "shop", "exp": seconds_now() + 300, "sub": "sam"
+        });
+        let all_of = all.as_object_mut().expect("an object");
+        all_of.extend(claims.as_object().expect("an object").clone());
+        format!("Bearer {}", key.sign(&all))
+    };
+    let trusting = Sidecar::builder().policies(dir.path()).config(PROXY).config(&issuer).start();
+    let untrusting = Sidecar::builder().policies(dir.path()).config(&issuer).start();
+    let (bare, own) = (token(json!({})), token(json!({ "order": "o-9" })));
+    let payload = &[("order", "o-7")][..];
+    for (sidecar, who, claims, reason, resource) in [
+        (&trusting, ("x-user", "sam"), payload, "granted", "o-7"),
+        (&trusting, ("x-user", "sam"), &[], "route_value_invalid", ""),
+        // The token that says who asks is the one whose claims count.
+        (&trusting, ("authorization", &own), payload, "granted", "o-9"),
+        (&untrusting, ("authorization", &own), payload, "granted", "o-9"),
+        (&untrusting, ("authorization", &bare), payload, "route_value_invalid", ""),
+    ] {
+        let name = format!("{who:?} {claims:?}");
+        let answer = check(sidecar, CheckRequest::about("GET", "/mine", &[who]).with_claims(claims));
+        assert_eq!(answer.metadata("reason"), reason, "{name}: {answer:?}");
+        let record = wait_until(DEADLINE, || {
+            let found = sidecar.admin_get("/v1/audit?kind=decision").json()["items"].clone();
+            found.as_array()?.iter().find(|record| record["id"] == answer.metadata("id")).cloned()
+        });
+        let record = record.expect("a record");
+        assert_eq!(record["resource_id"].as_str().unwrap_or_default(), resource, "{name}: {record}");
+        assert_eq!(record["user"], "sam", "{name}: {record}");
+        if !resource.is_empty() {
+            assert_eq!(record["action"], "view", "{name}: {record}");
+        }
     }
 }
 

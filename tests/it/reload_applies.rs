@@ -160,6 +160,38 @@ fn a_directory_that_is_made_again_goes_live() {
     }
 }
 
+/// At once, so that the file system gives it the number that the first one had.
+#[test]
+fn a_file_in_a_directory_that_is_made_again_goes_live() {
+    let policies = first();
+    let people = policies.path().join("people");
+    let write = |n: usize| {
+        let user = format!("users: {{ gen-{n}: {{ name: R, email: r@demo.example, roles: [reader] }} }}\n");
+        fs::write(people.join("more.yaml"), user).expect("written");
+    };
+    fs::create_dir(&people).expect("made");
+    write(1);
+    let sidecar = start_watching(policies.path());
+    for n in [2, 4, 6] {
+        fs::remove_dir_all(&people).expect("removed");
+        fs::create_dir(&people).expect("made");
+        write(n);
+        wait_decides(&sidecar, n);
+        write(n + 1);
+        wait_decides(&sidecar, n + 1);
+    }
+    // One that is away for a moment loses its watch as well, and is the same afterwards.
+    for n in [8, 10, 12] {
+        let away = policies.path().join("away");
+        fs::rename(&people, &away).expect("moved");
+        fs::rename(&away, &people).expect("moved back");
+        write(n);
+        wait_decides(&sidecar, n);
+        write(n + 1);
+        wait_decides(&sidecar, n + 1);
+    }
+}
+
 #[test]
 fn without_events_the_poll_finds_the_change() {
     let policies = first();

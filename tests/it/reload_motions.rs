@@ -3,7 +3,13 @@
 use crate::support::{
     AUTHOR, PolicyDir, Sidecar, Signal, decides, generation, git, is_git_there, wait_decides, wait_for,
 };
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -73,6 +79,33 @@ fn a_checkout_of_two_hundred_files_goes_live_as_one_and_names_commit_and_author(
 }
 
 #[test]
+fn who_has_committed_a_refused_set_is_told_wherever_it_is() {
+    if !is_git_there() {
+        return;
+    }
+    let tree = work_tree(&[("set.yaml", &generation(0))]);
+    git(tree.path(), &["checkout", "--quiet", "-b", "broken"]);
+    tree.write("more.yaml", "roles: { other: { name: Other, grants: { ordres: view } } }\n");
+    let commit = commit(&tree, "a broken one");
+    git(tree.path(), &["checkout", "--quiet", "main"]);
+    let sidecar = start_watching(tree.path(), EVENTS_ONLY);
+    git(tree.path(), &["checkout", "--quiet", "broken"]);
+    let refused = sidecar.wait_event("policy_rejected", SOON, |refused| refused["commit"] == *commit);
+    assert_eq!(refused["author"], AUTHOR, "{refused}");
+    wait_for("/status names the commit", SOON, || {
+        let failure = sidecar.ops_get("/status").json()["policies"]["last_failure"].clone();
+        failure["commit"] == *commit && failure["author"] == AUTHOR && failure["outcome"] == "rejected_validation"
+    });
+    wait_for("the audit log names the commit", SOON, || {
+        let recorded = sidecar.admin_get("/v1/audit?kind=policy").json();
+        recorded["items"].as_array().expect("a list").iter().any(|record| {
+            let after = &record["after"];
+            record["reason"] == "rejected_validation" && after["commit"] == *commit && after["author"] == AUTHOR
+        })
+    });
+}
+
+#[test]
 fn a_pull_that_deletes_and_renames_goes_live() {
     if !is_git_there() {
         return;
@@ -104,23 +137,52 @@ fn a_pull_that_deletes_and_renames_goes_live() {
     wait_decides(&sidecar, 6);
 }
 
-/// A file that is mounted by itself is written to through another path, of which the watched directory hears nothing. A second link
-/// to the file has that in common with a mount and needs no rights.
+/// A file over which another one lies. Dropping it uncovers it.
+struct Covered(PathBuf);
+
+impl Covered {
+    /// `None`, aloud, where this user may not mount.
+    fn with(file: &Path, place: &Path) -> Option<Self> {
+        fs::write(place, "").expect("written");
+        let mounted = Command::new("mount").arg("--bind").arg(file).arg(place).output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(Self(place.to_owned()));
+        }
+        fs::remove_file(place).expect("removed");
+        writeln!(std::io::stderr(), "SKIPPED in part: this user may not mount a file").expect("stderr is open");
+        None
+    }
+}
+
+impl Drop for Covered {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+/// A file that is mounted by itself, as Kubernetes does for a `subPath`, is written to through another path, of which the watched
+/// directory hears nothing. A second link to the file has that in common with a mount and needs no rights.
 #[test]
 fn a_file_that_changes_without_an_event_is_found_by_the_poll() {
-    let outside = PolicyDir::with(&[("set.yaml", &generation(0))]);
-    let policies = PolicyDir::with(&[]);
-    fs::hard_link(outside.path().join("set.yaml"), policies.path().join("set.yaml")).expect("linked");
-    let sidecar = start_watching(policies.path(), "policies: { poll_interval: 100ms, debounce: 20ms }");
-    // The look that follows the first watch is over: it would find the change as well.
-    let unchanged = || sidecar.count("sidegate_policy_reloads_total", &[r#"outcome="unchanged""#]);
-    wait_for("the first look", SOON, || unchanged() > 0);
-    for n in 1..=2 {
-        fs::write(outside.path().join("set.yaml"), generation(n)).expect("written");
-        wait_decides(&sidecar, n);
+    for mounted in [false, true] {
+        let outside = PolicyDir::with(&[("set.yaml", &generation(0))]);
+        let policies = PolicyDir::with(&[]);
+        let (file, place) = (outside.path().join("set.yaml"), policies.path().join("set.yaml"));
+        let covered = mounted.then(|| Covered::with(&file, &place)).flatten();
+        if covered.is_none() {
+            fs::hard_link(&file, &place).expect("linked");
+        }
+        let sidecar = start_watching(policies.path(), "policies: { poll_interval: 100ms, debounce: 20ms }");
+        // The look that follows the first watch is over: it would find the change as well.
+        let unchanged = || sidecar.count("sidegate_policy_reloads_total", &[r#"outcome="unchanged""#]);
+        wait_for("the first look", SOON, || unchanged() > 0);
+        for n in 1..=2 {
+            fs::write(&file, generation(n)).expect("written");
+            wait_decides(&sidecar, n);
+        }
+        let causes: Vec<_> = sidecar.events("policy_swapped").iter().map(|swap| swap["cause"].clone()).collect();
+        assert!(!causes.is_empty() && causes.iter().all(|cause| cause == "poll"), "{mounted}: {causes:?}");
     }
-    let causes: Vec<_> = sidecar.events("policy_swapped").iter().map(|swap| swap["cause"].clone()).collect();
-    assert!(!causes.is_empty() && causes.iter().all(|cause| cause == "poll"), "{causes:?}");
 }
 
 /// While the process does not run, more happens than the kernel keeps for it. The change itself is among what is lost.

@@ -17,6 +17,7 @@ const QUICK: &str = "policies: { poll_interval: 100ms, debounce: 5ms }";
 #[test]
 fn every_answer_in_a_reload_storm_is_that_of_the_revision_it_names() {
     const SWAPS: usize = 40;
+    const ASKING: usize = 32;
     let policies = PolicyDir::with(&[("set.yaml", &generation(0))]);
     let sidecar = Sidecar::builder().policies(policies.path()).config(QUICK).start();
     // Which generation each revision is: an administrator is told when it is live.
@@ -30,7 +31,7 @@ fn every_answer_in_a_reload_storm_is_that_of_the_revision_it_names() {
 
     let done = AtomicBool::new(false);
     let answers: Vec<(usize, Value)> = std::thread::scope(|scope| {
-        let asking: Vec<_> = (0..4)
+        let asking: Vec<_> = (0..ASKING)
             .map(|thread| {
                 let (sidecar, done) = (&sidecar, &done);
                 scope.spawn(move || {
@@ -80,7 +81,7 @@ fn many_who_ask_at_once_are_all_answered() {
     policies.write("set.yaml", &generation(1));
     let revisions: Vec<Value> = std::thread::scope(|scope| {
         let ask = || sidecar.admin_post("/v1/policies/reload", &json!({})).json()["revision"].clone();
-        let asking: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        let asking: Vec<_> = (0..32).map(|_| scope.spawn(ask)).collect();
         asking.into_iter().map(|thread| thread.join().expect("a thread that asks")).collect()
     });
     assert!(revisions.iter().all(|revision| *revision == revisions[0]), "{revisions:?}");

@@ -12,7 +12,7 @@ use std::{
         fd::AsFd as _,
         unix::{
             fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
-            net::{UnixListener, UnixStream},
+            net::UnixListener,
         },
     },
     path::{Path, PathBuf},
@@ -153,11 +153,18 @@ fn make_room(path: &Path) -> Result<(), UnixSocketError> {
     if !there.file_type().is_socket() {
         return Err(UnixSocketError::NoSocket(path.to_owned()));
     }
-    match UnixStream::connect(path) {
+    match knock(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(failed),
         // Whoever does not let us in, or has its queue full, listens.
-        Ok(_) | Err(_) => Err(UnixSocketError::InUse(path.to_owned())),
+        Ok(()) | Err(_) => Err(UnixSocketError::InUse(path.to_owned())),
     }
+}
+
+/// Whether somebody listens. Waits for nobody: whoever listens may stand still with its queue full.
+fn knock(path: &Path) -> io::Result<()> {
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&socket2::SockAddr::unix(path)?)
 }
 
 /// Binds a socket that at first nobody but its owner may use, whatever the mask of the process.
@@ -194,6 +201,7 @@ fn account(key: &'static str, name: &str) -> Result<u32, UnixSocketError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::net::UnixStream;
 
     fn settings(path: &Path) -> config::UnixSocket {
         config::UnixSocket { path: Some(path.to_owned()), mode: 0o600, owner: None, group: None }
@@ -211,6 +219,26 @@ mod tests {
         assert!(UnixStream::connect(&path).is_ok(), "the first goes on");
         drop(first);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn who_listens_and_takes_nobody_in_keeps_no_start_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let still = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        still.bind(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
+        still.listen(1).unwrap();
+        // Whatever its queue takes, until it takes no more.
+        let waiting: Vec<_> = std::iter::from_fn(|| {
+            let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            socket.connect(&socket2::SockAddr::unix(&path).unwrap()).is_ok().then_some(socket)
+        })
+        .collect();
+        assert!(!waiting.is_empty());
+        let error = UnixSocket::bind(&settings(&path)).unwrap_err();
+        assert!(matches!(error, UnixSocketError::InUse(_)), "{error}");
+        assert!(path.exists());
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! How many unknown tokens are borne.
 //!
 //! Each address has a budget of failures, and so have all addresses together; both come back with time. An address whose budget
-//! is spent is not heard for a moment: what it sends is refused unread, so that guessing gets no faster by trying more. Once the
-//! budget of all is spent, addresses with a failure on record are not heard either. An address without one always is, so that
-//! nobody can lock out others by failing from elsewhere.
+//! is spent is told to wait for each further token that is not known. Once the budget of all is spent, so are addresses with a
+//! failure on record; an address without one never is, so that it learns what is wrong.
+//!
+//! A token that is known is taken before anybody asks here: nobody can lock out others by failing, not even from the same address.
+//! That no token is guessed rests on its 256 random bits alone. The budget bounds answers and lines of the log.
 
 use std::{
     collections::HashMap,
@@ -86,7 +88,7 @@ impl Default for Failures {
 }
 
 impl Failures {
-    /// Whether a token from this address is looked at; if not, how long it has to wait.
+    /// Whether one more unknown token from this address is told to be unknown; if not, how long it has to wait.
     pub(in crate::http) fn hear(&self, from: IpAddr, now: Instant) -> Result<(), Duration> {
         let Some(spent) = self.sites.get(&from.into()).filter(|spent| !spent.owed(now).is_zero()) else {
             return Ok(());

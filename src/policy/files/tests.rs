@@ -106,9 +106,9 @@ fn a_link_that_turns_is_noticed_wherever_it_is() {
         let mut walk = Walk::default();
         walk.link(&directory);
         walk.directory(&directory, "");
-        assert!(walk.problems.is_empty() && !walk.links.iter().any(Link::is_turned), "{link}");
+        assert!(walk.problems.is_empty() && !walk.is_turned(), "{link}");
         turn(link, target);
-        assert!(walk.links.iter().any(Link::is_turned), "{link}");
+        assert!(walk.is_turned(), "{link}");
     }
 }
 
@@ -132,4 +132,77 @@ fn unchanged_files_keep_their_texts_and_changed_ones_do_not() {
         .collect();
     assert_eq!(kept, [("b.yaml".to_owned(), false), ("c.yaml".to_owned(), true), ("d.yaml".to_owned(), false)]);
     assert_eq!(second.revision(), read(directory.path()).unwrap().revision());
+}
+
+#[test]
+fn links_that_turn_at_every_reading_are_refused_and_a_few_turns_are_not() {
+    let base = set(&[("one/roles.yaml", "roles: {}"), ("two/roles.yaml", "levels: {}")]);
+    let current = base.path().join("current");
+    symlink("one", &current).unwrap();
+    for (most, readings, expected) in [(0, 1, None), (1, 2, None), (7, 8, None), (8, 8, Some("restless"))] {
+        let mut count = 0;
+        let read = read_until(&current, || {
+            count += 1;
+            if count <= most {
+                fs::remove_file(&current).unwrap();
+                symlink(["one", "two"][count % 2], &current).unwrap();
+            }
+        });
+        let code = read.err().map(|error| {
+            let problems = Diagnostics::from(error);
+            assert_eq!(problems.len(), 1, "{problems}");
+            problems.iter().next().unwrap().code()
+        });
+        assert_eq!((count, code), (readings, expected), "{most} turns");
+        // As it was at first.
+        fs::remove_file(&current).unwrap();
+        symlink("one", &current).unwrap();
+    }
+}
+
+/// Ten directories of which each links to all others have millions of ways through them.
+#[test]
+fn links_in_many_circles_are_told_once_each_and_not_followed_without_end() {
+    const DIRECTORIES: usize = 10;
+    let base = tempfile::tempdir().unwrap();
+    for n in 0..DIRECTORIES {
+        fs::create_dir(base.path().join(format!("d{n}"))).unwrap();
+    }
+    for (n, m) in (0..DIRECTORIES).flat_map(|n| (0..DIRECTORIES).map(move |m| (n, m))).filter(|(n, m)| n != m) {
+        symlink(format!("../d{m}"), base.path().join(format!("d{n}/to-{m}"))).unwrap();
+    }
+    let codes = codes(base.path());
+    assert_eq!(codes.iter().filter(|code| **code == "too-many").count(), 1, "{codes:?}");
+    assert!(codes.len() <= 1 + DIRECTORIES * DIRECTORIES, "{} problems", codes.len());
+    assert!(codes.iter().all(|code| matches!(*code, "too-many" | "link-loop")), "{codes:?}");
+}
+
+#[test]
+fn as_many_directories_as_may_be_are_read() {
+    let base = tempfile::tempdir().unwrap();
+    for n in 1..MAX_DIRECTORIES {
+        fs::create_dir(base.path().join(format!("d{n}"))).unwrap();
+    }
+    assert!(read(base.path()).is_ok(), "itself and one less than there may be");
+    fs::create_dir(base.path().join("more")).unwrap();
+    assert_eq!(codes(base.path()), ["too-many"]);
+}
+
+/// As where a file goes between the listing and each of the steps that follow.
+#[test]
+fn what_vanishes_while_it_is_read_is_unreadable_and_not_taken_for_empty() {
+    let directory = set(&[]);
+    let gone = directory.path().join("gone.yaml");
+    let steps: [(&str, fn(&mut Walk, &Path)); 3] = [
+        ("when it is looked at", |walk, path| walk.entry(path, "gone.yaml", "")),
+        ("when it is read", |walk, path| walk.file(path, "gone.yaml".to_owned(), Sort::Yaml)),
+        ("when it is listed", |walk, path| walk.directory(path, "gone.yaml")),
+    ];
+    for (name, step) in steps {
+        let mut walk = Walk::default();
+        step(&mut walk, &gone);
+        let told: Vec<_> = walk.problems.iter().map(|problem| (problem.code(), problem.path())).collect();
+        assert_eq!(told, [("unreadable", "gone.yaml")], "{name}");
+        assert!(walk.files.is_empty(), "{name}");
+    }
 }

@@ -112,8 +112,7 @@ impl Resolver<'_> {
         }
         let mut sound = true;
         for method in &written.methods {
-            let is_method = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
-            if !is_method(&method.name) && method.name != routes::EVERY_METHOD {
+            if !routes::is_method(&method.name) && method.name != routes::EVERY_METHOD {
                 let problem = method.at.error("bad-method", format!("`{}` is no HTTP method", method.name));
                 self.problems.push(problem.with_help(hint(&method.name, METHODS)));
                 sound = false;

@@ -57,6 +57,8 @@ fn the_path_is_found_first_and_must_have_the_method() {
         route("*", &[], "/orders/**", Some("")),
         route("GET", &[], "/health", None),
         route("*", &[], "/any", Some("")),
+        route("DELETE", &[], "/both/{id}", Some("{id}")),
+        route("*", &[], "/both/{id}", Some("{id}")),
     ]);
     for (method, target, expected) in [
         ("GET", "/orders/o-1", "GET /orders/{id}"),
@@ -67,6 +69,18 @@ fn the_path_is_found_first_and_must_have_the_method() {
         ("", "/orders/o-1", "route_unknown"),
         ("PUT", "/orders/o-1/x", "* /orders/**"),
         ("PUT", "/any", "* /any"),
+        ("M-SEARCH", "/any", "* /any"),
+        ("DELETE", "/both/o-1", "DELETE /both/{id}"),
+        ("PUT", "/both/o-1", "* /both/{id}"),
+        // What an application may take for another method has no route, not even that of every method.
+        ("put", "/any", "route_unknown"),
+        ("*", "/any", "route_unknown"),
+        ("", "/any", "route_unknown"),
+        ("delete", "/both/o-1", "route_unknown"),
+        ("Delete", "/both/o-1", "route_unknown"),
+        ("DELETE ", "/both/o-1", "route_unknown"),
+        ("DELETE\0", "/both/o-1", "route_unknown"),
+        ("D\u{130}LETE", "/both/o-1", "route_unknown"),
         ("GET", "/health", "GET /health"),
         ("GET", "/Health", "path_not_canonical"),
         ("GET", "/health/", "path_not_canonical"),

@@ -271,6 +271,8 @@ fn stumbled(stumble: Stumble, status: &mut Status, begun: Report, metrics: &Metr
     }
     tell::diagnostics(problems);
     events::policy_start_from_last_good(metrics, status.revision, status.confirmed.at);
-    status.last_failure = report.problem.clone().map(|problem| Failure { at: report.at, outcome, seen, problem });
+    let checkout = report.checkout.clone().filter(|_| seen.is_some());
+    status.last_failure =
+        report.problem.clone().map(|problem| Failure { at: report.at, outcome, seen, problem, checkout });
     report
 }

@@ -169,6 +169,7 @@ impl Worker {
                 outcome: report.outcome,
                 seen: report.seen,
                 problem,
+                checkout: report.checkout.clone(),
             }),
             consecutive_failures: failures,
             ..status

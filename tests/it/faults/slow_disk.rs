@@ -1,7 +1,7 @@
 //! A disk that takes 100 ms for each write and each sync: the queue is what it was made, and memory stays within it.
 
 use super::{number, scratch, shim::Shim};
-use crate::support::{Sidecar, wait_for};
+use crate::support::{Sidecar, Signal, wait_for};
 use serde_json::{Value, json};
 use std::{fs, thread, time::Duration};
 
@@ -81,6 +81,33 @@ fn a_disk_that_hangs_before_answers_is_told_by_readiness_and_metrics() {
         assert!(asked.join().unwrap().is_some(), "it is answered once the disk does its work");
     });
     wait_for("/readyz says yes", Duration::from_secs(30), || sidecar.ops_get("/readyz").status == 200);
+}
+
+/// An orchestrator that gives up on a start is not to wait for a disk that does not answer.
+#[test]
+fn a_start_on_a_disk_that_hangs_is_left_at_the_word_to_stop() {
+    let scratch = scratch();
+    let shim = Shim::new(scratch.path(), false);
+    shim.delay(Duration::from_hours(1).as_micros().try_into().unwrap());
+    let data = shim.directory().join("data");
+    let builder = || {
+        let builder = Sidecar::builder().data(&data);
+        shim.variables().into_iter().fold(builder, |builder, (name, value)| builder.env(name, value.to_str().unwrap()))
+    };
+    for signal in [Signal::TERM, Signal::INT] {
+        let (process, _configuration) = builder().begin();
+        let starting = |line: &str| line.contains(r#""event":"starting""#).then_some(());
+        process.wait_line(Duration::from_secs(30), starting).unwrap_or_else(|| panic!("{}", process.log()));
+        process.signal(Signal::HUP);
+        process.signal(signal);
+        let exited = process.wait_exit(Duration::from_secs(20)).expect("it does not wait for the disk");
+        assert_eq!(exited.code, Some(0), "{exited:?}");
+        let log = exited.stdout.clone() + &exited.stderr;
+        assert!(log.contains(r#""event":"stopped""#) && !log.contains(r#""event":"listening""#), "{log}");
+    }
+    shim.heal();
+    let sidecar = builder().start();
+    assert_eq!(sidecar.stop().code, Some(0), "what was left does not keep the next start from its work");
 }
 
 /// What a load on a slow disk has shown.

@@ -1,8 +1,11 @@
 //! Real proxies in front of a small application, with the configurations that are shipped.
 
 use super::Issuer;
-use crate::support::{Program, Proxy, RawResponse, Sidecar, Upstream};
+use crate::support::{Program, Proxy, RawResponse, Sidecar, Signal, Upstream, repo, wait_for};
 use serde_json::{Value, json};
+use std::{fs, time::Duration};
+
+const SOON: Duration = Duration::from_secs(30);
 
 /// The sidecar trusts whoever is on this machine, also about the user: the configuration must keep a client's word out.
 const TRUSTING: &str =
@@ -26,7 +29,7 @@ impl Scene {
         let issuer = Issuer::new();
         let sidecar = Sidecar::builder().config(TRUSTING).config(&issuer.settings()).start();
         let application = Upstream::start();
-        let proxy = Proxy::start_with(program, sidecar.authorize_address(), application.address(), change);
+        let proxy = Proxy::start(program, sidecar.authorize_address(), application.address(), change);
         Self { issuer, sidecar, application, proxy }
     }
 
@@ -166,6 +169,34 @@ fn what_is_the_same_with_an_underscore_does_not_reach_the_application(program: P
     }
 }
 
+/// A proxy must drop what its client names in `Connection`, and must not drop what it was told after that.
+fn what_a_client_names_in_connection_is_told_to_the_application_all_the_same(program: Program) {
+    let scene = Scene::of(program);
+    let more = scene.user("bob");
+    for connection in [
+        &["close, Sidegate-User, Sidegate-Roles"][..],
+        &["sidegate-user"],
+        &["keep-alive", "SIDEGATE-USER,x"],
+        &["Authorization, Sidegate-Decision"],
+    ] {
+        let named = connection.iter().map(|value| ("Connection", *value));
+        let headers: Vec<(&str, &str)> =
+            more.iter().map(|(name, value)| (*name, value.as_str())).chain(named).collect();
+        let (response, seen) = scene.send("GET", "/orders", &headers);
+        match seen {
+            Some(seen) => {
+                assert_eq!(values(&seen, "sidegate-user"), json!(["bob"]), "{connection:?}: {seen}");
+                assert_eq!(values(&seen, "sidegate-roles"), json!(["clerk"]), "{connection:?}: {seen}");
+                assert_eq!(values(&seen, "sidegate-decision").as_array().map(Vec::len), Some(1), "{connection:?}");
+            }
+            None => assert!(matches!(response.status, 400 | 401), "{connection:?}: {response:?}"),
+        }
+    }
+    let headers: Vec<(&str, &str)> =
+        more.iter().map(|(name, value)| (*name, value.as_str())).chain([("Connection", "close")]).collect();
+    assert_eq!(scene.send("GET", "/orders", &headers).0.status, 200, "what every client says");
+}
+
 fn tricks_with_paths_reach_nothing(program: Program) {
     let scene = Scene::of(program);
     let more = scene.user("alice");
@@ -237,6 +268,60 @@ fn without_the_sidecar_nothing_passes(program: Program) {
     }
 }
 
+/// Envoy asks for a second, and then answers itself. Every process of the sidecar stands still for as long as the test likes.
+#[test]
+fn envoy_lets_nothing_pass_while_the_sidecar_does_not_answer() {
+    let scene = Scene::of(Program::Envoy);
+    let more = scene.user("alice");
+    let headers: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(scene.send("GET", "/orders", &headers).0.status, 200);
+    scene.sidecar.signal(Signal::STOP);
+    for target in ["/orders", "/health", "/orders/o-1"] {
+        let (response, seen) = scene.send("GET", target, &headers);
+        assert_eq!((response.status, seen), (503, None), "{target}: {response:?}");
+    }
+    scene.sidecar.signal(Signal::CONT);
+    wait_for("Envoy lets requests pass again", SOON, || scene.send("GET", "/orders", &headers).0.status == 200);
+}
+
+/// What Traefik does cannot be tried here; its sample must say what Caddy's says, which is tried.
+#[test]
+fn the_sample_for_traefik_says_what_that_for_caddy_says() {
+    let read = |path: &str| fs::read_to_string(repo(path)).expect("a sample");
+    let caddy = read("config/Caddyfile");
+    let said = |directive: &str| -> Vec<String> {
+        let lines = caddy.lines().filter_map(|line| line.trim().strip_prefix(directive));
+        lines.flat_map(str::split_whitespace).map(str::to_owned).collect()
+    };
+    let told = said("copy_headers ");
+    assert_eq!(told.len(), 4, "{told:?}");
+
+    let sample: Value = serde_yaml::from_str(&read("config/traefik.yaml")).expect("YAML");
+    let http = &sample["http"];
+    assert_eq!(http["routers"]["application"]["middlewares"], json!(["client-headers", "sidegate"]), "in this order");
+    let forward = &http["middlewares"]["sidegate"]["forwardAuth"];
+    assert_eq!(forward["address"], "http://127.0.0.1:8480/auth-request");
+    assert_eq!(forward["trustForwardHeader"], false);
+    assert_eq!(forward["authResponseHeaders"], json!(told));
+    let emptied = http["middlewares"]["client-headers"]["headers"]["customRequestHeaders"].as_object();
+    let emptied = emptied.expect("headers that are removed");
+    assert!(emptied.values().all(|value| value == ""), "an empty value removes the header: {emptied:?}");
+    for removed in said("request_header -") {
+        // Traefik knows no `*`.
+        let names = match removed.strip_suffix('*') {
+            Some(start) => {
+                let twins = told.iter().map(|name| name.replace('-', "_"));
+                twins.inspect(|name| assert!(name.starts_with(start), "{name}")).collect()
+            }
+            None => vec![removed],
+        };
+        for name in names {
+            assert!(emptied.contains_key(&name), "`{name}` is not removed");
+        }
+    }
+    assert_eq!(http["services"]["application"]["loadBalancer"]["servers"], json!([{ "url": "http://127.0.0.1:3000" }]));
+}
+
 /// The proxy hands on what its client says of the body, and `200` is an allow to it.
 #[test]
 fn a_content_type_of_grpc_opens_nothing_where_caddy_asks_by_http_2() {
@@ -288,6 +373,7 @@ with_each_proxy!(
     what_is_allowed_passes_and_what_is_not_does_not,
     what_a_client_says_in_the_name_of_others_counts_for_nothing,
     what_is_the_same_with_an_underscore_does_not_reach_the_application,
+    what_a_client_names_in_connection_is_told_to_the_application_all_the_same,
     tricks_with_paths_reach_nothing,
     without_the_sidecar_nothing_passes
 );

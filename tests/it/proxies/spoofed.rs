@@ -1,7 +1,7 @@
 //! Headers of proxies from those who are none, and paths that may be taken for others: nothing of it opens anything.
 
 use super::{records, trusting};
-use crate::support::{Raw, Sidecar, seed};
+use crate::support::{PolicyDir, Raw, Sidecar, seed};
 
 /// Sends one request as it is written, and gives the status.
 #[track_caller]
@@ -84,6 +84,31 @@ fn headers_that_contradict_each_other_or_come_twice_are_denied() {
         let headers: Vec<_> = ORDERS.into_iter().filter(|(name, _)| *name != missing).collect();
         assert_eq!(status(&sidecar, "GET", b"/auth-request", &headers), 403, "without {missing}");
     }
+}
+
+#[test]
+fn a_method_that_is_written_otherwise_is_none_through_either_door() {
+    let set = "policy_set: shop\ntenancy: none\nlevels: { view: [view], full: { includes: [view], actions: [delete] } }\n\
+        modules: { orders: { name: Orders, resources: [order] } }\n\
+        roles: { reader: { name: Reader, grants: { orders: view } } }\n\
+        users: { sam: { name: Sam, email: sam@demo.example, roles: [reader] } }\n\
+        routes:\n\
+        \x20 - { method: DELETE, path: \"/orders/{id}\", action: delete, resource: \"order:{id}\" }\n\
+        \x20 - { method: \"*\", path: \"/orders/{id}\", action: view, resource: \"order:{id}\" }\n";
+    let policies = PolicyDir::with(&[("set.yaml", set)]);
+    let sidecar = trusting().policies(policies.path()).start();
+    let sam = ("X-Demo-User", &b"sam"[..]);
+    for (method, expected) in
+        [("GET", 200), ("PATCH", 200), ("DELETE", 403), ("delete", 403), ("Delete", 403), ("get", 403), ("D-LETe", 403)]
+    {
+        let headers = [("X-Forwarded-Method", method.as_bytes()), ("X-Forwarded-Uri", b"/orders/o-1"), sam];
+        assert_eq!(status(&sidecar, "GET", b"/auth-request", &headers), expected, "{method}");
+        let headers = [("X-Original-Method", method.as_bytes()), ("X-Original-URI", b"/orders/o-1"), sam];
+        assert_eq!(status(&sidecar, "GET", b"/auth-request", &headers), expected, "{method}");
+        assert_eq!(status(&sidecar, method, b"/ext-authz/orders/o-1", &[sam]), expected, "{method}");
+    }
+    let told = records(&sidecar, "decision=deny&reason=route_unknown&limit=50", 12);
+    assert_eq!(told.len(), 12, "of the four that are no methods");
 }
 
 /// Ways of writing a path that some server takes for another path.

