@@ -22,7 +22,7 @@ fn tenants(snapshot: &Snapshot) -> Vec<Option<String>> {
 }
 
 /// A set whose declared users were moved into the directory, where they can be changed.
-fn populated(set: &str) -> (World, Vec<String>) {
+pub(super) fn populated(set: &str) -> (World, Vec<String>) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(set);
     let mut snapshot = policy::load(&directory, &Compiling::default()).unwrap();
     let users = std::mem::take(&mut snapshot.users);
@@ -233,11 +233,10 @@ fn run(set: &str, seed: u64) -> usize {
         if dice.random.u8(..4) == 0 {
             dice.now += dice.random.i64(0..4 * DAY);
         }
-        let now = at(dice.now);
         // Now, when something has run out, and when everything has that was given for a time.
         let times = [0, 6 * DAY, 1000 * DAY].map(|later| at(dice.now + later));
         let before = times.map(|time| reach(&world, &actor, &tenants, time));
-        let administered_before = administered(&world, &tenants, now);
+        let administered_before = times.map(|time| administered(&world, &tenants, time));
         if dice.call(&actor, &mut people, number) {
             allowed += 1;
             for (time, before) in times.into_iter().zip(&before) {
@@ -248,8 +247,13 @@ fn run(set: &str, seed: u64) -> usize {
                     "{set}: {actor} has gained {grown:?} at {time} by call {number}; SIDEGATE_SEED={seed}"
                 );
             }
-            let lost: Vec<_> = administered_before.difference(&administered(&world, &tenants, now)).cloned().collect();
-            assert!(lost.is_empty(), "{set}: {lost:?} has no administrator after call {number}; SIDEGATE_SEED={seed}");
+            for (time, before) in times.into_iter().zip(&administered_before) {
+                let lost: Vec<_> = before.difference(&administered(&world, &tenants, time)).cloned().collect();
+                assert!(
+                    lost.is_empty(),
+                    "{set}: {lost:?} has no administrator at {time} after call {number}; SIDEGATE_SEED={seed}"
+                );
+            }
         }
     }
     let accounts = |world: &World| world.directory.0.roster.lock().users().cloned().collect::<Vec<_>>();
