@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     engine::{BoundUser, Tenancy, Vocabulary},
-    model::{Timestamp, User},
+    model::{Membership, Timestamp, User},
     policy::{self, Deed, Judge, Operation, Snapshot, Verdict},
 };
 use serde_json::{Map, Value, json};
@@ -152,8 +152,7 @@ impl<'s> Scene<'s> {
     ) -> Result<Vec<String>, Refusal> {
         let lens = self.lens()?;
         let user = |account: &Account| account.to_user(lens);
-        let promised: Vec<_> =
-            promised.iter().flat_map(|promised| promised.promise().to_user(lens).memberships).collect();
+        let promised = memberships(promised, lens);
         let (before, after) = (before.map(user), after.map(user));
         let (before, after) = (before.as_ref(), after.as_ref());
         self.judged(Deed { operation, tenant, before, after, promised: &promised, time: self.now() })
@@ -166,7 +165,18 @@ impl<'s> Scene<'s> {
         before: Option<&User>,
         after: Option<&User>,
     ) -> Result<Vec<String>, Refusal> {
-        self.judged(Deed { operation, tenant: self.call.tenant, before, after, promised: &[], time: self.now() })
+        self.permit_users_beside(operation, before, after, &[])
+    }
+
+    /// The same beside what the user has been promised.
+    pub(super) fn permit_users_beside(
+        &self,
+        operation: Operation,
+        before: Option<&User>,
+        after: Option<&User>,
+        promised: &[Membership],
+    ) -> Result<Vec<String>, Refusal> {
+        self.judged(Deed { operation, tenant: self.call.tenant, before, after, promised, time: self.now() })
     }
 
     /// Refuses what nobody is asked about where it would leave a tenant without an administrator.
@@ -267,6 +277,11 @@ impl<'s> Scene<'s> {
         let others = known.chain(new).filter(|user| Some(user.id.as_str()) != concerned);
         others.filter(|user| policy::is_administrator_until(self.snapshot, user, tenant, self.now(), end)).count()
     }
+}
+
+/// What invitations promise, as policies see it.
+pub(super) fn memberships(promised: &[&Invitation], lens: Lens<'_>) -> Vec<Membership> {
+    promised.iter().flat_map(|promised| promised.promise().to_user(lens).memberships).collect()
 }
 
 /// The policies that allowed a deed, or why it may not be done.

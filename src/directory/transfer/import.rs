@@ -175,10 +175,7 @@ impl Scene<'_> {
             self.permit(Operation::Read, Some(before), None)?;
             return Ok(policies);
         }
-        let Account { status, family, attributes, places, .. } = before.clone();
-        if *before != (Account { status, family, attributes, places, ..after.clone() }) {
-            self.permit(Operation::Change, Some(before), Some(before))?;
-        }
+        self.permit_unseen(before, after)?;
         Ok(policies)
     }
 }
