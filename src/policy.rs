@@ -44,7 +44,7 @@ pub use catalog::{
 pub use configuration::{Configuration, How, Problem};
 pub use delegation::{
     Concern, Deed, Delegation, Judge, Operation, Rule as DelegationRule, Verdict, is_administrator,
-    is_seen_by_standing, judge, last_administrator,
+    is_administrator_until, is_seen_by_standing, judge, last_administrator,
 };
 pub use explain::{Change, ConsideredPolicy, Explanation, Step, explain};
 pub use files::{Files, ReadError, read};

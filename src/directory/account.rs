@@ -197,6 +197,16 @@ impl Account {
         }
     }
 
+    /// Makes the user belong to a tenant, though there be nothing to have there. Where it was taken out of its only one, that ends.
+    pub(super) fn join(&mut self, tenant: Option<&str>) {
+        if tenant.is_none() || self.belongs_to(tenant) {
+            return;
+        }
+        self.places.retain(|place| !place.left);
+        self.places.push(Place { tenant: tenant.map(str::to_owned), ..Place::default() });
+        self.places.sort_by(|one, other| one.tenant.cmp(&other.tenant));
+    }
+
     /// Whether the user belongs to a tenant, though it may have nothing there yet.
     #[must_use]
     pub fn belongs_to(&self, tenant: Option<&str>) -> bool {

@@ -113,11 +113,12 @@ impl Directory {
     fn plan_newcomer(
         &self,
         scene: &Scene<'_>,
-        mut account: Account,
+        account: Account,
         tenant: Option<&str>,
         given: Vec<Given>,
     ) -> Result<Plan<Arc<Invitation>>, Refusal> {
-        assignments::apply(scene, &mut account, tenant, Manner::Replace, given).map_err(inside)?;
+        // Whoever is asked in with nothing belongs to the tenant too: a user of none would be everybody's.
+        let account = scene.joined(&account, tenant, given).map_err(inside)?;
         let policies = scene.permit(Operation::Invite, None, Some(&account))?;
         // Only who may invite learns which users there are.
         is_free(scene, &account)?;
@@ -200,6 +201,7 @@ impl Directory {
                 Ok(given) if problems.is_empty() && invitation.joins => invitation.given = given,
                 Ok(given) if problems.is_empty() => {
                     assignments::apply(scene, account, tenant.as_deref(), Manner::Replace, given).map_err(inside)?;
+                    account.join(tenant.as_deref());
                 }
                 Ok(_) => {}
                 Err(Refusal::Invalid(found)) => problems.extend(found),
@@ -352,10 +354,7 @@ impl<'s> Scene<'s> {
     ) -> Result<Account, Refusal> {
         let mut joined = account.clone();
         assignments::apply(self, &mut joined, tenant, Manner::Give, given)?;
-        if tenant.is_some() && joined.place(tenant).is_none() {
-            joined.places.push(Place { tenant: tenant.map(str::to_owned), ..Place::default() });
-            joined.places.sort_by(|one, other| one.tenant.cmp(&other.tenant));
-        }
+        joined.join(tenant);
         Ok(joined)
     }
 

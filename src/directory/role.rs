@@ -23,6 +23,10 @@ pub struct CustomRole {
     /// A level a module.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub grants: BTreeMap<String, String>,
+    /// The tenant whose administrators have put it together, and change it. `None` where operators alone do; and where there are no
+    /// tenants, or were none to note when it was put together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// Gates that it opens, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<String>,

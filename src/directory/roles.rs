@@ -12,7 +12,7 @@ use super::{
     fields::{ID, pointer},
     invitation::{Invitation, Outcome},
     role::{CustomRole, Roles},
-    scene::Scene,
+    scene::{Scene, memberships},
     service::{About, Plan},
     users::{difference, object},
 };
@@ -147,13 +147,33 @@ impl<'s> Scene<'s> {
         self.book.roles().get(id).ok_or_else(|| Refusal::NotFound { what: "role", id: id.to_owned() })
     }
 
+    /// The tenant in which a role is put together, changed or deleted.
+    fn tenant_of_role(&self) -> Result<Option<&'s str>, Refusal> {
+        match (self.call.actor, self.vocabulary()?.tenancy) {
+            // An operator is bound by no tenant.
+            (Actor::Operator(_), Tenancy::Required) => self.tenant(),
+            _ => self.tenant_of_change(),
+        }
+    }
+
+    /// Refuses to change a role of another tenant, or one of none: it is given in every tenant.
+    fn is_own_role(&self, role: &CustomRole, tenant: Option<&str>) -> Result<(), Refusal> {
+        if self.is_operator() || self.vocabulary()?.tenancy == Tenancy::None || role.tenant.as_deref() == tenant {
+            return Ok(());
+        }
+        let whose = match &role.tenant {
+            Some(of) => format!("was put together in `{of}`: those who administer that tenant change it"),
+            None => "is of no tenant: operators change it".to_owned(),
+        };
+        Err(Refusal::forbidden("other_tenant", format!("the role `{}` {whose}", role.id)))
+    }
+
     /// Lets a role be changed from what it holds to what it would hold, or says why not.
     fn permit_role(&self, old: Option<&CustomRole>, new: Option<&CustomRole>) -> Result<Vec<String>, Refusal> {
-        let tenant = match (self.call.actor, self.vocabulary()?.tenancy) {
-            // An operator is bound by no tenant.
-            (Actor::Operator(_), Tenancy::Required) => self.tenant()?,
-            _ => self.tenant_of_change()?,
-        };
+        let tenant = self.tenant_of_role()?;
+        if let Some(old) = old {
+            self.is_own_role(old, tenant)?;
+        }
         let [was, is] = [old, new].map(|role| self.holder_of_nothing_else(tenant, role));
         let mut policies = self.permit_users(Operation::Assign, Some(&was), Some(&is))?;
         let id = old.or(new).map_or("", |role| &role.id);
@@ -169,7 +189,8 @@ impl<'s> Scene<'s> {
             if was == is {
                 continue;
             }
-            for policy in self.permit_users(Operation::Assign, Some(&was), Some(&is))? {
+            let promised = memberships(&self.promised(&account.id), lens.with(&changed));
+            for policy in self.permit_users_beside(Operation::Assign, Some(&was), Some(&is), &promised)? {
                 if !policies.contains(&policy) {
                     policies.push(policy);
                 }
@@ -183,7 +204,10 @@ impl<'s> Scene<'s> {
             };
             let (was, is) = (joined.to_user(lens), joined.to_user(lens.with(&changed)));
             if was != is {
-                self.permit_users(Operation::Assign, Some(&was), Some(&is))?;
+                let mut promised = self.promised(&account.id);
+                promised.retain(|other| other.id != invitation.id);
+                let promised = memberships(&promised, lens.with(&changed));
+                self.permit_users_beside(Operation::Assign, Some(&was), Some(&is), &promised)?;
             }
         }
         Ok(policies)
@@ -283,6 +307,11 @@ fn read(scene: &Scene<'_>, id: &str, old: Option<&CustomRole>, body: &Value) -> 
         name,
         description,
         grants,
+        // An operator may leave a role that is of no tenant to one.
+        tenant: match old.and_then(|old| old.tenant.as_deref()) {
+            Some(tenant) => Some(tenant.to_owned()),
+            None => scene.tenant_of_role()?.map(str::to_owned),
+        },
         gates,
         by: old.map_or_else(|| scene.giver(), |old| old.by.clone()),
         created: old.map_or(scene.now(), |old| old.created),
@@ -293,11 +322,15 @@ fn read(scene: &Scene<'_>, id: &str, old: Option<&CustomRole>, body: &Value) -> 
 
 /// A role as records show it.
 fn shown(role: &CustomRole) -> Value {
-    json!({
+    let mut shown = json!({
         "id": role.id,
         "name": role.name,
         "description": role.description,
         "grants": role.grants,
         "gates": role.gates,
-    })
+    });
+    if let (Some(shown), Some(tenant)) = (shown.as_object_mut(), &role.tenant) {
+        shown.insert("tenant".to_owned(), tenant.as_str().into());
+    }
+    shown
 }

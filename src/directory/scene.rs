@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     engine::{BoundUser, Tenancy, Vocabulary},
-    model::{Timestamp, User},
+    model::{Membership, Timestamp, User},
     policy::{self, Deed, Judge, Operation, Snapshot, Verdict},
 };
 use serde_json::{Map, Value, json};
@@ -152,8 +152,7 @@ impl<'s> Scene<'s> {
     ) -> Result<Vec<String>, Refusal> {
         let lens = self.lens()?;
         let user = |account: &Account| account.to_user(lens);
-        let promised: Vec<_> =
-            promised.iter().flat_map(|promised| promised.promise().to_user(lens).memberships).collect();
+        let promised = memberships(promised, lens);
         let (before, after) = (before.map(user), after.map(user));
         let (before, after) = (before.as_ref(), after.as_ref());
         self.judged(Deed { operation, tenant, before, after, promised: &promised, time: self.now() })
@@ -166,27 +165,39 @@ impl<'s> Scene<'s> {
         before: Option<&User>,
         after: Option<&User>,
     ) -> Result<Vec<String>, Refusal> {
-        self.judged(Deed { operation, tenant: self.call.tenant, before, after, promised: &[], time: self.now() })
+        self.permit_users_beside(operation, before, after, &[])
+    }
+
+    /// The same beside what the user has been promised.
+    pub(super) fn permit_users_beside(
+        &self,
+        operation: Operation,
+        before: Option<&User>,
+        after: Option<&User>,
+        promised: &[Membership],
+    ) -> Result<Vec<String>, Refusal> {
+        self.judged(Deed { operation, tenant: self.call.tenant, before, after, promised, time: self.now() })
+    }
+
+    /// Refuses what nobody is asked about where it would leave a tenant without an administrator.
+    pub(super) fn keep_administrators(&self, before: &Account, after: &Account) -> Result<(), Refusal> {
+        let lens = self.lens()?;
+        let (before, after) = (before.to_user(lens), after.to_user(lens));
+        let (operation, tenant, time) = (Operation::Assign, self.call.tenant, self.now());
+        let deed = Deed { operation, tenant, before: Some(&before), after: Some(&after), promised: &[], time };
+        let others = |tenant: Option<&str>, end| self.administrators_beside(Some(&before.id), tenant, end);
+        found(policy::last_administrator(self.snapshot, &deed, &others)).map(drop)
     }
 
     fn judged(&self, deed: Deed<'_>) -> Result<Vec<String>, Refusal> {
         let concerned = deed.before.or(deed.after).map(|user| user.id.as_str());
-        let others = |tenant: Option<&str>| self.administrators_beside(concerned, tenant);
+        let others = |tenant: Option<&str>, end| self.administrators_beside(concerned, tenant, end);
         let verdict = match self.call.actor {
             Actor::Operator(_) => policy::last_administrator(self.snapshot, &deed, &others),
             Actor::Application(_) => return Err(Refusal::forbidden("actor_missing", "who acts has to be named")),
             Actor::User(id) => Some(self.judge.judge(self.actor(id)?, &deed, &others)),
         };
-        match verdict {
-            Some(Verdict { allowed: false, code, message, policies, what }) => Err(Refusal::Forbidden {
-                code: code.to_owned(),
-                message,
-                policies,
-                what: what.map(|what| Box::new(Denied { what, pointer: String::new() })),
-            }),
-            Some(Verdict { policies, .. }) => Ok(policies),
-            None => Ok(Vec::new()),
-        }
+        found(verdict)
     }
 
     /// Open invitations that give something to a user who is there already: accepting is asked of nobody else.
@@ -258,13 +269,32 @@ impl<'s> Scene<'s> {
             .ok_or_else(|| Refusal::forbidden("actor_unknown", format!("no user `{id}`, who is said to act")))
     }
 
-    /// How many others administer a tenant.
-    fn administrators_beside(&self, concerned: Option<&str>, tenant: Option<&str>) -> usize {
+    /// How many others administer a tenant, now and up to an end.
+    fn administrators_beside(&self, concerned: Option<&str>, tenant: Option<&str>, end: Option<Timestamp>) -> usize {
         let pending = self.pending.borrow();
         let known = self.subjects.iter().map(|bound| pending.get(bound.id()).unwrap_or(bound.user()));
         let new = pending.values().filter(|user| self.subjects.find(&user.id).is_none());
         let others = known.chain(new).filter(|user| Some(user.id.as_str()) != concerned);
-        others.filter(|user| policy::is_administrator(self.snapshot, user, tenant, self.now())).count()
+        others.filter(|user| policy::is_administrator_until(self.snapshot, user, tenant, self.now(), end)).count()
+    }
+}
+
+/// What invitations promise, as policies see it.
+pub(super) fn memberships(promised: &[&Invitation], lens: Lens<'_>) -> Vec<Membership> {
+    promised.iter().flat_map(|promised| promised.promise().to_user(lens).memberships).collect()
+}
+
+/// The policies that allowed a deed, or why it may not be done.
+fn found(verdict: Option<Verdict>) -> Result<Vec<String>, Refusal> {
+    match verdict {
+        Some(Verdict { allowed: false, code, message, policies, what }) => Err(Refusal::Forbidden {
+            code: code.to_owned(),
+            message,
+            policies,
+            what: what.map(|what| Box::new(Denied { what, pointer: String::new() })),
+        }),
+        Some(Verdict { policies, .. }) => Ok(policies),
+        None => Ok(Vec::new()),
     }
 }
 

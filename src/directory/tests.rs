@@ -7,6 +7,8 @@ mod lists;
 mod random;
 mod records;
 mod review;
+mod seen;
+mod standing;
 mod tools;
 
 use super::*;

@@ -108,12 +108,17 @@ impl Directory {
     /// Fails with every problem of the fields, where the user has changed since the caller has seen it, or where the actor may not.
     pub fn change_user(&self, call: &Call<'_>, id: &str, fields: &Value) -> Result<Arc<Account>, Refusal> {
         self.alter(call, "change_user", Operation::Change, id, |scene, account| {
+            let before = Account::clone(account);
             let mut reader = reader(scene)?;
             reader.read(object(fields)?, Purpose::Change, &[], account);
             if account.language.is_empty() {
                 account.language.clone_from(&self.0.options.language);
             }
-            if reader.problems.is_empty() { Ok(None) } else { Err(Refusal::Invalid(reader.problems)) }
+            if !reader.problems.is_empty() {
+                return Err(Refusal::Invalid(reader.problems));
+            }
+            scene.permit_unseen(&before, account)?;
+            Ok(None)
         })
     }
 
@@ -202,6 +207,16 @@ impl Scene<'_> {
         let account = self.book.user(id).ok_or_else(|| Refusal::no_user(id))?;
         let user = account.to_user(self.lens()?);
         Ok((Found::Account(Arc::clone(account)), user))
+    }
+
+    /// What policies do not see of an account, such as a telephone number, is changed by those who may change the user, whatever else is
+    /// changed with it.
+    pub(super) fn permit_unseen(&self, before: &Account, after: &Account) -> Result<(), Refusal> {
+        let Account { status, family, attributes, places, .. } = before.clone();
+        if *before != (Account { status, family, attributes, places, ..after.clone() }) {
+            self.permit(Operation::Change, Some(before), Some(before))?;
+        }
+        Ok(())
     }
 
     /// A changed account, with its new version.

@@ -133,7 +133,10 @@ impl World {
             promised: &draft.promised,
             time: self.now,
         };
-        let others = |tenant: Option<&str>| self.administrators(tenant, Some(&id));
+        let others = |tenant: Option<&str>, end| {
+            let others = self.users.iter().filter(|user| user.id != id);
+            others.filter(|user| policy::is_administrator_until(&self.snapshot, user, tenant, self.now, end)).count()
+        };
         let verdict = Judge::new(&self.snapshot).judge(&bound, &deed, &others);
         assert_eq!(verdict.allowed, verdict.code == "granted");
         if !verdict.allowed {
@@ -145,7 +148,7 @@ impl World {
         } else if let Some(after) = &draft.after {
             let kept = |user: &User| kept(user, &draft.promised);
             let before = draft.before.as_ref();
-            for time in self.moments(actor, before, after) {
+            for time in self.moments(actor, before, Some(after)) {
                 self.nothing_goes_beyond(actor, before, after, time, &told);
                 if !draft.promised.is_empty() {
                     let before = before.map(kept);
@@ -154,21 +157,26 @@ impl World {
             }
         }
         self.ranks_and_families(actor, draft, &told);
-        let before: Vec<usize> =
-            self.tenants.iter().map(|tenant| self.administrators(tenant.as_deref(), None)).collect();
+        let times = self.moments(actor, draft.before.as_ref(), draft.after.as_ref());
+        let of_all = |world: &Self| -> Vec<usize> {
+            let at = |time: &Timestamp| {
+                world.tenants.iter().map(|tenant| world.administrators(tenant.as_deref(), *time)).collect()
+            };
+            times.iter().flat_map(|time| -> Vec<usize> { at(time) }).collect()
+        };
+        let before = of_all(self);
         let shown = told();
         self.users.retain(|user| user.id != id);
         self.users.extend(draft.after.clone());
-        for (tenant, before) in self.tenants.iter().zip(before) {
-            let after = self.administrators(tenant.as_deref(), None);
-            assert!(before == 0 || after > 0, "{tenant:?} has no administrator after {shown}");
+        let of = times.iter().flat_map(|time| self.tenants.iter().map(move |tenant| (time, tenant)));
+        for ((time, tenant), (before, after)) in of.zip(before.into_iter().zip(of_all(self))) {
+            assert!(before == 0 || after > 0, "{tenant:?} has no administrator at {time} after {shown}");
         }
         true
     }
 
-    fn administrators(&self, tenant: Option<&str>, but: Option<&str>) -> usize {
-        let others = self.users.iter().filter(|user| Some(user.id.as_str()) != but);
-        others.filter(|user| policy::is_administrator(&self.snapshot, user, tenant, self.now)).count()
+    fn administrators(&self, tenant: Option<&str>, time: Timestamp) -> usize {
+        self.users.iter().filter(|user| policy::is_administrator(&self.snapshot, user, tenant, time)).count()
     }
 
     /// Of the own account nothing but the name has changed, so nothing more is reached.
@@ -196,8 +204,8 @@ impl World {
     }
 
     /// Now, and times at which something of it has run out: the next and the last.
-    fn moments(&self, actor: &User, before: Option<&User>, after: &User) -> BTreeSet<Timestamp> {
-        let users = [Some(actor), before, Some(after)].into_iter().flatten();
+    fn moments(&self, actor: &User, before: Option<&User>, after: Option<&User>) -> BTreeSet<Timestamp> {
+        let users = [Some(actor), before, after].into_iter().flatten();
         let ends = users.flat_map(|user| {
             let given = user.memberships.iter().flat_map(|one| {
                 let assignments = one.assignments.iter().map(|given| given.until);

@@ -3,7 +3,6 @@
 use crate::{
     directory::{
         Account, Directory,
-        assignments::{self, Manner},
         book::Step,
         call::{Call, Refusal},
         fields::Purpose,
@@ -25,7 +24,8 @@ impl Directory {
     /// Accepts an invitation: whoever is new becomes active, whoever was there joins. The application has made sure who it is.
     ///
     /// # Errors
-    /// Fails with a code of its own for a link that is forged, expired, used, replaced or revoked, at equal cost.
+    /// Fails with a code of its own for a link that is forged, expired, used, replaced or revoked, at equal cost; and where the
+    /// user is a tenant's last administrator, and would not be one with what the invitation gives.
     pub fn accept_invitation(&self, call: &Call<'_>, body: &Value) -> Result<Arc<Account>, Refusal> {
         let about = About { action: "accept_invitation", resource_type: "invitation", id: "", user: "" };
         self.change(call, about, |scene| {
@@ -37,20 +37,19 @@ impl Directory {
             let invitation = Self::checked_link(scene, token)?;
             let before = scene.account(&invitation.user)?;
             let mut after = Account::clone(before);
+            let mut reader = reader(scene)?;
+            reader.read(members, Purpose::Accept, &ACCEPTING, &mut after);
+            if !reader.problems.is_empty() {
+                return Err(Refusal::Invalid(reader.problems));
+            }
             if invitation.joins {
                 // Whoever lets its account be named by a letter does not change it.
-                let given = invitation.given.clone();
-                assignments::apply(scene, &mut after, invitation.tenant.as_deref(), Manner::Give, given)?;
-            } else {
-                let mut reader = reader(scene)?;
-                reader.read(members, Purpose::Accept, &ACCEPTING, &mut after);
-                if !reader.problems.is_empty() {
-                    return Err(Refusal::Invalid(reader.problems));
-                }
-                if after.status == Status::Invited {
-                    after.status = Status::Active;
-                }
+                after = scene.joined(before, invitation.tenant.as_deref(), invitation.given.clone())?;
+            } else if after.status == Status::Invited {
+                after.status = Status::Active;
             }
+            // Whoever has sent the invitation may have been another administrator then, and is none by now.
+            scene.keep_administrators(before, &after)?;
             let after = scene.changed(after);
             let mut accepted = Invitation::clone(invitation);
             accepted.outcome = Outcome::Accepted;

@@ -11,7 +11,7 @@ use crate::{
         scene::Scene,
     },
     engine::{BoundUser, Likeness, Subject, decide},
-    model::{AssignmentKind, ReasonCode, Request, Resource},
+    model::{AssignmentKind, ReasonCode, Request, Resource, User},
     policy,
 };
 use memchr::memmem::Finder;
@@ -118,15 +118,19 @@ impl<'q> Search<'q> {
                 }
             };
             let tenant = query.tenant.as_deref();
-            let is_within =
-                |listed: &Listed| reached.as_mut().is_none_or(|reached| reached.by(scene, &listed.found, tenant));
+            // What is not shown is not told by the match either.
+            let listed = listed.map(|listed| Listed { found: scene.shown(listed.found), ..listed });
+            let is_within = |listed: &Listed| {
+                self.fits_shown(scene, &listed.found)
+                    && reached.as_mut().is_none_or(|reached| reached.by(scene, &listed.found, tenant))
+            };
             let Some(listed) = listed.filter(is_within) else { continue };
             if self.page.users.len() == query.limit {
                 self.page.next = self.page.users.last().map(|last| last.cursor.clone());
                 return Ok(ControlFlow::Break(()));
             }
             cost += JUDGED;
-            self.page.users.push(Listed { found: scene.shown(listed.found), ..listed });
+            self.page.users.push(listed);
         }
     }
 
@@ -149,20 +153,38 @@ impl<'q> Search<'q> {
         })
     }
 
+    /// Whether what the actor is shown of a user is of the tenant and has the role that are asked for.
+    fn fits_shown(&self, scene: &Scene<'_>, found: &Found) -> bool {
+        let tenant = self.query.tenant.as_deref();
+        match found {
+            // Operators are shown all, which was looked at already.
+            _ if scene.is_operator() => true,
+            Found::Account(account) => {
+                (tenant.is_none() || account.place(tenant).is_some()) && self.has_role(scene, account)
+            }
+            Found::Declared(user, _) => self.has_declared_role(scene, user),
+        }
+    }
+
     fn fits_declared(&self, scene: &Scene<'_>, listed: &Listed) -> bool {
         let Found::Declared(user, _) = &listed.found else { return false };
         let query = self.query;
         let searched =
             [Some(&user.id), user.name.as_ref(), user.email.as_ref()].map(|text| text.map_or("", String::as_str));
         let searched = crate::directory::book::fold(&searched.join("\n"));
-        let tenant = query.tenant.as_deref();
-        let mut places = user.memberships.iter().filter(|place| tenant.is_none() || place.tenant.as_deref() == tenant);
         self.words.iter().all(|word| word.find(searched.as_bytes()).is_some())
             && query.status.is_none_or(|status| status == user.status)
             && query.family.as_ref().is_none_or(|family| user.family.as_ref() == Some(family))
-            && (tenant.is_none() || places.clone().next().is_some())
-            && query.role.as_ref().is_none_or(|role| {
-                let mut given = places.by_ref().flat_map(|place| &place.assignments);
+            && self.has_declared_role(scene, user)
+    }
+
+    /// Whether a declared user belongs to the tenant and has the role that are asked for.
+    fn has_declared_role(&self, scene: &Scene<'_>, user: &User) -> bool {
+        let tenant = self.query.tenant.as_deref();
+        let places = || user.memberships.iter().filter(|place| tenant.is_none() || place.tenant.as_deref() == tenant);
+        (tenant.is_none() || places().next().is_some())
+            && self.query.role.as_ref().is_none_or(|role| {
+                let mut given = places().flat_map(|place| &place.assignments);
                 given.any(|given| {
                     given.kind == AssignmentKind::Role
                         && given.name == *role
@@ -202,13 +224,17 @@ struct Reached<'q> {
 
 impl Reached<'_> {
     fn by(&mut self, scene: &Scene<'_>, found: &Found, tenant: Option<&str>) -> bool {
-        let id = match found {
-            Found::Declared(user, _) => &user.id,
-            Found::Account(account) => &account.id,
+        // A user reaches a module where the actor is shown that it belongs.
+        let (id, places): (_, Vec<_>) = match found {
+            Found::Declared(user, _) => {
+                (&user.id, user.memberships.iter().map(|place| place.tenant.as_deref()).collect())
+            }
+            Found::Account(account) => {
+                (&account.id, account.places.iter().map(|place| place.tenant.as_deref()).collect())
+            }
         };
         let Some(bound) = scene.subjects.find(id) else { return false };
-        let mut places = bound.user().memberships.iter().map(|place| place.tenant.as_deref());
-        places.any(|place| (tenant.is_none() || place == tenant) && self.in_tenant(scene, bound, place))
+        places.into_iter().any(|place| (tenant.is_none() || place == tenant) && self.in_tenant(scene, bound, place))
     }
 
     fn in_tenant(&mut self, scene: &Scene<'_>, user: &BoundUser, tenant: Option<&str>) -> bool {

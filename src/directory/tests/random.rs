@@ -22,14 +22,22 @@ fn tenants(snapshot: &Snapshot) -> Vec<Option<String>> {
 }
 
 /// A set whose declared users were moved into the directory, where they can be changed.
-fn populated(set: &str) -> (World, Vec<String>) {
+pub(super) fn populated(set: &str) -> (World, Vec<String>) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(set);
-    let mut snapshot = policy::load(&directory, &Compiling::default()).unwrap();
+    let mut snapshot = match set {
+        "small" => super::seen::small_set(),
+        _ => policy::load(&directory, &Compiling::default()).unwrap(),
+    };
     let users = std::mem::take(&mut snapshot.users);
     let world = World::with(Arc::new(snapshot), tempfile::tempdir().unwrap());
     for user in &users {
+        let plain = user.attributes.iter().filter_map(|(name, value)| match value {
+            crate::model::Value::String(text) => Some((name.clone(), Value::from(text.as_ref()))),
+            _ => None,
+        });
+        let attributes: serde_json::Map<_, _> = plain.collect();
         let body = json!({ "id": user.id, "email": format!("{}@set.example", user.id), "first_name": "A", "last_name": "B",
-            "family": user.family, "activation": "none" });
+            "family": user.family, "attributes": attributes, "activation": "none" });
         world.directory.create_user(&operator(), &body).unwrap();
         for place in &user.memberships {
             let named = |kind| {
@@ -65,8 +73,8 @@ fn reach(world: &World, user: &str, tenants: &[Option<String>], time: Timestamp)
             }
         }
         for (name, value) in &access.attributes {
-            let items = value.as_array().into_iter().flatten();
-            reach.extend(items.map(|item| format!("{tenant:?} {name} {item}")));
+            let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+            reach.extend(items.iter().map(|item| format!("{tenant:?} {name} {item}")));
         }
     }
     reach
@@ -138,7 +146,7 @@ impl Dice<'_> {
         let call = Call { tenant: tenant.as_deref(), now: at(self.now), ..user(actor) };
         let concerned = self.one(people).cloned().unwrap_or_default();
         let directory = &self.world.directory;
-        match self.random.u8(..15) {
+        match self.random.u8(..17) {
             0 => {
                 let id = format!("new{number}");
                 let body = json!({ "id": id, "email": format!("{id}@set.example"), "first_name": "N", "last_name": "N",
@@ -176,6 +184,8 @@ impl Dice<'_> {
                 }
                 made
             }
+            15 => self.fields(&call, &concerned, number),
+            16 => directory.delete_role(&call, "desk").is_ok(),
             13 => {
                 let login = Login { user: concerned, ..Login::default() };
                 let app = Call { actor: Actor::Application("app"), ..call };
@@ -198,6 +208,29 @@ impl Dice<'_> {
 }
 
 impl Dice<'_> {
+    /// Some fields of somebody; whether it was allowed. What may be changed beside something else may be changed by itself.
+    fn fields(&mut self, call: &Call<'_>, concerned: &str, number: usize) -> bool {
+        // Something of it is new each time: what is as it was already is no change.
+        let alone = json!({ "phone": format!("+31 20 {number:07}"), "job": format!("{number}"),
+            "gender": self.one(&["F", "M", "U"]), "language": self.one(&["nl", "de"]) });
+        let mut fields = alone.clone();
+        let snapshot = &self.world.deciders.snapshot;
+        let has_region = matches!(snapshot.program.dialect(), Dialect::Declared(known)
+            if known.user_attributes.iter().any(|(name, _)| name == "region"));
+        match self.random.u8(..3) {
+            0 => fields["first_name"] = json!(format!("N{number}")),
+            _ if has_region => fields["attributes"] = json!({ "region": self.one(&["east", "west"]) }),
+            _ => {}
+        }
+        let directory = &self.world.directory;
+        if directory.change_user(call, concerned, &fields).is_err() {
+            return false;
+        }
+        let by_itself = directory.change_user(call, concerned, &alone);
+        assert!(by_itself.is_ok(), "{fields} was allowed and {alone} is not: {by_itself:?}");
+        true
+    }
+
     /// Something about an open invitation; whether it was allowed.
     fn invitation(&mut self, call: &Call<'_>, actor: &str) -> bool {
         let directory = &self.world.directory;
@@ -233,11 +266,10 @@ fn run(set: &str, seed: u64) -> usize {
         if dice.random.u8(..4) == 0 {
             dice.now += dice.random.i64(0..4 * DAY);
         }
-        let now = at(dice.now);
         // Now, when something has run out, and when everything has that was given for a time.
         let times = [0, 6 * DAY, 1000 * DAY].map(|later| at(dice.now + later));
         let before = times.map(|time| reach(&world, &actor, &tenants, time));
-        let administered_before = administered(&world, &tenants, now);
+        let administered_before = times.map(|time| administered(&world, &tenants, time));
         if dice.call(&actor, &mut people, number) {
             allowed += 1;
             for (time, before) in times.into_iter().zip(&before) {
@@ -248,8 +280,13 @@ fn run(set: &str, seed: u64) -> usize {
                     "{set}: {actor} has gained {grown:?} at {time} by call {number}; SIDEGATE_SEED={seed}"
                 );
             }
-            let lost: Vec<_> = administered_before.difference(&administered(&world, &tenants, now)).cloned().collect();
-            assert!(lost.is_empty(), "{set}: {lost:?} has no administrator after call {number}; SIDEGATE_SEED={seed}");
+            for (time, before) in times.into_iter().zip(&administered_before) {
+                let lost: Vec<_> = before.difference(&administered(&world, &tenants, time)).cloned().collect();
+                assert!(
+                    lost.is_empty(),
+                    "{set}: {lost:?} has no administrator at {time} after call {number}; SIDEGATE_SEED={seed}"
+                );
+            }
         }
     }
     let accounts = |world: &World| world.directory.0.roster.lock().users().cloned().collect::<Vec<_>>();
@@ -265,7 +302,7 @@ fn nobody_gains_by_own_doing_and_no_tenant_loses_its_last_administrator() {
     #[expect(clippy::disallowed_methods, reason = "the seed is for the test alone")]
     let chosen = std::env::var("SIDEGATE_SEED").ok().map(|seed| seed.parse::<u64>().expect("a number"));
     let seeds = chosen.map_or_else(|| (0..3).map(|_| fastrand::u64(..)).collect(), |seed| vec![seed]);
-    for set in ["8move", "propeller", "omc", "backbone"] {
+    for set in ["8move", "propeller", "omc", "backbone", "small"] {
         let allowed: usize = seeds.iter().map(|seed| run(set, *seed)).sum();
         assert!(allowed > seeds.len(), "{set}: hardly anything was allowed: {allowed}; seeds {seeds:?}");
     }

@@ -125,6 +125,10 @@ impl Directory {
         if let Some(places) = &places {
             problems.extend(assigned(scene, &mut after, places).err().unwrap_or_default());
         }
+        // Whoever is new and stands in no tenant of the file belongs to that of the call: a user of none would be everybody's.
+        if before.is_none() && after.places.is_empty() {
+            after.join(scene.tenant_of_creation().map_err(problems_of)?);
+        }
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -171,10 +175,7 @@ impl Scene<'_> {
             self.permit(Operation::Read, Some(before), None)?;
             return Ok(policies);
         }
-        let Account { status, family, attributes, places, .. } = before.clone();
-        if *before != (Account { status, family, attributes, places, ..after.clone() }) {
-            self.permit(Operation::Change, Some(before), Some(before))?;
-        }
+        self.permit_unseen(before, after)?;
         Ok(policies)
     }
 }

@@ -13,6 +13,20 @@ pub fn is_administrator(snapshot: &Snapshot, user: &User, tenant: Option<&str>, 
     delegation.is_some_and(|delegation| is_active(administers(delegation, user, tenant), time))
 }
 
+/// The same of one who goes on to be an administrator up to an end at least: for good where there is none.
+#[must_use]
+pub fn is_administrator_until(
+    snapshot: &Snapshot,
+    user: &User,
+    tenant: Option<&str>,
+    time: Timestamp,
+    end: Option<Timestamp>,
+) -> bool {
+    let delegation = snapshot.catalog.delegation.as_ref();
+    let term = delegation.and_then(|delegation| administers(delegation, user, tenant));
+    is_active(term, time) && term.is_some_and(|Term(own)| !is_later(end, own))
+}
+
 /// The refusal of a deed that would leave a tenant without an administrator. It holds for operators too, who are bound by nothing else.
 #[must_use]
 pub fn last_administrator(snapshot: &Snapshot, deed: &Deed<'_>, others: &Others<'_>) -> Option<Verdict> {
@@ -43,7 +57,7 @@ fn is_active(term: Option<Term>, time: Timestamp) -> bool {
     term.is_some_and(|Term(end)| end.is_none_or(|end| time < end))
 }
 
-/// Whether a deed would take an administrator from a tenant that has no other, at once or sooner than without it.
+/// Whether a deed would take an administrator from a tenant, at once or sooner than without it, that has no other for as long.
 pub(super) fn is_last(delegation: &Delegation, deed: &Deed<'_>, tenant: Option<&str>, others: &Others<'_>) -> bool {
     let ask = deed.operation.ask();
     if deed.after.is_none() && (ask.looks() || matches!(ask, Ask::Revoke | Ask::EndSession)) {
@@ -56,7 +70,9 @@ pub(super) fn is_last(delegation: &Delegation, deed: &Deed<'_>, tenant: Option<&
         (Some(_), None) => true,
         (None, _) => false,
     };
-    is_active(was, deed.time) && sooner && others(tenant) == 0
+    // Others who are administrators for less long leave the tenant without one later.
+    let end = was.and_then(|Term(end)| end);
+    is_active(was, deed.time) && sooner && others(tenant, end) == 0
 }
 
 pub(super) fn last_words(user: &str, tenant: Option<&str>) -> String {

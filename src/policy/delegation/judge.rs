@@ -3,13 +3,14 @@
 use super::{Deed, Verdict, case::Case, difference::steps, held::Scales};
 use crate::{
     engine::{BoundUser, Dialect, Tenancy},
-    model::ReasonCode,
+    model::{ReasonCode, Timestamp},
     policy::Snapshot,
 };
 use std::cell::OnceCell;
 
-/// How many other active administrators a tenant has beside the user concerned.
-pub(super) type Others<'o> = dyn Fn(Option<&str>) -> usize + 'o;
+/// How many other active administrators a tenant has beside the user concerned, who go on to be so up to an end; for good where there is
+/// none.
+pub(super) type Others<'o> = dyn Fn(Option<&str>, Option<Timestamp>) -> usize + 'o;
 
 /// Judges deeds under one snapshot. To be made once for many.
 #[derive(Debug)]
@@ -38,7 +39,8 @@ impl<'s> Judge<'s> {
 
     /// Judges one deed: all of its steps must be allowed; the first that is not is told.
     ///
-    /// `others` says how many other active administrators a tenant has, as [`is_administrator`](crate::policy::is_administrator) tells them.
+    /// `others` says how many other active administrators a tenant has up to an end, as
+    /// [`is_administrator_until`](crate::policy::is_administrator_until) tells them.
     #[must_use]
     pub fn judge(&self, actor: &BoundUser, deed: &Deed<'_>, others: &Others<'_>) -> Verdict {
         let Some(delegation) = &self.snapshot.catalog.delegation else {

@@ -33,9 +33,9 @@ impl World {
         let before = change.before.map(|id| self.user(id));
         let after = change.after.map(|after| after(before.clone().unwrap_or_else(|| User::new("new"))));
         let deed = Deed { operation, tenant, before: before.as_ref(), after: after.as_ref(), promised: &[], time: NOW };
-        let others = |tenant: Option<&str>| {
+        let others = |tenant: Option<&str>, end: Option<Timestamp>| {
             let others = self.snapshot.users.iter().filter(|user| Some(user.id.as_str()) != change.before);
-            others.filter(|user| is_administrator(&self.snapshot, user, tenant, NOW)).count()
+            others.filter(|user| is_administrator_until(&self.snapshot, user, tenant, NOW, end)).count()
         };
         judge(&self.snapshot, &actor, &deed, &others)
     }

@@ -99,6 +99,9 @@ pub(super) struct CustomRoleView {
     id: String,
     name: Option<String>,
     description: Option<String>,
+    /// The tenant whose administrators change it; none where operators alone do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<String>,
     /// Levels by module.
     grants: BTreeMap<String, String>,
     gates: Vec<String>,
@@ -121,6 +124,7 @@ impl CustomRoleView {
             id: role.id.clone(),
             name: role.name.clone(),
             description: role.description.clone(),
+            tenant: role.tenant.clone(),
             grants: role.grants.clone(),
             gates: role.gates.clone(),
             shadowed,

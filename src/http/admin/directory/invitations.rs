@@ -81,6 +81,7 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             body: &[Content::json::<shapes::Acceptance>()],
             answers: &[tagged(200, "The user, who is active now", &[Content::json::<UserView>()])],
             errors: &[
+                ErrorCode::NotAllowed,
                 ErrorCode::InvitationUnknown,
                 ErrorCode::Conflict,
                 ErrorCode::LinkSpent,
