@@ -33,7 +33,7 @@ pub use account::{Account, Gender, Given, GivenKind, Place};
 pub use assignments::Manner;
 pub use backup::{Backup, BackupError, Restored};
 pub use book::{Audience, Book, Bound, Logins, Roster};
-pub use call::{Actor, Call, Denied, Refusal, Seen, is_reserved};
+pub use call::{ACTOR_MISSING, Actor, Call, Denied, Refusal, Seen, is_reserved};
 pub use event::{Event, Witness};
 pub use invitation::{Invitation, Letter, Outcome};
 pub use letters::TOKEN;
