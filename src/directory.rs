@@ -17,6 +17,7 @@ mod invitations;
 mod letters;
 mod link;
 mod list;
+mod log;
 mod review;
 mod role;
 mod roles;

@@ -7,6 +7,7 @@ mod lists;
 mod random;
 mod records;
 mod review;
+mod told;
 mod tools;
 
 use super::*;
