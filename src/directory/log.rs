@@ -21,8 +21,9 @@ impl Directory {
     pub fn begin_log(&self, call: &Call<'_>) -> Result<Option<String>, Refusal> {
         let about = About { action: "read_log", resource_type: "log", id: "", user: "" };
         self.ask(call, about, |scene| {
-            let policies = scene.permit(Operation::Log, None, None)?;
+            scene.known_actor()?;
             let tenant = scene.shown_tenant()?.map(str::to_owned);
+            let policies = scene.permit(Operation::Log, None, None)?;
             if !scene.is_operator() {
                 scene.sees_everybody(tenant.as_deref())?;
             }
