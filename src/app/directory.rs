@@ -88,7 +88,7 @@ impl Records {
             reason: &event.reason,
             policies: &event.policies,
             revision: &event.revision,
-            origin: Origin::Admin,
+            origin: if event.of_cli { Origin::Cli } else { Origin::Admin },
             actor: &event.actor,
             before: &before,
             after: &after,

@@ -206,6 +206,19 @@ impl Query {
         Ok(query)
     }
 
+    /// The tenant whose records are asked for, where it is one alone.
+    pub fn tenant(&self) -> Option<&str> {
+        self.texts.iter().find(|(field, _)| *field == Field::Tenant).map(|(_, tenant)| tenant.as_str())
+    }
+
+    /// The same of one tenant alone.
+    #[must_use]
+    pub fn in_tenant(mut self, tenant: &str) -> Self {
+        self.texts.retain(|(field, _)| *field != Field::Tenant);
+        self.texts.push((Field::Tenant, tenant.to_owned()));
+        self
+    }
+
     /// The same for one page: its limit is bounded.
     pub fn for_page(self) -> Result<Self, QueryError> {
         match self.limit {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::{AssignmentKind, Timestamp},
-    policy::{self, Concern, Configuration, How, Operation, Problem},
+    policy::{self, Concern, Configuration, How, MOST_WHY, Operation, Problem},
 };
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -103,6 +103,9 @@ pub(super) fn read(scene: &Scene<'_>, tenant: Option<&str>, what: &Value) -> Res
         report("/why".to_owned(), "must be a text".to_owned(), None);
     }
     let why = why.and_then(Value::as_str);
+    if why.is_some_and(|why| why.chars().count() > MOST_WHY) {
+        report("/why".to_owned(), format!("is longer than {MOST_WHY} characters"), None);
+    }
     let (mut configuration, values) = apart(members, tenant);
     let attributes = members.get("attributes").and_then(Value::as_object);
     for name in attributes.into_iter().flat_map(Map::keys) {

@@ -199,7 +199,7 @@ impl Directory {
     pub fn restore_stopped(&self, call: &Call<'_>, file: &mut dyn BufRead) -> Result<Restored, BackupError> {
         let (steps, restored) = read(file)?;
         let about = About { action: "restore", resource_type: "directory", id: "", user: "" };
-        let event = Event { context: Some(told(&restored)), ..about.event(call, "") };
+        let event = Event { of_cli: true, context: Some(told(&restored)), ..about.event(call, None, "") };
         self.impose(steps, event)?;
         Ok(restored)
     }

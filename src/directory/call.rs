@@ -67,6 +67,8 @@ impl Actor<'_> {
     }
 }
 
+/// The code of a call that names nobody who acts.
+pub const ACTOR_MISSING: &str = "actor_missing";
 /// In front of an operator's name.
 pub(super) const OPERATOR: &str = "operator:";
 /// In front of an application's name.
@@ -184,6 +186,12 @@ impl Refusal {
             denied.pointer = place(&denied.what);
         }
         self
+    }
+
+    /// Nobody is named who acts.
+    pub(super) fn no_actor() -> Self {
+        let message = "name the user who acts in the header `sidegate-actor`; only a token or a client with `operator: true` may leave it out";
+        Self::forbidden(ACTOR_MISSING, message)
     }
 
     /// There is no such user.

@@ -13,6 +13,9 @@ pub struct Event {
     pub id: String,
     /// Whether this is about a login or a logout.
     pub of_session: bool,
+    /// Whether it was done on the command line, while the process did not run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_cli: bool,
     /// When.
     #[serde(with = "time")]
     pub at: Timestamp,

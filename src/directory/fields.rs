@@ -26,6 +26,8 @@ const NAMES: [&str; 9] =
     ["first_name", "middle_name", "last_name", "gender", "phone", "job", "language", "family", "attributes"];
 /// Longest name.
 const NAME: usize = 100;
+/// What stands below `/v1/users` and is no user.
+const PATHS: [&str; 2] = ["import", "export"];
 /// Longest id.
 pub(super) const ID: usize = 128;
 
@@ -178,6 +180,9 @@ impl Fields<'_> {
                 self.report(at, "must be a text without spaces at its ends and without control characters", None);
             }
             (Ok(()), Some(word)) => self.report(at, format!("must not begin with `{word}`"), None),
+            (Ok(()), None) if PATHS.contains(&text) => {
+                self.report(at, format!("must not be `{text}`: that is another path below `/v1/users`"), None);
+            }
             (Ok(()), None) => text.clone_into(&mut account.id),
         }
     }

@@ -8,7 +8,7 @@ use crate::model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// How many links of one invitation are remembered after others have replaced them.
-const MOST_SPENT: usize = 16;
+pub(super) const MOST_SPENT: usize = 16;
 
 /// An invitation, as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -397,7 +397,8 @@ impl<'s> Scene<'s> {
 
 fn planned(steps: Vec<Step>, policies: Vec<String>, invitation: Arc<Invitation>) -> Plan<Arc<Invitation>> {
     let made = Some((invitation.user.clone(), invitation.id.clone()));
-    Plan { steps, made, after: Some(shown(&invitation)), ..Plan::look(policies, invitation) }
+    let tenant = invitation.tenant.clone();
+    Plan { steps, made, tenant, after: Some(shown(&invitation)), ..Plan::look(policies, invitation) }
 }
 
 /// An invitation as records show it: nothing of its link.

@@ -50,12 +50,35 @@ impl Key {
 
 /// The hash under which a secret is kept.
 pub(super) fn hash(secret: &str) -> [u8; 32] {
+    #[cfg(test)]
+    steps::count(|steps| steps.0 += 1);
     Sha256::digest(secret.as_bytes()).into()
 }
 
 /// Compares to the end, so that the time it takes tells nothing.
 pub(super) fn is_equal(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    #[cfg(test)]
+    steps::count(|steps| steps.1 += 1);
     one.iter().zip(other).fold(0, |all, (a, b)| black_box(all | (a ^ b))) == 0
+}
+
+/// How much was hashed and compared on this thread: what cannot be measured without fail can be counted.
+#[cfg(test)]
+pub(super) mod steps {
+    use std::cell::Cell;
+
+    thread_local!(static STEPS: Cell<(u32, u32)> = const { Cell::new((0, 0)) });
+
+    pub(super) fn count(add: impl FnOnce(&mut (u32, u32))) {
+        let mut steps = STEPS.get();
+        add(&mut steps);
+        STEPS.set(steps);
+    }
+
+    /// Hashes and comparisons since the last call.
+    pub(in crate::directory) fn take() -> (u32, u32) {
+        STEPS.take()
+    }
 }
 
 /// A new id, which sorts by time.

@@ -122,6 +122,12 @@ impl<'s> Scene<'s> {
         }
     }
 
+    /// The tenant in which a call counts: the one that it names, or the only one of whoever acts.
+    pub(super) fn home(&self) -> Option<&'s str> {
+        let has_tenants = || self.vocabulary().is_ok_and(|known| known.tenancy == Tenancy::Required);
+        self.call.tenant.or_else(|| if has_tenants() { self.only_tenant() } else { None })
+    }
+
     /// The one tenant of the acting user.
     fn only_tenant(&self) -> Option<&'s str> {
         let Actor::User(id) = self.call.actor else { return None };
@@ -194,7 +200,7 @@ impl<'s> Scene<'s> {
         let others = |tenant: Option<&str>, end| self.administrators_beside(concerned, tenant, end);
         let verdict = match self.call.actor {
             Actor::Operator(_) => policy::last_administrator(self.snapshot, &deed, &others),
-            Actor::Application(_) => return Err(Refusal::forbidden("actor_missing", "who acts has to be named")),
+            Actor::Application(_) => return Err(Refusal::no_actor()),
             Actor::User(id) => Some(self.judge.judge(self.actor(id)?, &deed, &others)),
         };
         found(verdict)

@@ -240,20 +240,21 @@ impl Directory {
         let inner = &*self.0;
         let (mut turn, call) = inner.turn_of(call);
         let (snapshot, subjects) = inner.ready()?.current();
-        let mut pending = Pending::default();
+        let (mut pending, mut home) = (Pending::default(), None);
         let mut stretches = || -> Result<(), Refusal> {
             loop {
                 let book = inner.roster.lock();
                 let scene = Scene::new(&book, &snapshot, &subjects, &call).after(std::mem::take(&mut pending));
+                home = scene.home().map(str::to_owned);
                 if stretch(&scene, &mut state)?.is_break() {
                     return Ok(());
                 }
                 pending = scene.into_pending();
             }
         };
-        let looked = stretches();
-        let (event, plan) =
-            self.recorded(about.event(&call, snapshot.revision.short()), looked.and_then(|()| plan(state)))?;
+        let looked = about.admits(&call).and_then(|()| stretches());
+        let event = about.event(&call, home.as_deref(), snapshot.revision.short());
+        let (event, plan) = self.recorded(event, looked.and_then(|()| plan(state)))?;
         inner.carry_out(&mut turn, event, plan)
     }
 
@@ -266,7 +267,7 @@ impl Directory {
     ) -> Result<T, Refusal> {
         let (mut event, plan) = self.planned(call, about, answer)?;
         event.tell(&plan);
-        self.0.witness.record(&event);
+        self.0.record(&event)?;
         Ok(plan.value)
     }
 
@@ -277,10 +278,12 @@ impl Directory {
         about: About<'_>,
         plan: impl FnOnce(&Scene<'_>) -> Result<Plan<T>, Refusal>,
     ) -> Result<(Event, Plan<T>), Refusal> {
-        let (revision, planned) = self.seen(|book, snapshot, subjects| {
-            (snapshot.revision.short().to_owned(), plan(&Scene::new(book, snapshot, subjects, call)))
+        let (event, planned) = self.seen(|book, snapshot, subjects| {
+            let scene = Scene::new(book, snapshot, subjects, call);
+            let planned = about.admits(call).and_then(|()| plan(&scene));
+            (about.event(call, scene.home(), snapshot.revision.short()), planned)
         })?;
-        self.recorded(about.event(call, &revision), planned)
+        self.recorded(event, planned)
     }
 
     /// Records a call that is refused.
@@ -289,7 +292,7 @@ impl Directory {
             Ok(plan) => Ok((event, plan)),
             Err(refusal) => {
                 event.refused(&refusal);
-                self.0.witness.record(&event);
+                self.0.record(&event)?;
                 Err(refusal)
             }
         }
@@ -364,11 +367,16 @@ impl Inner {
         self.policies().filter(|_| self.witness.is_ready()).ok_or(Refusal::Unrecorded)
     }
 
+    /// Records what changes nothing: where that cannot be, nobody is answered, and it can be asked again.
+    fn record(&self, event: &Event) -> Result<(), Refusal> {
+        if self.witness.record(event) { Ok(()) } else { Err(Refusal::Unrecorded) }
+    }
+
     /// Makes what was planned, and records it.
     fn carry_out<T>(&self, turn: &mut Turn, mut event: Event, plan: Plan<T>) -> Result<T, Refusal> {
         event.tell(&plan);
         if plan.steps.is_empty() {
-            self.witness.record(&event);
+            self.record(&event)?;
             return Ok(plan.value);
         }
         let beside: Vec<Event> = plan.also.into_iter().map(|also| event.beside(also)).collect();

@@ -13,7 +13,7 @@ use super::{
     store::{self, StoreError},
 };
 use crate::{
-    model::{Status, Timestamp, TraceId},
+    model::{Status, Timestamp, TraceId, User},
     policy::Operation,
 };
 use serde_json::{Value, json};
@@ -71,13 +71,14 @@ impl Directory {
     /// Takes a login: a session begins, and the user's first and last login are noted.
     ///
     /// # Errors
-    /// Fails where there is no such user, or it may not act.
+    /// Fails where there is no such user, it may not act, or somebody else is named who may not report for it.
     pub fn login(&self, call: &Call<'_>, login: &Login) -> Result<Arc<Session>, Refusal> {
         let about = About { action: "login", resource_type: "session", id: "", user: &login.user };
         self.change(call, about, |scene| {
             scene.known_actor()?;
             let tenant = scene.tenant()?;
             let (found, user) = scene.find(&login.user)?;
+            let policies = scene.permit_login(&user)?;
             if user.status != Status::Active {
                 let message = format!("`{}` is {} and cannot log in", user.id, user.status.as_str());
                 return Err(Refusal::conflict("user_not_active", message));
@@ -102,8 +103,22 @@ impl Directory {
                 steps.push(Step::Session(Arc::new(stale.ended(Ended::Idle, scene.now()))));
             }
             let made = Some((session.user.clone(), session.id.clone()));
-            Ok(Plan { steps, made, context: Some(context), ..Plan::look(Vec::new(), session) })
+            Ok(Plan { steps, made, context: Some(context), ..Plan::look(policies, session) })
         })
+    }
+
+    /// Takes a login as it was read: [`Self::login`]. One that could not be read is refused and recorded like any other.
+    ///
+    /// # Errors
+    /// Fails with what is wrong with it, and where there is no such user, or it may not act.
+    pub fn report_login(&self, call: &Call<'_>, read: Result<Login, Refusal>) -> Result<Arc<Session>, Refusal> {
+        match read {
+            Ok(login) => self.login(call, &login),
+            Err(refusal) => {
+                let about = About { action: "login", resource_type: "session", id: "", user: "" };
+                self.ask(call, about, |scene| scene.known_actor().and(Err(refusal)))
+            }
+        }
     }
 
     /// Takes a sign of life.
@@ -158,7 +173,8 @@ impl Directory {
             };
             let session = Arc::new(session.ended(how, scene.now()));
             let context = Some(json!({ "seconds": session.seconds(scene.now()), "ended": how.as_str() }));
-            Ok(Plan { steps: vec![Step::Session(Arc::clone(&session))], context, ..Plan::look(policies, session) })
+            let (steps, tenant) = (vec![Step::Session(Arc::clone(&session))], session.tenant.clone());
+            Ok(Plan { steps, tenant, context, ..Plan::look(policies, session) })
         })
     }
 
@@ -324,6 +340,14 @@ impl Scene<'_> {
         }
     }
 
+    /// Lets whoever is named report a login: the user itself, or somebody who may end that session as well.
+    fn permit_login(&self, user: &User) -> Result<Vec<String>, Refusal> {
+        match self.call.actor {
+            Actor::User(id) if id != user.id => self.permit_in(None, Operation::EndSession, user),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     /// The session that ends where a user with many begins another: the one that has been quiet for longest.
     fn session_too_many(&self, user: &str) -> Option<&Session> {
         let open: Vec<_> = self.book.sessions_of(user).collect();
@@ -355,6 +379,7 @@ fn over(session: &Session, now: Timestamp) -> Event {
     Event {
         id: link::new_id(now),
         of_session: true,
+        of_cli: false,
         at: now,
         actor: String::new(),
         action: how.to_owned(),

@@ -9,6 +9,7 @@ mod records;
 mod review;
 mod seen;
 mod standing;
+mod told;
 mod tools;
 
 use super::*;

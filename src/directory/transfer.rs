@@ -12,6 +12,13 @@ pub use export::ExportError;
 pub use import::Imported;
 pub use read::{Incoming, read};
 
+use super::{
+    Directory,
+    call::{Call, Refusal},
+    service::About,
+};
+use crate::policy::Operation;
+
 /// The forms of a file of users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -50,6 +57,26 @@ impl Form {
             Self::Json => "application/json",
             Self::Yaml => "application/yaml",
             Self::Csv => "text/csv; charset=utf-8; header=present",
+        }
+    }
+}
+
+/// What an import is, for its record.
+const IMPORT: About<'_> = About { action: "import_users", resource_type: "user", id: "", user: "" };
+
+impl Directory {
+    /// Reads a file of users and imports them: [`Self::import`]. A file that is none is refused and recorded like one whose users will not
+    /// do, and whoever may not import is told nothing about it.
+    ///
+    /// # Errors
+    /// Fails with every problem, and then nothing has changed.
+    pub fn import_file(&self, call: &Call<'_>, form: Form, file: &[u8], dry_run: bool) -> Result<Imported, Refusal> {
+        match read(form, file) {
+            Ok(users) => self.import(call, &users, dry_run),
+            Err(problems) => self.ask(call, IMPORT, |scene| {
+                scene.permit(Operation::Import, None, None)?;
+                Err(Refusal::Invalid(problems))
+            }),
         }
     }
 }

@@ -62,8 +62,16 @@ pub fn router(services: Services, settings: &Live) -> Router {
     let files = Arc::new(Semaphore::new(stream::FILES));
     let served = mount(policies::ROUTES, services.clone(), Some(&door))
         .merge(directory::routes(&services, settings.clone(), &files, &door))
-        .merge(mount(activity::ROUTES, activity::Services::new(services.log.clone()), Some(&door)))
-        .merge(mount(audit::ROUTES, audit::Services::new(services.log.clone(), files), Some(&door)))
+        .merge(mount(
+            activity::ROUTES,
+            activity::Services::new(services.log.clone(), Some(services.directory.clone())),
+            Some(&door),
+        ))
+        .merge(mount(
+            audit::ROUTES,
+            audit::Services::new(services.log.clone(), Some(services.directory.clone()), files),
+            Some(&door),
+        ))
         .merge(mount(matrix::ROUTES, (services, Aside::default()), Some(&door)))
         .merge(mount(openapi::ROUTES, (), Some(&door)));
     framed(served, LISTENER, &metrics, &expected(all_facts()))

@@ -23,6 +23,9 @@ const MEMBERS: [&str; 10] =
 /// The members of something that is given, beside its name. Who gave it and when is noted by the directory: it may be said again.
 const HOW: [&str; 4] = ["until", "why", "by", "at"];
 
+/// Characters of a reason at the most: it stands in records, which are bounded, beside all else that is given.
+pub const MOST_WHY: usize = 500;
+
 /// Until when and why something is given.
 #[derive(Debug, Default)]
 pub struct How {
@@ -54,6 +57,9 @@ impl How {
             value.as_str()
         };
         let (until, why) = (text("until"), text("why").map(str::to_owned));
+        if why.as_ref().is_some_and(|why| why.chars().count() > MOST_WHY) {
+            problems.push(Problem::new(&pointer(at, "why"), format!("is longer than {MOST_WHY} characters"), None));
+        }
         let time = until.and_then(Timestamp::parse);
         if let Some(text) = until.filter(|_| time.is_none()) {
             let help = "write it like 2027-01-31T00:00:00Z, with date, time and zone".to_owned();

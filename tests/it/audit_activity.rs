@@ -47,7 +47,7 @@ fn every_change_is_recorded_with_who_what_when_and_in_what_context() {
         })
     };
     let batch: Value = changes.iter().map(activity).collect();
-    let ids = report_as(&sidecar, "mona", &batch)["ids"].clone();
+    let ids = report_as(&sidecar, "alice", &batch)["ids"].clone();
     // No waiting: the answer came after the records were durable.
     let found = records(&sidecar, "&kind=activity");
     assert_eq!(found.len(), changes.len());
@@ -57,7 +57,7 @@ fn every_change_is_recorded_with_who_what_when_and_in_what_context() {
         assert_eq!(record["id"], *id);
         let told =
             ["user", "tenant", "module", "action", "resource_type", "resource_id", "actor", "source", "request_id"];
-        let expected = ["sam", "north", module, action, entity, "17", "mona", "admin", "r-7"];
+        let expected = ["sam", "north", module, action, entity, "17", "alice", "admin", "r-7"];
         assert_eq!(told.map(|name| record[name].as_str().expect("a text")), expected);
         assert_eq!((&record["before"], &record["after"]), (before, after));
         assert_eq!(record["context"], json!({ "time": "2027-01-31T08:00:00.000000Z", "ip": "10.1.2.3" }));
@@ -175,7 +175,7 @@ fn what_is_redacted_reaches_no_file_and_equal_values_can_still_be_correlated() {
     assert_eq!(answer["decision"], "allow", "the decision itself knows the plain values");
     report_as(
         &sidecar,
-        "mona",
+        "alice",
         &json!({
             "user": "gus-the-guest", "action": "edit", "resource_id": "customer-4711",
             "before": [{ "email": "gus-the-guest", "n": 1 }], "after": { "email": "secret@demo.example", "n": 2 },

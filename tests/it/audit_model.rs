@@ -156,7 +156,7 @@ struct Sent {
 }
 
 fn report(sidecar: &Sidecar, rng: &mut Rng, sent: &mut Vec<Sent>) {
-    let actor = rng.choice(["", "mona", "max"]).expect("one");
+    let actor = rng.choice(["", "alice", "carol"]).expect("one");
     let batch: Vec<Value> = (0..rng.usize(1..40)).map(|_| generator::activity(rng)).collect();
     let headers: &[(&str, &str)] = if actor.is_empty() { &[] } else { &[("sidegate-actor", actor)] };
     let body = Value::from(batch.clone()).to_string();

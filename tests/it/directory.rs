@@ -1,6 +1,7 @@
 //! The directory over HTTP: users, what they were given, invitations, sessions.
 
 mod desk;
+mod every_call;
 mod invitations;
 mod omc;
 mod outage;

@@ -6,7 +6,7 @@ use crate::{
         book::Step,
         call::{Call, Refusal},
         fields::Purpose,
-        invitation::{Invitation, Outcome},
+        invitation::{Invitation, MOST_SPENT, Outcome},
         link,
         scene::{Scene, to_json},
         service::{About, Plan},
@@ -59,6 +59,7 @@ impl Directory {
             Ok(Plan {
                 before: Some(old),
                 after: Some(new),
+                tenant: accepted.tenant.clone(),
                 made: Some((after.id.clone(), accepted.id.clone())),
                 steps: vec![Step::Account(Arc::clone(&after)), Step::Invitation(Arc::new(accepted))],
                 ..Plan::look(Vec::new(), after)
@@ -74,9 +75,12 @@ impl Directory {
         // Whoever has no invitation is compared with one that there is not.
         let expected = found.map_or([0; 32], |invitation| invitation.secret);
         let counts = link::is_equal(&given, &expected) & found.is_some();
-        let no = [];
-        let spent = found.map_or(&no[..], |invitation| &invitation.spent);
-        let replaced = spent.iter().fold(false, |any, old| any | link::is_equal(&given, old));
+        let spent = found.map_or(&[][..], |invitation| &invitation.spent);
+        // However many links were replaced, and whether there is an invitation at all, as many are compared.
+        let replaced = (0..MOST_SPENT).fold(false, |any, index| {
+            let old = spent.get(index);
+            any | (link::is_equal(&given, old.unwrap_or(&[0; 32])) & old.is_some())
+        });
         let refused = |code, message| Err(Refusal::Link { code, message });
         let Some(invitation) = found.filter(|_| counts || replaced) else {
             return refused("invitation_unknown", "this link is of no invitation");

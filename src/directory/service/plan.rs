@@ -2,7 +2,7 @@
 
 use crate::directory::{
     book::Step,
-    call::{Call, Refusal},
+    call::{Actor, Call, Refusal},
     event::Event,
     link,
 };
@@ -34,6 +34,8 @@ pub(in crate::directory) struct Plan<T> {
     pub(in crate::directory) after: Option<Value>,
     /// For the record.
     pub(in crate::directory) context: Option<Value>,
+    /// The tenant concerned, where it is another than that of the call.
+    pub(in crate::directory) tenant: Option<String>,
     /// The user concerned and the id of what was acted on, where they were not known before.
     pub(in crate::directory) made: Option<(String, String)>,
     /// Further users that are changed, each with a record of its own.
@@ -66,6 +68,7 @@ impl<T> Plan<T> {
             before: None,
             after: None,
             context: None,
+            tenant: None,
             made: None,
             also: Vec::new(),
             instead: false,
@@ -74,17 +77,29 @@ impl<T> Plan<T> {
     }
 }
 
+/// What an application may do by its own word: it reports.
+const REPORTS: [&str; 3] = ["login", "logout", "accept_invitation"];
+
 impl About<'_> {
-    /// The record of a call that is allowed, under the revision that decides.
-    pub(in crate::directory) fn event(&self, call: &Call<'_>, revision: &str) -> Event {
+    /// Refuses a call that is no report and names nobody who acts.
+    pub(in crate::directory) fn admits(&self, call: &Call<'_>) -> Result<(), Refusal> {
+        match call.actor {
+            Actor::Application(_) if !REPORTS.contains(&self.action) => Err(Refusal::no_actor()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The record of a call that is allowed, in the tenant in which it counts, under the revision that decides.
+    pub(in crate::directory) fn event(&self, call: &Call<'_>, tenant: Option<&str>, revision: &str) -> Event {
         Event {
             id: link::new_id(call.now),
             of_session: self.resource_type == "session",
+            of_cli: false,
             at: call.now,
             actor: call.actor.name(),
             action: self.action.to_owned(),
             user: self.user.to_owned(),
-            tenant: call.tenant.unwrap_or_default().to_owned(),
+            tenant: tenant.unwrap_or_default().to_owned(),
             resource_type: self.resource_type.to_owned(),
             resource_id: self.id.to_owned(),
             allowed: true,
@@ -138,6 +153,9 @@ impl Event {
         self.policies.clone_from(&plan.policies);
         (self.before, self.after) = (plan.before.clone(), plan.after.clone());
         self.context.clone_from(&plan.context);
+        if let Some(tenant) = &plan.tenant {
+            self.tenant.clone_from(tenant);
+        }
         if let Some((user, id)) = &plan.made {
             self.user.clone_from(user);
             self.resource_id.clone_from(id);

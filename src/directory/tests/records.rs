@@ -135,3 +135,43 @@ fn what_ends_while_a_call_waits_for_its_turn_counts_no_longer() {
         assert_eq!(refused.unwrap_err().code(), "invitation_expired");
     });
 }
+
+#[test]
+fn a_record_has_the_tenant_in_which_the_call_counts_whether_it_was_named_or_not() {
+    let world = World::of("8move");
+    let tenant = |world: &World| {
+        let event = world.last_event();
+        (event.action, event.tenant, event.allowed)
+    };
+    let of = |action: &str, tenant: &str, allowed| (action.to_owned(), tenant.to_owned(), allowed);
+    // Whoever acts belongs to one tenant alone.
+    somebody(&world, "amy");
+    let north = Call { tenant: Some("north"), ..operator() };
+    world.directory.assign(&north, "amy", Manner::Replace, &json!({ "roles": ["admin"] })).unwrap();
+    world.directory.create_user(&user("amy"), &lena()).unwrap();
+    assert_eq!(tenant(&world), of("create_user", "north", true));
+    world.directory.assign(&user("amy"), "lena", Manner::Give, &json!({ "roles": ["warehouse"] })).unwrap();
+    assert_eq!(tenant(&world), of("give", "north", true));
+    world.directory.read_user(&user("sam"), "lena").unwrap_err();
+    assert_eq!(tenant(&world), of("read_user", "north", false), "what is refused is in a tenant too");
+    world.directory.import(&user("amy"), &[], true).unwrap();
+    assert_eq!(tenant(&world), of("import_users", "north", true));
+    // An invitation and a session have a tenant of their own.
+    let app = Call { actor: Actor::Application("shop"), ..operator() };
+    let invite = |email: &str| {
+        let body = json!({ "email": email, "assignments": { "roles": ["finance"] } });
+        world.directory.invite(&north, &body).unwrap()
+    };
+    let (joe, jim) = (invite("joe@x.example"), invite("jim@x.example"));
+    let body = json!({ "token": world.directory.token(&joe), "first_name": "Joe", "last_name": "Doe" });
+    world.directory.accept_invitation(&app, &body).unwrap();
+    assert_eq!(tenant(&world), of("accept_invitation", "north", true));
+    world.directory.revoke_invitation(&operator(), &jim.id).unwrap();
+    assert_eq!(tenant(&world), of("revoke_invitation", "north", true));
+    let login = Login { user: "mona".to_owned(), ..Login::default() };
+    let session = world.directory.login(&Call { tenant: Some("north"), ..app }, &login).unwrap();
+    world.directory.end_session(&app, &session.id).unwrap();
+    assert_eq!(tenant(&world), of("logout", "north", true));
+    world.directory.list_users(&operator(), &UserQuery { limit: 1, ..UserQuery::default() }).unwrap();
+    assert_eq!(tenant(&world), of("list_users", "", true), "an operator is in none");
+}

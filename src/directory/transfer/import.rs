@@ -1,6 +1,6 @@
 //! Users out of files: everything is checked and judged like single calls made one after the other, and all of it happens or nothing.
 
-use super::{Incoming, NOTED};
+use super::{IMPORT, Incoming, NOTED};
 use crate::{
     directory::{
         Account, Directory, Refusal,
@@ -11,7 +11,7 @@ use crate::{
         fields::{Fields, Purpose, pointer},
         link,
         scene::{Scene, to_json},
-        service::{About, Also, Plan},
+        service::{Also, Plan},
         session::Ended,
         users::{difference, is_free, object, reader},
     },
@@ -86,7 +86,6 @@ impl Directory {
     /// # Errors
     /// Fails with every problem, and then nothing has changed.
     pub fn import(&self, call: &Call<'_>, users: &[Incoming], dry_run: bool) -> Result<Imported, Refusal> {
-        let about = About { action: "import_users", resource_type: "user", id: "", user: "" };
         let stretch = |scene: &Scene<'_>, run: &mut Run| {
             if run.next == 0 {
                 run.policies = scene.permit(Operation::Import, None, None)?;
@@ -100,7 +99,7 @@ impl Directory {
             let goes_on = run.next < users.len() && run.problems.len() < MOST_PROBLEMS;
             Ok(if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         };
-        let imported = self.change_many(call, about, Run::default(), stretch, |run| run.plan(users.len(), dry_run))?;
+        let imported = self.change_many(call, IMPORT, Run::default(), stretch, |run| run.plan(users.len(), dry_run))?;
         self.0.bell.ring();
         Ok(imported)
     }

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     audit::{Entry, Kind, Log, Origin, RecordError, Ticket},
     config::Scope,
+    directory::{Actor, Call, Directory},
     http::{ApiError, ErrorCode, aside::Aside, management::Error, request_id::X_REQUEST_ID},
     lifecycle::Clock,
     model::TraceId,
@@ -40,19 +41,21 @@ const BATCHES: usize = 256;
 #[derive(Debug, Clone)]
 pub(super) struct Services {
     log: Log,
+    /// Who knows the users; none over a log alone.
+    directory: Option<Directory>,
     /// Reading takes its time, and writing waits where the ring is full.
     batches: Aside,
 }
 
 impl Services {
-    pub(super) fn new(log: Log) -> Self {
-        Self { log, batches: Aside::new(BATCHES, "too many batches of activities at once") }
+    pub(super) fn new(log: Log, directory: Option<Directory>) -> Self {
+        Self { log, directory, batches: Aside::new(BATCHES, "too many batches of activities at once") }
     }
 }
 
 /// The route without a door, over a running log.
 pub fn routes(log: Log) -> Router {
-    route::mount(ROUTES, Services::new(log), None)
+    route::mount(ROUTES, Services::new(log, None), None)
 }
 
 /// The route as data.
@@ -63,7 +66,7 @@ pub(super) const ROUTES: &[Route<Services>] = &[Route {
         name: "reportActivity",
         summary: "Report what an application did",
         description: "One activity, an array of them, or one a line. All are taken, or none. The answer leaves once the records are \
-                      as durable as `audit.mode` demands. `Sidegate-Actor` names who acted through the application.",
+                      as durable as `audit.mode` demands. `Sidegate-Actor` names who acted through the application, a user whom the directory or the policy set knows.",
         scopes: &[Scope::Directory],
         parameters: &[&[actor::NAMED]],
         body: &[Content::json::<shape::Reported>(), Content::text("application/x-ndjson")],
@@ -72,13 +75,21 @@ pub(super) const ROUTES: &[Route<Services>] = &[Route {
             "The ids of the records, in the order of the activities",
             &[Content::json::<shape::Ids>()],
         )],
-        errors: &[ErrorCode::InvalidActivity, ErrorCode::Overloaded, ErrorCode::AuditUnavailable],
+        errors: &[
+            ErrorCode::NotAllowed,
+            ErrorCode::InvalidActivity,
+            ErrorCode::Overloaded,
+            ErrorCode::AuditUnavailable,
+        ],
         ..Facts::BLANK
     },
     serve: |verb| on(verb, report),
 }];
 
-async fn report(State(Services { log, batches }): State<Services>, request: Request) -> Result<Response, Error> {
+async fn report(
+    State(Services { log, directory, batches }): State<Services>,
+    request: Request,
+) -> Result<Response, Error> {
     let (head, body) = request.into_parts();
     let form = form(&head.headers)?;
     // The frame has made one up where there was none; the record cuts what is too long.
@@ -88,10 +99,24 @@ async fn report(State(Services { log, batches }): State<Services>, request: Requ
     let actor = actor::named(&head.headers)?.unwrap_or_default().to_owned();
     let body = content::whole(&head.headers, body, MOST_BYTES).await?;
     let writer = log.clone();
-    let kept = batches.run(move || match read::read(&body, form) {
-        Ok(activities) => keep(&writer, &activities, &actor, (&request_id, trace_id)),
-        Err(Refused::Malformed(error)) => Err(error),
-        Err(Refused::Problems(problems)) => Err(refusal(problems)),
+    let kept = batches.run(move || {
+        if let Some(directory) = directory.filter(|_| !actor.is_empty()) {
+            let now = Clock::system().now();
+            let actor = Actor::User(&actor);
+            directory.knows_actor(&Call {
+                actor,
+                tenant: None,
+                request_id: &request_id,
+                trace_id,
+                now,
+                if_match: None,
+            })?;
+        }
+        match read::read(&body, form) {
+            Ok(activities) => keep(&writer, &activities, &actor, (&request_id, trace_id)),
+            Err(Refused::Malformed(error)) => Err(error),
+            Err(Refused::Problems(problems)) => Err(refusal(problems)),
+        }
     });
     let (ids, last) = kept.await?;
     // All come from one ring, so the last one is durable last.

@@ -4,13 +4,10 @@ use super::route::{Parameter, Shape};
 use crate::{
     config::{AdminClient, AdminToken},
     directory::is_reserved,
-    http::{ApiError, ErrorCode, management::Error},
+    http::ApiError,
     policy::is_visible,
 };
-use axum::{
-    extract::FromRequestParts,
-    http::{HeaderMap, HeaderName, request::Parts},
-};
+use axum::http::{HeaderMap, HeaderName};
 
 /// The header that names the user on whose behalf an application calls.
 pub(super) static SIDEGATE_ACTOR: HeaderName = HeaderName::from_static("sidegate-actor");
@@ -39,6 +36,11 @@ impl Caller {
         &self.name
     }
 
+    /// Whether it speaks for itself.
+    pub(super) const fn is_operator(&self) -> bool {
+        self.operator
+    }
+
     /// Whoever reaches the loopback address where no tokens are wanted.
     pub(super) fn local() -> Self {
         Self { name: LOCAL.to_owned(), operator: true }
@@ -52,40 +54,6 @@ impl Caller {
     /// Whoever has this token.
     pub(super) fn with(token: &AdminToken) -> Self {
         Self { name: token.name.clone(), operator: token.operator }
-    }
-}
-
-/// On whose behalf the directory is called.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Acting {
-    /// A user, bound by the rules of delegation.
-    User(String),
-    /// An operator, by the name of the token; not bound by them.
-    Operator(String),
-}
-
-impl Acting {
-    fn of(caller: Option<&Caller>, headers: &HeaderMap) -> Result<Self, ApiError> {
-        if let Some(user) = named(headers)? {
-            return Ok(Self::User(user.to_owned()));
-        }
-        match caller {
-            Some(caller) if caller.operator => Ok(Self::Operator(caller.name.clone())),
-            _ => {
-                let message = format!(
-                    "name the user who acts in the header `{SIDEGATE_ACTOR}`; only a token or a client with `operator: true` may leave it out"
-                );
-                Err(ApiError::new(ErrorCode::ActorMissing, message))
-            }
-        }
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for Acting {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        Ok(Self::of(parts.extensions.get(), &parts.headers)?)
     }
 }
 
@@ -135,23 +103,6 @@ mod tests {
             (&[b"mona", b"mona"], None),
         ] {
             assert_eq!(named(&headers(values)).ok(), expected, "{values:?}");
-        }
-    }
-
-    #[test]
-    fn only_an_operator_may_leave_out_for_whom_it_acts() {
-        let ops = |operator| Some(Caller { name: "ops".to_owned(), operator });
-        let nobody = HeaderMap::new();
-        let mona = headers(&[b"mona"]);
-        for (caller, headers, expected) in [
-            (ops(true), &mona, Ok(Acting::User("mona".to_owned()))),
-            (ops(false), &mona, Ok(Acting::User("mona".to_owned()))),
-            (ops(true), &nobody, Ok(Acting::Operator("ops".to_owned()))),
-            (ops(false), &nobody, Err(ErrorCode::ActorMissing)),
-            (Some(Caller::local()), &nobody, Ok(Acting::Operator("local".to_owned()))),
-            (None, &nobody, Err(ErrorCode::ActorMissing)),
-        ] {
-            assert_eq!(Acting::of(caller.as_ref(), headers).map_err(|error| error.code), expected, "{caller:?}");
         }
     }
 }

@@ -7,18 +7,20 @@
 mod table;
 
 use super::{
-    route,
+    actor, route,
     stream::{self, Chunks},
 };
 use crate::{
     audit::{Export, ExportError, Format, Log, Query, QueryError, ReadError, Reader},
+    directory::{Actor, Call, Directory},
     http::{ApiError, ErrorCode, address::decode, aside::Aside},
+    lifecycle::Clock,
 };
 use axum::{
     Router,
     body::Body,
-    extract::{RawQuery, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header},
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts},
 };
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::spawn_blocking};
@@ -34,6 +36,8 @@ pub(super) use table::ROUTES;
 #[derive(Debug, Clone)]
 pub(super) struct Services {
     log: Log,
+    /// Who decides what an actor may read; none over a log alone.
+    directory: Option<Directory>,
     /// For pages and figures.
     reads: Aside,
     /// For exports, and the files of others.
@@ -43,7 +47,7 @@ pub(super) struct Services {
 
 /// The routes without a door, over a running log.
 pub fn routes(log: Log) -> Router {
-    routes_over(Services::new(log, Arc::new(Semaphore::new(stream::FILES))))
+    routes_over(Services::new(log, None, Arc::new(Semaphore::new(stream::FILES))))
 }
 
 fn routes_over(services: Services) -> Router {
@@ -51,9 +55,47 @@ fn routes_over(services: Services) -> Router {
 }
 
 impl Services {
-    pub(super) fn new(log: Log, files: Arc<Semaphore>) -> Self {
+    pub(super) fn new(log: Log, directory: Option<Directory>, files: Arc<Semaphore>) -> Self {
         let reads = Aside::new(QUERIES, "too many queries of the audit log at once");
-        Self { log, reads, files, stalled: stream::STALLED }
+        Self { log, directory, reads, files, stalled: stream::STALLED }
+    }
+
+    /// Holds a query to what the actor may read who is named. Where nobody is, the token's scope is enough.
+    async fn held(&self, query: Query, head: &Parts) -> Result<Query, ApiError> {
+        let Some(actor) = actor::named(&head.headers)?.map(str::to_owned) else { return Ok(query) };
+        let Some(directory) = self.directory.clone() else {
+            return Err(ApiError::new(ErrorCode::NotAllowed, "nobody decides here what an actor may read"));
+        };
+        let request_id = head.headers.get(&X_REQUEST_ID).map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
+        let trace_id = head.extensions.get().copied().unwrap_or_default();
+        let held = self.reads.run(move || {
+            let call = Call {
+                actor: Actor::User(&actor),
+                tenant: query.tenant(),
+                request_id: request_id.as_deref().unwrap_or_default(),
+                trace_id,
+                now: Clock::system().now(),
+                if_match: None,
+            };
+            let tenant = directory.begin_log(&call)?;
+            Ok(match tenant {
+                Some(tenant) => query.in_tenant(&tenant),
+                None => query,
+            })
+        });
+        held.await
+    }
+
+    /// Begins an export.
+    async fn send(&self, head: &Parts) -> Result<(Export, Body), ApiError> {
+        let Asked { query, export } = parse(head.uri.query(), Route::Export)?;
+        let query = self.held(query, head).await?;
+        let place = stream::place(&self.files)?;
+        let (chunks, body) = stream::begin(place, self.stalled);
+        let log = self.log.clone();
+        // Nobody waits for it: it ends when the export does or the client has gone, and a dropped channel tells it.
+        drop(spawn_blocking(move || send(&log.reader(), &query, export, chunks)));
+        Ok((export, body))
     }
 
     /// Reads on a thread that may block.
@@ -66,50 +108,40 @@ impl Services {
     }
 }
 
-async fn list(State(services): State<Services>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response<Body> {
-    let request_id = RequestId::of(&headers);
-    let page = match parse(query.as_deref(), Route::List).and_then(|asked| Ok(asked.query.for_page()?)) {
-        Ok(query) => services.read(move |reader| reader.page(&query)).await,
-        Err(error) => Err(error),
+async fn list(State(services): State<Services>, head: Parts) -> Response<Body> {
+    let request_id = RequestId::of(&head.headers);
+    let query = parse(head.uri.query(), Route::List).and_then(|asked| Ok(asked.query.for_page()?));
+    let page = async {
+        let query = services.held(query?, &head).await?;
+        services.read(move |reader| reader.page(&query)).await
     };
-    request_id.answer_json(page)
+    request_id.answer_json(page.await)
 }
 
-async fn stats(State(services): State<Services>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response<Body> {
-    let request_id = RequestId::of(&headers);
-    let figures = match parse(query.as_deref(), Route::Stats) {
-        Ok(asked) => services.read(move |reader| reader.figures(&asked.query)).await,
-        Err(error) => Err(error),
+async fn stats(State(services): State<Services>, head: Parts) -> Response<Body> {
+    let request_id = RequestId::of(&head.headers);
+    let figures = async {
+        let query = services.held(parse(head.uri.query(), Route::Stats)?.query, &head).await?;
+        let figures = services.read(move |reader| reader.figures(&query)).await?;
+        serde_json::to_vec(&figures).map_err(|_| ApiError::new(ErrorCode::Internal, "the figures cannot be written"))
     };
-    let failed = |_| ApiError::new(ErrorCode::Internal, "the figures cannot be written");
-    request_id.answer_json(figures.and_then(|figures| serde_json::to_vec(&figures).map_err(failed)))
+    request_id.answer_json(figures.await)
 }
 
-async fn export(
-    State(Services { log, files, stalled, .. }): State<Services>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response<Body> {
-    let request_id = RequestId::of(&headers);
-    let Asked { query, export } = match parse(query.as_deref(), Route::Export) {
-        Ok(asked) => asked,
-        Err(error) => return request_id.refuse(&error),
-    };
-    let place = match stream::place(&files) {
-        Ok(place) => place,
-        Err(error) => return request_id.refuse(&error),
-    };
-    let (chunks, body) = stream::begin(place, stalled);
-    // Nobody waits for it: it ends when the export does or the client has gone, and a dropped channel tells it.
-    drop(spawn_blocking(move || send(&log.reader(), &query, export, chunks)));
-    let content_type = export.format.content_type();
-    let mut response = request_id.answer(StatusCode::OK, content_type, body);
-    let name = match export.format {
-        Format::Csv => "attachment; filename=\"audit.csv\"",
-        Format::Ndjson => "attachment; filename=\"audit.ndjson\"",
-    };
-    response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(name));
-    response
+async fn export(State(services): State<Services>, head: Parts) -> Response<Body> {
+    let request_id = RequestId::of(&head.headers);
+    match services.send(&head).await {
+        Ok((export, body)) => {
+            let mut response = request_id.answer(StatusCode::OK, export.format.content_type(), body);
+            let name = match export.format {
+                Format::Csv => "attachment; filename=\"audit.csv\"",
+                Format::Ndjson => "attachment; filename=\"audit.ndjson\"",
+            };
+            response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(name));
+            response
+        }
+        Err(error) => request_id.refuse(&error),
+    }
 }
 
 /// Which parameters a path takes.
@@ -203,7 +235,7 @@ impl RequestId {
     fn of(headers: &HeaderMap) -> Self {
         let made_up = || {
             let mut buffer = [0; ulid::ULID_LEN];
-            let now = crate::lifecycle::Clock::system().now().as_micros() / 1000;
+            let now = Clock::system().now().as_micros() / 1000;
             let id = ulid::Ulid::from_parts(u64::try_from(now).unwrap_or_default(), fastrand::u128(..));
             // A ULID is letters and digits.
             HeaderValue::from_str(id.array_to_str(&mut buffer)).unwrap_or_else(|_| HeaderValue::from_static(""))
@@ -263,7 +295,7 @@ mod tests {
         log.settle().unwrap();
         for (stalled, is_whole) in [(Duration::from_millis(20), false), (STALLED, true)] {
             let files = Arc::new(Semaphore::new(1));
-            let services = Services { stalled, ..Services::new(log.clone(), Arc::clone(&files)) };
+            let services = Services { stalled, ..Services::new(log.clone(), None, Arc::clone(&files)) };
             let service = TowerToHyperService::new(routes_over(services));
             let answer = service.call(Request::get("/v1/audit/export").body(Body::empty()).unwrap()).await.unwrap();
             assert_eq!(answer.status(), StatusCode::OK);
@@ -281,7 +313,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let log = Log::open(Options::new(data.path())).unwrap();
         let files = Arc::new(Semaphore::new(1));
-        let services = Services { reads: Aside::new(0, "too many"), ..Services::new(log, files) };
+        let services = Services { reads: Aside::new(0, "too many"), ..Services::new(log, None, files) };
         let service = TowerToHyperService::new(routes_over(services));
         for path in ["/v1/audit", "/v1/audit/stats"] {
             let answer = service.call(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();

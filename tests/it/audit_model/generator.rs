@@ -13,7 +13,7 @@ const START: i64 = 1_800_000_000_000_000;
 /// Names that a table, an address, a shell or a spreadsheet might take for something else.
 const NAMES: [&str; 14] = [
     "sam",
-    "mona",
+    "alice",
     "sam ",
     "a,b",
     "say \"hi\"",

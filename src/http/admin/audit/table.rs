@@ -6,7 +6,10 @@ use crate::{
     config::Scope,
     http::{
         ErrorCode,
-        admin::route::{Answer, Content, Facts, Parameter, Route, Shape},
+        admin::{
+            actor::USER_ID,
+            route::{Answer, Content, Facts, Parameter, Route, Shape},
+        },
     },
 };
 use axum::routing::on;
@@ -22,9 +25,9 @@ pub(in crate::http::admin) const ROUTES: &[Route<Services>] = &[
             name: "listAuditRecords",
             summary: "Records of the audit log, page by page",
             scopes: &[Scope::Audit],
-            parameters: &[FILTERS, ORDER, PAGE],
+            parameters: &[FILTERS, ORDER, PAGE, READER],
             answers: &[Answer::new(200, "A page", &[Content::json::<Page>()])],
-            errors: &[ErrorCode::Overloaded],
+            errors: ERRORS,
             ..Facts::BLANK
         },
         serve: |verb| on(verb, list),
@@ -35,9 +38,9 @@ pub(in crate::http::admin) const ROUTES: &[Route<Services>] = &[
             name: "getAuditStats",
             summary: "Figures of the audit log",
             scopes: &[Scope::Audit],
-            parameters: &[FILTERS],
+            parameters: &[FILTERS, READER],
             answers: &[Answer::new(200, "Figures of all records that match", &[Content::json::<Figures>()])],
-            errors: &[ErrorCode::Overloaded],
+            errors: ERRORS,
             ..Facts::BLANK
         },
         serve: |verb| on(verb, stats),
@@ -48,18 +51,34 @@ pub(in crate::http::admin) const ROUTES: &[Route<Services>] = &[
             name: "exportAuditRecords",
             summary: "Records of the audit log as one file",
             scopes: &[Scope::Audit],
-            parameters: &[FILTERS, ORDER, EXPORT],
+            parameters: &[FILTERS, ORDER, EXPORT, READER],
             answers: &[Answer::new(
                 200,
                 "The records; a stream that breaks off has lost some",
                 &[Content::text(Format::Csv.content_type()), Content::text(Format::Ndjson.content_type())],
             )],
-            errors: &[ErrorCode::Overloaded],
+            errors: ERRORS,
             ..Facts::BLANK
         },
         serve: |verb| on(verb, export),
     },
 ];
+
+/// What the actor who is named may be refused for.
+const ERRORS: &[ErrorCode] = &[
+    ErrorCode::NotAllowed,
+    ErrorCode::NotFound,
+    ErrorCode::Conflict,
+    ErrorCode::Invalid,
+    ErrorCode::Overloaded,
+    ErrorCode::AuditUnavailable,
+];
+
+const READER: &[Parameter] = &[Parameter::header(
+    "Sidegate-Actor",
+    "the user who reads: the policies decide whether it may, and where there are tenants it reads of one",
+    USER_ID,
+)];
 
 const fn text(name: &'static str, about: &'static str) -> Parameter {
     Parameter::query(name, about, Shape::Text)

@@ -5,7 +5,7 @@ use crate::{
     directory::{Actor, Call, Seen},
     http::{
         ApiError, address,
-        admin::actor::{Acting, Caller, named},
+        admin::actor::{Caller, named},
         management::Error,
         request_id::X_REQUEST_ID,
     },
@@ -16,7 +16,7 @@ use axum::{
     http::{HeaderMap, header::IF_MATCH, request::Parts},
 };
 
-/// An administrative call: on behalf of a user, or by an operator.
+/// An administrative call: on behalf of a user, or by an operator. Where it is neither, the directory refuses it and records that.
 #[derive(Debug, Clone)]
 pub(super) struct By {
     who: Who,
@@ -39,6 +39,17 @@ enum Who {
     User(String),
     Operator(String),
     Application(String),
+}
+
+impl Who {
+    fn of(caller: Option<&Caller>, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let name = || caller.map(|caller| caller.name().to_owned()).unwrap_or_default();
+        Ok(match named(headers)? {
+            Some(user) => Self::User(user.to_owned()),
+            None if caller.is_some_and(Caller::is_operator) => Self::Operator(name()),
+            None => Self::Application(name()),
+        })
+    }
 }
 
 impl By {
@@ -71,11 +82,8 @@ impl By {
 impl<S: Sync> FromRequestParts<S> for By {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let who = match Acting::from_request_parts(parts, state).await? {
-            Acting::User(id) => Who::User(id),
-            Acting::Operator(name) => Who::Operator(name),
-        };
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let who = Who::of(parts.extensions.get(), &parts.headers)?;
         Ok(Self::new(who, parts)?)
     }
 }
@@ -84,11 +92,10 @@ impl<S: Sync> FromRequestParts<S> for Reported {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let name = parts.extensions.get::<Caller>().map(|caller| caller.name().to_owned()).unwrap_or_default();
         // Where somebody is named, it is that user's deed and not the application's word.
-        let who = match named(&parts.headers)? {
-            Some(user) => Who::User(user.to_owned()),
-            None => Who::Application(name),
+        let who = match Who::of(parts.extensions.get(), &parts.headers)? {
+            Who::Operator(name) => Who::Application(name),
+            who => who,
         };
         Ok(Self(By::new(who, parts)?))
     }
@@ -119,7 +126,26 @@ fn if_match(headers: &HeaderMap) -> Result<Option<Seen>, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{config::AdminToken, http::admin::actor::SIDEGATE_ACTOR};
     use axum::http::HeaderValue;
+
+    #[test]
+    fn only_an_operator_acts_where_nobody_is_named() {
+        let token = AdminToken { name: "ops".to_owned(), sha256: [0; 32], scopes: Vec::new(), operator: true };
+        let ops = |operator| Some(Caller::with(&AdminToken { operator, ..token.clone() }));
+        let nobody = HeaderMap::new();
+        let mona: HeaderMap = [(SIDEGATE_ACTOR.clone(), HeaderValue::from_static("mona"))].into_iter().collect();
+        for (caller, headers, expected) in [
+            (ops(true), &mona, Who::User("mona".to_owned())),
+            (ops(false), &mona, Who::User("mona".to_owned())),
+            (ops(true), &nobody, Who::Operator("ops".to_owned())),
+            (ops(false), &nobody, Who::Application("ops".to_owned())),
+            (Some(Caller::local()), &nobody, Who::Operator("local".to_owned())),
+            (None, &nobody, Who::Application(String::new())),
+        ] {
+            assert_eq!(Who::of(caller.as_ref(), headers).ok(), Some(expected), "{caller:?}");
+        }
+    }
 
     #[test]
     fn a_version_is_one_tag_of_this_server() {

@@ -1,7 +1,7 @@
 //! What a refusal of the directory is in HTTP.
 
 use crate::{
-    directory::Refusal,
+    directory::{ACTOR_MISSING, Refusal},
     http::{ApiError, ErrorCode},
     policy::Problem,
     telemetry::events,
@@ -27,6 +27,7 @@ impl From<Refusal> for ApiError {
                 let message = format!("{}: {message}", denied.what);
                 Self { problems: vec![problem], ..Self::named(ErrorCode::NotAllowed, code, message) }
             }
+            Refusal::Forbidden { code, .. } if code == ACTOR_MISSING => Self::new(ErrorCode::ActorMissing, message),
             Refusal::Forbidden { code, .. } => Self::named(ErrorCode::NotAllowed, code, message),
             // Who has no link at all is not told from who has a wrong one.
             Refusal::Link { code: "invitation_unknown", .. } => Self::new(ErrorCode::InvitationUnknown, message),

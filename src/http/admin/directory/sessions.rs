@@ -176,7 +176,7 @@ async fn list(State(desk): State<Desk>, by: By, RawQuery(query): RawQuery) -> Re
 
 async fn login(State(desk): State<Desk>, Report(report): Report) -> Result<Response, Error> {
     let work = |directory: &Directory, call: &Call<'_>, body: &Value| {
-        let session = directory.login(call, &read_login(body)?)?;
+        let session = directory.report_login(call, read_login(body))?;
         Ok(Shown::new(&SessionView::new(&session, call.now)).made("/v1/sessions", &session.id))
     };
     desk.answer(report, work).await

@@ -108,6 +108,7 @@ pub(super) struct Assigning {
     #[schemars(extend("format" = "date-time"))]
     until: Option<String>,
     /// For all that names no reason of its own.
+    #[schemars(length(max = 500))]
     why: Option<String>,
 }
 
@@ -120,6 +121,7 @@ enum RoleOr {
         role: String,
         #[schemars(extend("format" = "date-time"))]
         until: Option<String>,
+        #[schemars(length(max = 500))]
         why: Option<String>,
     },
 }
@@ -133,6 +135,7 @@ enum GateOr {
         gate: String,
         #[schemars(extend("format" = "date-time"))]
         until: Option<String>,
+        #[schemars(length(max = 500))]
         why: Option<String>,
     },
 }
@@ -146,6 +149,7 @@ enum LevelOr {
         level: String,
         #[schemars(extend("format" = "date-time"))]
         until: Option<String>,
+        #[schemars(length(max = 500))]
         why: Option<String>,
     },
 }

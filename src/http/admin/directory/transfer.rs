@@ -3,7 +3,7 @@
 use super::{By, CHANGING, Desk, LOOKING, TENANT, page};
 use crate::{
     config::Scope,
-    directory::{Form, Imported, Refusal, read_users},
+    directory::{Form, Imported},
     http::{
         ApiError, address,
         admin::{
@@ -104,8 +104,7 @@ async fn import(
     let most = desk.settings.load().directory.import_bytes;
     let body = whole_within(&head.headers, body, most, PATIENCE).await?;
     let work = move |directory: &crate::directory::Directory, call: &crate::directory::Call<'_>| {
-        let users = read_users(form, &body).map_err(Refusal::Invalid)?;
-        directory.import(call, &users, dry_run)
+        directory.import_file(call, form, &body, dry_run)
     };
     let Imported { created, updated, unchanged, invited } = desk.change(by, tenant, work).await?;
     Ok(Json(ImportedView { dry_run, created, updated, unchanged, invited }).into_response())
