@@ -51,7 +51,7 @@ fn access_tells_of_single_resources_that_policies_name() {
         (
             "ada",
             0,
-            "view; edit on order:o-1",
+            "view unless frozen; edit on order:o-1",
             json!([
                 { "action": "view", "access": "depends", "unless": ["frozen"] },
                 { "action": "edit", "access": "depends", "resources": ["order:o-1"] },
