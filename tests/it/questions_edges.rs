@@ -169,6 +169,25 @@ fn a_wrong_member_of_a_configuration_is_one_problem() {
 }
 
 #[test]
+fn an_explanation_tries_levels_and_the_roles_that_policies_by_hand_name() {
+    let set = shop();
+    set.write("set.yaml", &SET.replace("[order] }", "[order], actions: [print] }"));
+    for (user, action, resource, steps) in [
+        ("ada", "edit", "doc:d-2", json!([{ "kind": "level", "module": "docs", "level": "full", "tenant": null }])),
+        ("dee", "edit", "order:o-1", json!([{ "kind": "role", "role": "clerk", "tenant": null }])),
+        ("ada", "edit", "order:o-2", json!([{ "kind": "level", "module": "orders", "level": "full", "tenant": null }])),
+        ("ada", "print", "order:o-2", json!(null)),
+    ] {
+        let asked = ["explain", "--user", user, "--action", action, "--resource", resource, "--output", "json"];
+        let ran = run(&set, &asked);
+        let explained: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+        assert_eq!(explained["nearest"][0]["steps"], steps, "{explained:#}");
+        let nothing = "no role, level or tenant was found that would allow it";
+        assert_eq!(explained["summary"][0] == nothing, steps.is_null(), "{explained:#}");
+    }
+}
+
+#[test]
 fn an_explanation_names_the_place_of_a_user_who_may_do_nothing() {
     let set = shop();
     for (user, says) in [
