@@ -169,6 +169,53 @@ fn a_wrong_member_of_a_configuration_is_one_problem() {
 }
 
 #[test]
+fn a_configuration_is_held_to_what_files_are_held_to() {
+    let centre = Sidecar::builder().policies(repo("policies/omc")).start();
+    let hub = Sidecar::builder().policies(repo("policies/propeller")).start();
+    for (sidecar, body, wanted) in [
+        (&centre, json!({ "roles": ["client_admin", "vendor"] }), json!([["/roles/1", null]])),
+        (
+            &centre,
+            json!({ "roles": ["customer_service"], "attributes": { "channels": ["web-fr", "web-uz"] } }),
+            json!([["/attributes/channels/1", "did you mean `web-uk`?"]]),
+        ),
+        (
+            &centre,
+            json!({ "roles": ["vendor", { "role": "vendor", "until": "2020-01-01T00:00:00Z" }, "headquarters"],
+                "attributes": { "channels": ["?"] } }),
+            json!([
+                ["/roles/1/role", null],
+                ["/roles/2", null],
+                ["/attributes/channels/0", "known: `web-fr`, `web-uk`, `store-paris`, `store-london`"]
+            ]),
+        ),
+        (
+            &hub,
+            json!({ "gates": ["backoffice", "sales-hub", { "gate": "backoffice" }] }),
+            json!([["/gates/2/gate", null]]),
+        ),
+    ] {
+        for path in ["/v1/access", "/v1/menu"] {
+            let answer = sidecar.post(path, &body);
+            if path == "/v1/menu" && answer.status == 404 {
+                continue;
+            }
+            let problems = answer.json()["error"]["problems"].clone();
+            let told = problems.as_array().expect("problems").iter().map(|one| json!([one["pointer"], one["help"]]));
+            assert_eq!((answer.status, json!(told.collect::<Vec<_>>())), (422, wanted.clone()), "{body}: {problems:#}");
+        }
+    }
+    // What is said of a gate stands in place of what the preset says.
+    let ran_out =
+        json!({ "preset": "full-admin", "gates": [{ "gate": "backoffice", "until": "2020-01-01T00:00:00Z" }] });
+    let access = hub.post("/v1/access", &ran_out).json();
+    let open = |gate: &str| {
+        access["gates"].as_array().expect("gates").iter().any(|one| one["id"] == gate && one["open"] == true)
+    };
+    assert_eq!((open("backoffice"), open("sales-hub")), (false, true), "{access:#}");
+}
+
+#[test]
 fn an_explanation_tries_levels_and_the_roles_that_policies_by_hand_name() {
     let set = shop();
     set.write("set.yaml", &SET.replace("[order] }", "[order], actions: [print] }"));
