@@ -8,7 +8,7 @@
 use sidegate::{
     directory::Subjects,
     engine::{Subject, decide},
-    model::{Request, Resource, Timestamp},
+    model::{Attributes, Request, Resource, Timestamp, Value},
     policy::{self, Matrix, Options, Overview, Snapshot},
 };
 use std::{
@@ -29,7 +29,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let users = directory.path().join("users");
-    users_set(&users);
+    users_set(&users, false);
     let load = |path: &Path| policy::load(path, &Options::default()).expect("the set is sound");
     let loaded = best(RUNS, || {
         let snapshot = load(&users);
@@ -42,7 +42,35 @@ fn main() {
     row("load 100,000 users", loaded, "under 2 s");
     println!("{:<44} {:>12} KiB   under 400 MiB", "  highest memory", memory.unwrap_or_default());
     let snapshot = load(&users);
-    searches(&snapshot, &Subjects::bind(&snapshot.program, &snapshot.users));
+    let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
+    let owner = [("owner".into(), Value::text("u000042"))];
+    searches(
+        &snapshot,
+        &subjects,
+        &[
+            ("one user in twenty, by role", "edit", "r7", &[]),
+            ("nobody, though all have the role", "approve", "r0", &[]),
+            ("everybody, by role", "view", "r0", &[]),
+            ("the owner, by a condition on each", "approve", "r0", &owner),
+        ],
+    );
+    drop((snapshot, subjects));
+
+    // Here no two users are known to be alike: each has attributes, and each is asked.
+    let channels = directory.path().join("channels");
+    users_set(&channels, true);
+    let snapshot = load(&channels);
+    let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
+    let channel = [("channel".into(), Value::text("c7"))];
+    searches(
+        &snapshot,
+        &subjects,
+        &[
+            ("one user in ten, by channel", "edit", "r0", &channel),
+            ("the owner, beside channels", "approve", "r0", &owner),
+        ],
+    );
+    drop((snapshot, subjects));
 
     let large = directory.path().join("large");
     large_set(&large);
@@ -58,12 +86,11 @@ fn main() {
     }
 }
 
-fn searches(snapshot: &Snapshot, subjects: &Subjects) {
-    for (name, action, ty, attributes) in [
-        ("one user in twenty, by role", "edit", "r7", &[][..]),
-        ("nobody, though all have the role", "approve", "r0", &[]),
-        ("everybody, by role", "view", "r0", &[]),
-    ] {
+/// A search: its name, and what is asked of which type of resource with which attributes.
+type Case<'c> = (&'c str, &'c str, &'c str, &'c Attributes<'c>);
+
+fn searches(snapshot: &Snapshot, subjects: &Subjects, cases: &[Case<'_>]) {
+    for &(name, action, ty, attributes) in cases {
         let resource = Resource { ty, id: "x-1", attributes };
         let request =
             Request { action, resource, tenant: Some("north"), context: &[], subject_attributes: &[], time: now() };
@@ -114,8 +141,8 @@ fn now() -> Timestamp {
     Timestamp::parse("2026-11-22T12:00:00Z").expect("a time")
 }
 
-/// 100,000 users of 100 roles on 20 modules, in files of 10,000 each.
-fn users_set(directory: &Path) {
+/// 100,000 users of 100 roles on 20 modules, in files of 10,000 each; with `channels`, one of ten for each user.
+fn users_set(directory: &Path, channels: bool) {
     fs::create_dir_all(directory).expect("a directory");
     let mut set = String::from(
         "policy_set: users\ntenancy: required\ntenants: [north, south]\n\
@@ -123,20 +150,30 @@ fn users_set(directory: &Path) {
          conditions: { never: { description: a dead end, cedar: resource has owner && resource.owner == principal } }\nmodules:\n",
     );
     for module in 0..20 {
-        writeln!(set, "  m{module}: {{ resources: {{ r{module}: {{ owner: User }} }} }}").expect("writing to a text");
+        writeln!(set, "  m{module}: {{ resources: {{ r{module}: {{ owner: User, channel: String }} }} }}")
+            .expect("writing to a text");
     }
     set.push_str("roles:\n  everybody: { grants: { m0: [view, { actions: [approve], when: never }] } }\n");
     for role in 0..100 {
         writeln!(set, "  role{role}: {{ includes: [everybody], grants: {{ m{}: full }} }}", 1 + role % 19)
             .expect("writing to a text");
     }
-    let set = set.replace("m0: [view, {", "m0: [{ level: view }, {");
+    let mut set = set.replace("m0: [view, {", "m0: [{ level: view }, {");
+    if channels {
+        set.push_str("user_attributes: { channels: Set<String> }\n");
+        set = set.replace("when: never }]", "when: never }, { actions: [edit], when: own }]").replace(
+            "conditions: {",
+            "conditions: { own: { description: of a channel of the user, cedar: resource has channel && principal has channels && principal.channels.contains(resource.channel) },",
+        );
+    }
     fs::write(directory.join("set.yaml"), set).expect("a file");
     for file in 0..10 {
         let mut users = String::from("users:\n");
         for number in file * (USERS / 10)..(file + 1) * (USERS / 10) {
             let role = number % 100;
-            writeln!(users, "  u{number:06}: {{ name: User {number}, email: u{number}@demo.example, roles: {{ north: [role{role}] }} }}")
+            let channel = number / 100 % 10;
+            let more = if channels { format!(", attributes: {{ channels: [c{channel}] }}") } else { String::new() };
+            writeln!(users, "  u{number:06}: {{ name: User {number}, email: u{number}@demo.example, roles: {{ north: [role{role}] }}{more} }}")
                 .expect("writing to a text");
         }
         fs::write(directory.join(format!("users-{file}.yaml")), users).expect("a file");

@@ -41,7 +41,7 @@ pub use explain::{ConditionResult, Considered, Explanation, explain};
 pub use implication::implies;
 pub use message::of_token;
 pub use program::{BuildError, ForbidErrors, Location, PolicyFacts, PolicyIndex, PolicyKind, Program, Source};
-pub use prospects::{Prospects, permits_for};
+pub use prospects::{Prospects, groups_permitted, permits_for};
 pub use reach::{Hidden, Part, Parts, Reach, Touched, Touching};
 pub use shortfall::{Shortfall, shortfalls, value_text};
 pub use subject::{Binder, BoundMembership, BoundUser, Likeness, Subject};

@@ -59,6 +59,14 @@ impl KeySpace {
         })
     }
 
+    /// The entities within which a scope with one of these keys wants to see somebody, in no order and some of them twice.
+    pub(super) fn groups(&self, keys: &FxHashSet<Key>) -> impl Iterator<Item = UidIndex> {
+        self.keys.iter().filter_map(|(constraint, key)| match *constraint {
+            Constraint::In(uid) | Constraint::IsIn(_, uid) => keys.contains(key).then_some(uid),
+            Constraint::Any | Constraint::Eq(_) | Constraint::Is(_) => None,
+        })
+    }
+
     /// The keys of an entity.
     pub(super) fn keys_of(&self, place: Place<'_>) -> Keys {
         let mut keys = Keys::new();

@@ -14,6 +14,7 @@ use super::{
 use crate::model::Request;
 use cedar_policy_core::ast::BinaryOp;
 use rustc_hash::FxHashSet;
+use std::collections::BTreeSet;
 
 /// The users whom some permit could allow a request. Whoever is not among them is denied it; whoever is may be.
 #[derive(Debug)]
@@ -107,6 +108,24 @@ impl<'q> Anybody<'q> {
             _ => false,
         }
     }
+}
+
+/// The entities of one type, such as roles, in which somebody has to be so that the scope of some permit fits the request,
+/// whatever else that permit asks. Sorted.
+#[must_use]
+pub fn groups_permitted(program: &Program, request: &Request<'_>, ty: &str) -> Vec<String> {
+    let (store, index) = (program.store(), program.index());
+    let Some(target) = program.names().target(request.resource.ty) else { return Vec::new() };
+    let Ok(action) = program.names().action(request.action) else { return Vec::new() };
+    let resource = target.locate(request.resource.ty, request.resource.id, store, index);
+    let keys = index.permitted_principals(action, &resource.keys, |_| true);
+    let groups = index.principals.groups(&keys).filter_map(|uid| store.uids.get(uid));
+    let of_type = groups.filter(|uid| uid.entity_type().to_string() == ty);
+    let ids = of_type.map(|uid| {
+        let id: &str = uid.eid().as_ref();
+        id.to_owned()
+    });
+    ids.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The permits that fit what a request is about, whoever asks, in policy order.

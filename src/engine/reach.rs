@@ -106,7 +106,7 @@ fn parts_of(program: &Program, vocabulary: &Vocabulary, module: ModuleIndex, typ
     let target = program.names().target(&declared.id).filter(|target| target.module == module);
     // A module that a type of the same name hides is asked about through its types alone.
     let target = target.or_else(|| types.first().and_then(|ty| program.names().target(ty)))?;
-    let mut parts = Vec::new();
+    let (mut of_modules, mut of_all_types, mut are_alike) = (Vec::new(), Vec::new(), true);
     for area in std::iter::once(None).chain((0..declared.areas.len()).map(Some)) {
         let name = area.and_then(|area| declared.areas.get(area)).map(String::as_str);
         let itself = match name {
@@ -121,15 +121,15 @@ fn parts_of(program: &Program, vocabulary: &Vocabulary, module: ModuleIndex, typ
             let uid = ((*ty).to_owned(), String::new());
             part(program, module, area, Some((*ty).to_owned()), uid, None, above.to_vec())
         });
-        let mut of_types: Vec<_> = of_types.collect();
-        // Mostly policies look at the module alone: then one part stands for all of its types.
-        if of_types.iter().all(|part| part.keys == of_module.keys) {
-            parts.push(of_module);
-        } else {
-            parts.append(&mut of_types);
+        for part in of_types {
+            are_alike &= part.keys == of_module.keys;
+            of_all_types.push(part);
         }
+        of_modules.push(of_module);
     }
-    Some(parts)
+    // Mostly policies look at the module alone: then one part stands for all of its types. Where they tell types apart in one
+    // area, they are told apart in all, so that limits to types mean the same everywhere.
+    Some(if are_alike { of_modules } else { of_all_types })
 }
 
 fn part(

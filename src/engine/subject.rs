@@ -125,6 +125,12 @@ impl BoundUser {
         Self { session, place: place.map(Into::into), is_asserted: true, ..self }
     }
 
+    /// Another user in the place of this one: known or asserted as this one is, and tied to the same tenant. Its session counts as open.
+    #[must_use]
+    pub fn replaced_by(&self, program: &Program, user: &Arc<User>) -> Self {
+        Self { place: self.place.clone(), is_asserted: self.is_asserted, ..Self::new(program, user) }
+    }
+
     /// Whether the user is logged in at a time, as far as anybody keeps count.
     #[must_use]
     pub fn has_session(&self, time: Timestamp) -> bool {

@@ -5,6 +5,7 @@
 //! HTTP print alike.
 
 mod given;
+mod limits;
 mod summary;
 
 pub(crate) use given::value_json;
@@ -12,9 +13,10 @@ pub use given::{Gate as GateState, Given, GivenRole};
 
 use super::{Cell, Role, Snapshot, catalog};
 use crate::{
-    engine::{BoundUser, Location, Part, Parts, PolicyFacts, PolicyIndex, Reach, Subject, Touching, decide},
+    engine::{BoundUser, Location, Part, Parts, PolicyFacts, PolicyIndex, Reach, Subject, Touched, Touching, decide},
     model::{ReasonCode, Request, Resource, Timestamp},
 };
+use limits::Limits;
 use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -123,7 +125,7 @@ pub struct ActionAccess<'s> {
     pub always: bool,
     /// The policies that allow it. One is enough.
     pub ways: Vec<Way<'s>>,
-    /// Policies that may forbid it nevertheless.
+    /// Policies that may forbid it nevertheless, on some resources or under a condition.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unless: Vec<&'s str>,
 }
@@ -287,7 +289,7 @@ impl<'s> Overview<'s> {
                 access.closed_gates = module.gates.iter().map(String::as_str).collect();
                 continue;
             }
-            access.actions.push(self.action(action, ways, parts, &touching));
+            access.actions.push(self.action(module, action, ways, parts, &touching));
         }
         let catalog = &self.snapshot.catalog;
         access.extent = catalog.access(access.actions.iter().map(|action| action.action)).map(catalog::Access::as_str);
@@ -297,25 +299,44 @@ impl<'s> Overview<'s> {
 
     fn action(
         &self,
+        module: &catalog::Module,
         action: &'s str,
         mut ways: Vec<Way<'s>>,
         parts: &[Part],
         touching: &[Touching],
     ) -> ActionAccess<'s> {
-        let open = touching.iter().flat_map(|touching| &touching.forbids).filter(|forbid| !forbid.certain);
-        let open = open.map(|forbid| forbid.policy);
-        // What is forbidden on one resource is allowed on the others.
-        let single = parts.iter().zip(touching).filter(|(part, _)| part.resource.is_some());
-        let single = single.flat_map(|(_, touching)| touching.certain_forbids(&self.snapshot.program));
-        let mut unless: Vec<_> =
-            open.chain(single).filter_map(|policy| self.facts(policy)).map(|facts| &*facts.id).collect();
-        unless.dedup();
         // Beside a way without limits the others do not matter.
         if let Some(free) = ways.iter().position(Way::is_free) {
             ways = vec![ways.swap_remove(free)];
         }
+        let unless = self.unless(module, &ways, parts, touching);
         let always = unless.is_empty() && ways.iter().any(Way::is_free);
         ActionAccess { action, always, ways, unless }
+    }
+
+    /// The policies that may forbid what the ways seem to allow: those with an open condition, and those that are certain on a
+    /// part of the module which the limits of a way do not leave out.
+    fn unless(
+        &self,
+        module: &catalog::Module,
+        ways: &[Way<'_>],
+        parts: &[Part],
+        touching: &[Touching],
+    ) -> Vec<&'s str> {
+        let mut unless = Vec::new();
+        for (part, touching) in parts.iter().zip(touching) {
+            if !ways.iter().any(|way| way.includes(module, part)) {
+                continue;
+            }
+            let open = touching.forbids.iter().filter(|forbid| !forbid.certain).map(|forbid| forbid.policy);
+            let forbids = open.chain(touching.certain_forbids(&self.snapshot.program));
+            for facts in forbids.filter_map(|policy| self.facts(policy)) {
+                if !unless.contains(&&*facts.id) {
+                    unless.push(&*facts.id);
+                }
+            }
+        }
+        unless
     }
 
     /// The permits of an action, each with the parts of the module where it counts.
@@ -338,9 +359,20 @@ impl<'s> Overview<'s> {
         let ways = found.into_iter().filter_map(|(policy, certain, covered)| {
             let facts = self.facts(policy)?;
             let conditions = if certain { Vec::new() } else { self.conditions_of(facts) };
-            let Limits { areas, types, resources } = limits(module, parts, &covered);
+            let Limits { areas, types, resources } = Limits::of(module, parts, &covered);
             let source = facts.location.as_ref().map(Place);
-            Some(Way { policy: &facts.id, areas, types, resources, conditions, source })
+            let mut way = Way { policy: &facts.id, areas, types, resources, conditions, source };
+            // Areas and types cannot say it all: what is told with them must not be more than is granted.
+            let says_more = certain
+                && parts.iter().zip(touching).any(|(part, touching)| {
+                    part.resource.is_none()
+                        && way.includes(module, part)
+                        && !touching.permits.contains(&Touched { policy, certain })
+                });
+            if says_more {
+                way.conditions = self.conditions_of(facts);
+            }
+            Some(way)
         });
         ways.collect()
     }
@@ -384,41 +416,6 @@ impl<'s> Overview<'s> {
     }
 }
 
-/// To what a policy is limited; an empty list is no limit.
-#[derive(Default)]
-struct Limits<'s> {
-    areas: Vec<&'s str>,
-    types: Vec<&'s str>,
-    resources: Vec<String>,
-}
-
-/// To what a policy is limited that covers these parts of a module.
-fn limits<'s>(module: &'s catalog::Module, parts: &[Part], covered: &[&Part]) -> Limits<'s> {
-    let whole: Vec<&Part> = covered.iter().copied().filter(|part| part.resource.is_none()).collect();
-    if whole.is_empty() {
-        let names =
-            covered.iter().filter_map(|part| Some(format!("{}:{}", part.ty.as_ref()?, part.resource.as_ref()?)));
-        return Limits { resources: names.collect(), ..Limits::default() };
-    }
-    if whole.len() == parts.iter().filter(|part| part.resource.is_none()).count() {
-        return Limits::default();
-    }
-    let mut areas = Vec::new();
-    if whole.iter().all(|part| part.area.is_some()) {
-        let names = whole.iter().filter_map(|part| module.areas.get(part.area?)).map(String::as_str);
-        areas = names.fold(areas, |mut areas, area| {
-            if !areas.contains(&area) {
-                areas.push(area);
-            }
-            areas
-        });
-    }
-    let is_covered = |ty: &&String| whole.iter().any(|part| part.ty.as_ref() == Some(*ty));
-    let typed: Vec<_> = module.resource_types.iter().filter(is_covered).map(String::as_str).collect();
-    let all = typed.len() == module.resource_types.len();
-    Limits { areas, types: if all { Vec::new() } else { typed }, resources: Vec::new() }
-}
-
 impl<'s> ModuleAccess<'s> {
     fn nothing(module: &'s catalog::Module) -> Self {
         Self {
@@ -441,6 +438,17 @@ impl Way<'_> {
             && self.types == other.types
             && self.resources == other.resources
             && self.conditions == other.conditions
+    }
+
+    /// Whether a part of the module is within these limits. Of a single resource it is not asked in which area it is.
+    fn includes(&self, module: &catalog::Module, part: &Part) -> bool {
+        if !self.resources.is_empty() {
+            return limits::name(part).is_some_and(|name| self.resources.contains(&name));
+        }
+        let of_type = self.types.is_empty() || part.ty.as_deref().is_none_or(|ty| self.types.contains(&ty));
+        let area = part.area.and_then(|area| module.areas.get(area));
+        let in_area = self.areas.is_empty() || area.is_some_and(|area| self.areas.contains(&area.as_str()));
+        of_type && (in_area || part.resource.is_some())
     }
 
     /// Whether it counts whatever the resource and the context are.

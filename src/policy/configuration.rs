@@ -132,6 +132,7 @@ impl Reader<'_> {
         self.grants(get("grants"), &mut assignments);
         self.assigned(AssignmentKind::Gate, "gates", "gate", get("gates"), &mut assignments);
         self.assigned(AssignmentKind::Role, "roles", "role", get("roles"), &mut assignments);
+        self.one_family(get("roles"));
         if tenant.is_none() && self.vocabulary.tenancy == Tenancy::Required && get("tenant").is_none() {
             self.report("", "roles count in a tenant only: the member `tenant` is missing", None);
         }
@@ -285,13 +286,41 @@ impl Reader<'_> {
             AssignmentKind::Role => catalog.roles.iter().map(|role| role.id.as_str()).collect(),
             AssignmentKind::Gate | AssignmentKind::Grant => catalog.gates.iter().map(|gate| gate.id.as_str()).collect(),
         };
+        let mut seen: Vec<String> = Vec::new();
         for (index, item) in items.iter().enumerate() {
             let at = pointer(&at, &index.to_string());
-            let (place, name) = item.get(key).map_or((at.clone(), item), |name| (pointer(&at, key), name));
+            let (place, name) = named(&at, key, item);
             let Some(name) = self.known(&place, key, name, names.iter().copied()) else { continue };
             let How { until, why } = self.how(&at, key, item);
-            if !assignments.iter().any(|given| given.kind == kind && given.name == name) {
-                assignments.push(Assignment { kind, name, until, why });
+            if seen.contains(&name) {
+                self.report(&place, format!("the {key} `{name}` is given twice"), None);
+                continue;
+            }
+            seen.push(name.clone());
+            // It stands in place of what a preset says about it.
+            assignments.retain(|given| given.kind != kind || given.name != name);
+            assignments.push(Assignment { kind, name, until, why });
+        }
+    }
+
+    /// A user has roles of one family alone.
+    fn one_family(&mut self, roles: Option<&Value>) {
+        let catalog = self.catalog;
+        let mut first: Option<(&str, &str)> = None;
+        for (index, item) in roles.and_then(Value::as_array).into_iter().flatten().enumerate() {
+            let (at, name) = named(&pointer("/roles", &index.to_string()), "role", item);
+            let role = catalog.roles.iter().find(|role| Some(role.id.as_str()) == name.as_str());
+            let Some((role, family)) = role.and_then(|role| Some((role, role.family.as_deref()?))) else { continue };
+            match first {
+                None => first = Some((&role.id, family)),
+                Some((_, known)) if known == family => {}
+                Some((earlier, known)) => {
+                    let message = format!(
+                        "`{}` is a role of the family `{family}`, `{earlier}` one of `{known}`; a user belongs to one family",
+                        role.id
+                    );
+                    self.report(&at, message, None);
+                }
             }
         }
     }
@@ -315,12 +344,41 @@ impl Reader<'_> {
                 continue;
             };
             match json_value(value, ty) {
-                Ok(value) => attributes.push((name.clone(), value)),
+                Ok(value) => {
+                    self.listed(&at, &value);
+                    attributes.push((name.clone(), value));
+                }
                 Err(wanted) => self.report(&at, format!("must be {wanted}, found {}", kind(value)), None),
             }
         }
         attributes
     }
+
+    /// Of a type with listed values there are no others.
+    fn listed(&mut self, at: &str, value: &crate::model::Value<'_>) {
+        use crate::model::Value as Typed;
+        match value {
+            Typed::Entity { ty, id } => {
+                let catalog = self.catalog;
+                let listed = catalog.values.iter().find(|values| values.name == *ty).map(|listed| &listed.values);
+                if let Some(listed) = listed.filter(|listed| !listed.iter().any(|known| *known == **id)) {
+                    self.report(at, format!("no {ty} `{id}`"), hint(id, listed.iter().map(String::as_str)));
+                }
+            }
+            Typed::Set(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.listed(&pointer(at, &index.to_string()), item);
+                }
+            }
+            Typed::Record(fields) => fields.iter().for_each(|(name, field)| self.listed(&pointer(at, name), field)),
+            _ => {}
+        }
+    }
+}
+
+/// The name of something that is given, bare or as a member, and where it stands.
+fn named<'v>(at: &str, key: &str, item: &'v Value) -> (String, &'v Value) {
+    item.get(key).map_or_else(|| (at.to_owned(), item), |name| (pointer(at, key), name))
 }
 
 /// A JSON pointer one step further.

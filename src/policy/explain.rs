@@ -4,9 +4,10 @@
 //! whatever is proposed here has been seen to lead to an allow.
 
 mod change;
+mod step;
 mod words;
 
-pub use change::{Change, Step};
+pub use step::{Change, Step};
 
 use super::{Snapshot, access::Overview};
 use crate::{
@@ -70,9 +71,10 @@ pub fn explain(snapshot: &Snapshot, subject: Subject<'_>, request: &Request<'_>)
     let overview = Overview::new(snapshot);
     let nearest = match (outcome.decision, program.dialect()) {
         (Decision::Allow, _) => Vec::new(),
-        (Decision::Deny, Dialect::Declared(vocabulary)) => {
-            Search::new(&overview, vocabulary, request).changes(subject, &outcome)
-        }
+        (Decision::Deny, Dialect::Declared(vocabulary)) => match subject {
+            Subject::User(user) => Search::new(&overview, vocabulary, request, user).changes(&outcome),
+            Subject::Unknown { .. } | Subject::Entity { .. } => Vec::new(),
+        },
         (Decision::Deny, Dialect::PlainCedar { .. }) => change::of_plain(snapshot, subject, request, &outcome),
     };
     let module = Some(program.module_id(outcome.module)).filter(|module| !module.is_empty());

@@ -9,5 +9,6 @@ mod records;
 mod repeats;
 mod roles;
 mod sessions;
+mod shown;
 mod tools;
 mod users;

@@ -116,6 +116,8 @@ mod prometheus;
 mod proxies;
 /// Access, menus, matrices, explanations.
 mod questions;
+/// Access and matrices beside policies written by hand.
+mod questions_by_hand;
 /// Questions at their edges: single resources, pages, tenants that are none, rows that are empty.
 mod questions_edges;
 /// Files that the code writes are what it would write now.

@@ -6,7 +6,7 @@ use sidegate::{
     directory::Subjects,
     engine::{Subject, decide},
     model::{Request, Resource, Timestamp},
-    policy::{self, ActionAccess, Options, Overview, Snapshot, UserAccess},
+    policy::{self, ActionAccess, Options, Overview, Snapshot, UserAccess, Way},
 };
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -153,17 +153,23 @@ fn access_says_of_every_cell_what_decisions_say() {
     assert!(compared > 3000, "{compared} cells");
 }
 
+/// What access tells of an action, beside what decisions say of areas and of a resource that is in none.
 #[track_caller]
-fn check(found: Option<&ActionAccess<'_>>, areas: &[String], ty: &str, says: &dyn Fn(&str) -> bool) {
+pub fn check(found: Option<&ActionAccess<'_>>, areas: &[String], ty: &str, says: &dyn Fn(&str) -> bool) {
     for id in std::iter::once("o-1").chain(areas.iter().map(String::as_str)) {
         match found {
             None => assert!(!says(id), "{ty}:{id} is allowed and not told"),
             Some(access) if access.always => assert!(says(id), "{ty}:{id}: {access:?}"),
             Some(access) => {
-                let covers = |areas: &[&str]| areas.is_empty() || areas.contains(&id);
-                let certain = access.ways.iter().any(|way| way.conditions.is_empty() && covers(&way.areas));
+                let resource = format!("{ty}:{id}");
+                let covers = |way: &Way<'_>| {
+                    (way.areas.is_empty() || way.areas.contains(&id))
+                        && (way.types.is_empty() || way.types.contains(&ty))
+                        && (way.resources.is_empty() || way.resources.contains(&resource))
+                };
+                let certain = access.ways.iter().any(|way| way.conditions.is_empty() && covers(way));
                 assert!(!certain || !access.unless.is_empty() || says(id), "{ty}:{id}: {access:?}");
-                let possible = access.ways.iter().any(|way| covers(&way.areas));
+                let possible = access.ways.iter().any(covers);
                 assert!(possible || !says(id), "{ty}:{id} is allowed and not told: {access:?}");
             }
         }
@@ -324,6 +330,18 @@ fn temporary_assignments_attributes_and_gates_are_told() {
     assert_eq!(entry(&ada["gates"], "id", "vault")["open"], true);
     assert_eq!(entry(&ada["modules"], "id", "orders")["summary"], "view; edit when own-channel");
     assert_eq!(entry(&ada["modules"], "id", "secret")["summary"], "");
+    let centre = self::sidecar("omc");
+    for (user, channels) in [
+        ("cleo", json!(["web-fr", "web-uk", "store-paris", "store-london"])),
+        ("cara", json!(["web-fr"])),
+        ("conor", json!([])),
+    ] {
+        assert_eq!(
+            centre.get(&format!("/v1/users/{user}/access")).json()["attributes"]["channels"],
+            channels,
+            "{user}"
+        );
+    }
     // Without any channel no order can be of one: what a condition can never allow is not told as possible.
     assert_eq!(entry(&sidecar.get("/v1/users/bob/access").json()["modules"], "id", "orders")["summary"], "view");
 }

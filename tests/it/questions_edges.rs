@@ -51,7 +51,7 @@ fn access_tells_of_single_resources_that_policies_name() {
         (
             "ada",
             0,
-            "view; edit on order:o-1",
+            "view unless frozen; edit on order:o-1",
             json!([
                 { "action": "view", "access": "depends", "unless": ["frozen"] },
                 { "action": "edit", "access": "depends", "resources": ["order:o-1"] },
@@ -124,6 +124,13 @@ fn a_matrix_comes_in_pages_of_roles_too_and_only_its_own_cursors_count() {
         let answer = get(query);
         assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!("malformed_request")), "{query}");
     }
+    // A table has no place for a cursor: one that goes on behind it would be cut without a word, wherever it begins.
+    for format in ["csv", "markdown"] {
+        let cut = get(&format!("?of=users&limit=1&cursor=ben&format={format}"));
+        assert_eq!((cut.status, &cut.json()["error"]["code"]), (400, &json!("malformed_request")), "{format}");
+        let rest = get(&format!("?of=users&limit=2&cursor=ben&format={format}"));
+        assert_eq!((rest.status, rest.body.contains("dee")), (200, true), "{format}");
+    }
 }
 
 #[test]
@@ -165,6 +172,72 @@ fn a_wrong_member_of_a_configuration_is_one_problem() {
         let answer = sidecar.post("/v1/access", &body);
         let wanted = json!([{ "pointer": "/user", "message": message }]);
         assert_eq!((answer.status, &answer.json()["error"]["problems"]), (422, &wanted), "{body}");
+    }
+}
+
+#[test]
+fn a_configuration_is_held_to_what_files_are_held_to() {
+    let centre = Sidecar::builder().policies(repo("policies/omc")).start();
+    let hub = Sidecar::builder().policies(repo("policies/propeller")).start();
+    for (sidecar, body, wanted) in [
+        (&centre, json!({ "roles": ["client_admin", "vendor"] }), json!([["/roles/1", null]])),
+        (
+            &centre,
+            json!({ "roles": ["customer_service"], "attributes": { "channels": ["web-fr", "web-uz"] } }),
+            json!([["/attributes/channels/1", "did you mean `web-uk`?"]]),
+        ),
+        (
+            &centre,
+            json!({ "roles": ["vendor", { "role": "vendor", "until": "2020-01-01T00:00:00Z" }, "headquarters"],
+                "attributes": { "channels": ["?"] } }),
+            json!([
+                ["/roles/1/role", null],
+                ["/roles/2", null],
+                ["/attributes/channels/0", "known: `web-fr`, `web-uk`, `store-paris`, `store-london`"]
+            ]),
+        ),
+        (
+            &hub,
+            json!({ "gates": ["backoffice", "sales-hub", { "gate": "backoffice" }] }),
+            json!([["/gates/2/gate", null]]),
+        ),
+    ] {
+        for path in ["/v1/access", "/v1/menu"] {
+            let answer = sidecar.post(path, &body);
+            if path == "/v1/menu" && answer.status == 404 {
+                continue;
+            }
+            let problems = answer.json()["error"]["problems"].clone();
+            let told = problems.as_array().expect("problems").iter().map(|one| json!([one["pointer"], one["help"]]));
+            assert_eq!((answer.status, json!(told.collect::<Vec<_>>())), (422, wanted.clone()), "{body}: {problems:#}");
+        }
+    }
+    // What is said of a gate stands in place of what the preset says.
+    let ran_out =
+        json!({ "preset": "full-admin", "gates": [{ "gate": "backoffice", "until": "2020-01-01T00:00:00Z" }] });
+    let access = hub.post("/v1/access", &ran_out).json();
+    let open = |gate: &str| {
+        access["gates"].as_array().expect("gates").iter().any(|one| one["id"] == gate && one["open"] == true)
+    };
+    assert_eq!((open("backoffice"), open("sales-hub")), (false, true), "{access:#}");
+}
+
+#[test]
+fn an_explanation_tries_levels_and_the_roles_that_policies_by_hand_name() {
+    let set = shop();
+    set.write("set.yaml", &SET.replace("[order] }", "[order], actions: [print] }"));
+    for (user, action, resource, steps) in [
+        ("ada", "edit", "doc:d-2", json!([{ "kind": "level", "module": "docs", "level": "full", "tenant": null }])),
+        ("dee", "edit", "order:o-1", json!([{ "kind": "role", "role": "clerk", "tenant": null }])),
+        ("ada", "edit", "order:o-2", json!([{ "kind": "level", "module": "orders", "level": "full", "tenant": null }])),
+        ("ada", "print", "order:o-2", json!(null)),
+    ] {
+        let asked = ["explain", "--user", user, "--action", action, "--resource", resource, "--output", "json"];
+        let ran = run(&set, &asked);
+        let explained: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+        assert_eq!(explained["nearest"][0]["steps"], steps, "{explained:#}");
+        let nothing = "no role, level or tenant was found that would allow it";
+        assert_eq!(explained["summary"][0] == nothing, steps.is_null(), "{explained:#}");
     }
 }
 

@@ -196,6 +196,23 @@ fn the_directory_has_the_last_word_on_whom_it_knows() {
 }
 
 #[test]
+fn an_explanation_leaves_a_token_in_its_tenant() {
+    let folder = PolicyDir::with(&[]);
+    let key = SigningKey::p256("k");
+    let sidecar = office(&file(&folder, &jwks(&[&key])), ROLES).start();
+    // In the south max has a role that allows it, but what the token says is of the north.
+    let asked = |org: &str| {
+        let token = key.sign(&of_roles("max", &json!(org), &[]));
+        let in_the_south = json!({ "tenant": "south", "explain": true });
+        sidecar.authorize(&with(question(&json!({ "token": token })), &in_the_south)).1
+    };
+    assert_eq!(asked("south")["decision"], "allow");
+    let answer = asked("north");
+    assert_eq!(answer["reason"]["code"], "tenant_mismatch", "{answer:#}");
+    assert_eq!(answer["explanation"]["nearest"], json!([]), "{answer:#}");
+}
+
+#[test]
 fn a_change_of_the_directory_counts_for_tokens_that_were_seen_before() {
     let folder = PolicyDir::with(&[]);
     let key = SigningKey::p256("k");

@@ -149,7 +149,7 @@ impl Asked {
         match self.format {
             Format::Json => questions::to_json(&matrix),
             // A part would pass for the whole.
-            _ if matrix.next_cursor.is_some() && self.cursor.is_none() => Err(ApiError::new(
+            _ if matrix.next_cursor.is_some() => Err(ApiError::new(
                 ErrorCode::MalformedRequest,
                 format!("there are more than {} rows: raise `limit`, or page through them as `json`", self.limit),
             )),

@@ -6,6 +6,7 @@ use crate::policy::catalog::{Level, Module};
 /// Actions that are allowed under the same limits.
 struct Group<'a, 's> {
     limits: Option<&'a Way<'s>>,
+    unless: &'a [&'s str],
     actions: Vec<&'s str>,
 }
 
@@ -14,7 +15,7 @@ pub(super) fn summarize<'s>(access: &mut ModuleAccess<'s>, module: &'s Module, l
     let groups = group(&access.actions);
     let words: Vec<_> = groups.iter().map(|group| group.words(module, levels)).collect();
     let level = match groups.as_slice() {
-        [Group { limits: None, actions }] => exact(actions, module, levels),
+        [Group { limits: None, unless: [], actions }] => exact(actions, module, levels),
         _ => None,
     };
     access.summary = words.join("; ");
@@ -23,8 +24,9 @@ pub(super) fn summarize<'s>(access: &mut ModuleAccess<'s>, module: &'s Module, l
 
 fn group<'a, 's>(actions: &'a [ActionAccess<'s>]) -> Vec<Group<'a, 's>> {
     let mut groups: Vec<Group<'a, 's>> = Vec::new();
-    let mut add = |limits: Option<&'a Way<'s>>, action: &'s str| {
+    let mut add = |limits: Option<&'a Way<'s>>, unless: &'a [&'s str], action: &'s str| {
         let same = |group: &&mut Group<'_, '_>| match (group.limits, limits) {
+            _ if group.unless != unless => false,
             (None, None) => true,
             (Some(one), Some(other)) => one.has_limits_of(other),
             _ => false,
@@ -32,16 +34,16 @@ fn group<'a, 's>(actions: &'a [ActionAccess<'s>]) -> Vec<Group<'a, 's>> {
         match groups.iter_mut().find(same) {
             Some(group) if group.actions.contains(&action) => {}
             Some(group) => group.actions.push(action),
-            None => groups.push(Group { limits, actions: vec![action] }),
+            None => groups.push(Group { limits, unless, actions: vec![action] }),
         }
     };
     for action in actions {
         for way in &action.ways {
-            add(Some(way).filter(|way| !way.is_free()), action.action);
+            add(Some(way).filter(|way| !way.is_free()), &action.unless, action.action);
         }
     }
     // What is always allowed comes first.
-    groups.sort_by_key(|group| group.limits.is_some());
+    groups.sort_by_key(|group| (group.limits.is_some(), !group.unless.is_empty()));
     groups
 }
 
@@ -62,15 +64,19 @@ impl Group<'_, '_> {
                 }
             }
         }
+        if !self.unless.is_empty() {
+            words.push_str(" unless ");
+            words.push_str(&some(self.unless));
+        }
         words
     }
 }
 
 /// The first of many names.
-fn some(names: &[String]) -> String {
+fn some<T: AsRef<str>>(names: &[T]) -> String {
     /// Names that fit.
     const MOST: usize = 3;
-    let shown = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let shown = names.iter().take(MOST).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(MOST) {
         0 => shown,
         more => format!("{shown} and {more} more"),

@@ -115,6 +115,7 @@ fn the_distributor_is_administered_by_whoever_has_the_area_for_users() {
         &[
             ("ada", List, None, None, "granted"),
             ("mona", List, None, None, "granted"),
+            ("cat", List, None, None, "granted"),
             ("wes", List, None, None, "not_granted"),
             ("sue", List, None, None, "user_suspended"),
             ("ada", Create, None, Some(&|user| user), "granted"),

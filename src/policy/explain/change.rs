@@ -1,13 +1,18 @@
 //! The search for the smallest change that would have allowed a request.
 
-use super::words::leads_to;
+use super::{
+    step::{Change, Step, Want},
+    words::leads_to,
+};
 use crate::{
     document::hint,
-    engine::{BoundUser, Outcome, PolicyFacts, PolicyIndex, Subject, Vocabulary, decide, permits_for, shortfalls},
+    engine::{
+        BoundUser, Outcome, PolicyFacts, PolicyIndex, Subject, Vocabulary, decide, groups_permitted, permits_for,
+        shortfalls,
+    },
     model::{Assignment, AssignmentKind, Membership, ReasonCode, Request, Status, User, Value},
     policy::{Snapshot, access::Overview},
 };
-use serde::Serialize;
 use std::sync::Arc;
 
 /// Changes that are told at the most.
@@ -16,106 +21,6 @@ const MOST: usize = 5;
 const LONGEST: usize = 3;
 /// Decisions that one search makes at the most.
 const PATIENCE: usize = 400;
-
-/// A change that would have allowed the request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
-    /// In plain words.
-    pub text: String,
-    /// What has to change; nearly always one thing.
-    pub steps: Vec<Step>,
-    /// The policy that would then allow it.
-    pub policy: Option<String>,
-    /// Where that stands in the files.
-    pub source: Option<String>,
-}
-
-/// One thing that has to change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Step {
-    /// The user's status.
-    Status {
-        /// What it should be.
-        status: &'static str,
-        /// Where the user is declared, where that is a file.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        source: Option<String>,
-    },
-    /// The time from which on the user is denied everything.
-    Expiry {
-        /// When it was.
-        until: String,
-        /// Where the user is declared, where that is a file.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        source: Option<String>,
-    },
-    /// An assignment that has run out.
-    Assignment {
-        /// The role, grant or gate.
-        name: String,
-        /// When it ran out.
-        until: String,
-    },
-    /// A session to open: the user has to log in.
-    Session,
-    /// The tenant of the request.
-    Tenant {
-        /// The one to name.
-        tenant: String,
-    },
-    /// A role to have.
-    Role {
-        /// Which one.
-        role: String,
-        /// In which tenant.
-        tenant: Option<String>,
-    },
-    /// A level to have on a module.
-    Level {
-        /// The module.
-        module: String,
-        /// The level.
-        level: String,
-        /// In which tenant.
-        tenant: Option<String>,
-    },
-    /// A gate to open.
-    Gate {
-        /// Which one.
-        gate: String,
-        /// In which tenant.
-        tenant: Option<String>,
-    },
-    /// A condition to meet.
-    Condition {
-        /// The names of the conditions.
-        conditions: Vec<String>,
-        /// What they want.
-        wants: Vec<Want>,
-    },
-    /// A name to write otherwise.
-    Name {
-        /// What there is.
-        hint: String,
-    },
-    /// A policy to become subject to, in a set of plain Cedar.
-    Policy {
-        /// Its id.
-        policy: String,
-    },
-}
-
-/// What a condition wants of a value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Want {
-    /// Which value: `resource.account_manager`.
-    pub attribute: String,
-    /// What it is; absent where there is none.
-    pub found: Option<String>,
-    /// What it should do: ``be `sam` ``.
-    pub should: String,
-}
 
 /// What is tried: a user, and the tenant named in the request.
 #[derive(Debug, Clone)]
@@ -140,25 +45,31 @@ pub(super) struct Search<'x> {
     overview: &'x Overview<'x>,
     vocabulary: &'x Vocabulary,
     request: &'x Request<'x>,
+    /// Who asks. Whoever is tried in place of it is tied to a tenant as it is.
+    asker: &'x BoundUser,
     found: Vec<Change>,
     left: usize,
 }
 
 impl<'x> Search<'x> {
-    pub(super) fn new(overview: &'x Overview<'x>, vocabulary: &'x Vocabulary, request: &'x Request<'x>) -> Self {
-        Self { overview, vocabulary, request, found: Vec::new(), left: PATIENCE }
+    pub(super) fn new(
+        overview: &'x Overview<'x>,
+        vocabulary: &'x Vocabulary,
+        request: &'x Request<'x>,
+        asker: &'x BoundUser,
+    ) -> Self {
+        Self { overview, vocabulary, request, asker, found: Vec::new(), left: PATIENCE }
     }
 
     /// The smallest changes after which the request is allowed.
-    pub(super) fn changes(mut self, subject: Subject<'_>, outcome: &Outcome<'_>) -> Vec<Change> {
-        let Subject::User(user) = subject else { return Vec::new() };
+    pub(super) fn changes(mut self, outcome: &Outcome<'_>) -> Vec<Change> {
         if let Some(change) = self.misnamed(outcome) {
             return vec![change];
         }
         let trial = Trial {
-            user: user.user().clone(),
+            user: self.asker.user().clone(),
             tenant: self.request.tenant.map(str::to_owned),
-            logged_out: !user.has_session(self.request.time),
+            logged_out: !self.asker.has_session(self.request.time),
             steps: Vec::new(),
         };
         self.explore(&trial);
@@ -197,27 +108,40 @@ impl<'x> Search<'x> {
         if trial.steps.len() >= done || self.left == 0 {
             return;
         }
-        let next = self.next(trial, &tried);
         // The nearest first: what one more step allows is told before what needs two.
-        let mut open = Vec::new();
-        for trial in next {
-            if self.left == 0 {
-                return;
-            }
-            let tried = self.attempt(&trial);
-            if tried.allowed { self.keep(&trial, &tried) } else { open.push(trial) }
+        let next = self.next(trial, &tried);
+        let mut open = self.attempt_all(next);
+        if self.found.is_empty() {
+            let last = self.last(trial, &tried);
+            open.extend(self.attempt_all(last));
         }
         if self.found.is_empty() {
             for trial in open {
+                if self.left == 0 {
+                    return;
+                }
                 self.explore(&trial);
             }
         }
     }
 
+    /// Keeps what is allowed, and gives back what is not.
+    fn attempt_all(&mut self, trials: Vec<Trial>) -> Vec<Trial> {
+        let mut open = Vec::new();
+        for trial in trials {
+            if self.left == 0 {
+                break;
+            }
+            let tried = self.attempt(&trial);
+            if tried.allowed { self.keep(&trial, &tried) } else { open.push(trial) }
+        }
+        open
+    }
+
     fn attempt(&mut self, trial: &Trial) -> Tried {
         self.left = self.left.saturating_sub(1);
         let program = &self.overview.snapshot.program;
-        let user = BoundUser::new(program, &Arc::new(trial.user.clone()));
+        let user = self.asker.replaced_by(program, &Arc::new(trial.user.clone()));
         let user = if trial.logged_out { user.with_session(None) } else { user };
         let request = Request { tenant: trial.tenant.as_deref(), ..*self.request };
         let outcome = decide(program, Subject::User(&user), &request);
@@ -233,6 +157,9 @@ impl<'x> Search<'x> {
     }
 
     fn keep(&mut self, trial: &Trial, tried: &Tried) {
+        if trial.steps.is_empty() {
+            return;
+        }
         let facts = tried.determining.first().and_then(|&policy| self.facts(policy));
         let change = Change::new(&trial.user.id, trial.steps.clone(), facts);
         if !self.found.iter().any(|known| known.steps == change.steps) {
@@ -283,6 +210,16 @@ impl<'x> Search<'x> {
         }
     }
 
+    /// What to try where nothing of that is enough: levels, in a set where people are given roles.
+    fn last(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
+        match tried.code {
+            ReasonCode::NotGranted | ReasonCode::ConditionNotMet if !self.gives_levels(trial) => {
+                self.levels(trial, tried)
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Where the user is declared.
     fn place(&self, user: &User) -> Option<String> {
         self.overview.snapshot.user_place(&user.id).map(ToString::to_string)
@@ -319,11 +256,12 @@ impl<'x> Search<'x> {
     fn gates(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
         let module = self.module();
         let gates = module.into_iter().flat_map(|module| &module.gates);
-        let open = |gate: &String| {
-            let step = Step::Gate { gate: gate.clone(), tenant: tried.tenant.clone() };
-            trial.with(step, |trial| trial.give(tried.tenant.as_ref(), AssignmentKind::Gate, gate))
-        };
-        gates.map(open).collect()
+        gates.map(|gate| Self::open(trial, tried, gate)).collect()
+    }
+
+    fn open(trial: &Trial, tried: &Tried, gate: &str) -> Trial {
+        let step = Step::Gate { gate: gate.to_owned(), tenant: tried.tenant.clone() };
+        trial.with(step, |trial| trial.give(tried.tenant.as_ref(), AssignmentKind::Gate, gate))
     }
 
     /// The module that the request is about.
@@ -333,32 +271,45 @@ impl<'x> Search<'x> {
         of_type.or_else(|| modules.iter().find(|module| module.id == ty))
     }
 
-    /// Levels and roles that touch what was asked for. Where people are given levels, these come first.
+    /// What touches that which was asked for: roles, gates that policies written by hand name, and levels where people are given some.
     fn grants(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
-        let snapshot = self.overview.snapshot;
-        let permits = permits_for(&snapshot.program, self.request);
-        let ids: Vec<&str> =
-            permits.into_iter().filter_map(|policy| self.facts(policy)).map(|facts| &*facts.id).collect();
-        let mut roles: Vec<&crate::policy::Role> = Vec::new();
-        for (role, _) in ids.iter().filter_map(|id| self.overview.cell(id)) {
-            let held = self.holds(trial, tried, &role.id);
-            if !held && !roles.iter().any(|known| known.id == role.id) {
-                roles.push(role);
-            }
-        }
+        let mut next = if self.gives_levels(trial) { self.levels(trial, tried) } else { Vec::new() };
+        next.extend(self.roles(trial, tried));
+        let gates = self.named(AssignmentKind::Gate).into_iter().map(|gate| Self::open(trial, tried, &gate));
+        next.extend(gates);
+        next
+    }
+
+    fn roles(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
+        let named = self.named(AssignmentKind::Role);
+        let roles = self.overview.snapshot.catalog.roles.iter();
+        let touching = roles.filter(|role| named.contains(&role.id) && !self.holds(trial, tried, &role.id));
+        let mut roles: Vec<_> = touching.collect();
         // The one that brings the least beside what is wanted.
         roles.sort_by_key(|role| role.cells.iter().map(|cell| cell.actions.len()).sum::<usize>());
-        let roles = roles.into_iter().map(|role| {
+        let give = |role: &crate::policy::Role| {
             let step = Step::Role { role: role.id.clone(), tenant: tried.tenant.clone() };
             trial.with(step, |trial| trial.give(tried.tenant.as_ref(), AssignmentKind::Role, &role.id))
-        });
-        let levels = ids.iter().filter_map(|id| id.strip_prefix("grant/")?.rsplit_once('/')).map(|(module, level)| {
+        };
+        roles.into_iter().map(give).collect()
+    }
+
+    /// The roles or gates that the scopes of permits name for what was asked.
+    fn named(&self, kind: AssignmentKind) -> Vec<String> {
+        groups_permitted(&self.overview.snapshot.program, self.request, kind.entity_type())
+    }
+
+    fn levels(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
+        let permits = permits_for(&self.overview.snapshot.program, self.request);
+        let ids = permits.into_iter().filter_map(|policy| self.facts(policy)).map(|facts| &*facts.id);
+        let levels = ids.filter_map(|id| id.strip_prefix("grant/")?.rsplit_once('/'));
+        let give = |(module, level): (&str, &str)| {
             let (module, level) = (module.to_owned(), level.to_owned());
             let name = format!("{module}/{level}");
             let step = Step::Level { module, level, tenant: tried.tenant.clone() };
             trial.with(step, |trial| trial.give(tried.tenant.as_ref(), AssignmentKind::Grant, &name))
-        });
-        if self.gives_levels(trial) { levels.chain(roles).collect() } else { roles.collect() }
+        };
+        levels.map(give).collect()
     }
 
     /// Whether levels are given to users directly: this one has some, or there are no roles to give.
@@ -399,57 +350,6 @@ impl Trial {
                 assignments: vec![given],
                 values: Vec::new(),
             }),
-        }
-    }
-}
-
-impl Change {
-    fn new(user: &str, steps: Vec<Step>, facts: Option<&PolicyFacts>) -> Self {
-        let source = facts.and_then(|facts| facts.location.as_ref()).map(ToString::to_string);
-        let parts: Vec<_> = steps.iter().map(|step| step.words(user)).collect();
-        let by = facts.map(|facts| match &source {
-            Some(place) => format!(": {} ({place})", facts.summary),
-            None => format!(": {}", facts.summary),
-        });
-        let text = format!("would be allowed if {}{}", parts.join(" and "), by.unwrap_or_default());
-        Self { text, steps, policy: facts.map(|facts| facts.id.to_string()), source }
-    }
-}
-
-impl Step {
-    fn words(&self, user: &str) -> String {
-        let within =
-            |tenant: &Option<String>| tenant.as_ref().map(|tenant| format!(" in `{tenant}`")).unwrap_or_default();
-        let at = |place: &Option<String>| place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
-        match self {
-            Self::Status { status, source } => format!("`{user}` were {status}{}", at(source)),
-            Self::Expiry { until, source } => {
-                format!("the access of `{user}` had not run out at {until}{}", at(source))
-            }
-            Self::Assignment { name, until } => format!("`{name}` had not run out at {until}"),
-            Self::Session => format!("`{user}` were logged in"),
-            Self::Tenant { tenant } => format!("it were asked in the tenant `{tenant}`"),
-            Self::Role { role, tenant } => format!("`{user}` had the role `{role}`{}", within(tenant)),
-            Self::Level { module, level, tenant } => {
-                format!("`{user}` had the level `{level}` on `{module}`{}", within(tenant))
-            }
-            Self::Gate { gate, tenant } => format!("the gate `{gate}` were open for `{user}`{}", within(tenant)),
-            Self::Condition { conditions, wants } => {
-                let wants: Vec<_> = wants.iter().map(Want::words).collect();
-                let details = if wants.is_empty() { String::new() } else { format!(" ({})", wants.join("; ")) };
-                format!("the condition `{}` held{details}", conditions.join("` and `"))
-            }
-            Self::Name { hint } => hint.clone(),
-            Self::Policy { policy } => format!("the policy `{policy}` were about `{user}`"),
-        }
-    }
-}
-
-impl Want {
-    fn words(&self) -> String {
-        match &self.found {
-            Some(found) => format!("`{}` is `{found}`, it should {}", self.attribute, self.should),
-            None => format!("`{}` should {}", self.attribute, self.should),
         }
     }
 }

@@ -97,7 +97,7 @@ fn hopeless(overview: &Overview<'_>, subject: Subject<'_>, outcome: &Outcome<'_>
             Some(format!("the nearest user is `{known}`"))
         }
         ReasonCode::PolicyError => Some("no grant helps while a policy cannot be evaluated".to_owned()),
-        ReasonCode::NotGranted => Some("no role, level or tenant of this policy set would allow it".to_owned()),
+        ReasonCode::NotGranted => Some("no role, level or tenant was found that would allow it".to_owned()),
         _ => None,
     }
 }

@@ -38,7 +38,7 @@ fn the_users_list_is_searched_and_filtered() {
 }
 
 /// Rule `omc-channel-grant`: channels are given to and taken from a user at any time, by users who reach the users module, and count
-/// for the very next request.
+/// for the very next request. Beside that nobody gives a channel that they do not have.
 #[test]
 fn channels_count_for_the_very_next_request() {
     let sidecar = sidecar("omc");
@@ -61,6 +61,12 @@ fn channels_count_for_the_very_next_request() {
     assert!(!reads("web-fr"));
     // Who does not reach the users module gives none.
     assert_eq!(Desk::of(&sidecar, "cara").refused("POST", give, &channel).0, 403);
+    // Nor does who reaches it give one that is not their own.
+    let rita = Desk::of(&sidecar, "rita");
+    assert_eq!(rita.refused("POST", give, &json!({ "attributes": { "channels": ["web-uk"] } })).0, 403);
+    assert!(!reads("web-uk"));
+    rita.ok("POST", give, &json!({ "attributes": { "channels": ["store-paris"] } }));
+    assert!(reads("store-paris"));
     let unknown = json!({ "attributes": { "channels": ["web-xx"] } });
     assert_eq!(cleo.problems("POST", give, &unknown)[0].0, "/attributes/channels/0");
 }
