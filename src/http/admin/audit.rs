@@ -13,6 +13,7 @@ use super::{
 use crate::{
     audit::{Export, ExportError, Format, Log, Query, QueryError, ReadError, Reader},
     http::{ApiError, ErrorCode, address::decode, aside::Aside},
+    telemetry::trace::{current, within},
 };
 use axum::{
     Router,
@@ -101,7 +102,8 @@ async fn export(
     };
     let (chunks, body) = stream::begin(place, stalled);
     // Nobody waits for it: it ends when the export does or the client has gone, and a dropped channel tells it.
-    drop(spawn_blocking(move || send(&log.reader(), &query, export, chunks)));
+    let trace = current();
+    drop(spawn_blocking(move || within(trace, || send(&log.reader(), &query, export, chunks))));
     let content_type = export.format.content_type();
     let mut response = request_id.answer(StatusCode::OK, content_type, body);
     let name = match export.format {
