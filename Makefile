@@ -31,6 +31,7 @@ image: ## Build the image with Docker
 .PHONY: deb
 deb: ## Build the Debian package, into target/debian
 	scripts/install-cargo-tool cargo-deb 3.8.0
+	scripts/licences
 	PATH="$$PWD/.tools/bin:$$PATH" cargo deb --locked
 
 .PHONY: run

@@ -4,6 +4,8 @@
 mod debian;
 /// The image, in an empty root.
 mod image;
+/// The licences of what is linked.
+mod licences;
 /// Manual pages and completions.
 mod man;
 /// The bill of materials.
