@@ -18,6 +18,9 @@ ENV SIDEGATE_COMMIT=${SIDEGATE_COMMIT} SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH}
 # Only the last link is without shared libraries, so that procedural macros, which are such, are built as ever.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo rustc --release --locked --bin sidegate -- -C target-feature=+crt-static
+COPY scripts/licences scripts/licences
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    scripts/licences
 COPY LICENSE ./
 COPY helm/sidegate/files/starter helm/sidegate/files/starter
 COPY packaging/image packaging/image

@@ -117,6 +117,8 @@ impl StartError {
 pub enum Ended {
     /// All parts have ended in their order.
     InOrder,
+    /// What was published could not be stored; all parts have ended in their order. The next start takes it over.
+    Unclosed,
     /// A part that should run has failed; the others were stopped in their order.
     Broken,
     /// The deadline passed, or a second signal came.
@@ -266,7 +268,7 @@ impl App {
         });
         let keeper = Keeper::new(Arc::clone(&verifier), clock, readiness.clone());
         parts.keep("token keys", true, keeper.run(parts.stop_reload.listener()));
-        parts.keep_directory(&directory, settings, &metrics, clock)?;
+        parts.keep_directory(&directory, &log, settings, &metrics, clock)?;
         parts.serve_ops(
             sockets.ops,
             ops_door,

@@ -5,13 +5,18 @@ use crate::{
     audit::{Entry, Health, Kind, Log, Order, Origin, Query, RecordError},
     config::Settings,
     directory::{self, Audience, Directory, Event, FOLDER, Witness},
-    lifecycle::{Clock, Stop},
+    lifecycle::{Clock, Pace, Stop},
     mail::{self, Post},
     model::Timestamp,
     reload::{Reader, Shadow},
     telemetry::{Metrics, events},
 };
-use std::{collections::HashSet, ops::ControlFlow, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{task::spawn_blocking, time::sleep};
 use ulid::Ulid;
 
@@ -134,6 +139,7 @@ impl Parts {
     pub(super) fn keep_directory(
         &self,
         directory: &Directory,
+        log: &Log,
         settings: &Settings,
         metrics: &Arc<Metrics>,
         clock: Clock,
@@ -146,21 +152,35 @@ impl Parts {
         let idle = settings.directory.session_idle;
         let interval =
             if idle.is_zero() { TIDY_INTERVAL } else { (idle / 2).clamp(SHORTEST_TIDY_INTERVAL, TIDY_INTERVAL) };
-        self.keep("sessions", false, tidy(directory.clone(), clock, interval, self.stop_reload.listener()));
+        let pace = log.pace(clock.now());
+        self.keep("sessions", false, tidy(directory.clone(), clock, interval, pace, self.stop_reload.listener()));
         Ok(())
     }
 }
 
-async fn tidy(directory: Directory, clock: Clock, interval: Duration, stop: Stop) {
+/// Removes what is old. By a clock that is ahead everything is old, so it rests while the clock is not believed.
+async fn tidy(directory: Directory, clock: Clock, interval: Duration, mut pace: Pace, stop: Stop) {
+    let mut rests = false;
     loop {
         tokio::select! {
             () = stop.stopped() => return,
             () = sleep(interval) => {}
         }
+        let now = clock.now();
+        // The keeper of the audit log tells of jumps.
+        let _jump = pace.look(now, Instant::now());
+        if pace.is_doubted() {
+            if !rests {
+                events::directory_rests(pace.ahead_seconds());
+            }
+            rests = true;
+            continue;
+        }
+        rests = false;
         let directory = directory.clone();
         let tidied = spawn_blocking(move || {
-            directory.tidy_sessions(clock.now())?;
-            directory.forget_invitations(clock.now())
+            directory.tidy_sessions(now)?;
+            directory.forget_invitations(now)
         });
         let tidied = tidied.await;
         if let Ok(Err(error)) = tidied {

@@ -4,7 +4,7 @@ use super::{App, Ended, records};
 use crate::{
     audit::{Log, RecordError},
     directory::Directory,
-    lifecycle::{Deadline, Expired, Signal, Signals, Tasks},
+    lifecycle::{Clock, Deadline, Expired, Signal, Signals, Tasks},
     telemetry::{access, events},
 };
 use std::time::{Duration, Instant};
@@ -36,8 +36,7 @@ pub(super) async fn stop(app: App, why: &str) -> Ended {
         deadline.within(ended(&parts.reloading)).await?;
         deadline.within(close_directory(directory)).await?;
         events::stop_phase("close the audit log");
-        records::system(&log, clock, "stopped");
-        let closed = deadline.within(close(log, &writing)).await?;
+        let closed = deadline.within(close(log, clock, &writing)).await?;
         parts.stop_ops.stop();
         deadline.within(ended(&parts.ops)).await?;
         Ok::<_, Expired>(closed)
@@ -53,7 +52,7 @@ pub(super) async fn stop(app: App, why: &str) -> Ended {
         }
         Ok(Err(error)) => {
             events::audit_close_failed(&error);
-            Ended::Broken
+            Ended::Unclosed
         }
         Err(why) => {
             let left = [&parts.requests, &parts.reloading, &writing, &parts.ops].map(Tasks::running).concat();
@@ -80,10 +79,12 @@ async fn close_directory(directory: Directory) {
     }
 }
 
-/// Writing what is left to the disk blocks, for as long as the disk takes.
-async fn close(log: Log, writing: &Tasks) -> Result<(), RecordError> {
+/// Writing what is left to the disk blocks, for as long as the disk takes, and so does a record that finds no room: the deadline and a
+/// second signal count meanwhile.
+async fn close(log: Log, clock: Clock, writing: &Tasks) -> Result<(), RecordError> {
     let task = writing.enter("audit log");
     let closing = task::spawn_blocking(move || {
+        records::system(&log, clock, "stopped");
         let closed = log.close();
         drop(task);
         closed
@@ -95,4 +96,62 @@ async fn close(log: Log, writing: &Tasks) -> Result<(), RecordError> {
 /// Whoever asks twice does not want to wait. `SIGHUP` asks for something else.
 async fn second_signal(signals: &mut Signals) {
     while signals.next().await == Signal::Hangup {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{Entry, Kind, Options, Order, Query};
+    use std::{
+        future::Future as _,
+        ops::ControlFlow,
+        pin::pin,
+        sync::{Arc, Condvar, Mutex},
+        task::{Context, Poll, Waker},
+    };
+
+    /// Bytes of the largest record.
+    const LARGEST: u64 = 65_535;
+
+    #[tokio::test]
+    async fn a_log_without_room_holds_up_neither_the_deadline_nor_a_signal() {
+        let (data, clock) = (tempfile::tempdir().unwrap(), Clock::system());
+        let gate = Arc::new((Mutex::new(false), Condvar::new()));
+        let mut options = Options::new(data.path());
+        options.ring_bytes = 1;
+        // The writer stands still after its first commit.
+        let closed = Arc::clone(&gate);
+        options.on_commit = Some(Arc::new(move |_| {
+            drop(closed.1.wait_while(closed.0.lock().unwrap(), |is_open| !*is_open).unwrap());
+        }));
+        let log = Log::open(options).unwrap();
+        let filling = log.clone();
+        let large = "x".repeat(900);
+        // Until the largest record finds no room any more, so that the next one waits, whatever its size.
+        let is_full = || {
+            let (depth, capacity) = filling.pulse().fullest_queue;
+            depth + LARGEST > capacity
+        };
+        while !is_full() {
+            filling.append(&Entry { user: &large, ..Entry::blank(Kind::Activity, clock.now(), [7; 16]) }).unwrap();
+        }
+        drop(filling);
+        let writing = Tasks::new();
+        let mut closing = pin!(close(log.clone(), clock, &writing));
+        let polled = closing.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Pending), "it has not waited for the disk");
+        assert_eq!(writing.running(), ["audit log"], "what is waited for has a name");
+        *gate.0.lock().unwrap() = true;
+        gate.1.notify_all();
+        assert!(closing.await.is_ok());
+        let mut last = String::new();
+        let mut newest = Query::all(Order::Descending);
+        newest.kind = Some(Kind::System);
+        let read = log.reader().for_each(&newest, |record| {
+            last = record.reason.to_owned();
+            ControlFlow::Break(())
+        });
+        assert!(read.is_ok());
+        assert_eq!(last, "stopped");
+    }
 }

@@ -8,8 +8,6 @@ use super::{
     events,
     notes::Note,
     quarantine::{self, Gap},
-    query::{Order, Query},
-    reader::Reader,
     retention::Retention,
     shared::Shared,
 };
@@ -17,7 +15,6 @@ use crate::{lifecycle::Pace, model::Timestamp, telemetry::events::Chain};
 use std::{
     cell::RefCell,
     error::Error,
-    ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, PoisonError,
@@ -213,7 +210,7 @@ impl Keeper {
     }
 
     fn begin_to_watch_the_clock(&self) {
-        let pace = Pace::begin(self.shared.store.now(), Instant::now(), self.newest());
+        let pace = Pace::begin(self.shared.store.now(), Instant::now(), self.shared.reader().newest(self.begun_at));
         let has_age = self.shared.kept.retention.lock().unwrap_or_else(PoisonError::into_inner).age.is_some();
         if pace.is_doubted() && has_age {
             events::clock_doubted(pace.ahead_seconds());
@@ -228,20 +225,6 @@ impl Keeper {
             events::clock_set(jump.seconds(), is_doubted);
             self.record(&Note::ClockSet { seconds: jump.seconds() });
         }
-    }
-
-    /// The time of the last record of the process before. What cannot be read says nothing.
-    fn newest(&self) -> Option<Timestamp> {
-        let shared = &self.shared;
-        let reader = Reader::new(Arc::clone(&shared.store), Arc::clone(&shared.durable), Arc::clone(&shared.lock));
-        let mut query = Query::all(Order::Descending);
-        query.cursor = Some(self.begun_at.checked_add(1)?);
-        let mut newest = None;
-        let looked = reader.for_each(&query, |record| {
-            newest = Some(record.time);
-            ControlFlow::Break(())
-        });
-        looked.ok().and(newest)
     }
 
     fn put_damaged_aside(&self) {

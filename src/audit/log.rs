@@ -17,7 +17,10 @@ use super::{
     store::Keeping,
     writer,
 };
-use crate::{lifecycle::Clock, model::Timestamp};
+use crate::{
+    lifecycle::{Clock, Pace},
+    model::Timestamp,
+};
 use std::{
     cell::RefCell,
     collections::hash_map::RandomState,
@@ -26,7 +29,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The smallest ring: room for two of the largest records, wherever they fall.
@@ -182,6 +185,8 @@ struct Inner {
     waiter: Waiter,
     // The writer's, and the keeper's.
     threads: Mutex<Vec<JoinHandle<()>>>,
+    // Where the log ended before anything was written.
+    begun_at: u64,
     recovery: Recovery,
 }
 
@@ -230,13 +235,14 @@ impl Log {
         let common = Recorder::new(Arc::clone(&shared), shared.take_lane()?);
         let waiter = common.waiter();
         let common = Arc::new(Mutex::new(common));
+        // Now, and not when a thread gets going: what is written until then is to be in a checkpoint.
+        let begun_at = shared.durable.get();
         let keeper = Keeper {
             shared: Arc::clone(&shared),
             common: Arc::clone(&common),
             checkpoints: options.checkpoints,
             webhook,
-            // Now, and not when its thread gets going: what is written until then is to be in a checkpoint.
-            begun_at: shared.durable.get(),
+            begun_at,
             told: RefCell::default(),
             pace: RefCell::default(),
         };
@@ -245,7 +251,8 @@ impl Log {
         let writing = move || writer::run(&writing, writer);
         let writer = thread::Builder::new().name("audit-writer".to_owned()).spawn(writing).map_err(failed)?;
         // Made before the second thread, so that the first is stopped if that cannot be had.
-        let inner = Inner { shared, common, waiter, threads: Mutex::new(vec![writer]), recovery: opened.recovery };
+        let inner =
+            Inner { shared, common, waiter, threads: Mutex::new(vec![writer]), begun_at, recovery: opened.recovery };
         let keeping = move || keeper.run();
         let keeper = thread::Builder::new().name("audit-keeper".to_owned()).spawn(keeping).map_err(failed)?;
         lock_of(&inner.threads).push(keeper);
@@ -306,8 +313,12 @@ impl Log {
 
     /// Queries over this log while it runs.
     pub fn reader(&self) -> Reader {
-        let shared = &self.inner.shared;
-        Reader::new(Arc::clone(&shared.store), Arc::clone(&shared.durable), Arc::clone(&shared.lock))
+        self.inner.shared.reader()
+    }
+
+    /// Watches the clock from now on, beginning with the newest record of the process before. Reads that record from the disk.
+    pub fn pace(&self, now: Timestamp) -> Pace {
+        Pace::begin(now, Instant::now(), self.reader().newest(self.inner.begun_at))
     }
 
     /// What opening has found.

@@ -119,6 +119,18 @@ impl Reader {
         self.durable.get()
     }
 
+    /// The time of the last record up to this number. What cannot be read says nothing.
+    pub(super) fn newest(&self, seq: u64) -> Option<Timestamp> {
+        let mut query = Query::all(Order::Descending);
+        query.cursor = Some(seq.checked_add(1)?);
+        let mut newest = None;
+        let looked = self.for_each(&query, |record| {
+            newest = Some(record.time);
+            ControlFlow::Break(())
+        });
+        looked.ok().and(newest)
+    }
+
     /// Calls `visit` with each record that the query asks for, in its order, until it breaks off. Follows the query's cursor;
     /// its limit is the caller's business.
     pub fn for_each(

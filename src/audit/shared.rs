@@ -12,6 +12,7 @@ use super::{
     keeper::{Chores, Kept},
     notes::Note,
     open::{DirectoryLock, OpenError},
+    reader::Reader,
     record::MAX_RECORD,
     ring::Roll,
     store::{Store, StoreError},
@@ -234,6 +235,11 @@ impl Shared {
         }
         self.wake_writer();
         (self.when_full == WhenFull::Refuse).then_some(Err(RecordError::Full))
+    }
+
+    /// Queries over this log while it runs.
+    pub(crate) fn reader(&self) -> Reader {
+        Reader::new(Arc::clone(&self.store), Arc::clone(&self.durable), Arc::clone(&self.lock))
     }
 
     /// Whether the record is as durable as the mode demands. `None`: not yet.

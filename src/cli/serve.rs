@@ -72,6 +72,7 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
     };
     match app::run(&settings, sources, level) {
         Ok(Ended::InOrder) => ExitCode::Done,
+        Ok(Ended::Unclosed) => ExitCode::Failed,
         Ok(Ended::Forced) => ExitCode::Forced,
         Ok(Ended::Broken) => ExitCode::Internal,
         Err(StartError::Policies(error)) => {

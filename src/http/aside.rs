@@ -4,6 +4,7 @@
 //! comes on top is refused, so that questions of this kind can never take the cores from decisions.
 
 use super::{ApiError, ErrorCode};
+use crate::telemetry::trace::{current, within};
 use std::sync::Arc;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
@@ -32,7 +33,7 @@ impl Aside {
         Self { running: Arc::new(Semaphore::new(AT_ONCE)), places: Arc::new(Semaphore::new(at_most)), overloaded }
     }
 
-    /// Does the work on a thread that may take its time.
+    /// Does the work on a thread that may take its time. Log lines in between name the trace of the request.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
@@ -40,10 +41,11 @@ impl Aside {
         let overloaded = || ApiError::new(ErrorCode::Overloaded, self.overloaded);
         let _place = self.places.try_acquire().map_err(|_| overloaded())?;
         let turn = Arc::clone(&self.running).acquire_owned().await.map_err(|_| overloaded())?;
+        let trace = current();
         let done = spawn_blocking(move || {
             // Held until the work is done, also where nobody waits for it any more.
             let _turn = turn;
-            work()
+            within(trace, work)
         });
         done.await.unwrap_or_else(|_| Err(ApiError::new(ErrorCode::Internal, "internal error")))
     }
@@ -54,6 +56,17 @@ mod tests {
     use super::*;
     use std::future::Future as _;
     use std::task::{Context, Poll, Waker};
+
+    #[tokio::test]
+    async fn work_beside_a_request_is_for_its_trace() {
+        let trace = crate::model::TraceId::parse("0af7651916cd43dd8448eb211c80319c");
+        let aside = Aside::default();
+        let mut asked = Box::pin(aside.run(|| Ok(current())));
+        // As the frame does with each poll.
+        let done = std::future::poll_fn(|context| within(trace, || asked.as_mut().poll(context))).await;
+        assert_eq!(done, Ok(trace));
+        assert_eq!(aside.run(|| Ok(current())).await, Ok(crate::model::TraceId::NONE));
+    }
 
     #[tokio::test]
     async fn what_comes_on_top_is_refused_and_a_panic_is_an_error() {

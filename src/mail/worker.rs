@@ -1,7 +1,8 @@
 //! The worker: takes letters that are due, sends them one after the other, and tells the queue what became of each.
 //!
 //! One task and one connection. Nobody waits for it, so a mail server that hangs delays letters and nothing else; while it answers
-//! nobody, one letter is tried at a time and the others are left as they are.
+//! nobody, one letter is tried at a time and the others are left as they are. A clock that jumps ahead makes no letter too old: until it is
+//! believed, such letters are left as they are as well.
 
 use super::{
     Due, Post, Queue, QueueError,
@@ -10,11 +11,19 @@ use super::{
 };
 use crate::{
     config::MailRetry,
-    lifecycle::Stop,
+    lifecycle::{Pace, Stop},
     model::Timestamp,
     telemetry::{Metrics, events},
 };
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
 use tokio::{task, time::sleep};
 
 /// Letters asked for at a time.
@@ -41,6 +50,10 @@ pub struct Worker {
     metrics: Arc<Metrics>,
     /// Failures in a row that concern all letters, and when the next is tried.
     outage: Option<(u32, Timestamp)>,
+    /// Whether the clock can be believed.
+    pace: Pace,
+    /// Whether it was told that letters rest because it cannot.
+    rests: bool,
 }
 
 /// What comes next.
@@ -53,7 +66,19 @@ enum Next {
 /// What became of an attempt, as the queue is told.
 enum Outcome {
     Sent,
-    Failed { why: String, next: Option<Timestamp> },
+    Failed {
+        why: String,
+        next: Option<Timestamp>,
+    },
+    /// It would be given up for its age, and nobody knows the time: it is left as it is.
+    Rests,
+}
+
+/// How far a letter has got.
+enum Handled {
+    Told,
+    Rests,
+    Stopped,
 }
 
 impl Worker {
@@ -63,7 +88,8 @@ impl Worker {
         // The metric must not keep a queue open that its owner has closed.
         let depth = Arc::downgrade(&queue);
         metrics.watch_mail(move || depth.upgrade().map_or(0, |queue| queue.depth()));
-        Self { queue, post, retry, now, metrics, outage: None }
+        let pace = Pace::begin(now(), Instant::now(), None);
+        Self { queue, post, retry, now, metrics, outage: None, pace, rests: false }
     }
 
     /// Works until it is told to stop. A letter that is being sent then gets a few seconds to be done.
@@ -87,7 +113,7 @@ impl Worker {
     /// One look at the queue, and what is due.
     async fn round(&mut self, stop: &Stop) -> Next {
         self.post.rest(false).await;
-        let now = (self.now)();
+        let now = self.look_at_the_clock();
         // One letter is enough to see whether the server is back.
         let most = match self.outage {
             Some((_, until)) if until > now => return self.rest(Some(until), now),
@@ -106,27 +132,51 @@ impl Worker {
             }
             Ok((due, next)) if due.is_empty() => self.rest(next, now),
             Ok((due, _)) => {
+                let mut next = Next::AtOnce;
                 for due in due {
-                    if self.handle(&due, stop).await.is_none() {
-                        return Next::Stop;
+                    match self.handle(&due, stop).await {
+                        Handled::Told => {}
+                        Handled::Rests => next = Next::Rest(LONGEST_REST),
+                        Handled::Stopped => return Next::Stop,
                     }
                     if self.outage.is_some() {
-                        break;
+                        return Next::AtOnce;
                     }
                 }
-                Next::AtOnce
+                next
             }
         }
     }
 
-    /// Sends one letter and tells the queue; `None` where a stop came in between.
-    async fn handle(&mut self, due: &Due, stop: &Stop) -> Option<()> {
-        if stop.is_stopped() {
-            return None;
+    /// Now, and whether that can be believed.
+    fn look_at_the_clock(&mut self) -> Timestamp {
+        let now = (self.now)();
+        if self.pace.look(now, Instant::now()).is_some() {
+            // When the next letter is tried was said by another clock.
+            self.outage = None;
         }
-        let began = (self.now)();
+        self.rests &= self.pace.is_doubted();
+        now
+    }
+
+    /// Leaves a letter as it is.
+    fn leave(&mut self) -> Handled {
+        if !self.rests {
+            events::letters_rest(self.pace.ahead_seconds());
+        }
+        self.rests = true;
+        Handled::Rests
+    }
+
+    /// Sends one letter and tells the queue.
+    async fn handle(&mut self, due: &Due, stop: &Stop) -> Handled {
+        if stop.is_stopped() {
+            return Handled::Stopped;
+        }
+        let began = self.look_at_the_clock();
         let result = match &due.letter {
             Err(unwritten) => Err(Failure::last(unwritten.why)),
+            Ok(letter) if letter.values.expires <= began && self.pace.is_doubted() => return self.leave(),
             Ok(letter) if letter.values.expires <= began => Err(Failure::last("its link has expired")),
             Ok(letter) => {
                 let cut_off = async {
@@ -135,15 +185,18 @@ impl Worker {
                 };
                 tokio::select! {
                     biased;
-                    result = self.post.send(letter, began) => result,
-                    () = cut_off => return None,
+                    result = fence(self.post.send(letter, began)) => result,
+                    () = cut_off => return Handled::Stopped,
                 }
             }
         };
-        let now = (self.now)();
+        let now = self.look_at_the_clock();
         let outcome = self.outcome(due, result, now);
         self.tell(due, &outcome, retry::between(began, now));
-        self.settle(due, &outcome, now, stop).await
+        if matches!(outcome, Outcome::Rests) {
+            return self.leave();
+        }
+        if self.settle(due, &outcome, now, stop).await.is_some() { Handled::Told } else { Handled::Stopped }
     }
 
     /// Logs and counts what became of an attempt.
@@ -155,6 +208,7 @@ impl Worker {
             Outcome::Sent => events::letter_sent(metrics, &attempt),
             Outcome::Failed { why, next: Some(next) } => events::letter_failed(metrics, &attempt, why, *next),
             Outcome::Failed { why, next: None } => events::letter_given_up(metrics, &attempt, why),
+            Outcome::Rests => {}
         }
     }
 
@@ -177,6 +231,9 @@ impl Worker {
             // Whoever refuses one letter is there for the others.
             self.outage = None;
         }
+        if next.is_none() && failure.scope != Scope::Final && self.pace.is_doubted() {
+            return Outcome::Rests;
+        }
         Outcome::Failed { why: failure.why, next }
     }
 
@@ -185,6 +242,7 @@ impl Worker {
         loop {
             let id = due.names().1.to_owned();
             let told = match outcome {
+                Outcome::Rests => return Some(()),
                 Outcome::Sent => self.ask(move |queue| queue.sent(&id, now)).await,
                 Outcome::Failed { why, next } => {
                     let (why, next) = (why.clone(), *next);
@@ -223,8 +281,29 @@ impl Worker {
     }
 }
 
+/// Keeps a panic within its letter: the worker is for all of them.
+async fn fence(sending: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let mut sending = pin!(sending);
+    let failed = |_| Poll::Ready(Err(Failure::last("a part of the product has failed")));
+    poll_fn(|context| catch_unwind(AssertUnwindSafe(|| sending.as_mut().poll(context))).unwrap_or_else(failed)).await
+}
+
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker").field("post", &self.post).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_gives_up_its_letter_and_ends_nothing_else() {
+        let panics = async { if fastrand::f64() < 2.0 { panic!("on purpose") } else { Ok(()) } };
+        let failure = fence(panics).await.unwrap_err();
+        assert_eq!(failure.scope, Scope::Final);
+        assert_eq!(failure.why, "a part of the product has failed");
+        assert!(fence(async { Ok(()) }).await.is_ok());
     }
 }

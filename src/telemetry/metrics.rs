@@ -17,7 +17,7 @@ use prometheus::{
 };
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -54,7 +54,7 @@ pub struct Metrics {
     pub(super) spans: SpanCounters,
     pub(super) log_lines: LogCounters,
     audit_source: ArcSwapOption<AuditSource>,
-    // Held while what others count is taken over: two scrapes at once would add the same twice.
+    // Held while what others count is taken over, since two scrapes at once would add the same twice, and while series change together.
     refreshing: Mutex<()>,
 }
 
@@ -236,8 +236,9 @@ impl Metrics {
         self.config_rejected.set(i64::from(rejected));
     }
 
-    /// Names the snapshot that decides; the one before loses its series.
+    /// Names the snapshot that decides; the one before loses its series. No scrape falls in between.
     pub fn policy_live(&self, revision: Revision, policy_set: &str, policies: usize) {
+        let _alone = self.alone();
         self.policy_info.reset();
         self.policy_info.with_label_values(&[revision.short(), policy_set]).set(1);
         self.policies_loaded.set(saturating(policies as u64));
@@ -276,18 +277,26 @@ impl Metrics {
     /// The text exposition.
     #[must_use]
     pub fn render(&self) -> String {
-        self.refresh();
+        let families = {
+            let _alone = self.alone();
+            self.refresh();
+            self.registry.gather()
+        };
         let mut text = Vec::with_capacity(64 * 1024);
-        match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+        match TextEncoder::new().encode(&families, &mut text) {
             Ok(()) => String::from_utf8(text).unwrap_or_default(),
             // Writing into memory cannot fail, and families without series are left out by the registry.
             Err(_) => String::new(),
         }
     }
 
-    /// Takes over what others count and know.
+    /// Held by whoever changes several series that belong together, and by whoever reads them.
+    fn alone(&self) -> MutexGuard<'_, ()> {
+        self.refreshing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over what others count and know. Called alone.
     fn refresh(&self) {
-        let _alone = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(source) = &*self.policies_source.load() {
             let PoliciesFigures { stale, copy_failing } = source();
             self.policies_stale.set(i64::from(stale));
@@ -424,6 +433,27 @@ mod tests {
         assert!(text.contains(r#"sidegate_policy_info{policy_set="demo",revision="bbbbbbbbbbbb"} 1"#), "{text}");
         assert!(!text.contains("aaaaaaaaaaaa"));
         assert!(text.contains("sidegate_policies_loaded 4"));
+    }
+
+    #[test]
+    fn a_scrape_beside_a_swap_names_one_revision() {
+        let metrics = Metrics::new();
+        metrics.policy_live(Revision::new([0; 32]), "demo", 3);
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..20_000_u32 {
+                    let byte = u8::try_from(n % 251).unwrap();
+                    metrics.policy_live(Revision::new([byte; 32]), "demo", 3);
+                }
+                done.store(true, std::sync::atomic::Ordering::SeqCst);
+            });
+            while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                let text = metrics.render();
+                let named = text.lines().filter(|line| line.starts_with("sidegate_policy_info{")).count();
+                assert_eq!(named, 1, "{text}");
+            }
+        });
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use context::{Context, state};
 pub use exporter::Exporter;
 pub use outgoing::{Outgoing, TRACEPARENT};
 pub use span::{Side, Span, Value};
-pub(super) use within::current;
+pub(crate) use within::current;
 pub use within::within;
 
 use super::Metrics;

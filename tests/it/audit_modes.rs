@@ -369,3 +369,39 @@ fn clients_who_take_their_files_slowly_hold_up_nobody_else() {
     drop(slow);
     wait_for("whoever hangs up makes room", SOON, || sidecar.admin_get("/v1/users/export").status == 200);
 }
+
+/// A disk that fails is no mistake of the product: 1, and not 70.
+#[test]
+fn a_store_that_fails_while_it_is_closed_is_a_failure_and_no_internal_error() {
+    let disk = Disk::new();
+    let sidecar = disk.sidecar("mode: durable");
+    assert_eq!(sidecar.post("/v1/authorize", &small()).status, 200);
+    disk.shim.fail(EVERY_CALL, 1, u64::MAX, Fault::Io);
+    let exited = sidecar.stop();
+    assert_eq!(exited.code, Some(1), "{exited:?}");
+    assert!(exited.stderr.contains("audit_close_failed"), "{exited:?}");
+}
+
+/// The record of the stop waits for room too, and the deadline counts meanwhile.
+#[test]
+fn a_disk_that_stands_still_at_the_stop_holds_it_up_to_the_deadline() {
+    let disk = Disk::new();
+    let sidecar = disk.sidecar("when_full: block }\nshutdown: { deadline: 2s");
+    disk.stand_still();
+    let large = "x".repeat(10_000);
+    let activity = json!({ "user": "sam", "action": "edit", "before": large, "after": large });
+    let batch = Value::from(vec![activity; 45]).to_string();
+    let mut client = TcpStream::connect(sidecar.admin_address()).expect("a connection");
+    let head = format!(
+        "POST /v1/activity HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        sidecar.admin_address(),
+        batch.len()
+    );
+    client.write_all((head + &batch).as_bytes()).expect("room");
+    wait_for("the queue is full", SOON, || sidecar.metric("sidegate_audit_fullest_queue_ratio") > 0.7);
+    drop(client);
+    let exited = sidecar.stop();
+    assert_eq!(exited.code, Some(75), "{exited:?}");
+    let forced = exited.stderr.lines().find(|line| line.contains("\"stop_forced\"")).expect("a line about it");
+    assert!(forced.contains("audit log"), "{forced}");
+}

@@ -1,7 +1,8 @@
 //! A clock that is set while the sidecar runs, ahead and back: by a library in front of libc, which leaves alone the clock that nobody can set.
 
 use crate::support::{
-    PolicyDir, SetClock, Sidecar, SidecarBuilder, SigningKey, jwks, seconds_now, sidegate, wait_for, wait_until,
+    MailServer, PolicyDir, SetClock, Sidecar, SidecarBuilder, SigningKey, jwks, repo, seconds_now, sidegate, wait_for,
+    wait_until,
 };
 use serde_json::{Value, json};
 use std::{fs, path::Path, time::Duration};
@@ -133,4 +134,55 @@ fn policies_that_a_jump_makes_stale_are_confirmed_by_the_next_look() {
         wait_for("the process is ready", SOON, || sidecar.ops_get("/readyz").status == 200);
         assert_eq!(sidecar.stop().code, Some(0));
     }
+}
+
+#[test]
+fn sessions_and_invitations_outlive_a_jump_ahead() {
+    let clock = SetClock::new();
+    let config = "directory: { sessions: { idle: 1s, keep: 90d } }";
+    let sidecar = by(&clock, Sidecar::builder().config(config)).start();
+    let ended = || {
+        let sessions = sidecar.admin_get("/v1/sessions?open=false").json();
+        sessions["items"].as_array().expect("a list").len()
+    };
+    assert_eq!(sidecar.admin_post("/v1/sessions", &json!({ "user": "bob" })).status, 201);
+    wait_for("the session has ended", SOON, || ended() == 1);
+    clock.set(YEAR);
+    let told = sidecar.wait_event("directory_rests", SOON, |_| true);
+    assert!(told["seconds"].as_i64().is_some_and(|by| (by - YEAR).abs() < 60), "{told}");
+    assert_eq!(ended(), 1, "a year has passed by the clock alone");
+    clock.set(0);
+    assert_eq!(sidecar.admin_post("/v1/sessions", &json!({ "user": "bob" })).status, 201);
+    wait_for("sessions end again", SOON, || ended() == 2);
+    assert_eq!(sidecar.events("directory_rests").len(), 1, "it is told once");
+}
+
+#[test]
+fn a_letter_that_a_jump_makes_too_old_waits_for_the_clock() {
+    let (clock, port) = (SetClock::new(), MailServer::free_port());
+    let config = format!(
+        "directory: {{ invitations: {{ link: 'https://app.example.com/accept#{{token}}' }} }}\n\
+         mail:\n\
+         \x20 transport: smtp\n\
+         \x20 from: 8Move <no-reply@8move.example>\n\
+         \x20 smtp: {{ host: localhost, port: {port}, tls: none, timeout: 5s }}\n\
+         \x20 retry: {{ first: 50ms, longest: 200ms, give_up_after: 1h }}\n"
+    );
+    let sidecar = by(&clock, Sidecar::builder().policies(repo("policies/8move")).config(&config)).start();
+    let invite = |email: &str| {
+        let invitation = json!({ "email": email, "assignments": { "roles": ["sales-rep"] } });
+        assert_eq!(sidecar.admin_post("/v1/invitations?tenant=north", &invitation).status, 201);
+    };
+    invite("nell@8move.example");
+    sidecar.wait_event("letter_failed", SOON, |_| true);
+    clock.set(YEAR);
+    sidecar.wait_event("letters_rest", SOON, |_| true);
+    clock.set(0);
+    sidecar.wait_event("clock_set", SOON, |told| told["seconds"].as_i64() < Some(0));
+    let server = MailServer::builder().port(port).start();
+    invite("abel@8move.example");
+    for email in ["nell@8move.example", "abel@8move.example"] {
+        server.wait_mail(email);
+    }
+    assert!(sidecar.events("letter_given_up").is_empty(), "{}", sidecar.log());
 }

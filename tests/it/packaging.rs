@@ -4,6 +4,8 @@
 mod debian;
 /// The image, in an empty root.
 mod image;
+/// The licences of what is linked.
+mod licences;
 /// Manual pages and completions.
 mod man;
 /// The bill of materials.
@@ -11,7 +13,7 @@ mod sbom;
 
 use crate::support::{repo, run, sidegate};
 use serde_json::Value;
-use std::{fs, io::Write as _, process::Command};
+use std::{collections::BTreeSet, fs, io::Write as _, os::unix::fs::PermissionsExt as _, process::Command};
 
 const UNIT: &str = "packaging/sidegate.service";
 const CONFIG: &str = "config/production.yaml";
@@ -46,21 +48,46 @@ fn the_unit_and_the_configuration_fit_each_other() {
     let deadline = config["shutdown"]["deadline"].as_str().expect("a duration");
     assert!(seconds(&value("TimeoutStopSec")) > seconds(deadline), "it would be killed while it stops");
 
-    let starts = [value("ExecStartPre"), value("ExecStart")];
-    for start in &starts {
-        let words: Vec<_> = start.split(' ').collect();
-        assert_eq!((words[0], words[1]), ("/usr/bin/sidegate", "serve"));
-        let at = words.iter().position(|word| *word == "--config").expect("a configuration");
-        assert_eq!(words[at + 1], "/etc/sidegate/sidegate.yaml");
-    }
-    // What is checked before is what is run afterwards.
-    assert_eq!(starts[0].replace(" --check-config", ""), starts[1]);
-    let checked = starts[0].replace("/etc/sidegate/sidegate.yaml", repo(CONFIG).to_str().expect("UTF-8"));
-    let exited = sidegate(checked.split(' ').skip(1));
+    let start = value("ExecStart");
+    let words: Vec<_> = start.split(' ').collect();
+    assert_eq!((words[0], words[1]), ("/usr/bin/sidegate", "serve"));
+    let at = words.iter().position(|word| *word == "--config").expect("a configuration");
+    assert_eq!(words[at + 1], "/etc/sidegate/sidegate.yaml");
+    let checked = start.replace("/etc/sidegate/sidegate.yaml", repo(CONFIG).to_str().expect("UTF-8"));
+    let exited = sidegate(checked.split(' ').skip(1).chain(["--check-config"]));
     assert_eq!(exited.code, Some(0), "{exited:?}");
-    // The exit code of a configuration error: starting again would not help.
-    let wrong = sidegate(["serve", "--check-config", "--config", "/no/such/file"]);
-    assert_eq!(wrong.code.map(|code| code.to_string()), Some(value("RestartPreventExitStatus")));
+}
+
+/// What does not pass by itself is not tried again, and all else for as long as it takes.
+#[test]
+fn the_unit_starts_again_unless_that_cannot_help() {
+    assert_eq!(value("Restart"), "on-failure");
+    assert_eq!(value("StartLimitIntervalSec"), "0", "no number of tries is the last");
+    // systemd looks at the exit code of `ExecStart` only.
+    for other in ["ExecStartPre", "ExecCondition", "ExecStartPost"] {
+        assert!(values(other).is_empty(), "{other}: its exit code does not count");
+    }
+    let last: BTreeSet<i32> =
+        value("RestartPreventExitStatus").split(' ').map(|code| code.parse().expect("a number")).collect();
+    assert_eq!(last, BTreeSet::from([3, 64]));
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    let path = |name: &str| scratch.path().join(name).into_os_string().into_string().expect("UTF-8");
+    fs::create_dir(path("set")).expect("a directory");
+    fs::write(path("set/policy-set.yaml"), "policy_set: [").expect("written");
+    for (name, text) in [("slip.yaml", "audit: { mode: sync }"), ("port.yaml", "server: { ops: { listen: no-port } }")]
+    {
+        fs::write(path(name), text).expect("written");
+    }
+    let good = ["--authorize-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"];
+    for (config, code) in [(None, 3), (Some("none.yaml"), 64), (Some("slip.yaml"), 64), (Some("port.yaml"), 64)] {
+        let given = config.map(|config| ["--config".to_owned(), path(config)]).into_iter().flatten();
+        let flags = ["serve", "--policies", &path("set"), "--data", &path("data")].map(str::to_owned);
+        let flags =
+            flags.into_iter().chain(if config.is_none() { good.map(str::to_owned).to_vec() } else { Vec::new() });
+        let exited = sidegate(flags.chain(given).collect::<Vec<_>>());
+        assert_eq!(exited.code, Some(code), "{config:?}: {exited:?}");
+        assert!(last.contains(&code));
+    }
 }
 
 #[test]
@@ -85,4 +112,25 @@ fn systemd_finds_no_fault_with_the_unit() {
     let threshold = format!("--threshold={MOST_EXPOSED}");
     let secured = analyze(&["security", "--offline=true", "--no-pager", &threshold]);
     assert_eq!(secured.code, Some(0), "{}", secured.stdout);
+}
+
+/// `sidegate_build_info` tells it.
+#[test]
+fn what_make_builds_names_its_commit() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let (cargo, told) = (folder.path().join("cargo"), folder.path().join("told"));
+    fs::write(&cargo, format!("#!/bin/sh\necho \"$SIDEGATE_COMMIT\" >'{}'\n", told.display())).expect("written");
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).expect("a mode");
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").expect("a path"));
+    let mut git = Command::new("git");
+    git.args(["rev-parse", "--short=12", "HEAD"]).current_dir(repo("."));
+    let commit = git.output().ok().filter(|output| output.status.success());
+    let commit = commit.map_or("unknown\n".to_owned(), |output| String::from_utf8(output.stdout).expect("UTF-8"));
+    for target in ["build", "static"] {
+        let mut make = Command::new("make");
+        make.arg(target).current_dir(repo(".")).env("PATH", &path).env_remove("SIDEGATE_COMMIT");
+        let made = run(make);
+        assert_eq!(made.code, Some(0), "{target}: {made:?}");
+        assert_eq!(fs::read_to_string(&told).expect("cargo was run"), commit, "{target}");
+    }
 }

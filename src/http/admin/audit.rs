@@ -15,6 +15,7 @@ use crate::{
     directory::{Actor, Call, Directory},
     http::{ApiError, ErrorCode, address::decode, aside::Aside},
     lifecycle::Clock,
+    telemetry::trace::{current, within},
 };
 use axum::{
     Router,
@@ -94,7 +95,8 @@ impl Services {
         let (chunks, body) = stream::begin(place, self.stalled);
         let log = self.log.clone();
         // Nobody waits for it: it ends when the export does or the client has gone, and a dropped channel tells it.
-        drop(spawn_blocking(move || send(&log.reader(), &query, export, chunks)));
+        let trace = current();
+        drop(spawn_blocking(move || within(trace, || send(&log.reader(), &query, export, chunks))));
         Ok((export, body))
     }
 

@@ -37,6 +37,7 @@ use crate::{
     http::{ApiError, ErrorCode, aside::Aside, management::Error},
     lifecycle::Clock,
     reload::Reader,
+    telemetry::trace::{current, within},
 };
 use axum::{
     Router,
@@ -155,13 +156,15 @@ impl Desk {
         let place = stream::place(&self.files)?;
         let (mut chunks, body) = stream::begin(place, stream::STALLED);
         // Nobody waits for it: it ends when the file does or the client has gone, and a dropped channel tells it.
-        drop(spawn_blocking(move || {
+        let trace = current();
+        let send = move || {
             let call = by.call(tenant.as_deref(), Clock::system().now());
             match write(&call, &mut chunks) {
                 Ok(()) => chunks.end(),
                 Err(error) => tracing::debug!(event = "directory_file_abandoned", %error, "a file was not finished"),
             }
-        }));
+        };
+        drop(spawn_blocking(move || within(trace, send)));
         let mut response = Response::new(body);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         response.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static(name));

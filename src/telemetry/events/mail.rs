@@ -65,6 +65,22 @@ pub fn mail_queue_failed(error: &(dyn Error + 'static)) {
     error!(event = "mail_queue_failed", error = %Chain(error), "the queue of letters cannot be used");
 }
 
+/// Letters that would be given up for their age wait, since the clock may be ahead by so many seconds.
+pub fn letters_rest(seconds: i64) {
+    warn!(
+        event = "letters_rest",
+        seconds, "no letter is given up for its age for an hour, or until the clock is set back"
+    );
+}
+
+/// Nothing of the directory is removed, since the clock may be ahead by so many seconds.
+pub fn directory_rests(seconds: i64) {
+    warn!(
+        event = "directory_rests",
+        seconds, "no session and no invitation is removed for its age for an hour, or until the clock is set back"
+    );
+}
+
 /// What the directory does by itself could not be done. It is tried again.
 pub fn directory_failed(error: &(dyn Error + 'static)) {
     error!(event = "directory_failed", error = %Chain(error), "the directory cannot be used");

@@ -23,7 +23,7 @@ pub fn within<T>(trace: TraceId, work: impl FnOnce() -> T) -> T {
 }
 
 /// The trace that this thread works for.
-pub(in crate::telemetry) fn current() -> TraceId {
+pub(crate) fn current() -> TraceId {
     CURRENT.get()
 }
 

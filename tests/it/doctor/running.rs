@@ -1,9 +1,12 @@
 //! An instance that runs, with one thing wrong in each case.
 
 use super::house::{House, Report};
-use crate::support::{Sidecar, SidecarBuilder, preload, run, wait_for};
+use crate::{
+    faults::shim::Shim,
+    support::{Sidecar, SidecarBuilder, preload, run, wait_for},
+};
 use serde_json::json;
-use std::{fs, os::unix::fs::FileExt as _, time::Duration};
+use std::{fs, os::unix::fs::FileExt as _, thread, time::Duration};
 
 const SOON: Duration = Duration::from_secs(20);
 const QUICK: &str = "policies: { poll_interval: 100ms, debounce: 20ms }";
@@ -211,4 +214,73 @@ fn checkpoints_that_do_not_arrive_and_keys_that_cannot_be_confirmed_are_told() {
     report.assert("checkpoints", "checkpoints", "warning", &["audit.checkpoint.webhook"]);
     report.assert("the receiver", "webhook", "error", &["127.0.0.1:9"]);
     report.assert("keys", "token-keys", "error", &["refuses every token", "id.example"]);
+}
+
+/// A house whose instance keeps its data on a disk between which and the instance a test stands.
+fn on_a_disk(house: &House, config: &str) -> (Shim, Sidecar) {
+    let shim = Shim::new(&house.path("."), false);
+    let builder = instance(house).data(shim.directory().join("data")).config(config);
+    let variables = shim.variables();
+    let builder =
+        variables.iter().fold(builder, |builder, (name, value)| builder.env(name, value.to_str().expect("UTF-8")));
+    let sidecar = builder.start();
+    (shim, sidecar)
+}
+
+#[test]
+fn a_store_that_is_behind_is_told() {
+    let house = House::new();
+    let (shim, sidecar) = on_a_disk(&house, "audit: { mode: synced }");
+    shim.delay(u64::MAX);
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| {
+            sidecar.authorize(&json!({ "user": "bob", "action": "view", "resource": "order:o-1" }));
+        });
+        wait_for("the store is behind", SOON, || sidecar.metric("sidegate_audit_lag_seconds") > 6.0);
+        look(&house, &sidecar).assert("behind", "audit-queue", "warning", &["behind", "disk-sync"]);
+        shim.heal();
+        assert!(asked.join().is_ok());
+    });
+}
+
+#[test]
+fn a_queue_that_is_full_is_told_however_empty_the_others_are() {
+    let house = House::new();
+    let config = "server: { authorize: { workers: 2 } }\naudit: { when_full: drop_and_count, ring_bytes: 256KiB }";
+    let (shim, sidecar) = on_a_disk(&house, config);
+    shim.delay(u64::MAX);
+    let large = "x".repeat(10_000);
+    let activity = json!({ "user": "sam", "action": "edit", "before": large, "after": large });
+    let batch = serde_json::Value::from(vec![activity; 45]);
+    wait_for("activities are dropped", SOON, || {
+        sidecar.admin_post("/v1/activity", &batch);
+        sidecar.count("sidegate_audit_records_total", &["dropped"]) > 0
+    });
+    let report = look(&house, &sidecar);
+    report.assert("dropped", "audit-queue", "warning", &["were dropped", "audit.when_full: block"]);
+    report.assert("one of three queues", "audit-queue", "warning", &["fullest", "audit.ring_bytes"]);
+    shim.heal();
+}
+
+#[test]
+fn a_checkpoint_that_did_not_arrive_is_told_until_one_does() {
+    let house = House::new();
+    fs::create_dir(house.path("points")).expect("a directory");
+    let file = house.text("points/file");
+    let config = format!("audit: {{ checkpoint: {{ interval: 100ms, file: {file} }} }}");
+    let sidecar = instance(&house).config(&config).start();
+    let undelivered = |wanted: u64| {
+        wait_for("a checkpoint", SOON, || {
+            sidecar.authorize(&json!({ "user": "bob", "action": "view", "resource": "order:o-1" }));
+            sidecar.count("sidegate_audit_checkpoint_undelivered", &["file"]) == wanted
+        });
+    };
+    fs::remove_dir_all(house.path("points")).expect("removed");
+    undelivered(1);
+    look(&house, &sidecar).assert("undelivered", "checkpoints", "warning", &["audit.checkpoint.file"]);
+    fs::create_dir(house.path("points")).expect("a directory");
+    undelivered(0);
+    assert!(sidecar.count("sidegate_audit_checkpoint_failures_total", &["file"]) > 0);
+    let report = look(&house, &sidecar);
+    assert!(report.of("checkpoints").iter().all(|finding| finding["level"] == "ok"), "{:#}", report.json);
 }

@@ -18,6 +18,7 @@ const PACKING: Duration = Duration::from_mins(5);
 
 /// The package, taken apart: its files, and below `DEBIAN` what says how it is installed.
 static PACKAGE: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
+    super::licences::written();
     let folder = tempfile::tempdir().expect("a temporary directory");
     // Packages are made of release builds: the binary under test stands in for one.
     let release = folder.path().join("release");
@@ -81,6 +82,7 @@ fn the_package_holds_what_a_machine_needs_and_nobody_but_root_changes_it() {
         "usr/share/fish/vendor_completions.d/sidegate.fish",
         "usr/share/zsh/vendor-completions/_sidegate",
         "usr/share/doc/sidegate/copyright",
+        "usr/share/doc/sidegate/THIRD-PARTY-LICENCES",
         "usr/share/doc/sidegate/examples/reference.yaml",
     ] {
         assert!(listed.contains_key(path), "{path} is missing: {listed:#?}");

@@ -126,6 +126,7 @@ struct Container {
 impl Container {
     fn new() -> Self {
         let layout = tempfile::tempdir().expect("a temporary directory");
+        super::licences::written();
         let mut command = Command::new(repo("scripts/image-root"));
         command.arg(binary()).arg(layout.path());
         let laid_out = run(command);
@@ -210,13 +211,20 @@ fn what_the_dockerfile_copies_is_in_its_context_and_is_enough_for_cargo() {
     cargo.args(["metadata", "--locked", "--offline", "--format-version", "1"]).current_dir(context.path());
     let read = run(cargo);
     assert_eq!(read.code, Some(0), "{}", read.stderr);
+    assert!(all_of("RUN").iter().any(|line| line.ends_with(" scripts/licences")));
+    let mut licences = Command::new(context.path().join("scripts/licences"));
+    licences.env("CARGO_NET_OFFLINE", "true");
+    let written = run(licences);
+    assert_eq!(written.code, Some(0), "{written:?}");
     // And with what comes of it the layout is made, by the same script.
     let script = context.path().join("scripts/image-root");
     assert!(all_of("RUN").contains(&"scripts/image-root target/release/sidegate /image".to_owned()));
     let mut command = Command::new(script);
     command.arg("/bin/sh").arg(context.path().join("image"));
     assert_eq!(run(command).code, Some(0));
-    assert!(context.path().join("image/rootfs/usr/bin/sidegate").exists());
+    for file in ["usr/bin/sidegate", "usr/share/doc/sidegate/THIRD-PARTY-LICENCES"] {
+        assert!(context.path().join("image/rootfs").join(file).exists(), "{file}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::{collections::BTreeSet, fs, process::Command};
 
 /// The crates that the binary is linked from, as `name version`.
-fn linked() -> BTreeSet<String> {
+pub(super) fn linked() -> BTreeSet<String> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--no-dedupe"]);
     command.args(["--format", "{p}"]).current_dir(repo(""));

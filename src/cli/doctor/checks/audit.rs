@@ -14,6 +14,9 @@ use crate::{
 /// A store that is so far behind is not merely busy.
 const LONG_LAG: f64 = 5.0;
 
+/// How much of a queue may be used.
+const FULL: f64 = 0.5;
+
 pub(super) fn log(scene: &Scene, found: &mut Findings) {
     let sight = match &scene.sight {
         Ok(sight) => sight,
@@ -84,10 +87,11 @@ pub(super) fn queue(scene: &Scene, found: &mut Findings) {
             "`disk-sync` tells how quick the disk is",
         );
     }
-    let (depth, capacity) = (number("queue_depth_bytes"), number("queue_capacity_bytes"));
-    if depth > capacity / 2 {
+    // A decider waits for its own queue, however empty the others are.
+    let fullest = instance.metric("sidegate_audit_fullest_queue_ratio", "").unwrap_or_default();
+    if fullest > FULL {
         found.warning(
-            format!("the audit queue is more than half full: {} of {}", bytes(depth), bytes(capacity)),
+            format!("the fullest audit queue is {:.0} % full", fullest * 100.0),
             "a quicker disk empties it sooner, a larger `audit.ring_bytes` bridges bursts",
         );
     }
@@ -99,9 +103,10 @@ pub(super) fn queue(scene: &Scene, found: &mut Findings) {
 pub(super) fn checkpoints(scene: &Scene, found: &mut Findings) {
     let Some(instance) = &scene.instance else { return found.ok("no instance answers") };
     for (to, key) in [("file", "audit.checkpoint.file"), ("webhook", "audit.checkpoint.webhook")] {
-        if let Some(count) = instance.counted("sidegate_audit_checkpoint_failures_total", &format!("to=\"{to}\"")) {
+        // What is wrong now: of a failure that has passed, the checkpoint after it says all that it would have said.
+        if instance.counted("sidegate_audit_checkpoint_undelivered", &format!("to=\"{to}\"")).is_some() {
             found.warning(
-                format!("{count} checkpoints did not get to `{key}`"),
+                format!("the newest checkpoint did not get to `{key}`"),
                 "the log line `audit_checkpoint_failed` says why; a chain without checkpoints elsewhere proves less",
             );
         }
