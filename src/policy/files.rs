@@ -246,8 +246,8 @@ struct Walk {
     problems: Diagnostics,
     // Where links lead to: the true paths of the directories that are open.
     trail: Vec<PathBuf>,
-    // Links that lead back, each of which is told once however many ways lead to it.
-    loops: BTreeSet<PathBuf>,
+    // Directories that are not entered, each of which is told once however many ways lead to it.
+    closed: BTreeSet<PathBuf>,
     directories: usize,
     bytes: usize,
     yaml_bytes: usize,
@@ -261,13 +261,11 @@ impl Walk {
             Err(error) => return self.unreadable(&shown, "the directory cannot be read", &error),
         };
         if self.trail.contains(&real) {
-            if !self.loops.insert(directory.to_owned()) {
-                return;
-            }
-            return self.refuse("link-loop", &shown, "links lead in a circle".to_owned());
+            return self.refuse_once(directory, "link-loop", &shown, "links lead in a circle".to_owned());
         }
         if self.trail.len() >= MAX_DEPTH {
-            return self.refuse("too-deep", &shown, format!("directories are nested deeper than {MAX_DEPTH} levels"));
+            let message = format!("directories are nested deeper than {MAX_DEPTH} levels");
+            return self.refuse_once(directory, "too-deep", &shown, message);
         }
         self.directories += 1;
         if self.directories == MAX_DIRECTORIES + 1 {
@@ -375,6 +373,12 @@ impl Walk {
 
     fn unreadable(&mut self, path: &str, what: &str, error: &io::Error) {
         self.refuse("unreadable", path, format!("{what}: {error}"));
+    }
+
+    fn refuse_once(&mut self, directory: &Path, code: &'static str, path: &str, message: String) {
+        if self.closed.insert(directory.to_owned()) {
+            self.refuse(code, path, message);
+        }
     }
 
     fn refuse(&mut self, code: &'static str, path: &str, message: String) {

@@ -128,8 +128,9 @@ impl Expiry {
     /// Sets the moment: so much after another one. `None` where there is none.
     pub(super) fn set(&self, at: Option<(Instant, Duration)>) {
         let micros = |(from, left): (Instant, Duration)| {
-            let at = from.saturating_duration_since(self.since).saturating_add(left);
-            u64::try_from(at.as_micros()).unwrap_or(NEVER)
+            // The other moment may be before this one began.
+            let at = from.checked_add(left).map(|at| at.saturating_duration_since(self.since).as_micros());
+            at.and_then(|at| u64::try_from(at).ok()).unwrap_or(NEVER)
         };
         // Relaxed: the time guards nothing but itself.
         self.at.store(at.map_or(NEVER, micros), Ordering::Relaxed);
@@ -178,6 +179,10 @@ mod tests {
             expiry.set(Some((now, Duration::from_secs(left))));
             assert_eq!(expiry.is_past(now), is_past, "{left} s left");
         }
+        // Policies are confirmed before anybody asks how old they are.
+        let earlier = expiry.since.checked_sub(Duration::from_secs(1)).unwrap();
+        expiry.set(Some((earlier, Duration::from_secs(11))));
+        assert!(expiry.is_past(now), "it counts from the other moment on");
         expiry.set(Some((now, Duration::MAX)));
         assert!(!expiry.is_past(now), "for ever");
         expiry.set(Some((now, Duration::ZERO)));
