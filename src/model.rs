@@ -7,8 +7,6 @@ mod decision;
 mod origin;
 mod request;
 mod revision;
-#[cfg(test)]
-pub(crate) mod testing;
 mod time;
 mod trace_id;
 mod user;

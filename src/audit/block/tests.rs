@@ -119,7 +119,6 @@ fn a_block_of_version_1_can_be_read_for_ever() {
 }
 
 proptest! {
-    #![proptest_config(crate::model::testing::seeded("block"))]
     #[test]
     fn a_changed_byte_is_noticed(at: prop::sample::Index, change in 1u8..) {
         let mut builder = Builder::new(1, GENESIS);

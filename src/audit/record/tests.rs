@@ -140,7 +140,6 @@ fn codes_and_words_lead_back_to_the_same() {
 }
 
 proptest! {
-    #![proptest_config(crate::model::testing::seeded("record"))]
     #[test]
     fn damaged_bytes_never_panic(at in 0usize..300, byte: u8, cut in 0usize..300, traced: bool) {
         let roles = ["sales-rep".to_owned()];

@@ -182,7 +182,6 @@ fn an_error_that_repeats_a_redacted_value_is_cut_down_to_its_policy() {
 }
 
 proptest! {
-    #![proptest_config(crate::model::testing::seeded("redaction"))]
     /// Whatever a value looks like, the bytes that are written do not hold it.
     #[test]
     fn no_byte_of_a_record_holds_a_redacted_value(secret in "[a-zA-Z0-9\"\\\\éß/ ]{6,40}", action in 0..3usize) {

@@ -1,10 +1,7 @@
 //! The ring against a model queue. The protocol's tests run on the heap, so that they also run under miri.
 
 use super::*;
-use crate::{
-    audit::chain::{GENESIS, link},
-    model::testing::seeded,
-};
+use crate::audit::chain::{GENESIS, link};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
@@ -50,7 +47,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..seeded("ring") })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn behaves_as_a_queue_whose_unstored_part_can_be_read_again(steps in steps(), log2 in 9u32..12) {
         let (mut producer, mut consumer) = pair(1 << log2);

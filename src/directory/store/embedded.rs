@@ -353,7 +353,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 24, ..crate::model::testing::seeded("directory store") })]
+        #![proptest_config(ProptestConfig::with_cases(24))]
 
         #[test]
         fn what_was_committed_is_read_back_from_both_ends_and_after_opening_again(

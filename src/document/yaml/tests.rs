@@ -89,7 +89,6 @@ fn a_large_text_on_one_line_is_read_in_linear_time() {
 }
 
 proptest::proptest! {
-    #![proptest_config(crate::model::testing::seeded("yaml"))]
     #[test]
     fn no_text_makes_the_reader_panic(document in "[ -~äé\t\r\n\u{feff}:\\-\\[\\]{},&*!|>'\"#%?]{0,80}") {
         let _outcome = read(&Text::new("a.yaml", document));
