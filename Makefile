@@ -61,6 +61,10 @@ lint: ## Formatting, lints, documentation, warnings are errors
 deny: ## Licences, sources, banned and unused crates
 	scripts/deny
 
+.PHONY: reproduce
+reproduce: ## Build the commit twice, at two places, and compare the binaries
+	scripts/reproduce
+
 .PHONY: sbom
 sbom: ## Write the bill of materials of the binary, into target/sbom
 	scripts/install-cargo-tool cargo-cyclonedx 0.5.9

@@ -18,6 +18,7 @@ mod proxies;
 mod redact;
 mod reference;
 mod sample;
+mod schema;
 mod secret;
 mod settings;
 mod subjects;
@@ -35,6 +36,7 @@ pub use proxies::{Network, NobodyToTrust, Proxy, Trusted};
 pub use redact::{RedactAction, RedactField, RedactKey, RedactRule};
 pub use reference::reference;
 pub use sample::SampleRule;
+pub use schema::schema;
 pub use secret::{Secret, read as read_private};
 pub use settings::{
     ActivationTests, AdminAuth, Audit, AuthorizeServer, Directory, Engine, Hold, Limits, LogFormat, Mode, Policies,

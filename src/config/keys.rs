@@ -13,6 +13,10 @@ pub(super) struct Key {
     pub(super) path: &'static str,
     /// What it wants, as a message says it.
     pub(super) wanted: &'static str,
+    /// The words that it can be, where it can be nothing else.
+    pub(super) words: &'static [&'static str],
+    /// Whether it may be a list or a mapping.
+    pub(super) has_parts: bool,
     /// Whether what was given is kept out of messages.
     pub(super) secret: bool,
     /// What it does, in a sentence or two.
@@ -37,6 +41,8 @@ macro_rules! keys {
         pub(super) const KEYS: &[Key] = &[$(Key {
             path: $path,
             wanted: kinds::$kind::WANTED,
+            words: <kinds::$kind as Kind>::WORDS,
+            has_parts: <kinds::$kind as Kind>::NODE.is_some(),
             secret: <kinds::$kind as Kind>::SECRET,
             meaning: $meaning,
             flag: keys!(@flag $($flag)?),

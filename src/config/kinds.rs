@@ -37,6 +37,9 @@ pub(super) trait Kind {
     /// items are left with the reading.
     const NODE: Option<ReadNode<Self::Value>> = None;
 
+    /// The words that it can be, where it can be nothing else.
+    const WORDS: &'static [&'static str] = &[];
+
     /// Whether what was given may be a secret, and is not repeated where it does not fit.
     const SECRET: bool = false;
 
@@ -79,6 +82,7 @@ macro_rules! choices {
         impl Kind for $name {
             type Value = $value;
             const WANTED: &'static str = $wanted;
+            const WORDS: &'static [&'static str] = &[$($word),*];
 
             fn read(text: &str) -> Option<Self::Value> {
                 match text {

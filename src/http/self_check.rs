@@ -63,27 +63,37 @@ impl SelfCheck {
             return Ok(None);
         }
         let (samples, received) = mpsc::sync_channel(WAITING);
-        thread::Builder::new()
-            .name("self-check".to_owned())
-            .spawn(move || run(&received, &metrics, intake.as_deref()))?;
+        thread::Builder::new().name("self-check".to_owned()).spawn(move || {
+            run(&received, &metrics, compare, |decided, found| tell(decided, found, intake.as_deref()))
+        })?;
         Ok(Some(Self { every, samples }))
     }
 }
 
-fn run(samples: &Receiver<Decided>, metrics: &Metrics, intake: Option<&Intake>) {
+/// Asks plain Cedar the same.
+fn compare(Decided { current, sample, .. }: &Decided) -> Result<(), Box<Difference>> {
+    let program = &current.snapshot.program;
+    sample.ask(current, |subject, request| engine::verify(program, subject, request))
+}
+
+/// Compares what comes, and counts and tells what differs.
+fn run<D>(
+    samples: &Receiver<D>,
+    metrics: &Metrics,
+    compare: impl Fn(&D) -> Result<(), Box<Difference>>,
+    tell: impl Fn(&D, &Difference),
+) {
     let mut rested = Instant::now();
     while let Ok(decided) = samples.recv() {
         let begun = Instant::now();
         if begun < rested {
             continue;
         }
-        let Decided { current, sample, .. } = &decided;
-        let program = &current.snapshot.program;
-        let difference = sample.ask(current, |subject, request| engine::verify(program, subject, request)).err();
+        let difference = compare(&decided).err();
         rested = Instant::now() + begun.elapsed() * REST;
         metrics.self_check(difference.is_none());
         if let Some(difference) = difference {
-            tell(&decided, &difference, intake);
+            tell(&decided, &difference);
         }
     }
 }
@@ -153,6 +163,28 @@ impl Sampler {
 mod tests {
     use super::*;
     use crate::config::{Redact, RedactAction, RedactField, RedactRule};
+    use crate::model::Decision;
+
+    /// The engine and plain Cedar never differ, as far as anybody knows, so this is not brought about from outside.
+    #[test]
+    fn a_difference_is_counted_and_told_and_what_is_the_same_is_counted() {
+        let summary = |decision| engine::Summary { decision, determining: Vec::new(), errors: Vec::new() };
+        let differs = || Difference { engine: summary(Decision::Allow), cedar: summary(Decision::Deny) };
+        for (found, counted, told) in [(None, "same", 0), (Some(differs()), "different", 1)] {
+            let (metrics, told_of) = (Metrics::new(), Cell::new(0));
+            let (samples, received) = mpsc::sync_channel(1);
+            samples.send(7).unwrap();
+            drop(samples);
+            let compare = |_: &i32| found.clone().map_or(Ok(()), |difference| Err(Box::new(difference)));
+            run(&received, &metrics, compare, |sample, difference| {
+                assert_eq!((*sample, Some(difference)), (7, found.as_ref()));
+                told_of.set(told_of.get() + 1);
+            });
+            assert_eq!(told_of.get(), told);
+            let text = metrics.render();
+            assert!(text.contains(&format!("sidegate_self_checks_total{{outcome=\"{counted}\"}} 1")), "{text}");
+        }
+    }
 
     /// What is told goes through the same rules as what is recorded.
     #[test]

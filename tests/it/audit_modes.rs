@@ -387,6 +387,9 @@ fn a_store_that_fails_while_it_is_closed_is_a_failure_and_no_internal_error() {
 fn a_disk_that_stands_still_at_the_stop_holds_it_up_to_the_deadline() {
     let disk = Disk::new();
     let sidecar = disk.sidecar("when_full: block }\nshutdown: { deadline: 2s");
+    // The log alone is to be what is waited for.
+    wait_for("the policies are kept", SOON, || disk.shim.directory().join("policies/last-good.json").exists());
+    wait_for("the start is in the log", SOON, || outcome(&sidecar, "written") > 0);
     disk.stand_still();
     let large = "x".repeat(10_000);
     let activity = json!({ "user": "sam", "action": "edit", "before": large, "after": large });

@@ -3,10 +3,17 @@
 use super::house::{House, Report};
 use crate::{
     faults::shim::Shim,
-    support::{Sidecar, SidecarBuilder, preload, run, wait_for},
+    support::{MailServer, Sidecar, SidecarBuilder, preload, run, wait_for},
 };
 use serde_json::json;
-use std::{fs, os::unix::fs::FileExt as _, thread, time::Duration};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+    os::unix::fs::FileExt as _,
+    thread,
+    time::Duration,
+};
 
 const SOON: Duration = Duration::from_secs(20);
 const QUICK: &str = "policies: { poll_interval: 100ms, debounce: 20ms }";
@@ -283,4 +290,61 @@ fn a_checkpoint_that_did_not_arrive_is_told_until_one_does() {
     assert!(sidecar.count("sidegate_audit_checkpoint_failures_total", &["file"]) > 0);
     let report = look(&house, &sidecar);
     assert!(report.of("checkpoints").iter().all(|finding| finding["level"] == "ok"), "{:#}", report.json);
+}
+
+#[test]
+fn mails_that_wait_for_a_server_that_is_down_are_told() {
+    let house = House::new();
+    let config = format!(
+        "directory: {{ invitations: {{ link: 'https://app.example.com/accept#{{token}}' }} }}\n\
+         mail:\n\
+         \x20 transport: smtp\n\
+         \x20 from: Office <office@example.com>\n\
+         \x20 smtp: {{ host: localhost, port: {}, tls: none }}\n",
+        MailServer::free_port()
+    );
+    house.configure(&config);
+    let sidecar = instance(&house).config(&config).start();
+    let invited = sidecar.admin_post("/v1/invitations", &json!({ "email": "nell@example.com" }));
+    assert_eq!(invited.status, 201, "{}", invited.body);
+    sidecar.wait_event("letter_failed", SOON, |_| true);
+    let report = look(&house, &sidecar);
+    report.assert("waiting", "mail", "note", &["1 mails wait"]);
+    report.assert("the server", "mail", "error", &["mail.smtp.host"]);
+}
+
+/// An answer of a real instance in which one line is another: a difference is not brought about from outside.
+#[test]
+fn decisions_that_differ_from_plain_cedar_are_told() {
+    const SAME: &str = "sidegate_self_checks_total{outcome=\"different\"} 0";
+    let house = House::new();
+    let sidecar = instance(&house).start();
+    let answers = ["/status", "/readyz", "/metrics"].map(|path| (path, sidecar.ops_get(path).body));
+    let metrics = &answers[2].1;
+    assert!(metrics.contains(SAME), "{metrics}");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let replay = move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut line = String::new();
+            let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
+            reader.read_line(&mut line).expect("a request");
+            let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+            // The head of the request is read to its end, so that nothing of it is left when the answer goes.
+            while line.trim_end() != "" {
+                line.clear();
+                reader.read_line(&mut line).expect("a head");
+            }
+            let body =
+                answers.iter().find(|(known, _)| *known == path).map(|(_, body)| body.as_str()).unwrap_or_default();
+            let body = body.replace(SAME, &SAME.replace(" 0", " 1"));
+            let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all((head + &body).as_bytes()).expect("an answer");
+        }
+    };
+    // It ends with the process.
+    thread::spawn(replay);
+    let report = look_with(&house, &sidecar, &["--ops", &format!("http://{address}")]);
+    report.assert("a difference", "self-check", "error", &["1 decisions differ", "self_check_different"]);
 }

@@ -503,3 +503,14 @@ fn a_mail_server_that_is_well_is_greeted_and_gets_no_mail() {
     assert_eq!(report.of("mail")[0]["level"], "ok", "{:#}", report.json);
     assert!(server.mails().is_empty(), "{:?}", server.mails());
 }
+
+#[test]
+fn a_clock_that_nobody_keeps_is_told() {
+    let mut house = House::new();
+    let clock = SetClock::new();
+    for (name, value) in clock.variables() {
+        house.variable(name, value);
+    }
+    house.variable("CLOCK_UNKEPT", "yes");
+    house.doctor().assert("unkept", "clock", "note", &["unsynchronised", "time service"]);
+}

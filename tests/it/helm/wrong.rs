@@ -20,6 +20,9 @@ const WRONG: &[(&[&str], &str)] = &[
     (&["--set", "config=text"], "at '/config': got string, want object"),
     (&["--set", "config.server=text"], "at '/config/server': got string, want object"),
     (&["--set", "config.server.authorize=text"], "at '/config/server/authorize': got string, want object"),
+    (&["--set", "config.audit.mode=sync"], "at '/config/audit/mode': value must be one of 'durable', 'synced'"),
+    (&["--set", "config.polices.watch=false"], "at '/config': additional properties 'polices' not allowed"),
+    (&["--set", "config.policies.watch=perhaps"], "at '/config/policies/watch': value must be one of 'true', 'false'"),
     (&["--set", "listenAddress=localhost"], "at '/listenAddress': 'localhost' does not match pattern"),
     (
         &["--set", "policies.source=s3"],

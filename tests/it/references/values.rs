@@ -102,8 +102,8 @@ fn compare(
     let (Some(keys), Some(properties)) = (value.as_object(), schema["properties"].as_object()) else { return };
     assert_eq!(schema["additionalProperties"], false, "{path} is open although it names its keys");
     for (key, property) in properties {
-        // What Kubernetes knows of probes, resources and the like is more than has a default.
-        let is_foreign = ["Probe", "resources", "updateStrategy"].iter().any(|end| path.ends_with(end));
+        // What Kubernetes knows of probes, resources and the like is more than has a default, and so is the configuration.
+        let is_foreign = ["Probe", "resources", "updateStrategy", "/config"].iter().any(|end| path.ends_with(end));
         match keys.get(key) {
             Some(value) => compare(&format!("{path}/{key}"), value, property, definitions, unlike),
             None if is_foreign => {}
@@ -113,4 +113,21 @@ fn compare(
     unlike.extend(
         keys.keys().filter(|key| !properties.contains_key(*key)).map(|key| format!("{path}/{key} is no value")),
     );
+}
+
+/// What the chart takes below `config` is what the process takes.
+#[test]
+fn the_configuration_within_the_values_has_the_schema_of_its_keys() {
+    const BEGIN: &str = "\n    \"config\": {\n";
+    const END: &str = "\n    },\n";
+    let path = repo("helm/sidegate/values.schema.json");
+    let text = fs::read_to_string(&path).expect("the schema");
+    let (before, rest) = text.split_once(BEGIN).expect("the schema of `config`");
+    let (_, after) = rest.split_once(END).expect("its end");
+    let schema = format!("{:#}", sidegate::config::schema()).replace('\n', "\n    ");
+    let wanted = format!("{before}\n    \"config\": {schema},\n{after}");
+    if text != wanted {
+        assert!(std::env::var_os(super::WRITE).is_some(), "the schema is stale, `make reference` writes it anew");
+        fs::write(path, wanted).expect("written");
+    }
 }

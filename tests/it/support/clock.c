@@ -1,6 +1,7 @@
 /*
  * Sets the clock for one process: LD_PRELOAD puts it in front of libc. The clock that nobody can set is left alone.
  *
+ * CLOCK_UNKEPT, where it is set: the kernel says that nobody keeps the clock.
  * CLOCK_OFFSET names a file of one int64: how many seconds the clock is ahead. The test may change it at any time.
  */
 #define _GNU_SOURCE
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <sys/timex.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,4 +50,12 @@ time_t time(time_t *out) {
     clock_gettime(CLOCK_REALTIME, &now);
     if (out) *out = now.tv_sec;
     return now.tv_sec;
+}
+
+int adjtimex(struct timex *state) {
+    REAL(adjtimex);
+    int result = real(state);
+    if (!getenv("CLOCK_UNKEPT")) return result;
+    state->status |= STA_UNSYNC;
+    return TIME_ERROR;
 }
