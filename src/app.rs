@@ -308,10 +308,7 @@ impl App {
         };
         parts.serve_decisions(sockets.authorize, services, recorders);
 
-        records::system(&log, clock, "started");
-        readiness.release("starting");
-        events::ready(began.elapsed());
-        give_back_start_pages();
+        announce(&log, clock, &readiness, began);
         Ok(Self {
             settings: live,
             clock,
@@ -329,6 +326,7 @@ impl App {
 
     /// Waits for the word to stop, and stops.
     async fn live(mut self) -> Ended {
+        give_back_start_pages();
         loop {
             let signal = tokio::select! {
                 signal = self.signals.next() => signal,
@@ -342,6 +340,13 @@ impl App {
             }
         }
     }
+}
+
+/// The start is over, and it is told.
+fn announce(log: &Log, clock: Clock, readiness: &Readiness, began: Instant) {
+    records::system(log, clock, "started");
+    readiness.release("starting");
+    events::ready(began.elapsed());
 }
 
 impl Sockets {

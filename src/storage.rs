@@ -6,5 +6,5 @@ mod database;
 pub(crate) mod files;
 
 pub(crate) use counter::Counter;
-pub(crate) use database::{Database, OpenError, is_lock, note_failure, open};
+pub(crate) use database::{Database, OpenError, is_lock, is_snapshot, note_failure, open};
 pub(crate) use files::replace;

@@ -5,7 +5,7 @@ use super::{
     files,
     store::{Segment, StoreError},
 };
-use crate::model::Timestamp;
+use crate::{model::Timestamp, storage::is_snapshot};
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
@@ -63,7 +63,7 @@ pub(crate) fn open_segment(
     let failed = |source| StoreError::Io { path: path.to_owned(), source };
     let copy = path.with_extension(RETRY);
     files::remove_if_there(&copy).map_err(failed)?;
-    files::copy_directory(path, &copy, |name| !name.starts_with("snap.")).map_err(failed)?;
+    files::copy_directory(path, &copy, |name| !is_snapshot(name)).map_err(failed)?;
     let usable = matches!(Segment::open(&copy), Ok(Some(segment)) if whole(&segment));
     if !usable {
         files::remove_if_there(&copy).map_err(failed)?;

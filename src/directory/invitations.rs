@@ -113,12 +113,12 @@ impl Directory {
     fn plan_newcomer(
         &self,
         scene: &Scene<'_>,
-        account: Account,
+        account: &Account,
         tenant: Option<&str>,
         given: Vec<Given>,
     ) -> Result<Plan<Arc<Invitation>>, Refusal> {
         // Whoever is asked in with nothing belongs to the tenant too: a user of none would be everybody's.
-        let account = scene.joined(&account, tenant, given).map_err(inside)?;
+        let account = scene.joined(account, tenant, given).map_err(inside)?;
         let policies = scene.permit(Operation::Invite, None, Some(&account))?;
         // Only who may invite learns which users there are.
         is_free(scene, &account)?;

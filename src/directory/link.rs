@@ -62,25 +62,6 @@ pub(super) fn is_equal(one: &[u8; 32], other: &[u8; 32]) -> bool {
     one.iter().zip(other).fold(0, |all, (a, b)| black_box(all | (a ^ b))) == 0
 }
 
-/// How much was hashed and compared on this thread: what cannot be measured without fail can be counted.
-#[cfg(test)]
-pub(super) mod steps {
-    use std::cell::Cell;
-
-    thread_local!(static STEPS: Cell<(u32, u32)> = const { Cell::new((0, 0)) });
-
-    pub(super) fn count(add: impl FnOnce(&mut (u32, u32))) {
-        let mut steps = STEPS.get();
-        add(&mut steps);
-        STEPS.set(steps);
-    }
-
-    /// Hashes and comparisons since the last call.
-    pub(in crate::directory) fn take() -> (u32, u32) {
-        STEPS.take()
-    }
-}
-
 /// A new id, which sorts by time.
 pub(super) fn new_id(now: Timestamp) -> String {
     let milliseconds = u64::try_from(now.as_micros() / 1000).unwrap_or_default();
@@ -111,4 +92,23 @@ fn random() -> io::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(io::Error::from)?;
     Ok(bytes)
+}
+
+/// How much was hashed and compared on this thread: what cannot be measured without fail can be counted.
+#[cfg(test)]
+pub(super) mod steps {
+    use std::cell::Cell;
+
+    thread_local!(static STEPS: Cell<(u32, u32)> = const { Cell::new((0, 0)) });
+
+    pub(super) fn count(add: impl FnOnce(&mut (u32, u32))) {
+        let mut steps = STEPS.get();
+        add(&mut steps);
+        STEPS.set(steps);
+    }
+
+    /// Hashes and comparisons since the last call.
+    pub(in crate::directory) fn take() -> (u32, u32) {
+        STEPS.take()
+    }
 }

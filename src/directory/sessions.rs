@@ -174,7 +174,7 @@ impl Directory {
             let session = Arc::new(session.ended(how, scene.now()));
             let context = Some(json!({ "seconds": session.seconds(scene.now()), "ended": how.as_str() }));
             let (steps, tenant) = (vec![Step::Session(Arc::clone(&session))], session.tenant.clone());
-            Ok(Plan { steps, tenant, context, ..Plan::look(policies, session) })
+            Ok(Plan { steps, context, tenant, ..Plan::look(policies, session) })
         })
     }
 

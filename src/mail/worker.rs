@@ -96,7 +96,7 @@ impl Worker {
     pub async fn run(mut self, stop: Stop) {
         let bell = self.queue.bell();
         loop {
-            match self.round(&stop).await {
+            match Box::pin(self.round(&stop)).await {
                 Next::AtOnce => {}
                 Next::Rest(rest) => tokio::select! {
                     () = stop.stopped() => break,
@@ -134,7 +134,7 @@ impl Worker {
             Ok((due, _)) => {
                 let mut next = Next::AtOnce;
                 for due in due {
-                    match self.handle(&due, stop).await {
+                    match Box::pin(self.handle(&due, stop)).await {
                         Handled::Told => {}
                         Handled::Rests => next = Next::Rest(LONGEST_REST),
                         Handled::Stopped => return Next::Stop,

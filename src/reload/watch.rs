@@ -104,10 +104,10 @@ impl Watcher {
         let places = Arc::new(ArcSwap::from_pointee(Places::new()));
         let of_interest = Arc::clone(&places);
         let lost = Arc::<AtomicBool>::default();
-        let loss = Arc::clone(&lost);
+        let tell = Arc::clone(&lost);
         let hear = move |event: notify::Result<Event>| {
             if event.as_ref().map_or(true, |event| takes_watch(event, &of_interest.load())) {
-                loss.store(true, Ordering::Release);
+                tell.store(true, Ordering::Release);
             }
             // An error, like an overflow, means that events were lost: look.
             if event.map_or(true, |event| says_change(&event, &of_interest.load())) {

@@ -18,6 +18,11 @@ const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 /// How often sled flushes by itself; also the beat of its clean-up.
 const FLUSH_EVERY_MS: u64 = 1000;
 
+/// Begins the name of a snapshot as sled gives it.
+const SNAPSHOT: &str = "snap.";
+/// Begins the second name that a snapshot has while sled may replace it.
+const KEPT: &str = "kept.";
+
 /// Open files; by default none.
 #[derive(Debug, Default)]
 pub(crate) struct Database {
@@ -57,6 +62,7 @@ impl Drop for Database {
 pub(crate) fn open(path: &Path) -> Result<Database, OpenError> {
     let failed = |source| OpenError::Io { path: path.to_owned(), source };
     settle_snapshots(path).map_err(failed)?;
+    keep_snapshots(path).map_err(failed)?;
     sync_what_is_there(path).map_err(failed)?;
     remove_damaged_settings(&path.join("conf")).map_err(failed)?;
     let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
@@ -67,7 +73,10 @@ pub(crate) fn open(path: &Path) -> Result<Database, OpenError> {
         let opener =
             thread::Builder::new().name("sled-open".to_owned()).spawn(move || config.open()).map_err(failed)?;
         match opener.join() {
-            Ok(Ok(db)) => return Ok(Database { db: Some(db) }),
+            Ok(Ok(db)) => {
+                forget_kept_snapshots(path).map_err(failed)?;
+                return Ok(Database { db: Some(db) });
+            }
             Ok(Err(error)) if is_locked(&error) && Instant::now() < give_up => {
                 thread::sleep(Duration::from_millis(10));
             }
@@ -126,22 +135,26 @@ fn remove_damaged_settings(conf: &Path) -> io::Result<()> {
 ///
 /// sled writes a snapshot, syncs it, gives it its name and removes the one before, without a sync of the directory. A loss of power
 /// may take the new name and leave the removal: then the whole snapshot under its old name is the only one, and without it sled
-/// reads files that it has since cleaned up as if nothing were in them.
+/// reads files that it has since cleaned up as if nothing were in them. It may take both names of the new one: then the one before is
+/// still there under the name that [`keep_snapshots`] has given it.
 fn settle_snapshots(path: &Path) -> io::Result<()> {
-    let (mut is_there, mut unnamed) = (false, Vec::new());
+    let (mut is_there, mut unnamed, mut kept) = (false, Vec::new(), Vec::new());
     for entry in std::fs::read_dir(path)? {
         let file = entry?.path();
-        let Some(name) = file.file_name().and_then(OsStr::to_str).filter(|name| name.starts_with("snap.")) else {
-            continue;
-        };
-        match name.strip_suffix(".generating") {
-            Some(name) => unnamed.push((path.join(name), file)),
-            None => is_there = true,
+        let Some(name) = file.file_name().and_then(OsStr::to_str) else { continue };
+        if let Some(number) = name.strip_prefix(KEPT) {
+            kept.push((path.join(format!("{SNAPSHOT}{number}")), file));
+        } else if name.starts_with(SNAPSHOT) {
+            match name.strip_suffix(".generating") {
+                Some(name) => unnamed.push((path.join(name), file)),
+                None => is_there = true,
+            }
         }
     }
     // The newest first: the names are numbers of one length.
     unnamed.sort_unstable_by(|one, other| other.cmp(one));
-    for (name, file) in unnamed {
+    kept.sort_unstable_by(|one, other| other.cmp(one));
+    for (name, file) in unnamed.into_iter().chain(kept) {
         if !is_there && is_whole_snapshot(&std::fs::read(&file)?) {
             std::fs::rename(&file, name)?;
             is_there = true;
@@ -150,6 +163,40 @@ fn settle_snapshots(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Gives snapshots a second name, which sled does not know and so does not remove. Nothing is copied. A file system that knows no second
+/// names, or has no room for one, goes without.
+fn keep_snapshots(path: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let file = entry?.path();
+        let number = file.file_name().and_then(OsStr::to_str).and_then(|name| name.strip_prefix(SNAPSHOT));
+        if let Some(number) = number {
+            drop(std::fs::hard_link(&file, path.join(format!("{KEPT}{number}"))));
+        }
+    }
+    Ok(())
+}
+
+/// Takes the second names away, once the disk has the first ones.
+fn forget_kept_snapshots(path: &Path) -> io::Result<()> {
+    let mut is_synced = false;
+    for entry in std::fs::read_dir(path)? {
+        let file = entry?.path();
+        if file.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(KEPT)) {
+            if !is_synced {
+                files::sync_directory(path)?;
+                is_synced = true;
+            }
+            std::fs::remove_file(&file)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file is a snapshot, under whichever name: what sled makes anew where it is not there.
+pub(crate) fn is_snapshot(name: &str) -> bool {
+    name.starts_with(SNAPSHOT) || name.starts_with(KEPT)
 }
 
 /// Content, its length in eight bytes, the checksum of the content: the length is not looked at by sled either.
@@ -163,11 +210,15 @@ fn is_whole_snapshot(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn snapshots(path: &Path) -> Vec<String> {
+    fn names(path: &Path) -> Vec<String> {
         let names = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<_> = names.filter(|name| name.starts_with("snap.")).collect();
+        let mut names: Vec<_> = names.collect();
         names.sort();
         names
+    }
+
+    fn snapshots(path: &Path) -> Vec<String> {
+        names(path).into_iter().filter(|name| name.starts_with(SNAPSHOT)).collect()
     }
 
     /// What a loss of power leaves that takes a snapshot's name and not the removal of the one before.
@@ -191,6 +242,28 @@ mod tests {
         assert_eq!(database.get().unwrap().len(), 20);
         drop(database);
         assert!(snapshots(folder.path()).iter().all(|name| !name.ends_with("generating")));
+    }
+
+    /// What a loss of power leaves that takes both names of a snapshot and not the removal of the one before.
+    #[test]
+    fn a_snapshot_that_was_removed_for_one_that_is_lost_is_still_there_under_another_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for n in 0..20_u32 {
+            let database = open(folder.path()).unwrap();
+            let db = database.get().unwrap();
+            db.insert(n.to_be_bytes(), &*vec![7; 10_000]).unwrap();
+            db.flush().unwrap();
+            drop(database);
+            assert!(!names(folder.path()).iter().any(|name| name.starts_with(KEPT)), "they are for an opening alone");
+        }
+        let [name] = snapshots(folder.path()).try_into().unwrap();
+        let kept = name.replace(SNAPSHOT, KEPT);
+        std::fs::rename(folder.path().join(&name), folder.path().join(&kept)).unwrap();
+        assert_eq!(open(folder.path()).unwrap().get().unwrap().len(), 20);
+        // Beside one with its own name it is of no use.
+        std::fs::write(folder.path().join(kept), "old").unwrap();
+        assert_eq!(open(folder.path()).unwrap().get().unwrap().len(), 20);
+        assert_eq!(names(folder.path()).iter().filter(|name| is_snapshot(name)).count(), 1);
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Services {
         };
         let request_id = head.headers.get(&X_REQUEST_ID).map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
         let trace_id = head.extensions.get().copied().unwrap_or_default();
-        let held = self.reads.run(move || {
+        let asking = self.reads.run(move || {
             let call = Call {
                 actor: Actor::User(&actor),
                 tenant: query.tenant(),
@@ -84,7 +84,7 @@ impl Services {
                 None => query,
             })
         });
-        held.await
+        asking.await
     }
 
     /// Begins an export.

@@ -193,7 +193,8 @@ fn as_many_directories_as_may_be_are_read() {
 fn what_vanishes_while_it_is_read_is_unreadable_and_not_taken_for_empty() {
     let directory = set(&[]);
     let gone = directory.path().join("gone.yaml");
-    let steps: [(&str, fn(&mut Walk, &Path)); 3] = [
+    type Step = fn(&mut Walk, &Path);
+    let steps: [(&str, Step); 3] = [
         ("when it is looked at", |walk, path| walk.entry(path, "gone.yaml", "")),
         ("when it is read", |walk, path| walk.file(path, "gone.yaml".to_owned(), Sort::Yaml)),
         ("when it is listed", |walk, path| walk.directory(path, "gone.yaml")),

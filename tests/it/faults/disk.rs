@@ -116,6 +116,7 @@ impl<'t> Disk<'t> {
             Event::Sync { handle } => self.sync(*handle),
             Event::SyncFailed { handle } if self.is_forgetful => self.fail_sync(*handle),
             Event::Rename { from, to } => self.rename(from, to),
+            Event::Link { from, to } => self.link(from, to),
             Event::Unlink { path } | Event::RemoveDirectory { path } => self.remove(path),
             Event::SyncFailed { .. } | Event::Acknowledge { .. } => {}
         }
@@ -180,6 +181,14 @@ impl<'t> Disk<'t> {
         let directory = self.directory_mut(parent);
         directory.live.remove(name).unwrap_or_else(|| panic!("`{path}` is removed and was never made"));
         directory.pending.push(NameChange::Remove(name.to_owned()));
+    }
+
+    fn link(&mut self, from: &str, to: &str) {
+        let node = self.find(from).unwrap_or_else(|| panic!("`{from}` is linked and was never made"));
+        let (parent, name) = self.parent(to);
+        let directory = self.directory_mut(parent);
+        directory.live.insert(name.to_owned(), node);
+        directory.pending.push(NameChange::Add(name.to_owned(), node));
     }
 
     fn rename(&mut self, from: &str, to: &str) {

@@ -36,7 +36,8 @@
 enum op {
     OPEN = 0, CREATE = 1, WRITE = 2, TRUNCATE = 3, ALLOCATE = 4, SYNC = 5, RANGE = 6, RENAME = 7, UNLINK = 8, MKDIR = 9, RMDIR = 10,
     /* In the trace only. */
-    ACK = 11, MAPPED = 12, SYNC_FAILED = 13
+    ACK = 11, MAPPED = 12, SYNC_FAILED = 13,
+    LINK = 14
 };
 
 enum word { CALLS, MASK, FAIL_AT, FAIL_COUNT, FAIL_KIND, DELAY_US, FULL, FAILED, WORDS };
@@ -550,10 +551,18 @@ int mkdirat(int at, const char *path, mode_t mode) { return make_directory(at, p
 
 int linkat(int from_at, const char *from, int to_at, const char *to, int flags) {
     REAL(linkat);
-    char full[PATH_MAX];
-    if (directory_bytes) resolve(to_at, to, full);
-    if (directory_bytes && is_inside(full)) give_up("a link");
-    return real(from_at, from, to_at, to, flags);
+    char full_from[PATH_MAX], full_to[PATH_MAX];
+    if (!directory_bytes) return real(from_at, from, to_at, to, flags);
+    resolve(from_at, from, full_from);
+    resolve(to_at, to, full_to);
+    if (!is_inside(full_from) && !is_inside(full_to)) return real(from_at, from, to_at, to, flags);
+    if (is_inside(full_from) != is_inside(full_to)) give_up("a link into or out of the directory");
+    pthread_mutex_lock(&order);
+    int error = refused(LINK);
+    if (error) return fail(error);
+    int result = real(from_at, from, to_at, to, flags);
+    if (result == 0) note(LINK, 0, 0, relative(full_from), relative(full_to), strlen(relative(full_to)));
+    return done(result);
 }
 
 int link(const char *from, const char *to) { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }

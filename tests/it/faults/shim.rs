@@ -22,6 +22,7 @@ pub enum Call {
     Unlink = 8,
     MakeDirectory = 9,
     RemoveDirectory = 10,
+    Link = 14,
 }
 
 /// Every call that changes something.
@@ -36,6 +37,7 @@ pub const EVERY_CALL: &[Call] = &[
     Call::Unlink,
     Call::MakeDirectory,
     Call::RemoveDirectory,
+    Call::Link,
 ];
 
 /// What happens to a call.

@@ -31,6 +31,8 @@ pub enum Event {
     SyncFailed { handle: u64 },
     /// A name was changed, and has replaced what was there.
     Rename { from: String, to: String },
+    /// A file was given one more name.
+    Link { from: String, to: String },
     /// A file's name was removed.
     Unlink { path: String },
     /// A directory was made.
@@ -68,6 +70,7 @@ impl Trace {
                 10 => Event::RemoveDirectory { path },
                 11 => Event::Acknowledge { data },
                 13 => Event::SyncFailed { handle },
+                14 => Event::Link { from: path, to: String::from_utf8(bytes[data].to_vec()).expect("UTF-8") },
                 other => panic!("the shim notes no call {other}"),
             });
         }
