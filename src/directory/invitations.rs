@@ -41,7 +41,7 @@ impl Directory {
             let (newcomer, given) = self.read_invitation(scene, object(body)?, tenant)?;
             match scene.book.user_with_email(&newcomer.email) {
                 Some(account) => self.plan_joining(scene, account, tenant, given),
-                None => self.plan_newcomer(scene, newcomer, tenant, given),
+                None => self.plan_newcomer(scene, &newcomer, tenant, given),
             }
         });
         let made = made.map_err(|refusal| placed(refusal, body))?;

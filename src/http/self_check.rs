@@ -64,7 +64,7 @@ impl SelfCheck {
         }
         let (samples, received) = mpsc::sync_channel(WAITING);
         thread::Builder::new().name("self-check".to_owned()).spawn(move || {
-            run(&received, &metrics, compare, |decided, found| tell(decided, found, intake.as_deref()))
+            run(&received, &metrics, compare, |decided, found| tell(decided, found, intake.as_deref()));
         })?;
         Ok(Some(Self { every, samples }))
     }

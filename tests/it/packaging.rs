@@ -121,7 +121,9 @@ fn what_make_builds_names_its_commit() {
     let (cargo, told) = (folder.path().join("cargo"), folder.path().join("told"));
     fs::write(&cargo, format!("#!/bin/sh\necho \"$SIDEGATE_COMMIT\" >'{}'\n", told.display())).expect("written");
     fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).expect("a mode");
-    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").expect("a path"));
+    let others = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::iter::once(folder.path().to_owned()).chain(std::env::split_paths(&others));
+    let path = std::env::join_paths(path).expect("folders without a colon");
     let mut git = Command::new("git");
     git.args(["rev-parse", "--short=12", "HEAD"]).current_dir(repo("."));
     let commit = git.output().ok().filter(|output| output.status.success());
@@ -129,8 +131,8 @@ fn what_make_builds_names_its_commit() {
     for target in ["build", "static"] {
         let mut make = Command::new("make");
         make.arg(target).current_dir(repo(".")).env("PATH", &path).env_remove("SIDEGATE_COMMIT");
-        let made = run(make);
-        assert_eq!(made.code, Some(0), "{target}: {made:?}");
+        let done = run(make);
+        assert_eq!(done.code, Some(0), "{target}: {done:?}");
         assert_eq!(fs::read_to_string(&told).expect("cargo was run"), commit, "{target}");
     }
 }

@@ -191,9 +191,10 @@ fn as_many_directories_as_may_be_are_read() {
 /// As where a file goes between the listing and each of the steps that follow.
 #[test]
 fn what_vanishes_while_it_is_read_is_unreadable_and_not_taken_for_empty() {
+    type Step = fn(&mut Walk, &Path);
+
     let directory = set(&[]);
     let gone = directory.path().join("gone.yaml");
-    type Step = fn(&mut Walk, &Path);
     let steps: [(&str, Step); 3] = [
         ("when it is looked at", |walk, path| walk.entry(path, "gone.yaml", "")),
         ("when it is read", |walk, path| walk.file(path, "gone.yaml".to_owned(), Sort::Yaml)),

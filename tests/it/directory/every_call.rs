@@ -185,7 +185,7 @@ fn whoever_is_named_reads_of_the_log_what_the_policies_allow() {
     operator.records("kind=session", |records| records.len() == 2);
     let bea = Desk::of(&sidecar, "bea");
     for query in ["kind=session", "kind=session&tenant=acme"] {
-        let users: Vec<_> = bea.get(&format!("/v1/audit?{query}")).json()["items"].as_array().expect("items").to_vec();
+        let users: Vec<_> = bea.get(&format!("/v1/audit?{query}")).json()["items"].as_array().expect("items").clone();
         assert_eq!(users.iter().map(|record| record["user"].clone()).collect::<Vec<_>>(), ["bob"], "{query}");
         assert_eq!(bea.get(&format!("/v1/audit/stats?{query}")).json()["records"], 1);
         assert_eq!(bea.get(&format!("/v1/audit/export?format=ndjson&{query}")).body.lines().count(), 1);

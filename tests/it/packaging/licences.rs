@@ -27,10 +27,10 @@ fn everything_that_is_linked_has_its_licence_there() {
         let is_rule = |line: &str| line.len() == 80 && line.bytes().all(|byte| byte == b'=');
         let Some(head) = lines.peek().filter(|_| is_rule(line)) else { continue };
         let mut words = head.split(' ');
-        if let (Some(name), Some(version), Some(licence)) = (words.next(), words.next(), words.next()) {
-            if licence.starts_with('(') {
-                headed.insert(format!("{name} {version}"));
-            }
+        if let (Some(name), Some(version), Some(licence)) = (words.next(), words.next(), words.next())
+            && licence.starts_with('(')
+        {
+            headed.insert(format!("{name} {version}"));
         }
     }
     assert_eq!(headed, linked());
