@@ -55,6 +55,9 @@ fn a_restart_with_files_that_are_no_good_comes_up_on_the_last_good_ones_and_says
         let state = status(&sidecar);
         assert_eq!((&state["stale"], &state["from_last_good"]), (&json!(false), &json!(false)), "{name}: {state}");
         wait_for("the metric follows", SOON, || sidecar.count("sidegate_policies_stale", &[]) == 0);
+        let kept = data.path().join("policies/last-good.json");
+        let revision = state["revision"].as_str().expect("a revision");
+        wait_for("the set is kept", SOON, || fs::read_to_string(&kept).is_ok_and(|kept| kept.contains(revision)));
         sidecar.kill();
 
         // What decided last is kept again, also when the process was killed.

@@ -50,7 +50,7 @@ pub const OWNED: &[Owned] = &[
     owned("sled", &["audit::store", "directory::store", "storage"]),
     owned("zstd", &["audit"]),
     owned("ed25519_dalek", &["audit::signature"]),
-    owned("libc", &["lifecycle::priority", "lifecycle::synchronised"]),
+    owned("libc", &["lifecycle::priority", "lifecycle::start_pages", "lifecycle::synchronised"]),
     owned("mimalloc", &["main"]),
     owned("memmap2", &["audit::ring"]),
     owned("serde_yaml", &["document"]),
