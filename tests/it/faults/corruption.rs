@@ -17,10 +17,12 @@ use tempfile::TempDir;
 fn damage_is_found_or_harmless() {
     let cases = Cases::new("corruption", 1000);
     let mut reader = Helper::start(None);
+    let keys = crate::audit_verify::keys(7);
     let templates = [
-        Template::new(&mut reader, "closed", false, None),
-        Template::new(&mut reader, "killed", true, None),
-        Template::new(&mut reader, "closed and cut by retention", false, Some(1)),
+        Template::new(&mut reader, "closed", false, None, None),
+        Template::new(&mut reader, "killed", true, None, None),
+        Template::new(&mut reader, "closed and cut by retention", false, Some(1), None),
+        Template::new(&mut reader, "signed and cut by retention", false, Some(1), Some(keys.private.clone())),
     ];
     let mut counts: BTreeMap<(String, &str), u64> = BTreeMap::new();
     let mut failures = Vec::new();
@@ -33,7 +35,7 @@ fn damage_is_found_or_harmless() {
         let what = damage.apply(copy.path(), &mut random);
         let kind = damage.kind();
         // Before it is opened, which may mend it. Not always, since it takes longer than all else.
-        let is_checked = case % 10 == 0 || ["checkpoints", "SEALED", "TOMBSTONE"].contains(&&*kind);
+        let is_checked = case % 10 == 0 || ["checkpoints", "SEALED", "TOMBSTONE", "KEY"].contains(&&*kind);
         match outcome(&mut reader, template, &template.place.at(copy.path()), is_checked) {
             Ok(outcome) => *counts.entry((kind, outcome)).or_default() += 1,
             Err(why) => {
@@ -103,7 +105,13 @@ struct Template {
 
 impl Template {
     /// Several segments, blocks and commits; where the process was killed, rings that hold what the store does not.
-    fn new(reader: &mut Helper, name: &'static str, killed: bool, retained_bytes: Option<u64>) -> Self {
+    fn new(
+        reader: &mut Helper,
+        name: &'static str,
+        killed: bool,
+        retained_bytes: Option<u64>,
+        signing_key: Option<PathBuf>,
+    ) -> Self {
         let scratch = scratch();
         let place = Place {
             data: scratch.path().join("data"),
@@ -112,6 +120,7 @@ impl Template {
             retained_bytes,
             checkpoints: Some(scratch.path().join("checkpoints")),
             heals: false,
+            signing_key,
         };
         let mut helper = Helper::start(None);
         let mut work = Work {

@@ -90,6 +90,7 @@ impl Sweep {
             segment_bytes: 1,
             retained_bytes: Some(3_000_000),
             checkpoints: None,
+            signing_key: None,
             heals: true,
         };
         let acks = self.shim.acks().to_owned();

@@ -53,6 +53,8 @@ pub struct Place {
     pub heals: bool,
     /// Where checkpoints are written.
     pub checkpoints: Option<PathBuf>,
+    /// What manifests and tombstones are signed with. The public key lies beside it.
+    pub signing_key: Option<PathBuf>,
 }
 
 impl Place {
@@ -234,7 +236,16 @@ fn options(place: &Place) -> Options {
     let retention = Retention { bytes: place.retained_bytes, ..Retention::default() };
     let segment_bytes = place.segment_bytes;
     let checkpoints = Checkpoints { file: place.checkpoints.clone(), ..Checkpoints::default() };
-    Options { mode, rings: 2, ring_bytes: 1 << 18, segment_bytes, retention, checkpoints, ..Options::new(&place.data) }
+    Options {
+        mode,
+        rings: 2,
+        ring_bytes: 1 << 18,
+        segment_bytes,
+        retention,
+        checkpoints,
+        signing_key: place.signing_key.clone(),
+        ..Options::new(&place.data)
+    }
 }
 
 fn write(work: &Work) -> Answer {
@@ -309,7 +320,7 @@ fn check(place: &Place) -> Answer {
     let verification = Verification {
         data: place.data.clone(),
         checkpoints: place.checkpoints.clone().filter(|file| file.exists()),
-        public_keys: None,
+        public_keys: place.signing_key.as_ref().map(|key| key.with_extension("pub")),
         scratch: scratch.path().to_owned(),
     };
     match verify(&verification) {

@@ -49,6 +49,7 @@ fn on_one_directory(reader: &mut Helper, cases: &Cases, group: u64, synced: bool
         segment_bytes,
         retained_bytes,
         checkpoints: None,
+        signing_key: None,
         heals: false,
     };
     for case in group * ROUNDS..(group + 1) * ROUNDS {

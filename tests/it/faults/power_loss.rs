@@ -51,6 +51,7 @@ impl Traced {
             segment_bytes: *random.choice(&[1, 600_000]).unwrap(),
             retained_bytes: *random.choice(&[None, Some(3_000_000)]).unwrap(),
             checkpoints: None,
+            signing_key: None,
             heals: false,
         };
         for round in 0..3 {
