@@ -49,11 +49,6 @@ impl Filed {
     pub(in crate::directory) fn has_ends(&self) -> bool {
         self.facts.ends_with(ENDS)
     }
-
-    /// Has the processor fetch what [`Self::mentions`] and [`Self::says`] read: asked of several users in a row, the waits overlap.
-    pub(in crate::directory) fn fetch(&self) {
-        std::hint::black_box(self.facts.as_bytes().first());
-    }
 }
 
 /// The words of a search, each to be found in what is searched.

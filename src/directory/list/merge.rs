@@ -9,7 +9,7 @@ use crate::{
     },
     model::Timestamp,
 };
-use std::{cmp::Ordering, collections::VecDeque, ops::Bound, sync::Arc};
+use std::{cmp::Ordering, ops::Bound, sync::Arc};
 
 /// A user of the directory where it stands in an order. Nothing of it is copied: most are passed by.
 #[derive(Debug, Clone, Copy)]
@@ -97,35 +97,7 @@ fn either<'b, T>(
     descending: bool,
     own: impl Fn(T) -> Own<'b> + 'b,
 ) -> Box<dyn Iterator<Item = Own<'b>> + 'b> {
-    if descending { Box::new(Ahead::of(found.rev().map(own))) } else { Box::new(Ahead::of(found.map(own))) }
-}
-
-/// Users in order, fetched some ahead. What is read of a user lies anywhere in memory; waiting for one after the other is most of what a
-/// search over all of them would cost.
-struct Ahead<'b, I> {
-    rest: I,
-    fetched: VecDeque<Own<'b>>,
-}
-
-impl<'b, I: Iterator<Item = Own<'b>>> Ahead<'b, I> {
-    /// About as many as a processor waits for at once.
-    const MANY: usize = 16;
-
-    fn of(rest: I) -> Self {
-        Self { rest, fetched: VecDeque::with_capacity(Self::MANY) }
-    }
-}
-
-impl<'b, I: Iterator<Item = Own<'b>>> Iterator for Ahead<'b, I> {
-    type Item = Own<'b>;
-
-    fn next(&mut self) -> Option<Own<'b>> {
-        if self.fetched.is_empty() {
-            self.fetched.extend(self.rest.by_ref().take(Self::MANY));
-            self.fetched.iter().for_each(|own| own.filed.fetch());
-        }
-        self.fetched.pop_front()
-    }
+    if descending { Box::new(found.rev().map(own)) } else { Box::new(found.map(own)) }
 }
 
 fn range<T>(start: Option<T>, descending: bool) -> (Bound<T>, Bound<T>) {
