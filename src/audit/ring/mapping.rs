@@ -32,8 +32,8 @@ pub(crate) enum MappingError {
 }
 
 impl Mapping {
-    /// Maps a file of this many bytes, made or made longer as needed. Whatever it holds is given up. Its blocks are allocated before it is mapped: a store
-    /// to a page without a block would end the process (`SIGBUS`) once the disk is full.
+    /// Maps a file of this many bytes, made or made longer as needed. Whatever it holds is given up. Its blocks are allocated before it
+    /// is mapped: a store to a page without a block would end the process (`SIGBUS`) once the disk is full.
     pub(crate) fn create(path: &Path, bytes: u64) -> Result<Self, MappingError> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         if file.metadata()?.len() != bytes {
