@@ -17,7 +17,7 @@ ARG SOURCE_DATE_EPOCH=0
 ENV SIDEGATE_COMMIT=${SIDEGATE_COMMIT} SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH}
 # Only the last link is without shared libraries, so that procedural macros, which are such, are built as ever.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
-    cargo rustc --release --locked --bin sidegate -- -C target-feature=+crt-static
+    cargo rustc --release --locked --bin sidegate -- -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 COPY scripts/licences scripts/licences
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     scripts/licences

@@ -265,7 +265,7 @@ criterion_group! {
 
 /// That of the binary.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: sidegate::Allocator = sidegate::Allocator;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -148,7 +148,7 @@ fn median(mut samples: Vec<f64>) -> f64 {
 
 /// That of the binary.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: sidegate::Allocator = sidegate::Allocator;
 
 fn main() {
     let sets: Vec<_> = SIZES.into_iter().map(Set::new).collect();

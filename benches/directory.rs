@@ -81,7 +81,7 @@ impl Witness for Nobody {
 
 /// That of the binary.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: sidegate::Allocator = sidegate::Allocator;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();

@@ -24,7 +24,7 @@ const RUNS: usize = 5;
 
 /// That of the binary.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: sidegate::Allocator = sidegate::Allocator;
 
 fn main() {
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -54,7 +54,7 @@ const ON_REQUEST: &str = "watch: false, poll_interval: 1h";
 
 /// That of the binary.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: sidegate::Allocator = sidegate::Allocator;
 
 fn main() {
     let seconds = argument("--seconds").unwrap_or(10);

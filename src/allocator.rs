@@ -17,7 +17,7 @@ const PAGE: usize = 4096;
 /// sled asks for 6.8 MB of zeroes for each of its files, and then uses some pages of them. What the system has just given is zero and
 /// takes no memory before it is used; mimalloc would hand out what it had in use before, and write the zeroes.
 #[derive(Debug)]
-pub(crate) struct Allocator;
+pub struct Allocator;
 
 fn is_large(layout: Layout) -> bool {
     layout.size() >= LARGE && layout.align() <= PAGE
@@ -78,7 +78,15 @@ unsafe impl GlobalAlloc for Allocator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::hint::black_box;
+    use std::{fs::File, hint::black_box, os::unix::fs::FileExt};
+
+    /// All unit tests run on it.
+    #[global_allocator]
+    static ALLOCATOR: Allocator = Allocator;
+
+    fn byte_at(at: usize) -> u8 {
+        at.to_le_bytes()[0] ^ at.to_le_bytes()[1]
+    }
 
     #[test]
     fn what_grows_and_shrinks_over_the_limit_keeps_its_content() {
@@ -86,17 +94,17 @@ mod tests {
         for length in [1, PAGE, LARGE - 1, LARGE, LARGE + 1, 3 * LARGE, 8 * LARGE + 7] {
             let from = bytes.len();
             bytes.reserve_exact(length - from);
-            bytes.extend((from..length).map(|at| (at % 251) as u8));
+            bytes.extend((from..length).map(byte_at));
         }
         for length in [7 * LARGE, LARGE + 1, LARGE, LARGE - 1, 3, 0] {
             bytes.truncate(length);
             bytes.shrink_to_fit();
-            assert!(bytes.iter().enumerate().all(|(at, byte)| *byte == (at % 251) as u8), "{length} bytes");
+            assert!(bytes.iter().enumerate().all(|(at, byte)| *byte == byte_at(at)), "{length} bytes");
         }
     }
 
     #[test]
-    fn zeroes_are_zeroes_wherever_they_come_from_and_whatever_was_there_before() {
+    fn zeroes_are_zeroes_whatever_was_there_before() {
         for length in [PAGE, LARGE - 1, LARGE, 3 * LARGE] {
             for _ in 0..4 {
                 let mut zeroes = black_box(vec![0_u8; length]);
@@ -108,26 +116,34 @@ mod tests {
     }
 
     #[test]
-    fn every_alignment_holds() {
+    fn what_must_be_aligned_to_more_than_a_page_is() {
+        #[derive(Clone)]
         #[repr(align(8192))]
-        struct Wide([u8; LARGE]);
-        let wide: Box<[Wide]> = (0..2).map(|byte| Wide([byte; LARGE])).collect();
-        assert!(wide.iter().all(|wide| ptr::from_ref(wide).addr() % 8192 == 0));
-        assert_eq!(wide.iter().map(|wide| wide.0[LARGE - 1]).collect::<Vec<_>>(), [0, 1]);
+        struct Wide([u8; 8192]);
+        let wide = vec![Wide([7; 8192]); LARGE / 4096];
+        assert!(wide.iter().all(|wide| ptr::from_ref(wide).addr() % 8192 == 0 && wide.0.ends_with(&[7])));
     }
 
-    /// On Linux the system tells what is in memory.
+    /// Linux tells of each page whether it is in memory (`proc_pid_pagemap(5)`).
     #[test]
     #[cfg(target_os = "linux")]
     fn zeroes_that_nobody_uses_take_no_memory() {
-        let resident = || {
-            let status = std::fs::read_to_string("/proc/self/statm").expect("Linux tells");
-            status.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("a number of pages") * PAGE
+        let pagemap = File::open("/proc/self/pagemap").unwrap();
+        let in_memory = |bytes: &[u8]| {
+            let is_there = |page: usize| {
+                let mut entry = [0; 8];
+                let place = (bytes.as_ptr().addr() / PAGE + page) * entry.len();
+                pagemap.read_exact_at(&mut entry, place as u64).unwrap();
+                u64::from_le_bytes(entry) >> 63 == 1
+            };
+            (0..bytes.len() / PAGE).filter(|page| is_there(*page)).count()
         };
-        drop(black_box(vec![0xA5_u8; 64 * LARGE]));
-        let before = resident();
-        let zeroes = black_box(vec![0_u8; 64 * LARGE]);
-        let taken = resident().saturating_sub(before);
-        assert!(taken < 32 * LARGE, "{taken} bytes of {} are in memory", zeroes.len());
+        let mut zeroes = black_box(vec![0xA5_u8; 3 * LARGE]);
+        assert_eq!(in_memory(&zeroes), 3 * LARGE / PAGE);
+        drop(zeroes);
+        zeroes = black_box(vec![0_u8; 3 * LARGE]);
+        assert_eq!(in_memory(&zeroes), 0);
+        zeroes[LARGE] = 1;
+        assert_eq!(in_memory(&zeroes), 1);
     }
 }

@@ -33,3 +33,6 @@ pub mod reload;
 
 pub mod app;
 pub mod cli;
+
+mod allocator;
+pub use allocator::Allocator;

@@ -1,9 +1,9 @@
 //! The process: its allocator; parse, run, exit code.
 
-mod allocator;
-
-use allocator::Allocator;
-use sidegate::cli::{self, ExitCode};
+use sidegate::{
+    Allocator,
+    cli::{self, ExitCode},
+};
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;

@@ -23,8 +23,8 @@ const EXCUSED_FROM_SLEEP: &[(&str, &str)] =
     &[("tests/it/support/wait.rs", "the helper that polls for a condition, so that no test needs to sleep")];
 
 /// Where `unsafe` is allowed.
-const UNSAFE_MODULES: [&str; 4] =
-    ["audit::ring", "lifecycle::priority", "lifecycle::start_pages", "lifecycle::synchronised"];
+const UNSAFE_MODULES: [&str; 5] =
+    ["allocator", "audit::ring", "lifecycle::priority", "lifecycle::start_pages", "lifecycle::synchronised"];
 
 #[test]
 fn every_file_begins_with_its_module_documentation() {

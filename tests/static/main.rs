@@ -3,11 +3,13 @@
 //! The same program as `src/main.rs`, which a test sees to. As a test target it is built with the features of the other tests, so
 //! that nothing else is built again; cargo would resolve others for the binary alone.
 
-use sidegate::cli::{self, ExitCode};
+use sidegate::{
+    Allocator,
+    cli::{self, ExitCode},
+};
 
-/// Compiling a set, binding users and working out a search allocate much and briefly, on several threads.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     cli::run(std::env::args_os())

@@ -13,7 +13,8 @@ pub struct Module {
 
 /// From top to bottom. A module may use those of lower layers, and of its own layer those that are listed.
 pub const MODULES: &[Module] = &[
-    module("process", "main", &["cli", "app"]),
+    module("process", "main", &["allocator", "cli", "app"]),
+    module("process", "allocator", &[]),
     module("process", "cli", &["app"]),
     module("process", "app", &[]),
     module("runtime", "http", &["reload", "directory", "audit", "identity"]),
@@ -51,7 +52,7 @@ pub const OWNED: &[Owned] = &[
     owned("zstd", &["audit"]),
     owned("ed25519_dalek", &["audit::signature"]),
     owned("libc", &["lifecycle::priority", "lifecycle::start_pages", "lifecycle::synchronised"]),
-    owned("mimalloc", &["main"]),
+    owned("mimalloc", &["allocator"]),
     owned("memmap2", &["audit::ring"]),
     owned("serde_yaml", &["document"]),
     owned("saphyr_parser", &["document"]),
