@@ -281,7 +281,11 @@ impl Directory {
         let (event, planned) = self.seen(|book, snapshot, subjects| {
             let scene = Scene::new(book, snapshot, subjects, call);
             let planned = about.admits(call).and_then(|()| plan(&scene));
-            (about.event(call, scene.home(), snapshot.revision.short()), planned)
+            let mut event = about.event(call, scene.home(), snapshot.revision.short());
+            if let Some((user, id)) = scene.concerned() {
+                (event.user, event.resource_id) = (user, id);
+            }
+            (event, planned)
         })?;
         self.recorded(event, planned)
     }
