@@ -165,6 +165,7 @@ fn operator<'c>() -> Call<'c> {
         trace_id: TraceId::NONE,
         now: NOW,
         if_match: None,
+        barred: None,
     }
 }
 

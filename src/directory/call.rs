@@ -22,6 +22,9 @@ pub struct Call<'c> {
     pub now: Timestamp,
     /// What the caller has seen; what has changed since is not overwritten.
     pub if_match: Option<Seen>,
+    /// The code for which it is refused whatever it asks for, where that was found before it came here: nothing of it but its record is
+    /// made.
+    pub barred: Option<&'static str>,
 }
 
 /// What a caller has seen of what it changes.

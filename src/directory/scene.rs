@@ -25,6 +25,8 @@ pub(super) struct Scene<'s> {
     judge: Judge<'s>,
     /// Users as the call has changed them so far, where it changes several.
     pending: RefCell<Pending>,
+    /// The user and the id that the call has turned out to be about.
+    concerned: RefCell<Option<(String, String)>>,
 }
 
 /// Users as a call has changed them so far.
@@ -32,7 +34,8 @@ pub(super) type Pending = BTreeMap<String, User>;
 
 impl<'s> Scene<'s> {
     pub(super) fn new(book: &'s Book, snapshot: &'s Snapshot, subjects: &'s Subjects, call: &'s Call<'s>) -> Self {
-        Self { book, snapshot, subjects, call, judge: Judge::new(snapshot), pending: RefCell::default() }
+        let (pending, concerned) = (RefCell::default(), RefCell::default());
+        Self { book, snapshot, subjects, call, judge: Judge::new(snapshot), pending, concerned }
     }
 
     /// The same after these changes.
@@ -48,6 +51,16 @@ impl<'s> Scene<'s> {
     /// Goes on as if this user had been changed already.
     pub(super) fn assume(&self, user: User) {
         self.pending.borrow_mut().insert(user.id.clone(), user);
+    }
+
+    /// Says whom and what the call is about, where its address does not: its record names them, also where it is refused.
+    pub(super) fn concerns(&self, user: &str, id: &str) {
+        *self.concerned.borrow_mut() = Some((user.to_owned(), id.to_owned()));
+    }
+
+    /// Whom and what the call has turned out to be about.
+    pub(super) fn concerned(&self) -> Option<(String, String)> {
+        self.concerned.take()
     }
 
     pub(super) const fn now(&self) -> Timestamp {

@@ -281,7 +281,11 @@ impl Directory {
         let (event, planned) = self.seen(|book, snapshot, subjects| {
             let scene = Scene::new(book, snapshot, subjects, call);
             let planned = about.admits(call).and_then(|()| plan(&scene));
-            (about.event(call, scene.home(), snapshot.revision.short()), planned)
+            let mut event = about.event(call, scene.home(), snapshot.revision.short());
+            if let Some((user, id)) = scene.concerned() {
+                (event.user, event.resource_id) = (user, id);
+            }
+            (event, planned)
         })?;
         self.recorded(event, planned)
     }
@@ -379,10 +383,16 @@ impl Inner {
             self.record(&event)?;
             return Ok(plan.value);
         }
+        let failed = event.failed(&Refusal::Store(StoreError::Failed));
         let beside: Vec<Event> = plan.also.into_iter().map(|also| event.beside(also)).collect();
         let events = std::iter::once(event).chain(beside).collect();
-        self.make(turn, plan.steps, plan.instead, events)?;
-        Ok(plan.value)
+        match self.make(turn, plan.steps, plan.instead, events) {
+            Ok(()) => Ok(plan.value),
+            Err(error) => {
+                turn.tell(&*self.witness, vec![failed]);
+                Err(error.into())
+            }
+        }
     }
 
     /// Commits, publishes and records a change, in this order.

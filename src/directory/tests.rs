@@ -141,6 +141,7 @@ fn operator<'c>() -> Call<'c> {
         trace_id: TraceId::NONE,
         now: at(0),
         if_match: None,
+        barred: None,
     }
 }
 

@@ -6,6 +6,7 @@ mod connection;
 mod frame;
 mod patient;
 mod places;
+mod unread;
 
 pub use connection::{Serving, serve};
 pub(super) use frame::{Error, framed};

@@ -43,8 +43,8 @@ const CHANGING: [Operation; 7] = [
 const STEPS: usize = 250;
 /// Random sets.
 const SETS: usize = 12;
-/// Random sets at most, of which one must show what a missing rule lets happen. Most rules are missed within ten.
-const SETS_WITHOUT_A_RULE: usize = 1_000;
+/// Random sets at most, of which one must show what a missing rule lets happen. Each rule is missed within ten.
+const SETS_WITHOUT_A_RULE: usize = 100;
 
 #[test]
 fn no_sequence_of_steps_gives_anybody_more_than_the_givers_have() {
@@ -67,13 +67,14 @@ fn no_sequence_of_steps_gives_anybody_more_than_the_givers_have() {
 fn without_one_of_the_rules_the_same_steps_do_what_must_not_happen() {
     let mut random = Rng::with_seed(seed("delegation without a rule"));
     for off in ["own_account", "rank", "family", "tenant", "only_held", "last_administrator"] {
-        let goes_wrong = (0..SETS_WITHOUT_A_RULE).any(|_| {
+        let goes_wrong = (1..=SETS_WITHOUT_A_RULE).find(|_| {
             let directory = tempfile::tempdir().unwrap();
             sets::write(directory.path(), Some(off), &mut random);
             let world = World::load(directory.path(), &mut random);
             catch_unwind(AssertUnwindSafe(|| world.run(&mut random))).is_err()
         });
-        assert!(goes_wrong, "without `{off}` nothing goes wrong");
+        println!("without `{off}` set {goes_wrong:?} goes wrong");
+        assert!(goes_wrong.is_some(), "without `{off}` nothing goes wrong");
     }
 }
 

@@ -241,6 +241,52 @@ fn an_explanation_tries_levels_and_the_roles_that_policies_by_hand_name() {
     }
 }
 
+/// A set in which the smallest role that would do is one of the other family.
+const FAMILIES: &str = "policy_set: two-houses
+tenancy: required
+tenants: { north: {}, south: {} }
+families: { office: {}, store: {} }
+levels: { view: [view], full: { includes: [view], actions: [edit] } }
+modules:
+  orders: { resources: [order] }
+  tills: { resources: [till] }
+roles:
+  clerk: { family: office, grants: { orders: view } }
+  boss: { family: office, grants: { orders: full, tills: view } }
+  seller: { family: store, grants: { orders: full } }
+  cashier: { family: store, grants: { tills: full } }
+  helper: { grants: { tills: full, orders: view } }
+users:
+  ann: { roles: { north: [clerk] } }
+  bea: { roles: { south: [clerk, boss] } }
+  cas: { family: office, roles: { north: [] } }
+  dan: { roles: { north: [cashier] } }
+  new: { roles: { north: [] } }
+";
+
+#[test]
+fn an_explanation_proposes_no_role_that_the_user_could_not_be_given() {
+    let set = PolicyDir::with(&[("set.yaml", FAMILIES)]);
+    let role = |role: &str| json!([{ "kind": "role", "role": role, "tenant": "north" }]);
+    for (user, resource, wanted) in [
+        ("ann", "order", vec![role("boss")]),
+        ("ann", "till", vec![role("helper")]),
+        ("cas", "order", vec![role("boss")]),
+        ("dan", "order", vec![role("seller")]),
+        // The family goes with the user, whichever tenant it was given a role in.
+        ("bea", "till", vec![role("helper")]),
+        ("new", "order", vec![role("seller"), role("boss")]),
+        ("new", "till", vec![role("cashier"), role("helper")]),
+    ] {
+        let asked = ["explain", "--user", user, "--tenant", "north", "--action", "edit", "--resource", resource];
+        let ran = run(&set, &[&asked[..], &["--output", "json"]].concat());
+        let explained: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+        let nearest = explained["nearest"].as_array().expect("a list");
+        let steps: Vec<_> = nearest.iter().map(|change| change["steps"].clone()).collect();
+        assert_eq!(steps, wanted, "{user} {resource}: {explained:#}");
+    }
+}
+
 #[test]
 fn an_explanation_names_the_place_of_a_user_who_may_do_nothing() {
     let set = shop();

@@ -30,7 +30,15 @@ impl Witness for Unheard {
 /// A call of whoever has the files.
 pub(in crate::cli) fn call() -> Call<'static> {
     let now = Clock::system().now();
-    Call { actor: Actor::Operator("cli"), tenant: None, request_id: "", trace_id: TraceId::NONE, now, if_match: None }
+    Call {
+        actor: Actor::Operator("cli"),
+        tenant: None,
+        request_id: "",
+        trace_id: TraceId::NONE,
+        now,
+        if_match: None,
+        barred: None,
+    }
 }
 
 /// A directory, its audit log, and the policies through which it is looked at.

@@ -4,7 +4,7 @@ use crate::{
     directory::{
         Account, Directory,
         book::Step,
-        call::{Call, Refusal},
+        call::{Actor, Call, Refusal},
         fields::Purpose,
         invitation::{Invitation, MOST_SPENT, Outcome},
         link,
@@ -13,6 +13,7 @@ use crate::{
         users::{difference, object, reader},
     },
     model::Status,
+    policy::Operation,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -21,11 +22,12 @@ use std::sync::Arc;
 const ACCEPTING: [&str; 1] = ["token"];
 
 impl Directory {
-    /// Accepts an invitation: whoever is new becomes active, whoever was there joins. The application has made sure who it is.
+    /// Accepts an invitation: whoever is new becomes active, whoever was there joins. The application has made sure who it is; where it
+    /// names somebody else than the invited user as acting, that user needs what it takes to send the invitation.
     ///
     /// # Errors
-    /// Fails with a code of its own for a link that is forged, expired, used, replaced or revoked, at equal cost; and where the
-    /// user is a tenant's last administrator, and would not be one with what the invitation gives.
+    /// Fails with a code of its own for a link that is forged, expired, used, replaced or revoked, at equal cost; where somebody else
+    /// accepts who may not; and where the user is a tenant's last administrator, and would not be one with what the invitation gives.
     pub fn accept_invitation(&self, call: &Call<'_>, body: &Value) -> Result<Arc<Account>, Refusal> {
         let about = About { action: "accept_invitation", resource_type: "invitation", id: "", user: "" };
         self.change(call, about, |scene| {
@@ -35,6 +37,7 @@ impl Directory {
                 return Err(Refusal::problem("/token", "is required: the token of the link"));
             };
             let invitation = Self::checked_link(scene, token)?;
+            scene.concerns(&invitation.user, &invitation.id);
             let before = scene.account(&invitation.user)?;
             let mut after = Account::clone(before);
             let mut reader = reader(scene)?;
@@ -48,6 +51,7 @@ impl Directory {
             } else if after.status == Status::Invited {
                 after.status = Status::Active;
             }
+            let policies = Self::permit_acceptance(scene, invitation, before, &after)?;
             // Whoever has sent the invitation may have been another administrator then, and is none by now.
             scene.keep_administrators(before, &after)?;
             let after = scene.changed(after);
@@ -62,9 +66,28 @@ impl Directory {
                 tenant: accepted.tenant.clone(),
                 made: Some((after.id.clone(), accepted.id.clone())),
                 steps: vec![Step::Account(Arc::clone(&after)), Step::Invitation(Arc::new(accepted))],
-                ..Plan::look(Vec::new(), after)
+                ..Plan::look(policies, after)
             })
         })
+    }
+
+    /// Whoever has the link comes in as who is invited, by the word of the application, an operator or its own. Somebody else who is
+    /// named gives all that the invitation gives, and is asked as if it was sent anew.
+    fn permit_acceptance(
+        scene: &Scene<'_>,
+        invitation: &Invitation,
+        before: &Account,
+        after: &Account,
+    ) -> Result<Vec<String>, Refusal> {
+        match scene.call.actor {
+            Actor::User(id) if id != invitation.user => {
+                let mut promised = scene.promised(&invitation.user);
+                promised.retain(|other| other.id != invitation.id);
+                let tenant = invitation.tenant.as_deref().or(scene.call.tenant);
+                scene.permit_beside(Operation::ChangeInvitation, tenant, (Some(before), Some(after)), &promised)
+            }
+            Actor::User(_) | Actor::Operator(_) | Actor::Application(_) => Ok(Vec::new()),
+        }
     }
 
     /// The invitation of a link that counts. What is done does not depend on what is wrong.

@@ -81,8 +81,11 @@ impl<T> Plan<T> {
 const REPORTS: [&str; 3] = ["login", "logout", "accept_invitation"];
 
 impl About<'_> {
-    /// Refuses a call that is no report and names nobody who acts.
+    /// Refuses a call that may not be made at all, and one that is no report and names nobody who acts.
     pub(in crate::directory) fn admits(&self, call: &Call<'_>) -> Result<(), Refusal> {
+        if let Some(code) = call.barred {
+            return Err(Refusal::conflict(code, "the call was refused before it was looked at"));
+        }
         match call.actor {
             Actor::Application(_) if !REPORTS.contains(&self.action) => Err(Refusal::no_actor()),
             _ => Ok(()),
@@ -147,6 +150,15 @@ impl Event {
             context.insert("problems".to_owned(), problems.take(16).collect());
         }
         self.context = Some(context.into());
+    }
+
+    /// The record of the same call where the store has failed it. It has an id of its own: what the disk has of the change is not known, and
+    /// a start that finds it there records it then.
+    pub(super) fn failed(&self, refusal: &Refusal) -> Self {
+        let mut failed =
+            Self { id: link::new_id(self.at), policies: Vec::new(), before: None, after: None, ..self.clone() };
+        failed.refused(refusal);
+        failed
     }
 
     pub(super) fn tell<T>(&mut self, plan: &Plan<T>) {

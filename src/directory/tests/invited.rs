@@ -88,6 +88,42 @@ fn a_user_of_several_tenants_goes_with_an_invitation_only_where_it_may_be_delete
 }
 
 #[test]
+fn whoever_is_named_accepts_the_own_invitation_or_one_that_could_have_been_sent_by_it() {
+    let named = |world: &World, call: &Call<'_>, invitation: &Invitation| {
+        let body = json!({ "token": world.directory.token(invitation), "first_name": "Joe", "last_name": "Doe" });
+        let done = world.directory.accept_invitation(call, &body).map(|account| account.id.clone());
+        let event = world.last_event();
+        assert_eq!((event.user.as_str(), &event.resource_id), ("joe", &invitation.id), "the record names both");
+        assert_eq!((event.allowed, event.actor), (done.is_ok(), call.actor.name()));
+        done.map_err(|refusal| refusal.code().to_owned())
+    };
+    let body = json!({ "email": "joe@x.example", "user": "joe", "assignments": { "roles": ["warehouse"] } });
+    for (actor, wanted) in [
+        (Actor::User("joe"), Ok("joe")),
+        (Actor::User("ada"), Ok("joe")),
+        (Actor::Operator("ops"), Ok("joe")),
+        (Actor::Application("erp"), Ok("joe")),
+        (Actor::User("wes"), Err("not_granted")),
+    ] {
+        let world = World::of("8move");
+        let invitation = world.directory.invite(&of("ada", "north"), &body).unwrap();
+        let done = named(&world, &Call { actor, ..operator() }, &invitation);
+        assert_eq!(done.as_deref().map_err(String::as_str), wanted, "{actor:?}");
+        assert_eq!(
+            world.decide("joe", "view", "order", Some("north"), at(1)) == "granted",
+            wanted.is_ok(),
+            "{actor:?}"
+        );
+    }
+    // Whoever belongs to another tenant comes in by its own word, or by that of whoever may ask it in.
+    for (actor, wanted) in [("bea", Err("not_granted")), ("joe", Ok("joe")), ("bix", Ok("joe"))] {
+        let world = World::of("backbone");
+        let done = named(&world, &user(actor), &joining(&world));
+        assert_eq!(done.as_deref().map_err(String::as_str), wanted, "{actor}");
+    }
+}
+
+#[test]
 fn whoever_was_suspended_before_coming_goes_with_the_invitation_and_can_be_asked_anew() {
     let world = World::of("8move");
     let body = json!({ "email": "joe@x.example", "user": "joe", "assignments": { "roles": ["warehouse"] } });

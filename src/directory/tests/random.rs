@@ -250,7 +250,8 @@ impl Dice<'_> {
             _ if invitation.user == actor => false,
             _ => {
                 let body = json!({ "token": directory.token(invitation), "first_name": "I", "last_name": "I" });
-                directory.accept_invitation(&Call { actor: Actor::Application("app"), ..*call }, &body).is_ok()
+                let actor = if self.random.bool() { Actor::Application("app") } else { call.actor };
+                directory.accept_invitation(&Call { actor, ..*call }, &body).is_ok()
             }
         }
     }

@@ -110,6 +110,7 @@ async fn report(
                 trace_id,
                 now,
                 if_match: None,
+                barred: None,
             })?;
         }
         match read::read(&body, form) {

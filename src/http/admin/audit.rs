@@ -77,6 +77,7 @@ impl Services {
                 trace_id,
                 now: Clock::system().now(),
                 if_match: None,
+                barred: None,
             };
             let tenant = directory.begin_log(&call)?;
             Ok(match tenant {

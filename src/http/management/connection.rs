@@ -4,6 +4,7 @@ use super::{
     Bound,
     patient::Patient,
     places::{Moving, Place, Places},
+    unread,
 };
 use crate::{
     http::{
@@ -178,7 +179,8 @@ where
     let service = TowerToHyperService::new(router);
     let stopping = Arc::new(AtomicBool::new(stop.is_stopped()));
     let is_last = Arc::clone(&stopping);
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (mut request, rest) = unread::lend(request);
         // An answer may take long after its head has left, so this is not taken back: the last request is what it is about.
         doing.tell(format_args!("{} {}", request.method(), request.uri().path()));
         request.extensions_mut().insert(Arc::clone(&peer));
@@ -187,7 +189,7 @@ where
         let is_last = Arc::clone(&is_last);
         async move {
             let mut answer = answer.await?.map(|body| Answering { body, _moving: moving });
-            if is_last.load(Ordering::Relaxed) {
+            if !rest.is_taken().await || is_last.load(Ordering::Relaxed) {
                 last_call::close(&mut answer);
             }
             Ok::<_, Infallible>(answer)

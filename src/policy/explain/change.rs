@@ -280,9 +280,15 @@ impl<'x> Search<'x> {
         next
     }
 
+    /// Roles that would help and that the user could be given: somebody has roles of one family alone.
     fn roles(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
         let named = self.named(AssignmentKind::Role);
-        let roles = self.overview.snapshot.catalog.roles.iter();
+        let own = self.family(&trial.user);
+        let could_have = |role: &crate::policy::Role| match (own, role.family.as_deref()) {
+            (Some(own), Some(family)) => own == family,
+            _ => true,
+        };
+        let roles = self.overview.snapshot.catalog.roles.iter().filter(|role| could_have(role));
         let touching = roles.filter(|role| named.contains(&role.id) && !self.holds(trial, tried, &role.id));
         let mut roles: Vec<_> = touching.collect();
         // The one that brings the least beside what is wanted.
@@ -292,6 +298,14 @@ impl<'x> Search<'x> {
             trial.with(step, |trial| trial.give(tried.tenant.as_ref(), AssignmentKind::Role, &role.id))
         };
         roles.into_iter().map(give).collect()
+    }
+
+    /// The family that the user belongs to: its own, or else that of the roles that it has anywhere.
+    fn family<'u>(&'u self, user: &'u User) -> Option<&'u str> {
+        let given = user.memberships.iter().flat_map(|membership| &membership.assignments);
+        let mut roles = given.filter(|given| given.kind == AssignmentKind::Role);
+        let of_role = |given: &Assignment| self.overview.snapshot.catalog.role(&given.name)?.family.as_deref();
+        user.family.as_deref().or_else(|| roles.find_map(of_role))
     }
 
     /// The roles or gates that the scopes of permits name for what was asked.

@@ -118,9 +118,7 @@ fn every_call_is_in_the_log_once_whoever_makes_it() {
             None => body.to_string().replace("{token}", &things.token),
         };
         let path = things.path(path);
-        // Whoever has a link may come in; so that it is refused to the one, the link is another.
-        let forged = body.replace(&things.token, "no.link");
-        for (actor, body) in [(Some("ned"), &forged), (None, &body)] {
+        for actor in [Some("ned"), None] {
             let id = format!("call-{number}-{}", actor.unwrap_or("operator"));
             let body = Some(body.as_str()).filter(|body| !body.is_empty());
             let status = send(&sidecar, (verb, &path, body), actor, &id);

@@ -36,6 +36,29 @@ fn whoever_accepts_an_invitation_becomes_active_and_does_so_once() {
     assert_eq!(ada.get("/v1/invitations?state=accepted").json()["items"][0]["id"], *id);
 }
 
+/// The link shows that somebody has the letter. Who is named as acting has to be who is invited, or somebody who could have sent it.
+#[test]
+fn nobody_accepts_in_anothers_name_without_being_allowed_to_invite() {
+    let sidecar = sidecar("8move");
+    let ada = Desk::of(&sidecar, "ada").at("north");
+    let id = ada.ok("POST", "/v1/invitations", &invitation("sales-rep"))["id"].as_str().expect("an id").to_owned();
+    let token = ada.tokens(ANN, 1).remove(0);
+    let accept =
+        |actor: &str| Desk::of(&sidecar, actor).send("POST", "/v1/invitations/accept", Some(&acceptance(&token)));
+    for (actor, code) in [("wes", "not_granted"), ("nobody", "actor_unknown")] {
+        let refused = accept(actor);
+        assert_eq!((refused.status, &refused.json()["error"]["code"]), (403, &json!(code)), "{actor}: {refused:?}");
+    }
+    assert_eq!(ada.get("/v1/invitations?state=open").json()["items"][0]["id"], *id, "it is open still");
+    let operator = Desk::operator(&sidecar);
+    let refused = operator.records("action=accept_invitation&decision=deny&user=ann", |records| records.len() == 1);
+    for (name, value) in [("actor", "wes"), ("reason", "not_granted"), ("resource_id", &*id)] {
+        assert_eq!(refused[0][name], value, "{name}");
+    }
+    assert_eq!(accept("ann").json()["status"], "active");
+    operator.records("action=accept_invitation&decision=allow&user=ann&actor=ann", |records| records.len() == 1);
+}
+
 /// Rule `8move-invite-manage`: an open invitation can be sent again (the old link dies), have its role changed, or be revoked.
 #[test]
 fn an_open_invitation_is_sent_again_changed_and_revoked() {

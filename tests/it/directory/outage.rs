@@ -46,6 +46,8 @@ fn a_directory_whose_disk_fails_takes_no_changes_and_what_it_knows_decides_on() 
     assert_eq!(first.count("sidegate_directory_store_failing", &[]), 1);
     assert!(first.log().contains("directory_failed"), "the log says so");
 
+    every_refusal_is_on_record(&operator);
+
     shim.heal();
     assert_eq!(refused(&active("nora")), (503, "directory_unavailable".to_owned()), "nobody knows what the disk has");
     first.kill();
@@ -55,4 +57,36 @@ fn a_directory_whose_disk_fails_takes_no_changes_and_what_it_knows_decides_on() 
     operator.user("nora");
     assert_eq!(status(&next)["takes_changes"], true);
     assert_eq!(next.count("sidegate_directory_store_failing", &[]), 0);
+}
+
+/// The log of decisions and calls is on another disk, and has what could not be done.
+fn every_refusal_is_on_record(operator: &Desk<'_>) {
+    let gives = json!({ "roles": ["clerk"] });
+    for (method, path, body, action, about) in [
+        ("POST", "/v1/users", active("otto"), "create_user", "otto"),
+        ("PATCH", "/v1/users/nell", json!({ "job": "Buyer" }), "change_user", "nell"),
+        ("POST", "/v1/users/nell/assignments/take", gives, "take", "nell"),
+        ("POST", "/v1/users/nell/suspend", Value::Null, "suspend_user", "nell"),
+        (
+            "POST",
+            "/v1/users/import",
+            json!({ "users": [{ "id": "ida", "email": "ida@example.com", "first_name": "I", "last_name": "D", "status": "active" }] }),
+            "import_users",
+            "",
+        ),
+        ("POST", "/v1/invitations", json!({ "email": "ann@example.com", "user": "ann" }), "invite", "ann"),
+        ("POST", "/v1/sessions", json!({ "user": "nell" }), "login", "nell"),
+        ("DELETE", "/v1/users/nell", Value::Null, "delete_user", "nell"),
+    ] {
+        let refused = operator.and("x-request-id", action).refused(method, path, &body);
+        assert_eq!(refused, (503, "directory_unavailable".to_owned()), "{action}");
+        let found = operator.records(&format!("action={action}&decision=deny"), |records| {
+            records.iter().any(|record| record["request_id"] == action)
+        });
+        let record = found.iter().find(|record| record["request_id"] == action).expect("it was there");
+        for (name, value) in [("reason", "directory_unavailable"), ("user", about)] {
+            assert_eq!(record[name].as_str().unwrap_or_default(), value, "{action} {name}: {record}");
+        }
+        assert!(record["before"].is_null() && record["after"].is_null(), "nothing has changed: {record}");
+    }
 }

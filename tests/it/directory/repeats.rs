@@ -3,13 +3,13 @@
 use super::desk::{Desk, active, sidecar};
 use serde_json::{Value, json};
 
-/// Every `POST` that makes something, with a body, another one, and where the number of what it has made is told.
-fn makers() -> Vec<(&'static str, Value, Value, &'static str)> {
+/// Every `POST` that makes something, with a body, another one, where the number of what it has made is told, and what records call it.
+fn makers() -> Vec<(&'static str, Value, Value, &'static str, &'static str)> {
     let invite = |email: &str| json!({ "email": email, "assignments": { "roles": ["sales-rep"] } });
     vec![
-        ("/v1/users", active("nell"), active("nora"), "/v1/users?search=nell"),
-        ("/v1/invitations", invite("ina@x.example"), invite("ida@x.example"), "/v1/invitations?state=open"),
-        ("/v1/sessions", json!({ "user": "sam" }), json!({ "user": "mona" }), "/v1/sessions?user=sam"),
+        ("/v1/users", active("nell"), active("nora"), "/v1/users?search=nell", "create_user"),
+        ("/v1/invitations", invite("ina@x.example"), invite("ida@x.example"), "/v1/invitations?state=open", "invite"),
+        ("/v1/sessions", json!({ "user": "sam" }), json!({ "user": "mona" }), "/v1/sessions?user=sam", "login"),
     ]
 }
 
@@ -17,7 +17,7 @@ fn makers() -> Vec<(&'static str, Value, Value, &'static str)> {
 fn a_call_that_is_repeated_by_its_key_is_made_once_and_answered_as_it_was() {
     let sidecar = sidecar("8move");
     let operator = Desk::operator(&sidecar).at("north");
-    for (path, body, other, list) in makers() {
+    for (path, body, other, list, action) in makers() {
         let keyed = operator.and("idempotency-key", &format!("key-of{}", path.replace('/', "-")));
         let first = keyed.send("POST", path, Some(&body));
         assert_eq!(first.status, 201, "{path}: {first:?}");
@@ -31,6 +31,10 @@ fn a_call_that_is_repeated_by_its_key_is_made_once_and_answered_as_it_was() {
         assert_ne!(again.header("x-request-id"), first.header("x-request-id"), "it is another request all the same");
         assert_eq!(operator.ids(list).len(), 1, "{path}: it was made once");
         assert_eq!(keyed.refused("POST", path, &other), (422, "idempotency_key_reused".to_owned()));
+        assert_eq!(operator.ids(list).len(), 1, "{path}: nothing was made of the other");
+        let refused = operator.records(&format!("action={action}&decision=deny"), |records| !records.is_empty());
+        assert_eq!(refused.len(), 1, "{path}: {refused:?}");
+        assert_eq!(refused[0]["reason"], "idempotency_key_reused", "{path}");
         // Somebody else's key is somebody else's.
         let mona =
             Desk::of(&sidecar, "mona").at("north").and("idempotency-key", &format!("key-of{}", path.replace('/', "-")));

@@ -1,7 +1,7 @@
 //! Sessions, as applications report them.
 
 use super::desk::{Desk, sidecar};
-use crate::support::{PolicyDir, Sidecar, repo, wait_for};
+use crate::support::{PolicyDir, Raw, Sidecar, repo, wait_for};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,30 @@ fn every_login_is_recorded_with_its_length_once_it_ended() {
     let has = |records: &[Value], action: &str| records.iter().any(|record| record["action"] == action);
     app.records("kind=session", |records| has(records, "login") && has(records, "logout"));
     assert!(Desk::of(&sidecar, "bob").refused("GET", "/v1/sessions", &Value::Null).0 == 403);
+}
+
+/// Many clients send the head of a request and its body, be it an empty one in chunks, as two packets, and keep the connection.
+#[test]
+fn a_body_that_nobody_reads_loses_no_request_on_its_connection() {
+    let sidecar = sidecar("backbone");
+    let head =
+        |framing: &str| format!("POST /v1/sessions/none/heartbeat HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n");
+    let mut connection = Raw::connect(sidecar.admin_address());
+    for (framing, body) in
+        [("Transfer-Encoding: chunked", "0\r\n\r\n"), ("Content-Length: 2", "{}"), ("Content-Length: 0", "")]
+    {
+        for round in 0..100 {
+            let answer = connection.send(head(framing)).send(body).response().expect("an answer");
+            assert_eq!((answer.status, answer.header("connection")), (404, ""), "{framing}, round {round}");
+        }
+    }
+    // One that does not come, and one that the client is not told to send.
+    for framing in ["Content-Length: 2", "Content-Length: 2\r\nExpect: 100-continue"] {
+        let mut connection = Raw::connect(sidecar.admin_address());
+        let answer = connection.send(head(framing)).response().expect("an answer");
+        assert_eq!((answer.status, answer.header("connection")), (404, "close"), "{framing}");
+        assert!(connection.is_closed(), "{framing}");
+    }
 }
 
 /// Rule `backbone-removal`: a user removed from the organization is denied from the very next request on, and open sessions end.

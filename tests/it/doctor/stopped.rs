@@ -311,6 +311,14 @@ fn a_disk_that_is_full_read_only_slow_or_made_of_memory_is_told() {
         case("in memory", ("disk-mount", "warning", 1), &["lies in memory"], |house| {
             house.mount("data", "mode=700,size=400m")
         }),
+        case("a container's own layer", ("disk-mount", "warning", 1), &["container's own layer", "volume"], |house| {
+            fs::create_dir(house.path("layers")).expect("made");
+            let (layers, data) = (house.text("layers"), house.text("data"));
+            house.mounts(&format!(
+                "mount -t tmpfs sidegate-test {layers} && cd {layers} && mkdir -m 700 lower upper work && \
+                 mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay {data}"
+            ))
+        }),
         case("read-only", ("disk-mount", "error", 1), &["read-only", "--data"], |house| {
             house.mount("data", "mode=700,ro")
         }),
@@ -367,6 +375,15 @@ fn limits_that_are_too_low_are_told() {
             let lowered = "sh -c 'echo 2 > /proc/sys/user/max_inotify_watches; exec \"$0\" \"$@\"'";
             house.first(&format!("exec unshare --user --map-root-user {lowered} \"$0\" \"$@\""));
             true
+        }),
+        case("memory", ("memory", "warning", 1), &["limit of the cgroup is 20 MiB", "raise the limit"], |house| {
+            // As both kinds of kernel tell it, of the group that is above all others.
+            fs::create_dir_all(house.path("cgroup/memory")).expect("made");
+            for file in ["memory.max", "memory/memory.limit_in_bytes"] {
+                house.write(&format!("cgroup/{file}"), &(20_u64 << 20).to_string());
+            }
+            let own = house.text("cgroup");
+            house.mounts(&format!("mount --bind {own} /sys/fs/cgroup"))
         }),
     ]);
 }

@@ -23,6 +23,7 @@ fn damage_is_found_or_harmless() {
         Template::new(&mut reader, "killed", true, None, None),
         Template::new(&mut reader, "closed and cut by retention", false, Some(1), None),
         Template::new(&mut reader, "signed and cut by retention", false, Some(1), Some(keys.private.clone())),
+        Template::with_gap(&mut reader),
     ];
     let mut counts: BTreeMap<(String, &str), u64> = BTreeMap::new();
     let mut failures = Vec::new();
@@ -35,7 +36,7 @@ fn damage_is_found_or_harmless() {
         let what = damage.apply(copy.path(), &mut random);
         let kind = damage.kind();
         // Before it is opened, which may mend it. Not always, since it takes longer than all else.
-        let is_checked = case % 10 == 0 || ["checkpoints", "SEALED", "TOMBSTONE", "KEY"].contains(&&*kind);
+        let is_checked = case % 10 == 0 || ["checkpoints", "SEALED", "TOMBSTONE", "KEY", "GAPS"].contains(&&*kind);
         match outcome(&mut reader, template, &template.place.at(copy.path()), is_checked) {
             Ok(outcome) => *counts.entry((kind, outcome)).or_default() += 1,
             Err(why) => {
@@ -58,7 +59,7 @@ fn outcome(reader: &mut Helper, template: &Template, place: &Place, is_checked: 
     };
     if is_checked {
         let checked = ask(Request::Verify(place.clone()))?;
-        if checked.refused.is_some() || !checked.problems.is_empty() {
+        if checked.refused.is_some() || checked.problems != template.problems {
             return Ok("found by verify");
         }
     }
@@ -66,12 +67,23 @@ fn outcome(reader: &mut Helper, template: &Template, place: &Place, is_checked: 
     if let Some(why) = answer.refused.or(answer.failed) {
         return if why.is_empty() { Err("refused without a word".to_owned()) } else { Ok("refused") };
     }
-    if is_reported(&answer.logged) {
+    if answer.logged.missing < template.logged.missing {
+        return Err(format!("{} of {} missing records told", answer.logged.missing, template.logged.missing));
+    }
+    if is_reported(&answer.logged, template.logged.missing) {
         return Ok("reported");
     }
-    let (had, has) = (&template.records, &answer.logged.records);
+    let (had, has) = (&template.logged.records, &answer.logged.records);
     if had == has {
         return Ok("harmless");
+    }
+    // What is not known to be recorded is recorded once more.
+    let is_gap = |line: &Line| line.user.is_empty();
+    if let Some([gap]) = has.strip_prefix(had.as_slice())
+        && template.logged.missing > 0
+        && is_gap(gap)
+    {
+        return Ok("the gap is recorded again");
     }
     if template.has_rings && users(had) == users(has) {
         // The store has lost what it had taken out of the rings, and has taken all of it again. Two rings have no order between them.
@@ -86,16 +98,23 @@ fn users(records: &[Line]) -> BTreeSet<&str> {
     records.iter().map(|line| line.user.as_str()).collect()
 }
 
-/// Whether opening has said that the log is not whole.
-fn is_reported(logged: &Logged) -> bool {
-    logged.missing > 0 || logged.head_differs || logged.head_lost || logged.torn_bytes > 0 || logged.missing_rings > 0
+/// Whether opening has said that the log lacks more than these records.
+fn is_reported(logged: &Logged, missing: u64) -> bool {
+    logged.missing > missing
+        || logged.head_differs
+        || logged.head_lost
+        || logged.torn_bytes > 0
+        || logged.missing_rings > 0
 }
 
 /// A log that is copied and damaged.
 struct Template {
     name: &'static str,
     place: Place,
-    records: Vec<Line>,
+    /// What is read of it.
+    logged: Logged,
+    /// What is wrong with it as it is.
+    problems: Vec<String>,
     /// The process was killed, and the rings hold what it has recorded since its last start.
     has_rings: bool,
     // Relative to the scratch directory.
@@ -146,18 +165,51 @@ impl Template {
             assert!(matches!(outcome, Outcome::Died(_)), "{outcome:?}");
         }
         fs::remove_file(scratch.path().join("acks")).unwrap();
-        let files = walk(scratch.path());
-        // What is in it, is found by reading a copy.
-        let copy = super::scratch();
-        copy_all(scratch.path(), copy.path());
-        let answer = reader.must(&Request::Read(place.at(copy.path())));
-        assert_eq!((&answer.refused, &answer.failed), (&None, &None));
-        let records = &answer.logged.records;
+        let template = Self::of(reader, name, place, scratch, killed);
+        let records = &template.logged.records;
         let whole = if killed { 4 * 300 } else { 3 * 300 };
         let is_cut = records.first().is_some_and(|first| first.seq > 1);
         assert!(if retained_bytes.is_some() { is_cut } else { records.len() >= whole });
-        assert!(!is_reported(&answer.logged), "{:?}", answer.logged);
-        Self { name, place, records: answer.logged.records, has_rings: killed, files, scratch }
+        assert!(!is_reported(&template.logged, 0), "{:?}", template.logged);
+        template
+    }
+
+    /// One whose last segment was damaged before: a start has put it aside, and the log has a record of what is missing.
+    fn with_gap(reader: &mut Helper) -> Self {
+        let Self { place, scratch, .. } = Self::new(reader, "closed", false, None, None);
+        let audit = place.data.join("audit");
+        let segments = fs::read_dir(&audit).unwrap().map(|entry| entry.unwrap().path());
+        let is_segment = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("seg-");
+        for entry in fs::read_dir(segments.filter(is_segment).max().unwrap()).unwrap() {
+            let path = entry.unwrap().path();
+            match kind(&path).as_str() {
+                "snap" => fs::remove_file(&path).unwrap(),
+                "db" => fs::write(&path, vec![0xa5; 700_000]).unwrap(),
+                _ => {}
+            }
+        }
+        let answer = reader.must(&Request::Read(place.clone()));
+        assert_eq!((&answer.refused, &answer.failed), (&None, &None));
+        assert!(audit.join("GAPS").exists(), "the gap is noted");
+        let template = Self::of(reader, "closed and has a gap", place, scratch, false);
+        assert!(template.logged.missing > 0 && !template.problems.is_empty(), "the gap is told");
+        assert!(!is_reported(&template.logged, template.logged.missing), "{:?}", template.logged);
+        template
+    }
+
+    /// What is in a log, is found by reading copies.
+    fn of(reader: &mut Helper, name: &'static str, place: Place, scratch: TempDir, has_rings: bool) -> Self {
+        let files = walk(scratch.path());
+        let mut ask = |request: fn(Place) -> Request| {
+            let copy = super::scratch();
+            copy_all(scratch.path(), copy.path());
+            let answer = reader.must(&request(place.at(copy.path())));
+            assert_eq!((&answer.refused, &answer.failed), (&None, &None), "{name}");
+            answer
+        };
+        let problems = ask(Request::Verify).problems;
+        let logged = ask(Request::Read).logged;
+        Self { name, place, logged, problems, has_rings, files, scratch }
     }
 }
 

@@ -60,7 +60,15 @@ impl By {
             Who::Operator(name) => Actor::Operator(name),
             Who::Application(name) => Actor::Application(name),
         };
-        Call { actor, tenant, request_id: &self.request_id, trace_id: self.trace_id, now, if_match: self.if_match }
+        Call {
+            actor,
+            tenant,
+            request_id: &self.request_id,
+            trace_id: self.trace_id,
+            now,
+            if_match: self.if_match,
+            barred: None,
+        }
     }
 
     /// The key by which the call can be repeated, if it carries one.

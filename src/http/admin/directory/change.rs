@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     directory::{Call, Directory, Refusal},
-    http::{ApiError, admin::content::whole_json, management::Error},
+    http::{ApiError, ErrorCode, admin::content::whole_json, management::Error},
     lifecycle::Clock,
 };
 use axum::{
@@ -110,12 +110,17 @@ impl Desk {
             let Change { by, tenant, body, asked } = change;
             let now = Clock::system().now();
             let call = by.call(tenant.as_deref(), now);
-            let make = || work(&directory, &call, &body).map_err(ApiError::from);
-            let Some(key) = by.key() else { return make().map(|shown| (shown, false)) };
+            let make = |call: &Call<'_>| work(&directory, call, &body).map_err(ApiError::from);
+            let Some(key) = by.key() else { return make(&call).map(|shown| (shown, false)) };
             // It goes on to its end though the client has gone, so that whoever asks again hears what came of it.
-            match kept.begin(key, &asked, now)? {
-                Once::Again(answer) => answer.map(|shown| (shown, true)),
-                Once::First(place) => place.end(make()).map(|shown| (shown, false)),
+            match kept.begin(key, &asked, now) {
+                Ok(Once::Again(answer)) => answer.map(|shown| (shown, true)),
+                Ok(Once::First(place)) => place.end(make(&call)).map(|shown| (shown, false)),
+                // On record as the call that it would have been. Without a record nobody is told anything.
+                Err(unfit) => match make(&Call { barred: Some(unfit.code()), ..call }) {
+                    Err(error) if error.code == ErrorCode::AuditUnavailable => Err(error),
+                    Ok(_) | Err(_) => Err(unfit.into()),
+                },
             }
         });
         let (shown, again) = done.await?;

@@ -75,7 +75,8 @@ pub(super) const ROUTES: &[Route<Desk>] = &[
             path: "/v1/invitations/accept",
             name: "acceptInvitation",
             summary: "Accept an invitation by the token of its link",
-            description: "For the application, which has made sure who came: the sidecar keeps no passwords.",
+            description: "For the application, which has made sure who came: the sidecar keeps no passwords. An actor that is named \
+                          is the invited user, or somebody who could send the invitation.",
             acts: false,
             parameters: &[KEY],
             body: &[Content::json::<shapes::Acceptance>()],

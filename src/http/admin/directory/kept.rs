@@ -60,6 +60,37 @@ pub(super) enum Once {
     First(Place),
 }
 
+/// Why a key does not fit the call that carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// It stands for another call.
+    Reused,
+    /// The call is being made at this moment.
+    InUse,
+}
+
+impl Unfit {
+    /// Stable, in answers and records.
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::Reused => "idempotency_key_reused",
+            Self::InUse => "idempotency_key_in_use",
+        }
+    }
+}
+
+impl From<Unfit> for ApiError {
+    fn from(unfit: Unfit) -> Self {
+        let (code, message) = match unfit {
+            Unfit::Reused => (ErrorCode::Invalid, "this idempotency key stands for another call: take a new one"),
+            Unfit::InUse => {
+                (ErrorCode::Conflict, "the call with this idempotency key is being answered: ask again in a moment")
+            }
+        };
+        Self::named(code, unfit.code(), message)
+    }
+}
+
 /// The place of an answer to come. Dropped without one, it is free again.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -100,18 +131,12 @@ impl Kept {
     ///
     /// # Errors
     /// Fails where the key stands for something else, or is being answered at this moment.
-    pub(super) fn begin(&self, key: &Key, asked: &Asked, now: Timestamp) -> Result<Once, ApiError> {
+    pub(super) fn begin(&self, key: &Key, asked: &Asked, now: Timestamp) -> Result<Once, Unfit> {
         let mut answers = self.lock();
         answers.forget(now);
         match answers.by_key.get(key) {
-            Some((before, _)) if before != asked => {
-                let message = "this idempotency key stands for another call: take a new one";
-                Err(ApiError::named(ErrorCode::Invalid, "idempotency_key_reused", message))
-            }
-            Some((_, None)) => {
-                let message = "the call with this idempotency key is being answered: ask again in a moment";
-                Err(ApiError::named(ErrorCode::Conflict, "idempotency_key_in_use", message))
-            }
+            Some((before, _)) if before != asked => Err(Unfit::Reused),
+            Some((_, None)) => Err(Unfit::InUse),
             Some((_, Some(answer))) => Ok(Once::Again(answer.clone())),
             None => {
                 answers.by_key.insert(key.clone(), (*asked, None));
@@ -196,7 +221,7 @@ mod tests {
             Err(error) => Err(error.name.map_or(error.code.as_str().to_owned(), std::borrow::Cow::into_owned)),
         };
         match kept.begin(key, &asked, at(day)) {
-            Err(error) => (text(Err(error)), false),
+            Err(unfit) => (text(Err(unfit.into())), false),
             Ok(Once::Again(answer)) => (text(answer), false),
             Ok(Once::First(place)) => (text(place.end(answer)), true),
         }
@@ -220,8 +245,7 @@ mod tests {
         let (kept, key) = (Kept::default(), key_of("k"));
         let asked = Asked([0; 32]);
         let Ok(Once::First(place)) = kept.begin(&key, &asked, at(0)) else { panic!("the first") };
-        let error = kept.begin(&key, &asked, at(0)).unwrap_err();
-        assert_eq!(error.name.as_deref(), Some("idempotency_key_in_use"));
+        assert_eq!(kept.begin(&key, &asked, at(0)).unwrap_err(), Unfit::InUse);
         drop(place);
         let unable = || Err(ApiError::new(ErrorCode::DirectoryUnavailable, "no"));
         assert!(ask(&kept, &key, "a", 0, unable()).1);
