@@ -236,6 +236,7 @@ impl App {
         let readiness = Readiness::new();
         readiness.hold("starting", "the process has not started yet");
 
+        loading::look_ahead(settings)?;
         let guarded = guarded(settings, started).map_err(StartError::Certificates)?;
         let metrics = Metrics::new();
         let parts = Parts::new();

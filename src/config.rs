@@ -48,7 +48,7 @@ pub use subjects::{
 };
 pub use tls::{ClientCertificates, Tls, TlsVersion};
 pub use tokens::{AdminToken, Scope};
-pub use units::read_duration;
+pub use units::{read_duration, show_duration};
 pub use web::WebAddress;
 
 #[cfg(test)]

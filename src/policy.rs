@@ -47,7 +47,7 @@ pub use delegation::{
     is_administrator_until, is_seen_by_standing, judge, last_administrator,
 };
 pub use explain::{Change, ConsideredPolicy, Explanation, Step, explain};
-pub use files::{Files, ReadError, read};
+pub use files::{Files, MAX_DIRECTORIES, ReadError, read};
 pub use gate::failed_tests;
 pub use matrix::{Matrix, MatrixCell, MatrixRow, Rows};
 pub use menu::{Item, Menu};

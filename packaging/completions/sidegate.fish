@@ -290,8 +290,8 @@ json\t'One document with everything'"
 complete -c sidegate -n "__fish_sidegate_using_subcommand review" -l expired -d 'What has run out'
 complete -c sidegate -n "__fish_sidegate_using_subcommand review" -l never-logged-in -d 'Of users who have never logged in'
 complete -c sidegate -n "__fish_sidegate_using_subcommand review" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sidegate -n "__fish_sidegate_using_subcommand token" -l name -d 'Who it is for' -r
-complete -c sidegate -n "__fish_sidegate_using_subcommand token" -l scopes -d 'What it opens; everything where it is left out. Of a caller: `decide`, `search`, `access`; otherwise the other four' -r -f -a "read\t''
+complete -c sidegate -n "__fish_sidegate_using_subcommand token" -l name -d 'Who it is for; where it is left out, `application` with `--caller`, otherwise `ops`' -r
+complete -c sidegate -n "__fish_sidegate_using_subcommand token" -l scopes -d 'What it opens. Of a caller: `decide`, `search`, `access`, and `decide` alone where it is left out; otherwise the other four, and all of them where it is left out' -r -f -a "read\t''
 directory\t''
 audit\t''
 policies\t''

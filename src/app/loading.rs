@@ -14,7 +14,7 @@ use crate::{
     },
     telemetry::{LogLevel, Metrics, access, events},
 };
-use std::{path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 
 /// What loading needs.
 pub(super) struct Loading<'l> {
@@ -99,6 +99,19 @@ impl Loading<'_> {
         let options =
             policy::Options { forbid_errors: policies.forbid_errors, principal_type: policies.principal_type.clone() };
         Source { directory: directory.to_owned(), options, last_good, roster: self.roster.clone() }
+    }
+}
+
+/// Ends a start whose policy files cannot be read before a data directory is made for it: in one that is not there yet no copy stands in
+/// for them.
+pub(super) fn look_ahead(settings: &Settings) -> Result<(), StartError> {
+    let set = &settings.policies.directory;
+    if settings.audit.directory.symlink_metadata().is_ok() || fs::read_dir(set).is_ok() {
+        return Ok(());
+    }
+    match policy::read(set) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(StartError::Policies(reload::FirstError::Read(error.into()))),
     }
 }
 

@@ -143,10 +143,10 @@ struct FilterArgs {
     #[arg(long)]
     trace_id: Option<String>,
     /// Not before this time, such as `2027-01-31T08:00:00Z`
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, alias = "since", value_name = "TIME")]
     from: Option<String>,
     /// Before this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, alias = "until", value_name = "TIME")]
     to: Option<String>,
 }
 

@@ -78,6 +78,7 @@ pub(super) fn run(args: &DoctorArgs) -> ExitCode {
             break;
         }
     }
+    checks::say_not_made(&scene, &mut findings);
     let code = findings.code();
     match args.output {
         Output::Human => output::finish(&human(&findings, args.verbose), code),
@@ -112,6 +113,7 @@ fn to_json(scene: &Scene, findings: &Findings) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "level": findings.worst().as_str(),
         "checks": findings.checks(),
+        "not_made": findings.unmade(),
         "findings": list.collect::<Vec<_>>(),
     })
 }

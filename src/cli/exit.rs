@@ -34,7 +34,7 @@ exit_codes! {
     PolicyErrors = 3, "the policy set has errors";
     TestsFailed = 4, "policy tests failed, or coverage under `--min-coverage`";
     LogNotIntact = 5, "`audit verify`: the log is not intact";
-    AccessChanged = 6, "`diff`, `replay`: access changed in a way that `--fail-on` names";
+    AccessChanged = 6, "reserved; no command of this version ends with it";
     Usage = 64, "usage or configuration error";
     Internal = 70, "internal error";
     Forced = 75, "shutdown had to be forced";
@@ -53,4 +53,22 @@ pub fn reference() -> String {
                 | code | meaning |\n| --- | --- |\n";
     let rows = ExitCode::ALL.iter().map(|code| format!("| {} | {} |\n", code.number(), code.meaning()));
     std::iter::once(head.to_owned()).chain(rows).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Arguments;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn meanings_name_only_commands_that_there_are() {
+        let program = Arguments::command();
+        for meaning in ExitCode::ALL.iter().map(|code| code.meaning()) {
+            let named = meaning.split('`').skip(1).step_by(2).filter(|word| !word.starts_with('-'));
+            for word in named.flat_map(|words| words.split(' ').next()) {
+                assert!(program.find_subcommand(word).is_some(), "there is no `sidegate {word}`: {meaning}");
+            }
+        }
+    }
 }

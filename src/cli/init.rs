@@ -1,14 +1,15 @@
 //! `sidegate init DIR`: a small policy set to begin with, with tests and a configuration.
 //!
-//! The files are in `init/template`, as they are written but for the paths in the configuration. Nothing is overwritten.
+//! The files are in `init/template`, as they are written. Nothing is overwritten. The configuration names the set and the data directory
+//! from within the directory, so that a copy or a clone of it runs on its own files and not on those of the first one.
 
-use super::{ExitCode, output};
+use super::{ExitCode, output, sources::quoted};
 use crate::policy;
 use clap::Args;
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 /// Write a small policy set with tests, and a configuration that serves it, into a directory that is new or empty.
@@ -31,6 +32,7 @@ const SET: &[(&str, &str)] = &[
 
 /// Names that begin with a dot are no part of a policy set.
 const CONFIGURATION: &str = ".sidegate.yaml";
+/// As the configuration has it.
 const DATA: &str = ".data";
 const SCHEMAS: &str = ".schemas";
 
@@ -44,8 +46,6 @@ enum InitError {
     InUse(PathBuf),
     #[error("`{}` is no directory; name one that is new or empty", .0.display())]
     NoDirectory(PathBuf),
-    #[error("`{}` cannot stand in a configuration, which is UTF-8", .0.display())]
-    Name(PathBuf),
     #[error("`{}` cannot be written", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
@@ -60,7 +60,6 @@ pub(super) fn run(args: &InitArgs) -> ExitCode {
 
 fn write_all(directory: &Path) -> Result<(), InitError> {
     let failed = |path: &Path, source| InitError::Write { path: path.to_owned(), source };
-    let configuration = configuration(directory)?;
     fs::create_dir_all(directory).map_err(|source| match source.kind() {
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => InitError::NoDirectory(directory.to_owned()),
         _ => failed(directory, source),
@@ -73,7 +72,7 @@ fn write_all(directory: &Path) -> Result<(), InitError> {
         return Err(InitError::InUse(directory.to_owned()));
     }
     let generated = [
-        (CONFIGURATION.to_owned(), configuration),
+        (CONFIGURATION.to_owned(), include_str!("init/template/sidegate.yaml").to_owned()),
         (".gitignore".to_owned(), format!("/{DATA}/\n")),
         (format!("{SCHEMAS}/policy-set.schema.json"), format!("{:#}\n", policy::set_schema())),
         (format!("{SCHEMAS}/policy-tests.schema.json"), format!("{:#}\n", policy::tests_schema())),
@@ -92,28 +91,20 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 
-/// The configuration, with paths that hold wherever the sidecar is started.
-fn configuration(directory: &Path) -> Result<String, InitError> {
-    let whole = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-    // A text of JSON is one of YAML.
-    let quoted = |path: &Path| path.to_str().map(|text| serde_json::Value::from(text).to_string());
-    let paths = quoted(&whole).zip(quoted(&whole.join(DATA)));
-    let (set, data) = paths.ok_or_else(|| InitError::Name(directory.to_owned()))?;
-    Ok(include_str!("init/template/sidegate.yaml").replace("{directory}", &set).replace("{data}", &data))
-}
-
+/// What to type from here. The configuration is used from within the directory: relative paths begin at the working directory.
 fn next_steps(directory: &Path) -> String {
-    let shown = directory.display();
-    let configuration = directory.join(CONFIGURATION);
-    let configuration = configuration.display();
+    let is_here = directory.components().all(|part| part == Component::CurDir);
+    let enter = if is_here { String::new() } else { format!("  cd {}\n", quoted(&directory.to_string_lossy())) };
     format!(
-        "`{shown}` holds a policy set, its tests, and a configuration. What comes next:\n\n\
-         \x20 sidegate test {shown}                        run its tests\n\
-         \x20 sidegate matrix {shown}                      see who may do what\n\
-         \x20 sidegate serve --config {configuration}     decide by it; a change of its files is live a moment later\n\
-         \x20 sidegate doctor --config {configuration}    ask whether all is well\n\n\
+        "`{}` holds a policy set, its tests, and a configuration. What comes next:\n\n\
+         {enter}\
+         \x20 sidegate test .                            run its tests\n\
+         \x20 sidegate matrix .                          see who may do what\n\
+         \x20 sidegate serve --config {CONFIGURATION}     decide by it; a change of its files is live a moment later\n\
+         \x20 sidegate doctor --config {CONFIGURATION}    ask whether all is well\n\n\
          Then ask, from another terminal:\n\n\
-         \x20 curl -s http://127.0.0.1:8480/v1/authorize --json '{QUESTION}'\n"
+         \x20 curl -s http://127.0.0.1:8480/v1/authorize --json '{QUESTION}'\n",
+        directory.display()
     )
 }
 

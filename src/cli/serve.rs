@@ -3,10 +3,16 @@
 use super::{ExitCode, output, set, sources::SettingsArgs};
 use crate::{
     app::{self, Ended, StartError},
-    config::{self, LogFormat},
-    mail, telemetry,
+    config::{self, LogFormat, Settings, Sources},
+    mail,
+    reload::FirstError,
+    telemetry,
 };
 use clap::Args;
+use std::{
+    env,
+    path::{self, Component},
+};
 
 /// What of the audit log survives what, by mode. `docs/audit-log.md` says the same at more length.
 const MODES: &str = "\
@@ -63,13 +69,18 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
         if let Err(error) = app::check(&settings) {
             return output::fail(ExitCode::Usage, &error);
         }
-        return output::finish("the configuration is good\n", ExitCode::Done);
+        let said = match &sources.file {
+            Some(file) => format!("`{}`: the configuration is good\n", file.display()),
+            None => "no file is named (`--config FILE`): the defaults, environment and flags are good\n".to_owned(),
+        };
+        return output::finish(&said, ExitCode::Done);
     }
     let log = &settings.telemetry;
     let level = match telemetry::install(log.log_format == LogFormat::Pretty, &log.log_level) {
         Ok(level) => level,
         Err(error) => return output::fail(ExitCode::Usage, &error),
     };
+    let advice = Advice::of(&settings, &sources);
     match app::run(&settings, sources, level) {
         Ok(Ended::InOrder) => ExitCode::Done,
         Ok(Ended::Unclosed) => ExitCode::Failed,
@@ -77,10 +88,48 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
         Ok(Ended::Broken) => ExitCode::Internal,
         Err(StartError::Policies(error)) => {
             set::show(error.diagnostics());
+            advice.say(&error);
             output::fail(ExitCode::PolicyErrors, &error)
         }
         Err(error) if error.is_of_a_setting() => output::fail(ExitCode::Usage, &error),
         Err(error) => output::fail(ExitCode::Failed, &error),
+    }
+}
+
+/// What to do where there are no policies to begin with.
+struct Advice {
+    /// Where the set cannot be read.
+    unreadable: Option<String>,
+    /// Where it has errors.
+    refused: Option<String>,
+}
+
+impl Advice {
+    fn of(settings: &Settings, sources: &Sources) -> Self {
+        let set = &settings.policies.directory;
+        let here = env::current_dir().unwrap_or_default();
+        let place = format!("`{}` begins at the working directory, which is `{}`", set.display(), here.display());
+        let unreadable = if *set == Settings::default().policies.directory {
+            let name = "name the policy set with `--policies DIR`, or a configuration with `--config FILE`";
+            Some(format!("{name}; `sidegate init DIR` writes both to begin with"))
+        } else {
+            set.is_relative().then(|| place.clone())
+        };
+        // The configuration of `sidegate init`, used from elsewhere.
+        let file = sources.file.as_deref().and_then(|file| path::absolute(file).ok());
+        let is_elsewhere = file.is_some_and(|file| file.parent() != Some(&here));
+        let is_here = set.components().all(|part| part == Component::CurDir);
+        Self { unreadable, refused: (is_here && is_elsewhere).then_some(place) }
+    }
+
+    fn say(self, error: &FirstError) {
+        let help = match error {
+            FirstError::Read(_) => self.unreadable,
+            FirstError::Refused(_) => self.refused,
+        };
+        if let Some(help) = help {
+            output::say(&format!("  help: {help}"));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The policy set that a command is about.
 
-use super::{ExitCode, output};
+use super::{ExitCode, output, sources::quoted};
 use crate::{
     document::{Diagnostic, Diagnostics},
     engine::ForbidErrors,
@@ -41,7 +41,19 @@ impl SetArgs {
             OnForbidErrors::Skip => ForbidErrors::Skip,
         };
         let options = Options { forbid_errors, principal_type: self.principal_type.clone() };
-        policy::compile(&policy::read(&self.directory)?, &options)
+        let files = policy::read(&self.directory).map_err(|error| self.with_advice(error.into()))?;
+        policy::compile(&files, &options)
+    }
+
+    /// Says how there comes to be a set where there is none.
+    fn with_advice(&self, problems: Diagnostics) -> Diagnostics {
+        if self.directory.symlink_metadata().is_ok() {
+            return problems;
+        }
+        let shown = self.directory.to_string_lossy();
+        let help =
+            format!("name a directory that is there; `sidegate init {}` writes a set to begin with", quoted(&shown));
+        problems.into_iter().map(|problem| problem.with_help(help.clone())).collect()
     }
 
     /// The same, for commands to whom a set with errors is of no use: these are shown.

@@ -28,8 +28,20 @@ pub(super) struct SettingsArgs {
 }
 
 impl SettingsArgs {
+    /// A command that is to have the same settings, as it is typed into a shell.
+    pub(super) fn typed_behind(&self, command: &str) -> String {
+        let file = self.config.as_ref().map(|file| file.to_string_lossy().into_owned());
+        let flags = file.into_iter().map(|file| ("--config", file));
+        let flags = flags.chain(self.flags().into_iter().map(|Flag { name, value }| (name, value)));
+        flags.fold(command.to_owned(), |line, (name, value)| format!("{line} {name} {}", quoted(&value)))
+    }
+
     /// The file, the environment, and the flags that were given.
     pub(super) fn sources(&self) -> Sources {
+        Sources { file: self.config.clone(), environment: config::environment(), flags: self.flags() }
+    }
+
+    fn flags(&self) -> Vec<Flag> {
         let flags = [
             ("--policies", &self.policies),
             ("--data", &self.data),
@@ -37,7 +49,30 @@ impl SettingsArgs {
             ("--admin-listen", &self.admin_listen),
             ("--ops-listen", &self.ops_listen),
         ];
-        let given = flags.into_iter().filter_map(|(name, value)| Some(Flag { name, value: value.clone()? }));
-        Sources { file: self.config.clone(), environment: config::environment(), flags: given.collect() }
+        flags.into_iter().filter_map(|(name, value)| Some(Flag { name, value: value.clone()? })).collect()
+    }
+}
+
+/// A word as a shell takes it: in quotes where it holds more than what stands for itself.
+pub(super) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_not_take_them_as_they_are() {
+        for (word, typed) in
+            [("shop/a.yaml", "shop/a.yaml"), ("a shop", "'a shop'"), ("", "''"), ("it's", r"'it'\''s'")]
+        {
+            assert_eq!(quoted(word), typed);
+        }
     }
 }

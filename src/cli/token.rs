@@ -15,13 +15,14 @@ const BYTES: usize = 32;
 /// The token itself is printed once and kept nowhere: give it to whoever shall use it, and put the entry into the configuration.
 #[derive(Debug, Args)]
 pub(super) struct TokenArgs {
-    /// Who it is for
-    #[arg(long, default_value = "ops", value_parser = name)]
-    name: String,
+    /// Who it is for; where it is left out, `application` with `--caller`, otherwise `ops`
+    #[arg(long, value_parser = name)]
+    name: Option<String>,
     /// For a caller of the authorize listener
     #[arg(long, conflicts_with = "operator")]
     caller: bool,
-    /// What it opens; everything where it is left out. Of a caller: `decide`, `search`, `access`; otherwise the other four
+    /// What it opens. Of a caller: `decide`, `search`, `access`, and `decide` alone where it is left out; otherwise the other
+    /// four, and all of them where it is left out
     #[arg(long, value_delimiter = ',', value_parser = scope_words())]
     scopes: Vec<String>,
     /// Calls that name no actor are the operator's, whom no rule of delegation binds
@@ -67,16 +68,19 @@ struct NoScope {
 
 /// The entry as the configuration has it, and as JSON.
 fn entry(args: &TokenArgs, sha256: [u8; 32]) -> Result<(String, Value), NoScope> {
+    let name = args.name.as_deref().unwrap_or(if args.caller { "application" } else { "ops" });
     if args.caller {
-        let scopes = chosen(&args.scopes, &CallerScope::ALL, CallerScope::as_str, "a caller")?;
+        let least = [CallerScope::Decide.as_str().to_owned()];
+        let named = if args.scopes.is_empty() { &least[..] } else { &args.scopes };
+        let scopes = chosen(named, &CallerScope::ALL, CallerScope::as_str, "a caller")?;
         let words: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
-        let as_json = json!({ "name": args.name, "sha256": hex(&sha256), "scopes": words });
-        return Ok((Caller { scopes, ..Caller::new(args.name.as_str(), sha256) }.to_string(), as_json));
+        let as_json = json!({ "name": name, "sha256": hex(&sha256), "scopes": words });
+        return Ok((Caller { scopes, ..Caller::new(name, sha256) }.to_string(), as_json));
     }
     let scopes = chosen(&args.scopes, &Scope::ALL, Scope::as_str, "the admin listener")?;
     let words: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
-    let as_json = json!({ "name": args.name, "sha256": hex(&sha256), "scopes": words, "operator": args.operator });
-    let token = AdminToken { scopes, operator: args.operator, ..AdminToken::new(args.name.as_str(), sha256) };
+    let as_json = json!({ "name": name, "sha256": hex(&sha256), "scopes": words, "operator": args.operator });
+    let token = AdminToken { scopes, operator: args.operator, ..AdminToken::new(name, sha256) };
     Ok((token.to_string(), as_json))
 }
 

@@ -21,7 +21,7 @@ pub fn read_duration(text: &str) -> Option<Duration> {
 }
 
 /// Writes a duration in the largest unit that takes a whole number.
-pub(super) fn show_duration(duration: Duration) -> String {
+pub fn show_duration(duration: Duration) -> String {
     match u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX) {
         0 => "0s".to_owned(),
         nanos => show(nanos, DURATIONS).unwrap_or_else(|| format!("{}ms", duration.as_millis())),

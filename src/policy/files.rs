@@ -24,8 +24,8 @@ const MAX_YAML_BYTES: usize = 32 * 1024 * 1024;
 /// How deep directories may be nested.
 const MAX_DEPTH: usize = 16;
 
-/// Directories that are gone through, each as often as links lead to it. As many as are watched.
-const MAX_DIRECTORIES: usize = 4096;
+/// Directories that are gone through, each as often as links lead to it. As many are watched.
+pub const MAX_DIRECTORIES: usize = 4096;
 
 /// What a file is for, which its path tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -278,6 +278,7 @@ impl Walk {
         let entries = fs::read_dir(&real).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let entries = match entries {
             Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return self.no_directory(directory, &shown),
             Err(error) => return self.unreadable(&shown, "the directory cannot be read", &error),
         };
         self.trail.push(real);
@@ -369,6 +370,14 @@ impl Walk {
         let text = Text::new(relative, String::from_utf8_lossy(error.as_bytes()).as_ref());
         let problem = Diagnostic::error("not-utf8", &text, at..at, "the file is not UTF-8 text");
         self.problems.push(problem.with_help("save it as UTF-8".to_owned()));
+    }
+
+    /// A file of the set was named in its place.
+    fn no_directory(&mut self, path: &Path, shown: &str) {
+        let problem =
+            Diagnostic::whole("unreadable", &Text::absent(shown), "this is a file, and a policy set is a directory");
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        self.problems.push(problem.with_help(format!("name the directory of the set, such as `{}`", parent.display())));
     }
 
     fn unreadable(&mut self, path: &str, what: &str, error: &io::Error) {

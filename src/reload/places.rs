@@ -4,15 +4,13 @@
 //! its watch with it. So directories are watched, never files: every directory of the set, every directory that holds a link on the
 //! way to it, and the one in which it lies. Where the way ends, the last directory that exists is watched for the next name.
 
+use crate::policy::MAX_DIRECTORIES;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     ffi::{OsStr, OsString},
     fs,
     path::{Component, Path, PathBuf},
 };
-
-/// Directories of one set that are watched at most; a set that has more relies on the poll for the rest.
-const MAX_DIRECTORIES: usize = 4096;
 
 /// Links on one way at most, as the kernel has it.
 const MAX_LINKS: usize = 40;
@@ -45,6 +43,7 @@ fn add(root: &Path, found: &mut Places) {
     if let Some(real) = walk_to(&root, found).filter(|real| real.is_dir()) {
         let mut left = vec![real];
         while let Some(directory) = left.pop() {
+            // What there is beyond is left to the poll.
             if found.len() < MAX_DIRECTORIES && found.get(&directory) != Some(&Interest::All) {
                 found.insert(directory.clone(), Interest::All);
                 left.extend(subdirectories(&directory, found));

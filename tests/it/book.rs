@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | nothing, in `sh` | bash runs it; it ends with 0, or with one of the codes in `exit=` |
 //! | `eventually`, in `sh` | it is run until it prints what the block behind it says, for what is true a moment later |
-//! | `serve`, in `sh` | the sidecar is started so, on free ports, in place of the one before |
+//! | `serve`, in `sh` | the sidecar is started so, on free ports, in place of the one before; readers see it, too |
 //! | `stop`, in `sh` | the sidecar is stopped |
 //! | `output` | what the last block printed or was answered; `output=stderr`: printed there, `output=part`: has these members |
 //! | `ask=PATH`, `tell=PATH` | the authorize or the admin listener is sent it, and answers 200, or what `status=` says |
@@ -34,13 +34,8 @@ use stage::Stage;
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 /// Blocks that cannot be run here, by page. May only shrink: what is new is run.
-const NOT_RUN: &[(&str, usize)] = &[
-    ("CONTRIBUTING.md", 1),
-    ("README.md", 1),
-    ("docs/operating.md", 2),
-    ("docs/packages.md", 5),
-    ("helm/sidegate/README.md", 1),
-];
+const NOT_RUN: &[(&str, usize)] =
+    &[("CONTRIBUTING.md", 1), ("docs/operating.md", 2), ("docs/packages.md", 5), ("helm/sidegate/README.md", 1)];
 
 /// Documents that have no blocks of their own to run, each with the reason.
 const NO_PAGES: &[(&str, &str)] = &[
@@ -91,6 +86,16 @@ fn run(path: &str) -> Stage {
         }
     }
     stage
+}
+
+/// Whoever types a page word by word has the sidecar that the page speaks of, on the same policies.
+#[test]
+fn what_is_served_is_seen_by_readers() {
+    for path in PAGES {
+        let blocks = page::blocks(&read(path));
+        let hidden = blocks.iter().find(|block| block.is_hidden && block.action() == Ok(Action::Serve));
+        assert!(hidden.is_none(), "{path}: readers do not see what is started: {hidden:?}");
+    }
 }
 
 fn read(path: &str) -> String {

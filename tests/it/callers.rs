@@ -419,6 +419,11 @@ fn an_entry_that_a_command_makes_is_taken_as_it_is() {
     let sidecar = beyond(entry).start();
     let ask = |path| sidecar.post_text(path, &[("sidegate-token", token)], &question().to_string()).status;
     assert_eq!((ask("/v1/authorize"), ask("/v1/menu")), (200, 403));
+    // Nobody who names nothing gets more than what most callers want.
+    let plain = sidegate(["token", "--caller"]).stdout;
+    assert!(plain.contains("{ name: application, ") && plain.contains("scopes: [decide] }"), "{plain}");
+    let ops = sidegate(["token"]).stdout;
+    assert!(ops.contains("{ name: ops, "), "{ops}");
     for (scopes, says) in [
         (&["--caller", "--scopes", "read"][..], "`read` is no scope of a caller"),
         (&["--scopes", "decide"], "`decide` is no scope of the admin listener"),

@@ -1,6 +1,6 @@
 //! The commands: data on standard output, everything else on standard error, exit codes.
 
-use crate::support::{PolicyDir, repo, sidegate};
+use crate::support::{PolicyDir, command, repo, run, sidegate};
 use serde_json::Value;
 use std::{
     io::Write as _,
@@ -47,6 +47,65 @@ fn exit_codes_are_those_of_the_contract() {
         assert_eq!(exited.code, Some(code), "{args:?}: {exited:?}");
         assert_eq!(exited.stdout.is_empty(), !matches!(code, 0 | 2), "{args:?}: {exited:?}");
         assert_eq!(exited.stderr.is_empty(), matches!(code, 0 | 2), "{args:?}: {exited:?}");
+    }
+}
+
+/// The first failures of whoever begins say what to do next, and leave nothing behind.
+#[test]
+fn where_there_is_no_policy_set_the_next_step_is_told() {
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    std::fs::create_dir(scratch.path().join("shop")).expect("made");
+    std::fs::write(scratch.path().join("shop/roles.yaml"), "").expect("written");
+    let serve = |more: &[&'static str]| {
+        let any = ["--authorize-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"];
+        [&["serve"], &any[..], more].concat()
+    };
+    for (args, says) in [
+        (serve(&[]), &["(policies)", "`--policies DIR`", "`--config FILE`", "`sidegate init DIR`"][..]),
+        (serve(&["--policies", "elsewhere"]), &["`elsewhere` begins at the working directory, which is `"]),
+        (serve(&["--policies", "shop/roles.yaml"]), &["a policy set is a directory", "such as `shop`"]),
+        (vec!["check", "shop/roles.yaml"], &["this is a file", "name the directory of the set, such as `shop`"]),
+        (vec!["test", "nowhere"], &["No such file", "`sidegate init nowhere` writes a set"]),
+    ] {
+        let mut command = command(&args);
+        command.current_dir(scratch.path());
+        let exited = run(command);
+        assert_eq!(exited.code, Some(3), "{args:?}: {exited:?}");
+        for text in says {
+            assert!(exited.stderr.contains(text), "{args:?}: no `{text}` in {}", exited.stderr);
+        }
+    }
+    let there: Vec<_> =
+        std::fs::read_dir(scratch.path()).expect("a directory").map(|entry| entry.expect("one").file_name()).collect();
+    assert_eq!(there, ["shop"], "no data directory was made");
+}
+
+#[test]
+fn check_config_says_what_it_has_looked_at() {
+    let file = repo("config/sidegate.yaml").to_str().expect("UTF-8").to_owned();
+    for (args, says) in [
+        (vec!["serve", "--check-config", "--config", &file], format!("`{file}`: the configuration is good\n")),
+        (
+            vec!["serve", "--check-config"],
+            "no file is named (`--config FILE`): the defaults, environment and flags are good\n".to_owned(),
+        ),
+    ] {
+        let exited = sidegate(&args);
+        assert_eq!((exited.code, exited.stdout), (Some(0), says), "{args:?}");
+    }
+}
+
+/// The words that people try first.
+#[test]
+fn since_and_until_are_from_and_to() {
+    let list = |flag: &str| sidegate(["audit", "list", "--data", "/no/such/directory", flag, "yesterday"]);
+    for (flag, name) in [("--since", "from"), ("--until", "to")] {
+        let exited = list(flag);
+        assert_eq!(exited.code, Some(64), "{exited:?}");
+        assert!(
+            exited.stderr.contains(&format!("`{name}`")) && exited.stderr.contains("2027-01-31T08:00:00Z"),
+            "{exited:?}"
+        );
     }
 }
 

@@ -3,8 +3,10 @@
 use crate::support::{
     Grid, Sidecar,
     facts::{Facts, expected},
+    repo, run,
 };
 use serde_json::json;
+use std::process::Command;
 
 #[test]
 fn every_cell_of_the_demo_is_answered_as_the_facts_say() {
@@ -77,4 +79,17 @@ fn what_the_demo_does_not_know_is_denied_with_its_own_reason() {
         grid.ask(&json!({ "user": user, "action": action, "resource": { "type": ty, "id": "x" } }), ("deny", code));
     }
     grid.finish();
+}
+
+/// Its users are in no other set.
+#[test]
+fn make_run_prints_its_first_question_for_this_set_alone() {
+    let lines = "echo 'listening listener=authorize address=127.0.0.1:8480' >&2; echo ready >&2";
+    for (set, is_asked) in [("policies/demo", true), ("policies/8move", false)] {
+        let mut command = Command::new(repo("scripts/run"));
+        command.args(["sh", "-c", lines, "serve", "--policies", set, "--data", "./data"]);
+        let exited = run(command);
+        assert!(exited.code == Some(0) && exited.stderr.contains("ready"), "{exited:?}");
+        assert_eq!(exited.stderr.contains(r#""user":"bob""#), is_asked, "{set}: {exited:?}");
+    }
 }

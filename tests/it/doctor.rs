@@ -4,7 +4,7 @@ mod house;
 mod running;
 mod stopped;
 
-use crate::support::{Sidecar, repo, sidegate};
+use crate::support::{Sidecar, repo, run, sidegate};
 use house::House;
 use std::collections::BTreeSet;
 
@@ -63,6 +63,47 @@ fn it_changes_nothing_and_leaves_nothing() {
     let before = files(&house);
     house.doctor();
     assert_eq!(files(&house), before);
+}
+
+/// Silence where somebody is said to be is no good news, and a check that was not made is none that says so.
+#[test]
+fn nobody_at_an_address_that_was_named_is_an_error_and_elsewhere_a_note() {
+    const NOBODY: &str = "http://127.0.0.1:9";
+    let house = House::new();
+    let silent = house.doctor();
+    silent.assert("not named", "instance", "note", &["no instance answers at", "checks were not made", "readiness"]);
+    let not_made = silent.json["not_made"].as_array().expect("a list").len();
+    let all = sidegate::cli::doctor_reference().lines().filter(|line| line.starts_with("| `")).count();
+    assert!(not_made > 5 && silent.json["checks"] == all - not_made, "{:#}", silent.json);
+    assert!(silent.wrong().is_empty(), "{:#}", silent.json);
+    for (flag, check) in [("--ops", "instance"), ("--admin", "admin")] {
+        let mut house = House::new();
+        house.argument(flag);
+        house.argument(NOBODY);
+        let report = house.doctor();
+        report.assert(flag, check, "error", &["answers at `127.0.0.1:9`", flag]);
+        assert_eq!(report.code, Some(1), "{:#}", report.json);
+    }
+}
+
+/// What tells whether a mend has helped looks at what was looked at.
+#[test]
+fn the_command_that_it_advises_has_the_flags_that_it_was_given() {
+    let house = House::new();
+    house.configure("audit: { mode: sometimes }");
+    let advised = format!(
+        "`sidegate serve --check-config --config {} --policies {} --data {} --authorize-listen 127.0.0.1:0 ",
+        house.text("sidegate.yaml"),
+        house.text("set"),
+        house.text("data")
+    );
+    house.doctor().assert("a wrong word", "configuration", "error", &[&advised, "says whether it is mended"]);
+}
+
+#[test]
+fn stretches_of_time_are_told_as_people_write_them() {
+    let text = run(House::new().command(&["--verbose"])).stdout;
+    assert!(text.contains("what is older than 90d goes"), "{text}");
 }
 
 #[test]

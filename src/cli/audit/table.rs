@@ -81,9 +81,45 @@ fn row(record: &Record<'_>) -> [String; 8] {
                 id if id.is_empty() => cell,
                 id => format!("{cell}:{id}"),
             },
+            // The last column, which may be as long as it must.
+            "reason" => match detail(record) {
+                more if more.is_empty() => cell,
+                more => format!("{cell}: {more}"),
+            },
             _ => cell,
         }
     })
+}
+
+/// Who has changed what, of a change of policies or settings, and the first thing that is wrong with it.
+fn detail(record: &Record<'_>) -> String {
+    let kind = text(record, "kind");
+    if kind != "policy" && kind != "system" {
+        return String::new();
+    }
+    let read = |field: &str| record.get(field).and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+    let after = read("after").unwrap_or_default();
+    let word = |key: &str| after[key].as_str().map(shown);
+    let keys = |key: &str| {
+        let all: Vec<_> = after[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(shown).collect();
+        Some(all.join(", ")).filter(|all| !all.is_empty())
+    };
+    let revision = word("revision").or_else(|| Some(text(record, "revision")).filter(|text| !text.is_empty()));
+    let errors = read("errors").unwrap_or_default();
+    let first = errors[0].as_str().map(shown).map(|first| match errors.as_array().map_or(0, Vec::len) {
+        0 | 1 => first,
+        all => format!("{first} (and {} more)", all - 1),
+    });
+    let parts = [
+        word("version").map(|version| format!("version {version}")),
+        keys("applied"),
+        keys("waiting").map(|keys| format!("{keys} at the next start")),
+        revision.map(|revision| format!("revision {revision}")),
+        word("commit").map(|commit| format!("commit {}", commit.get(..12).unwrap_or(&commit))),
+        word("author").map(|author| format!("by {author}")),
+        first,
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn text(record: &Record<'_>, field: &str) -> String {
@@ -103,6 +139,33 @@ pub(super) fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The word of the outcome alone says nothing to whoever looks for a change.
+    #[test]
+    fn changes_of_policies_and_settings_say_what_was_changed_by_whom_and_what_is_wrong() {
+        let page = br#"{"items":[
+            {"seq":4,"kind":"policy","reason":"swapped","revision":"3f9c01d2a7b4","after":
+                {"revision":"3f9c01d2a7b4","commit":"0123456789abcdef0123456789abcdef01234567","author":"Jane <j@x>"}},
+            {"seq":3,"kind":"policy","reason":"rejected_validation","revision":"3f9c01d2a7b4","errors":["a.yaml:1:2: bad","b"],
+                "after":{"revision":"77aa","commit":null}},
+            {"seq":2,"kind":"system","reason":"config_applied","after":{"applied":["audit.hold"],"waiting":["server.x"]}},
+            {"seq":1,"kind":"system","reason":"started","after":{"version":"1.2.3","pid":7}},
+            {"seq":0,"kind":"decision","decision":"allow","reason":"granted","revision":"3f9c01d2a7b4"}]}"#;
+        let mut out = Vec::new();
+        assert!(print(page, &mut out, &mut |_| ()).unwrap());
+        let out = String::from_utf8(out).unwrap();
+        let reasons: Vec<&str> = out.lines().skip(1).map(|line| line.rsplit("  ").next().unwrap()).collect();
+        assert_eq!(
+            reasons,
+            [
+                "swapped: revision 3f9c01d2a7b4, commit 0123456789ab, by Jane <j@x>",
+                "rejected_validation: revision 77aa, a.yaml:1:2: bad (and 1 more)",
+                "config_applied: audit.hold, server.x at the next start",
+                "started: version 1.2.3",
+                "granted",
+            ]
+        );
+    }
 
     #[test]
     fn a_value_that_nobody_can_read_hides_no_record() {

@@ -11,7 +11,10 @@ mod live;
 mod others;
 mod policies;
 
-use super::{finding::Findings, scene::Scene};
+use super::{
+    finding::{Findings, count},
+    scene::Scene,
+};
 
 /// One check.
 pub(super) struct Check {
@@ -99,6 +102,19 @@ checks! {
         "the keys of each token issuer: fetched as the instance would, and how fresh its own are";
     "webhook", others::webhook,
         "whether the receiver of checkpoints can be reached. Nothing is posted";
+}
+
+/// Says which checks were not made because nobody answers: silence is no good news.
+pub(super) fn say_not_made(scene: &Scene, found: &mut Findings) {
+    let unmade = found.unmade();
+    if unmade.is_empty() {
+        return;
+    }
+    let were = if unmade.len() == 1 { "was" } else { "were" };
+    let checks = count(unmade.len(), "check", "checks");
+    let what =
+        format!("no instance answers at `{}`; {checks} {were} not made: {}", scene.ops_address, unmade.join(", "));
+    found.note_of("instance", what, "ask again while it runs, or name its ops listener with `--ops URL`");
 }
 
 /// `docs/reference/doctor.md`.

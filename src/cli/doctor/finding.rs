@@ -32,6 +32,7 @@ pub(super) struct Finding {
 pub(super) struct Findings {
     check: &'static str,
     checks: usize,
+    not_made: Vec<&'static str>,
     list: Vec<Finding>,
     codes: Vec<ExitCode>,
 }
@@ -54,6 +55,16 @@ impl Findings {
         self.checks += 1;
     }
 
+    /// There is nobody to ask, so that this check says nothing.
+    pub(super) fn not_made(&mut self) {
+        self.not_made.push(self.check);
+    }
+
+    /// The checks that could not look.
+    pub(super) fn unmade(&self) -> &[&'static str] {
+        &self.not_made
+    }
+
     /// It is well.
     pub(super) fn ok(&mut self, what: impl Into<String>) {
         self.push(Level::Ok, what.into(), String::new());
@@ -62,6 +73,12 @@ impl Findings {
     /// Worth knowing.
     pub(super) fn note(&mut self, what: impl Into<String>, mend: impl Into<String>) {
         self.push(Level::Note, what.into(), mend.into());
+    }
+
+    /// Worth knowing, and found by several checks together: told under the name of one of them.
+    pub(super) fn note_of(&mut self, check: &'static str, what: impl Into<String>, mend: impl Into<String>) {
+        self.check = check;
+        self.note(what, mend);
     }
 
     /// It does harm later, or in part.
@@ -98,7 +115,7 @@ impl Findings {
 
     /// How many checks have looked.
     pub(super) const fn checks(&self) -> usize {
-        self.checks
+        self.checks - self.not_made.len()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Finding> {

@@ -30,6 +30,8 @@ pub(super) struct Scene {
     pub(super) loaded: Result<(), config::Error>,
     pub(super) settings: Settings,
     pub(super) file: Option<PathBuf>,
+    /// The command that looks at the same configuration.
+    pub(super) check_config: String,
     /// The time of this process.
     pub(super) now: Timestamp,
     /// The audit log as it is seen from outside.
@@ -37,6 +39,10 @@ pub(super) struct Scene {
     /// What an instance says that answers, and why there is no answer otherwise.
     pub(super) instance: Option<Instance>,
     pub(super) silence: Option<RemoteError>,
+    /// Where it was asked, and whether `--ops` and `--admin` say that somebody is there.
+    pub(super) ops_address: String,
+    pub(super) names_ops: bool,
+    pub(super) names_admin: bool,
     /// The admin listener, ready to be asked.
     pub(super) admin: Result<Remote, RemoteError>,
     pub(super) runtime: Runtime,
@@ -62,6 +68,7 @@ impl Scene {
                 drop(Remote::new(address, &args.credentials)?);
             }
         }
+        let ops_address = ops.as_ref().map_or_else(|_| reachable(server.ops_listen).to_string(), Remote::authority);
         let (instance, silence) = match ops.and_then(|ops| Instance::ask(&ops)) {
             Ok(instance) => (Some(instance), None),
             Err(error) => (None, Some(error)),
@@ -69,10 +76,14 @@ impl Scene {
         Ok(Self {
             loaded,
             file,
+            check_config: args.settings.typed_behind("sidegate serve --check-config"),
             now: Clock::system().now(),
             sight: audit::look(&settings.audit.directory),
             instance,
             silence,
+            ops_address,
+            names_ops: args.ops.is_some(),
+            names_admin: args.admin.is_some(),
             admin,
             runtime: runtime()?,
             mounts: Mount::all(),

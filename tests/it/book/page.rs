@@ -8,6 +8,8 @@ pub struct Block {
     pub language: String,
     attributes: Vec<(String, String)>,
     pub text: String,
+    /// Whether it stands in a comment, which no reader sees.
+    pub is_hidden: bool,
 }
 
 /// What becomes of a block.
@@ -51,13 +53,16 @@ pub enum Listener {
 /// The blocks of a text, in order.
 pub fn blocks(text: &str) -> Vec<Block> {
     let (mut found, mut open): (Vec<Block>, Option<(usize, Block)>) = (Vec::new(), None);
+    let mut is_hidden = false;
     for (index, line) in text.lines().enumerate() {
         let bare = line.trim_start();
         let indent = line.len() - bare.len();
         match &mut open {
             None => {
                 if let Some(info) = bare.strip_prefix("```") {
-                    open = Some((indent, Block::new(index + 1, info)));
+                    open = Some((indent, Block { is_hidden, ..Block::new(index + 1, info) }));
+                } else if bare.starts_with("<!--") || bare.ends_with("-->") {
+                    is_hidden = !bare.ends_with("-->");
                 }
             }
             Some(_) if bare.trim_end() == "```" => found.extend(open.take().map(|(_, block)| block)),
@@ -79,7 +84,7 @@ impl Block {
             let (name, value) = word.split_once('=').unwrap_or((&word, ""));
             (name.to_owned(), value.to_owned())
         });
-        Self { line, language, attributes: attributes.collect(), text: String::new() }
+        Self { line, language, attributes: attributes.collect(), text: String::new(), is_hidden: false }
     }
 
     fn attribute(&self, name: &str) -> Option<&str> {
@@ -165,6 +170,7 @@ fn blocks_say_what_becomes_of_them() {
     let actions: Vec<_> = found.iter().map(|block| (block.line, block.text.as_str(), block.action())).collect();
     let run = |codes, eventually| Ok(Action::Run { codes, eventually });
     let ask = Action::Ask { listener: Listener::Authorize, path: "/v1/authorize", status: 400 };
+    assert_eq!(found.iter().filter(|block| block.is_hidden).map(|block| block.line).collect::<Vec<_>>(), [6]);
     assert_eq!(
         actions,
         [

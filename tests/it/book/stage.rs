@@ -174,10 +174,11 @@ impl Stage {
         command
     }
 
-    /// Starts the sidecar as the last line says, with its listeners on free ports.
-    fn serve(&mut self, line: &str) -> Result<(), String> {
+    /// Starts the sidecar as the last line says, with its listeners on free ports. Lines before it are of the terminal in which it runs.
+    fn serve(&mut self, lines: &str) -> Result<(), String> {
         self.stop()?;
-        let line = self.real(line);
+        let lines = self.real(lines);
+        let (first, line) = lines.trim_end().rsplit_once('\n').unwrap_or(("", lines.trim_end()));
         let mut words = line.split_whitespace().map(str::to_owned).peekable();
         // Where the shell stands.
         let directory = fs::read_to_string(self.root.path().join("directory"))
@@ -189,10 +190,14 @@ impl Stage {
             builder = builder.env(&name, &value);
             words.next();
         }
-        if words.next().as_deref() != Some("sidegate") {
-            return Err("what serves is `sidegate serve`".to_owned());
-        }
-        let started = builder.whole(words.collect()).shell(&format!("cd '{}'", directory.trim())).start_or_fail();
+        let arguments = match words.next().as_deref() {
+            Some("sidegate") => words.collect(),
+            Some("make") if words.next().as_deref() == Some("run") => made(&words.collect::<Vec<_>>())?,
+            _ => return Err("what serves is `sidegate serve` or `make run`".to_owned()),
+        };
+        let first: String = first.lines().map(|line| format!("; {line}")).collect();
+        let enter = format!("set -e; cd '{}'{first}", directory.trim());
+        let started = builder.whole(arguments).shell(&enter).start_or_fail();
         self.sidecar = Some(started.map_err(|exited| format!("it does not start: {}", shown_whole(&exited)))?);
         Ok(())
     }
@@ -225,6 +230,25 @@ impl Stage {
         let place = directory.join(self.real(path));
         fs::create_dir_all(place.parent().unwrap_or(Path::new("/"))).map_err(|error| error.to_string())?;
         fs::write(place, self.real(text)).map_err(|error| error.to_string())
+    }
+}
+
+/// What `make run` starts, as the Makefile says.
+fn made(variables: &[String]) -> Result<Vec<String>, String> {
+    let makefile = fs::read_to_string(repo("Makefile")).map_err(|error| error.to_string())?;
+    let (_, recipe) = makefile.split_once("scripts/run target/release/sidegate ").ok_or("`make run` has changed")?;
+    let mut recipe = recipe.lines().next().unwrap_or_default().to_owned();
+    for name in ["CONFIG", "POLICIES", "DATA"] {
+        let given = variables.iter().find_map(|variable| variable.strip_prefix(name)?.strip_prefix('='));
+        let otherwise = || makefile.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" ?= "));
+        let value = given.or_else(otherwise).ok_or_else(|| format!("the Makefile has no {name}"))?;
+        recipe = recipe.replace(&format!("$({name})"), value);
+    }
+    let words: Vec<_> = recipe.split(' ').map(str::to_owned).collect();
+    if words.iter().any(|word| word.contains('$')) {
+        Err(format!("`make run` has changed: {recipe}"))
+    } else {
+        Ok(words)
     }
 }
 

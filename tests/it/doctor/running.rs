@@ -171,7 +171,7 @@ fn an_admin_listener_that_refuses_the_token_is_told_from_one_that_was_given_none
     assert_eq!(right.of("admin")[0]["level"], "ok", "{:#}", right.json);
     // Nobody is there to take any.
     let nobody = look_with(&house, &sidecar, &["--admin", "http://127.0.0.1:9"]);
-    nobody.assert("nobody", "admin", "warning", &["cannot be asked", "--admin"]);
+    nobody.assert("nobody", "admin", "error", &["no admin listener answers", "--admin"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
         finding::{Findings, bytes, span},
         scene::Scene,
     },
-    config::Hold,
+    config::{self, Hold},
     model::Timestamp,
     telemetry::events::Chain,
 };
@@ -55,7 +55,7 @@ pub(super) fn log(scene: &Scene, found: &mut Findings) {
 }
 
 pub(super) fn queue(scene: &Scene, found: &mut Findings) {
-    let Some(instance) = &scene.instance else { return found.ok("no instance answers") };
+    let Some(instance) = &scene.instance else { return found.not_made() };
     let audit = instance.status("audit");
     let number = |key: &str| audit[key].as_u64().unwrap_or_default();
     if audit["health"] != "running" {
@@ -101,7 +101,7 @@ pub(super) fn queue(scene: &Scene, found: &mut Findings) {
 }
 
 pub(super) fn checkpoints(scene: &Scene, found: &mut Findings) {
-    let Some(instance) = &scene.instance else { return found.ok("no instance answers") };
+    let Some(instance) = &scene.instance else { return found.not_made() };
     for (to, key) in [("file", "audit.checkpoint.file"), ("webhook", "audit.checkpoint.webhook")] {
         // What is wrong now: of a failure that has passed, the checkpoint after it says all that it would have said.
         if instance.counted("sidegate_audit_checkpoint_undelivered", &format!("to=\"{to}\"")).is_some() {
@@ -145,8 +145,10 @@ pub(super) fn retention(scene: &Scene, found: &mut Findings) {
             "set `audit.retention.age` or `audit.retention.bytes`",
         ),
         (_, age, most) => {
-            let parts =
-                [age.map(|age| format!("older than {age:?}")), most.map(|most| format!("beyond {}", bytes(most)))];
+            let parts = [
+                age.map(|age| format!("older than {}", config::show_duration(age))),
+                most.map(|most| format!("beyond {}", bytes(most))),
+            ];
             found.ok(format!("what is {} goes", parts.into_iter().flatten().collect::<Vec<_>>().join(" or ")));
         }
     }

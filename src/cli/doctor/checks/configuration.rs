@@ -20,11 +20,14 @@ use std::{net::SocketAddr, os::unix::fs::MetadataExt as _};
 /// A certificate that expires within so many seconds is to be renewed.
 const SOON: i64 = 14 * 86_400;
 
-const CHECK_CONFIG: &str = "`sidegate serve --check-config` says whether it is mended";
+/// What tells that a problem of the configuration is no more.
+fn check_config(scene: &Scene) -> String {
+    format!("`{}` says whether it is mended", scene.check_config)
+}
 
 pub(super) fn configuration(scene: &Scene, found: &mut Findings) {
     match &scene.loaded {
-        Err(config::Error::Invalid(problems)) => say_all(problems, found),
+        Err(config::Error::Invalid(problems)) => say_all(scene, problems, found),
         Err(error) => found.error_as(
             ExitCode::Usage,
             Chain(error).to_string(),
@@ -32,10 +35,10 @@ pub(super) fn configuration(scene: &Scene, found: &mut Findings) {
         ),
         Ok(()) => {
             if let Err(problems) = mail::check(&scene.settings.mail) {
-                say_all(&problems, found);
+                say_all(scene, &problems, found);
             }
             if let Err(error) = app::check(&scene.settings) {
-                found.error_as(ExitCode::Usage, Chain(&error).to_string(), CHECK_CONFIG);
+                found.error_as(ExitCode::Usage, Chain(&error).to_string(), check_config(scene));
             }
             if found.is_well() {
                 found.ok(match &scene.file {
@@ -47,20 +50,20 @@ pub(super) fn configuration(scene: &Scene, found: &mut Findings) {
     }
 }
 
-fn say_all(problems: &Diagnostics, found: &mut Findings) {
+fn say_all(scene: &Scene, problems: &Diagnostics, found: &mut Findings) {
     for problem in problems {
-        let (what, mend) = in_words(problem);
+        let (what, mend) = in_words(scene, problem);
         found.error_as(ExitCode::Usage, what, mend);
     }
 }
 
 /// Place and problem, and what to do.
-fn in_words(problem: &Diagnostic) -> (String, String) {
+fn in_words(scene: &Scene, problem: &Diagnostic) -> (String, String) {
     let place = match (problem.line(), problem.column()) {
         (Some(line), Some(column)) => format!("{}:{line}:{column}", problem.path()),
         _ => problem.path().to_owned(),
     };
-    (format!("{place}: {}", problem.message()), problem.help().unwrap_or(CHECK_CONFIG).to_owned())
+    (format!("{place}: {}", problem.message()), problem.help().map_or_else(|| check_config(scene), str::to_owned))
 }
 
 pub(super) fn file(scene: &Scene, found: &mut Findings) {
@@ -119,7 +122,7 @@ pub(super) fn certificates(scene: &Scene, found: &mut Findings) {
             Err(faults) => {
                 for fault in faults {
                     let place = format!("server.{listener}.tls.{}", fault.part.as_str());
-                    let mend = fault.help.unwrap_or_else(|| CHECK_CONFIG.to_owned());
+                    let mend = fault.help.unwrap_or_else(|| check_config(scene));
                     found.error_as(ExitCode::Usage, format!("`{place}`: {}", fault.message), mend);
                 }
             }

@@ -15,9 +15,6 @@ use serde_json::Value;
 /// Seconds after which an instance has begun with all that it does.
 const SETTLED: i64 = 5;
 
-/// What is well where there is nobody to ask.
-const SILENT: &str = "no instance answers";
-
 pub(super) fn instance(scene: &Scene, found: &mut Findings) {
     let data = scene.data().display();
     let why = scene.silence.as_ref().map(|error| Chain(error).to_string()).unwrap_or_default();
@@ -38,6 +35,10 @@ pub(super) fn instance(scene: &Scene, found: &mut Findings) {
         (None, true) => found.error(
             format!("a process has `{data}`, and its ops listener does not answer: {why}"),
             "look at its log; where it listens elsewhere, name that with `--ops URL`, and with `--ca FILE` and `--admin URL` if it speaks TLS",
+        ),
+        (None, false) if scene.names_ops => found.error(
+            format!("no instance answers at `{}`, which `--ops` names: {why}", scene.ops_address),
+            "start it, or name the ops listener of the one that is meant; leave `--ops` out to look at one that is stopped",
         ),
         (None, false) => match scene.silence.as_ref() {
             Some(RemoteError::Stranger { address }) => {
@@ -60,7 +61,7 @@ fn other_version(instance: &Instance, found: &mut Findings) {
 }
 
 pub(super) fn readiness(scene: &Scene, found: &mut Findings) {
-    let Some(instance) = &scene.instance else { return found.ok(SILENT) };
+    let Some(instance) = &scene.instance else { return found.not_made() };
     for reason in texts(instance.readiness("reasons"), "message") {
         found.error(
             format!("the instance is not ready: {reason}"),
@@ -76,7 +77,7 @@ pub(super) fn readiness(scene: &Scene, found: &mut Findings) {
 }
 
 pub(super) fn reloads(scene: &Scene, found: &mut Findings) {
-    let Some(instance) = &scene.instance else { return found.ok(SILENT) };
+    let Some(instance) = &scene.instance else { return found.not_made() };
     let policies = instance.status("policies");
     let is = |key: &str| policies[key] == true;
     let revision = policies["revision"].as_str().unwrap_or_default();
@@ -135,7 +136,7 @@ pub(super) fn reloads(scene: &Scene, found: &mut Findings) {
 }
 
 pub(super) fn settings(scene: &Scene, found: &mut Findings) {
-    let Some(instance) = &scene.instance else { return found.ok(SILENT) };
+    let Some(instance) = &scene.instance else { return found.not_made() };
     let configuration = instance.status("configuration");
     if configuration["diagnostics"].as_array().is_some_and(|problems| !problems.is_empty()) {
         found.error(
@@ -143,7 +144,7 @@ pub(super) fn settings(scene: &Scene, found: &mut Findings) {
                 "the instance has refused its configuration file and would not start again with it: {}",
                 diagnostics(&configuration["diagnostics"])
             ),
-            "mend the file before any restart; `sidegate serve --check-config` says whether it is whole",
+            format!("mend the file before any restart; `{}` says whether it is whole", scene.check_config),
         );
     }
     let waiting: Vec<&str> =
@@ -161,7 +162,7 @@ pub(super) fn settings(scene: &Scene, found: &mut Findings) {
 }
 
 pub(super) fn self_check(scene: &Scene, found: &mut Findings) {
-    let Some(instance) = &scene.instance else { return found.ok(SILENT) };
+    let Some(instance) = &scene.instance else { return found.not_made() };
     if let Some(count) = instance.counted("sidegate_self_checks_total", "outcome=\"different\"") {
         found.error(
             format!("{count} decisions differ from those of plain Cedar"),
@@ -180,7 +181,7 @@ pub(super) fn self_check(scene: &Scene, found: &mut Findings) {
 }
 
 pub(super) fn shadow_differences(scene: &Scene, found: &mut Findings) {
-    let Some(instance) = &scene.instance else { return found.ok(SILENT) };
+    let Some(instance) = &scene.instance else { return found.not_made() };
     let status = instance.status("shadow");
     let failure = &status["failure"];
     if !failure.is_null() {
@@ -208,8 +209,8 @@ pub(super) fn shadow_differences(scene: &Scene, found: &mut Findings) {
 }
 
 pub(super) fn admin(scene: &Scene, found: &mut Findings) {
-    if scene.instance.is_none() {
-        return found.ok(SILENT);
+    if scene.instance.is_none() && !scene.names_admin {
+        return found.not_made();
     }
     let admin = match &scene.admin {
         Ok(admin) => admin,
@@ -230,6 +231,10 @@ pub(super) fn admin(scene: &Scene, found: &mut Findings) {
         Ok(StatusCode::FORBIDDEN) => found.ok(format!("`{address}` answers, and the token is not one for reading")),
         Ok(StatusCode::OK) => found.ok(format!("`{address}` answers")),
         Ok(status) => found.warning(format!("the admin listener (`{address}`) answers {status}"), "its log has the event `request_failed`"),
+        Err(error) if scene.names_admin => found.error(
+            format!("no admin listener answers at `{address}`, which `--admin` names: {}", Chain(&error)),
+            "start the instance, or name the one that is meant, with `--ca FILE` whom to trust where it speaks TLS",
+        ),
         Err(error) => found.warning(
             format!("the admin listener cannot be asked: {}", Chain(&error)),
             "name it with `--admin URL`, and with `--ca FILE` whom to trust where it speaks TLS",
