@@ -52,9 +52,9 @@ impl Roster {
             None => Vec::new(),
         };
         let mut binder = Binder::new(&snapshot.program);
-        let mut bound: Vec<BoundUser> = Vec::with_capacity(snapshot.users.len() + accounts.len());
+        let mut bound: Vec<Arc<BoundUser>> = Vec::with_capacity(snapshot.users.len() + accounts.len());
         for user in snapshot.users.iter().chain(&accounts) {
-            bound.push(binder.bind(user).with_session(sessions.get(user.id.as_str()).copied()));
+            bound.push(Arc::new(binder.bind(user).with_session(sessions.get(user.id.as_str()).copied())));
         }
         let others = bound.split_off(snapshot.users.len());
         Bound { subjects: Subjects::of(bound, others), version }
