@@ -12,14 +12,10 @@ pub(super) use order::{By, Spot, spot};
 pub(super) use shelf::{BLOCK, Shelf, Slot, parts};
 
 use super::{
-    Account, Invitation, Outcome, Session, Sort, Subjects,
-    role::{CustomRole, Lens, Roles},
+    Account, Invitation, Outcome, Session, Sort, Subjects, member,
+    role::{CustomRole, KeptLens, Roles},
 };
-use crate::{
-    engine::BoundUser,
-    model::{Timestamp, User},
-    policy::Snapshot,
-};
+use crate::{engine::Binder, model::Timestamp, policy::Snapshot};
 use filed::facts_of;
 use hashbrown::HashTable;
 use order::Orders;
@@ -56,7 +52,7 @@ pub struct Book {
     invitations_of: HashMap<String, BTreeSet<String>>,
     // INVARIANT: the invitations whose letters wait.
     letters: BTreeSet<String>,
-    roles: Roles,
+    roles: Arc<Roles>,
     sessions: BTreeMap<String, Arc<Session>>,
     sessions_of: HashMap<String, Vec<String>>,
     /// Logins of users whom the policy set declares: their accounts are in git.
@@ -172,7 +168,7 @@ impl Book {
 
     /// Roles that were put together here.
     #[must_use]
-    pub const fn roles(&self) -> &Roles {
+    pub fn roles(&self) -> &Roles {
         &self.roles
     }
 
@@ -223,23 +219,17 @@ impl Book {
         self.idle
     }
 
-    /// Binds a user as it stands here to a policy set; `None` where it is not here.
-    fn bound(&self, snapshot: &Snapshot, id: &str) -> Option<BoundUser> {
-        let lens = Lens::new(snapshot, &self.roles)?;
-        let user = Arc::new(self.user(id)?.to_user(lens));
-        Some(bind(snapshot, &user, self.in_session_until(id)))
-    }
-
     /// Brings bound users up to date.
     pub fn renew(&self, snapshot: &Snapshot, subjects: &mut Subjects, users: &[Arc<str>]) {
+        let lens = KeptLens::new(snapshot, &self.roles).map(Arc::new);
+        let mut binder = Binder::new(&snapshot.program);
         for id in users {
-            let declared = subjects.find(id).filter(|_| subjects.is_declared(id)).map(BoundUser::shared);
-            let user = match declared {
-                Some(declared) => Some(bind(snapshot, &declared, self.in_session_until(id))),
-                None => self.bound(snapshot, id),
+            let user = match subjects.find(id).filter(|_| subjects.is_declared(id)) {
+                Some(declared) => Some(declared.again(&snapshot.program)),
+                None => lens.as_ref().and_then(|lens| Some(member::bind(&mut binder, self.user(id)?, lens))),
             };
             match user {
-                Some(user) => subjects.put(user),
+                Some(user) => subjects.put(user.with_session(self.in_session_until(id))),
                 None => subjects.remove(id),
             }
         }
@@ -295,11 +285,11 @@ impl Book {
             Step::Logins(user, logins) => drop(self.logins.insert(user, logins)),
             Step::Role(role) => {
                 concerned.extend(self.holders(&role.id).map(id_of));
-                self.roles.insert(role.id.clone(), role);
+                Arc::make_mut(&mut self.roles).insert(role.id.clone(), role);
             }
             Step::NoRole(id) => {
                 concerned.extend(self.holders(&id).map(id_of));
-                self.roles.remove(&id);
+                Arc::make_mut(&mut self.roles).remove(&id);
             }
         }
     }
@@ -427,9 +417,4 @@ fn id_of(account: &Arc<Account>) -> Arc<str> {
 
 fn hash_of_email(shelf: &Shelf, hasher: &RandomState, slot: Slot) -> u64 {
     hasher.hash_one(shelf.get(slot).map(|filed| fold(&filed.account.email)).unwrap_or_default())
-}
-
-/// Binds one user.
-fn bind(snapshot: &Snapshot, user: &Arc<User>, in_session: Option<Timestamp>) -> BoundUser {
-    BoundUser::new(&snapshot.program, user).with_session(in_session)
 }
