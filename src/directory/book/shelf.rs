@@ -147,3 +147,58 @@ pub(in crate::directory) const fn parts(slot: Slot) -> (usize, usize) {
 fn end(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn the_shelf_holds_what_was_put_there_whatever_comes_and_goes() {
+        let account = |id: &str| {
+            let blank = Account::blank("", "en", Timestamp::from_micros(0));
+            Arc::new(Account { id: id.to_owned(), ..blank })
+        };
+        let mut random = fastrand::Rng::with_seed(5);
+        let facts = |random: &mut fastrand::Rng| format!("{}\0{}", "ab".repeat(random.usize(..4)), random.u8(..9));
+        let first: Vec<_> = (0..150).map(|n| (account(&n.to_string()), facts(&mut random))).collect();
+        let mut shelf = Shelf::of(first.iter().cloned());
+        let first = first.iter().map(|(account, facts)| (account.id.clone(), facts.clone()));
+        let mut known: BTreeMap<Slot, (String, String)> = (0..).zip(first).collect();
+        assert_eq!(shelf.slots().count(), 150);
+        for round in 0..2000 {
+            let (id, new) = (format!("new-{round}"), facts(&mut random));
+            let some = random.choice(known.keys()).copied().unwrap();
+            match random.u8(..3) {
+                0 => {
+                    let slot = shelf.add(account(&id), &new);
+                    assert!(known.insert(slot, (id, new)).is_none(), "nobody has it");
+                }
+                1 => {
+                    shelf.replace(some, account(&id), &new);
+                    known.insert(some, (id, new));
+                }
+                _ => {
+                    shelf.remove(some);
+                    known.remove(&some);
+                }
+            }
+            if round % 50 > 0 {
+                continue;
+            }
+            let there = shelf.slots().filter_map(|slot| Some((slot, shelf.get(slot)?)));
+            let there = there.map(|(slot, filed)| (slot, (filed.account.id.clone(), filed.facts.to_owned())));
+            assert_eq!(there.collect::<BTreeMap<_, _>>(), known);
+            for text in ["ab", "b\u{0}1", "1a", "\u{0}7", "c"] {
+                let finder = Finder::new(text);
+                let blocks = (0..).map_while(|block| shelf.fitting(block, &finder, |filed| filed.says(&finder)));
+                let bits = blocks.enumerate().flat_map(|(block, bits)| {
+                    (0..BLOCK).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| end(block * BLOCK + bit))
+                });
+                let fitting = known.iter().filter(|(_, (_, facts))| facts.contains(text)).map(|(slot, _)| *slot);
+                assert!(bits.eq(fitting), "{text:?}");
+            }
+        }
+    }
+}

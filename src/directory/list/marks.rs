@@ -83,3 +83,31 @@ impl Marks {
         self.blocks.get(block).is_some_and(|fitting| fitting >> number & 1 == 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        directory::{Account, book::Step},
+        model::Timestamp,
+    };
+    use std::sync::Arc;
+
+    #[test]
+    fn marks_do_not_count_once_everything_was_replaced() {
+        let step = |id: &str| {
+            let blank = Account::blank(&format!("{id}@x.example"), "en", Timestamp::from_micros(0));
+            Step::Account(Arc::new(Account { id: id.to_owned(), ..blank }))
+        };
+        let mut book = Book::default();
+        book.apply(vec![step("ada"), step("bo")]);
+        let wanted = Wanted::of(&UserQuery { search: Some("bo".to_owned()), ..UserQuery::default() });
+        let mut marks = Marks::new(&book);
+        assert!(marks.add(&book, &wanted, 1).is_continue() && marks.add(&book, &wanted, 1).is_break());
+        assert!(!marks.has(0) && marks.has(1) && !marks.has(2) && !marks.has(1000));
+        book.apply(vec![step("cy")]);
+        assert!(marks.count_in(&book), "a change moves nobody");
+        book.replace(vec![step("cy"), step("dora")]);
+        assert!(!marks.count_in(&book));
+    }
+}

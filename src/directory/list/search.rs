@@ -111,7 +111,13 @@ impl<'q> Search<'q> {
                 listed.map(|Listed { found, cursor }| (found, cursor)).unzip()
             } else {
                 last = own.next();
-                match last.filter(|own| self.fits_filed(scene, own.filed)) {
+                let fits = |own: &Own<'_>| {
+                    self.fits_filed(scene, own.filed)
+                        && reached.as_mut().is_none_or(|reached| reached.anywhere(scene, &own.filed.account.id))
+                        // What git declares counts.
+                        && !scene.subjects.is_declared(&own.filed.account.id)
+                };
+                match last.filter(fits) {
                     Some(own) if self.sees(scene, own.filed, &mut cost)? => {
                         (Some(Found::Account(Arc::clone(own.filed.account))), None)
                     }
@@ -147,10 +153,7 @@ impl<'q> Search<'q> {
 
     /// What can be told of a user of the directory before policies come into it.
     fn fits_filed(&self, scene: &Scene<'_>, filed: Filed<'_>) -> bool {
-        self.wanted.fits(filed)
-            && (!filed.has_ends() || self.has_role(scene, filed.account))
-            // What git declares counts.
-            && !scene.subjects.is_declared(&filed.account.id)
+        self.wanted.fits(filed) && (!filed.has_ends() || self.has_role(scene, filed.account))
     }
 
     /// Whether the role that is asked for still counts.
@@ -246,6 +249,12 @@ impl Reached<'_> {
             Found::Declared(user, _) => user.memberships.iter().any(|place| is_in(place.tenant.as_deref())),
             Found::Account(account) => account.places.iter().any(|place| is_in(place.tenant.as_deref())),
         }
+    }
+
+    /// Whether a user reaches the module in any tenant at all: before more of it is looked at, since most do not.
+    fn anywhere(&mut self, scene: &Scene<'_>, id: &str) -> bool {
+        let bound = scene.subjects.find(id);
+        bound.is_some_and(|bound| bound.tenants().any(|tenant| self.in_tenant(scene, bound, tenant)))
     }
 
     fn in_tenant(&mut self, scene: &Scene<'_>, user: &BoundUser, tenant: Option<&str>) -> bool {
