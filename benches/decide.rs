@@ -64,7 +64,7 @@ impl Set {
             policies: Source::list(&policies),
             entities: entities.clone(),
             facts,
-            dialect: Dialect::Declared(vocabulary(modules)),
+            dialect: Dialect::Declared(Arc::new(vocabulary(modules))),
             forbid_errors: ForbidErrors::Deny,
         };
         let program = Program::build(source).expect("the parts fit together");

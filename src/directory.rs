@@ -18,6 +18,7 @@ mod letters;
 mod link;
 mod list;
 mod log;
+mod member;
 mod review;
 mod role;
 mod roles;

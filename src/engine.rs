@@ -44,6 +44,6 @@ pub use program::{BuildError, ForbidErrors, Location, PolicyFacts, PolicyIndex, 
 pub use prospects::{Prospects, groups_permitted, permits_for};
 pub use reach::{Hidden, Part, Parts, Reach, Touched, Touching};
 pub use shortfall::{Shortfall, shortfalls, value_text};
-pub use subject::{Binder, BoundMembership, BoundUser, Likeness, Subject};
+pub use subject::{Binder, BoundMembership, BoundUser, Likeness, Origin, Subject};
 pub use verify::{Difference, Summary, verify};
 pub use vocabulary::{AttributeType, Dialect, Module, ModuleIndex, ResourceType, Sessions, Tenancy, Vocabulary};

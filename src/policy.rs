@@ -44,7 +44,7 @@ pub use catalog::{
 pub use configuration::{Configuration, How, MOST_WHY, Problem};
 pub use delegation::{
     Concern, Deed, Delegation, Judge, Operation, Rule as DelegationRule, Verdict, is_administrator,
-    is_administrator_until, is_seen_by_standing, judge, last_administrator,
+    is_administrator_until, is_seen_by_standing, judge, last_administrator, makes_administrator,
 };
 pub use explain::{Change, ConsideredPolicy, Explanation, Step, explain};
 pub use files::{Files, MAX_DIRECTORIES, ReadError, read};
@@ -94,7 +94,7 @@ pub struct Snapshot {
     // Where each of them is declared, in the same order.
     user_places: Vec<Location>,
     /// Levels, modules, roles, gates, presets and menu, with every name looked up. Empty in a set of plain Cedar.
-    pub catalog: Catalog,
+    pub catalog: Arc<Catalog>,
     /// Which question an HTTP request is that a proxy asks about.
     pub routes: Routes,
     /// The set's own tests.
@@ -122,7 +122,7 @@ impl Snapshot {
             program,
             users: Vec::new(),
             user_places: Vec::new(),
-            catalog: Catalog::default(),
+            catalog: Arc::default(),
             routes: Routes::default(),
             tests: Vec::new(),
             test_users: Vec::new(),

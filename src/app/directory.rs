@@ -129,7 +129,7 @@ pub(super) fn attach(directory: &Directory, reader: &Reader, shadow: Option<&Sha
             .collect();
     directory.attach(Arc::new(reader.clone()), audiences);
     let reader = reader.clone();
-    metrics.watch_users(move || reader.load().subjects.iter().map(|user| user.user().status).collect());
+    metrics.watch_users(move || reader.load().subjects.iter().map(|user| user.status()).collect());
     let directory = directory.clone();
     metrics.watch_directory(move || directory.failure().is_some());
 }

@@ -137,6 +137,16 @@ impl GivenKind {
             Self::Value => "value",
         }
     }
+
+    /// What policies see it as; `None` for a value, which is part of an attribute.
+    pub(super) const fn assigned(self) -> Option<AssignmentKind> {
+        match self {
+            Self::Role => Some(AssignmentKind::Role),
+            Self::Grant => Some(AssignmentKind::Grant),
+            Self::Gate => Some(AssignmentKind::Gate),
+            Self::Value => None,
+        }
+    }
 }
 
 impl Given {
@@ -260,12 +270,7 @@ impl Account {
 
 fn membership(place: &Place, lens: Lens<'_>) -> Membership {
     let assignment = |given: &Given| {
-        let kind = match given.kind {
-            GivenKind::Role => AssignmentKind::Role,
-            GivenKind::Grant => AssignmentKind::Grant,
-            GivenKind::Gate => AssignmentKind::Gate,
-            GivenKind::Value => return None,
-        };
+        let kind = given.kind.assigned()?;
         Some(Assignment { kind, name: given.name.clone(), until: given.until, why: given.why.clone() })
     };
     let value = |given: &Given| {

@@ -1,24 +1,28 @@
 //! The directory in memory: users with their orders, invitations, open sessions. What stands here is in the store already.
 
 mod filed;
+mod order;
 mod roster;
+mod shelf;
 
 pub use roster::{Bound, Roster};
 
-pub(super) use filed::{Filed, Order, Orders, family_fact, fold, role_fact, search_of, status_fact, tenant_fact};
+pub(super) use filed::{Filed, family_fact, fold, role_fact, search_of, status_fact, tenant_fact};
+pub(super) use order::{By, Spot, spot};
+pub(super) use shelf::{BLOCK, Shelf, Slot, parts};
 
 use super::{
-    Account, Invitation, Outcome, Session, Subjects,
-    role::{CustomRole, Lens, Roles},
+    Account, Invitation, Outcome, Session, Sort, Subjects, member,
+    role::{CustomRole, KeptLens, Roles},
 };
-use crate::{
-    engine::BoundUser,
-    model::{Timestamp, User},
-    policy::Snapshot,
-};
+use crate::{engine::Binder, model::Timestamp, policy::Snapshot};
+use filed::facts_of;
+use hashbrown::HashTable;
+use order::Orders;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     fmt::Debug,
+    hash::{BuildHasher, RandomState},
     sync::Arc,
     time::Duration,
 };
@@ -35,16 +39,20 @@ pub trait Audience: Debug + Send + Sync {
 /// What is known about users at this moment.
 #[derive(Debug, Default)]
 pub struct Book {
-    // INVARIANT: `emails` and `orders` hold every user once.
-    users: BTreeMap<Arc<str>, Filed>,
-    emails: HashMap<Box<str>, Arc<str>>,
+    // INVARIANT: `emails` and each of `orders` hold the slot of every user once.
+    shelf: Shelf,
     orders: Orders,
+    emails: HashTable<Slot>,
+    /// Mail addresses come from requests: nobody may choose them so that many fall together.
+    hasher: RandomState,
+    /// How often everything was replaced. A slot of another era may be somebody else's.
+    era: u64,
     invitations: BTreeMap<String, Arc<Invitation>>,
     // INVARIANT: the ids of all invitations, by user.
     invitations_of: HashMap<String, BTreeSet<String>>,
     // INVARIANT: the invitations whose letters wait.
     letters: BTreeSet<String>,
-    roles: Roles,
+    roles: Arc<Roles>,
     sessions: BTreeMap<String, Arc<Session>>,
     sessions_of: HashMap<String, Vec<String>>,
     /// Logins of users whom the policy set declares: their accounts are in git.
@@ -88,26 +96,48 @@ impl Book {
     /// A user of the directory.
     #[must_use]
     pub fn user(&self, id: &str) -> Option<&Arc<Account>> {
-        self.users.get(id).map(|filed| &filed.account)
+        Some(self.shelf.get(self.slot(id)?)?.account)
     }
 
     /// The user with a mail address, without regard to case.
     #[must_use]
     pub fn user_with_email(&self, email: &str) -> Option<&Arc<Account>> {
-        self.user(self.emails.get(fold(email).as_str())?)
+        let email = fold(email);
+        let has = |slot: &Slot| self.shelf.get(*slot).is_some_and(|filed| fold(&filed.account.email) == email);
+        let slot = self.emails.find(self.hasher.hash_one(&email), has)?;
+        Some(self.shelf.get(*slot)?.account)
     }
 
     /// All users, in order of their ids.
-    pub fn users(&self) -> impl ExactSizeIterator<Item = &Arc<Account>> {
-        self.users.values().map(|filed| &filed.account)
+    pub fn users(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.users_behind(None)
+    }
+
+    /// The users behind an id, in order of their ids.
+    pub(super) fn users_behind(&self, id: Option<&str>) -> impl Iterator<Item = &Arc<Account>> {
+        let is_before = |slot| id.is_some_and(|id| self.shelf.get(slot).is_some_and(|one| *one.account.id <= *id));
+        let slots = self.orders.by(Sort::Id).behind(&is_before);
+        slots.filter_map(|slot| Some(self.shelf.get(slot)?.account))
+    }
+
+    fn slot(&self, id: &str) -> Option<Slot> {
+        let account = |slot| Some(self.shelf.get(slot)?.account);
+        let is_before = |slot| account(slot).is_some_and(|account| *account.id < *id);
+        let found = self.orders.by(Sort::Id).first(&is_before)?;
+        (account(found)?.id == id).then_some(found)
     }
 
     pub(super) const fn orders(&self) -> &Orders {
         &self.orders
     }
 
-    pub(super) const fn by_id(&self) -> &BTreeMap<Arc<str>, Filed> {
-        &self.users
+    pub(super) const fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// Changes where everything is replaced, slots and all.
+    pub(super) const fn era(&self) -> u64 {
+        self.era
     }
 
     /// All invitations, the oldest first.
@@ -138,15 +168,15 @@ impl Book {
 
     /// Roles that were put together here.
     #[must_use]
-    pub const fn roles(&self) -> &Roles {
+    pub fn roles(&self) -> &Roles {
         &self.roles
     }
 
     /// Who has a role, in any tenant, whether it still counts or not.
     pub fn holders<'b>(&'b self, role: &'b str) -> impl Iterator<Item = &'b Arc<Account>> {
         let fact = role_fact(None, role);
-        let filed = self.users.values().filter(move |filed| filed.says(&fact) && filed.account.has_role(role));
-        filed.map(|filed| &filed.account)
+        let filed = self.orders.by(Sort::Id).iter().filter_map(|slot| self.shelf.get(slot));
+        filed.filter(move |filed| filed.says(&fact) && filed.account.has_role(role)).map(|filed| filed.account)
     }
 
     /// A session that has not ended.
@@ -189,23 +219,17 @@ impl Book {
         self.idle
     }
 
-    /// Binds a user as it stands here to a policy set; `None` where it is not here.
-    fn bound(&self, snapshot: &Snapshot, id: &str) -> Option<BoundUser> {
-        let lens = Lens::new(snapshot, &self.roles)?;
-        let user = Arc::new(self.user(id)?.to_user(lens));
-        Some(bind(snapshot, &user, self.in_session_until(id)))
-    }
-
     /// Brings bound users up to date.
     pub fn renew(&self, snapshot: &Snapshot, subjects: &mut Subjects, users: &[Arc<str>]) {
+        let lens = KeptLens::new(snapshot, &self.roles).map(Arc::new);
+        let mut binder = Binder::new(&snapshot.program);
         for id in users {
-            let declared = subjects.find(id).filter(|_| subjects.is_declared(id)).map(BoundUser::shared);
-            let user = match declared {
-                Some(declared) => Some(bind(snapshot, &declared, self.in_session_until(id))),
-                None => self.bound(snapshot, id),
+            let user = match subjects.find(id).filter(|_| subjects.is_declared(id)) {
+                Some(declared) => Some(declared.again(&snapshot.program)),
+                None => lens.as_ref().and_then(|lens| Some(member::bind(&mut binder, self.user(id)?, lens))),
             };
             match user {
-                Some(user) => subjects.put(user),
+                Some(user) => subjects.put(user.with_session(self.in_session_until(id))),
                 None => subjects.remove(id),
             }
         }
@@ -213,7 +237,8 @@ impl Book {
 
     /// Applies steps; tells which users they concern.
     pub(super) fn apply(&mut self, mut steps: Vec<Step>) -> Vec<Arc<str>> {
-        let mut concerned: Vec<Arc<str>> = if self.users.is_empty() { self.fill(&mut steps) } else { Vec::new() };
+        let mut concerned: Vec<Arc<str>> =
+            if self.orders.by(Sort::Id).len() == 0 { self.fill(&mut steps) } else { Vec::new() };
         for step in steps {
             self.step(step, &mut concerned);
         }
@@ -233,12 +258,13 @@ impl Book {
         let before = Self {
             idle: self.idle,
             version: self.version,
+            era: self.era + 1,
             journal: std::mem::take(&mut self.journal),
             ..Self::default()
         };
         let before = std::mem::replace(self, before);
         let in_session = before.sessions_of.keys().map(|user| Arc::from(user.as_str()));
-        let mut concerned: Vec<Arc<str>> = before.users.keys().cloned().chain(in_session).collect();
+        let mut concerned: Vec<Arc<str>> = before.users().map(id_of).chain(in_session).collect();
         for id in &concerned {
             self.version += 1;
             self.journal.push_back((self.version, Arc::clone(id)));
@@ -258,12 +284,12 @@ impl Book {
             Step::Session(session) => concerned.push(self.put_session(session)),
             Step::Logins(user, logins) => drop(self.logins.insert(user, logins)),
             Step::Role(role) => {
-                concerned.extend(self.holders(&role.id).map(|account| Arc::from(account.id.as_str())));
-                self.roles.insert(role.id.clone(), role);
+                concerned.extend(self.holders(&role.id).map(id_of));
+                Arc::make_mut(&mut self.roles).insert(role.id.clone(), role);
             }
             Step::NoRole(id) => {
-                concerned.extend(self.holders(&id).map(|account| Arc::from(account.id.as_str())));
-                self.roles.remove(&id);
+                concerned.extend(self.holders(&id).map(id_of));
+                Arc::make_mut(&mut self.roles).remove(&id);
             }
         }
     }
@@ -273,41 +299,67 @@ impl Book {
         let (accounts, others): (Vec<Step>, _) =
             std::mem::take(steps).into_iter().partition(|step| matches!(step, Step::Account(_)));
         *steps = others;
-        let accounts = accounts.into_iter().filter_map(|step| match step {
-            Step::Account(account) => Some((Arc::<str>::from(account.id.as_str()), Filed::new(account))),
-            _ => None,
-        });
-        // Of two of the same id the later counts.
-        self.users = accounts.collect();
-        self.emails =
-            self.users.iter().map(|(id, filed)| (fold(&filed.account.email).into(), Arc::clone(id))).collect();
-        self.orders = Orders::of(&self.users);
-        self.users.keys().cloned().collect()
+        let mut accounts: Vec<Arc<Account>> = accounts
+            .into_iter()
+            .rev()
+            .filter_map(|step| match step {
+                Step::Account(account) => Some(account),
+                _ => None,
+            })
+            .collect();
+        // Of two of the same id the later counts, which comes first here.
+        accounts.sort_by(|one, other| one.id.cmp(&other.id));
+        accounts.dedup_by(|later, earlier| later.id == earlier.id);
+        let concerned = accounts.iter().map(id_of).collect();
+        self.shelf = Shelf::of(accounts.into_iter().map(|account| {
+            let facts = facts_of(&account);
+            (account, facts)
+        }));
+        self.orders = Orders::of(&self.shelf);
+        self.emails = HashTable::new();
+        for slot in self.shelf.slots() {
+            self.put_email(slot);
+        }
+        concerned
     }
 
     fn put(&mut self, account: Arc<Account>) -> Arc<str> {
-        let filed = Filed::new(account);
-        let account = &filed.account;
-        let known = self.users.get_key_value(account.id.as_str()).map(|(id, old)| (Arc::clone(id), old.clone()));
-        let id = match known {
-            Some((id, old)) => {
-                self.orders.remove(&old.account, &id);
-                self.emails.remove(fold(&old.account.email).as_str());
-                id
-            }
-            None => account.id.as_str().into(),
+        let (id, facts) = (id_of(&account), facts_of(&account));
+        let Some(slot) = self.slot(&id) else {
+            let slot = self.shelf.add(account, &facts);
+            self.orders.insert(&self.shelf, slot, None);
+            self.put_email(slot);
+            return id;
         };
-        self.orders.insert(&filed, &id);
-        self.emails.insert(fold(&account.email).into(), Arc::clone(&id));
-        self.users.insert(Arc::clone(&id), filed);
+        let old = self.shelf.get(slot).map(|old| (Arc::clone(old.account), old.facts.to_owned()));
+        self.remove_email(slot);
+        self.orders.remove(&self.shelf, slot, Some(Filed { account: &account, facts: &facts }));
+        self.shelf.replace(slot, account, &facts);
+        let old = old.as_ref().map(|(account, facts)| Filed { account, facts });
+        self.orders.insert(&self.shelf, slot, old);
+        self.put_email(slot);
         id
     }
 
     fn remove(&mut self, id: &str) -> Option<Arc<str>> {
-        let (id, old) = self.users.remove_entry(id)?;
-        self.orders.remove(&old.account, &id);
-        self.emails.remove(fold(&old.account.email).as_str());
-        Some(id)
+        let slot = self.slot(id)?;
+        self.remove_email(slot);
+        self.orders.remove(&self.shelf, slot, None);
+        self.shelf.remove(slot);
+        Some(id.into())
+    }
+
+    fn put_email(&mut self, slot: Slot) {
+        let Self { shelf, emails, hasher, .. } = self;
+        let hash = |slot: &Slot| hash_of_email(shelf, hasher, *slot);
+        emails.insert_unique(hash(&slot), slot, hash);
+    }
+
+    fn remove_email(&mut self, slot: Slot) {
+        let hash = hash_of_email(&self.shelf, &self.hasher, slot);
+        if let Ok(entry) = self.emails.find_entry(hash, |known| *known == slot) {
+            drop(entry.remove());
+        }
     }
 
     fn put_invitation(&mut self, invitation: Arc<Invitation>) {
@@ -359,7 +411,10 @@ impl Book {
     }
 }
 
-/// Binds one user.
-fn bind(snapshot: &Snapshot, user: &Arc<User>, in_session: Option<Timestamp>) -> BoundUser {
-    BoundUser::new(&snapshot.program, user).with_session(in_session)
+fn id_of(account: &Arc<Account>) -> Arc<str> {
+    account.id.as_str().into()
+}
+
+fn hash_of_email(shelf: &Shelf, hasher: &RandomState, slot: Slot) -> u64 {
+    hasher.hash_one(shelf.get(slot).map(|filed| fold(&filed.account.email)).unwrap_or_default())
 }

@@ -3,6 +3,7 @@
 //! Users of the directory and declared ones stand in one list. The book is looked at a stretch at a time, so that nobody waits long; what
 //! changes meanwhile may be in the list as it was or as it is.
 
+mod marks;
 mod merge;
 mod search;
 

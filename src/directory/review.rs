@@ -21,7 +21,7 @@ use crate::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::{fmt::Debug, ops::Bound, sync::Arc, time::Duration};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 /// Users that are looked at for one page.
 const MOST_LOOKED_AT: usize = 2000;
@@ -208,10 +208,9 @@ fn ids_behind(scene: &Scene<'_>, query: &ReviewQuery) -> Vec<Arc<str>> {
         let there = scene.find(user).is_ok() && query.after.is_none();
         return there.then(|| Arc::from(user.as_str())).into_iter().collect();
     }
-    let start: Bound<Arc<str>> = query.after.as_deref().map_or(Bound::Unbounded, |after| Bound::Excluded(after.into()));
     let declared = scene.snapshot.users.iter().map(|user| Arc::<str>::from(user.id.as_str()));
     let declared = declared.filter(|id| query.after.as_deref().is_none_or(|after| &**id > after));
-    let own = scene.book.by_id().range::<Arc<str>, _>((start, Bound::Unbounded)).map(|(id, _)| Arc::clone(id));
+    let own = scene.book.users_behind(query.after.as_deref()).map(|account| Arc::from(account.id.as_str()));
     // One more than is looked at tells that there is more.
     let mut ids: Vec<Arc<str>> = declared.chain(own.take(MOST_LOOKED_AT + 1)).collect();
     ids.sort_unstable();

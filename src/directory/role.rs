@@ -62,6 +62,27 @@ pub struct Lens<'l> {
     roles: &'l Roles,
 }
 
+/// The same, for whoever looks later.
+#[derive(Debug)]
+pub(super) struct KeptLens {
+    vocabulary: Arc<Vocabulary>,
+    catalog: Arc<Catalog>,
+    roles: Arc<Roles>,
+}
+
+impl KeptLens {
+    /// See [`Lens::new`].
+    pub(super) fn new(snapshot: &Snapshot, roles: &Arc<Roles>) -> Option<Self> {
+        let Dialect::Declared(vocabulary) = snapshot.program.dialect() else { return None };
+        let (vocabulary, catalog) = (Arc::clone(vocabulary), Arc::clone(&snapshot.catalog));
+        Some(Self { vocabulary, catalog, roles: Arc::clone(roles) })
+    }
+
+    pub(super) fn lens(&self) -> Lens<'_> {
+        Lens { vocabulary: &self.vocabulary, catalog: &self.catalog, roles: &self.roles }
+    }
+}
+
 impl<'l> Lens<'l> {
     /// A policy set with the roles that were put together beside it; `None` for one of plain Cedar.
     #[must_use]

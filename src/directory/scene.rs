@@ -13,7 +13,7 @@ use crate::{
     policy::{self, Deed, Judge, Operation, Snapshot, Verdict},
 };
 use serde_json::{Map, Value, json};
-use std::{cell::RefCell, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, cell::RefCell, collections::BTreeMap, sync::Arc};
 
 /// See the module.
 #[derive(Debug)]
@@ -291,10 +291,25 @@ impl<'s> Scene<'s> {
     /// How many others administer a tenant, now and up to an end.
     fn administrators_beside(&self, concerned: Option<&str>, tenant: Option<&str>, end: Option<Timestamp>) -> usize {
         let pending = self.pending.borrow();
-        let known = self.subjects.iter().map(|bound| pending.get(bound.id()).unwrap_or(bound.user()));
-        let new = pending.values().filter(|user| self.subjects.find(&user.id).is_none());
-        let others = known.chain(new).filter(|user| Some(user.id.as_str()) != concerned);
+        let Ok(lens) = self.lens() else { return 0 };
+        let declared = self.snapshot.users.iter().map(|user| Cow::Borrowed(&**user));
+        // Users of the directory are many, and hardly one is an administrator.
+        let own = self.book.users().filter(|account| self.may_administer(account, lens));
+        let own = own.filter(|account| !self.subjects.is_declared(&account.id));
+        let known = declared.chain(own.map(|account| Cow::Owned(account.to_user(lens))));
+        let known = known.filter(|user| !pending.contains_key(&user.id));
+        let others =
+            known.chain(pending.values().map(Cow::Borrowed)).filter(|user| Some(user.id.as_str()) != concerned);
         others.filter(|user| policy::is_administrator_until(self.snapshot, user, tenant, self.now(), end)).count()
+    }
+
+    /// Whether somebody may be an administrator of some tenant, told by what was given alone.
+    fn may_administer(&self, account: &Account, lens: Lens<'_>) -> bool {
+        let makes = |given: &Given| {
+            given.kind.assigned().is_some_and(|kind| policy::makes_administrator(self.snapshot, kind, &given.name))
+        };
+        let mut given = account.places.iter().flat_map(|place| &place.given);
+        given.any(|given| makes(given) || lens.custom_role(&given.name).is_some())
     }
 }
 

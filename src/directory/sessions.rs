@@ -259,7 +259,7 @@ impl Directory {
             let how = |session: &Session| match subjects.map(|(_, subjects)| subjects.find(&session.user)) {
                 _ if now >= session.idle_end(idle) => Some((Ended::Idle, session.idle_end(idle))),
                 Some(None) => Some((Ended::Deleted, now)),
-                Some(Some(user)) if user.user().status == Status::Suspended => Some((Ended::Suspended, now)),
+                Some(Some(user)) if user.status() == Status::Suspended => Some((Ended::Suspended, now)),
                 _ => None,
             };
             let gone = book.sessions().filter_map(|session| how(session).map(|(how, at)| session.ended(how, at)));

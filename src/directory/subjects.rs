@@ -6,6 +6,7 @@ use crate::{
 };
 use hashbrown::HashTable;
 use std::{
+    collections::HashSet,
     hash::{BuildHasher, RandomState},
     sync::Arc,
 };
@@ -24,6 +25,8 @@ pub struct Subjects {
     shards: Vec<Arc<HashTable<Entry>>>,
     // INVARIANT: no chunk is empty; ids ascend within chunks and from one to the next.
     chunks: Vec<Arc<Vec<Arc<BoundUser>>>>,
+    /// Whom the policy set declares: for good, since another set has other subjects.
+    declared: Arc<HashSet<Box<str>>>,
     len: usize,
 }
 
@@ -33,7 +36,6 @@ struct Entry {
     // Kept here, so that only the user that is meant is looked at, and nobody is hashed twice.
     hash: u64,
     user: Arc<BoundUser>,
-    declared: bool,
 }
 
 impl Entry {
@@ -45,7 +47,13 @@ impl Entry {
 impl Default for Subjects {
     fn default() -> Self {
         // One empty part serves for all until somebody is put into it.
-        Self { hasher: RandomState::new(), shards: vec![Arc::default(); SHARDS], chunks: Vec::new(), len: 0 }
+        Self {
+            hasher: RandomState::new(),
+            shards: vec![Arc::default(); SHARDS],
+            chunks: Vec::new(),
+            declared: Arc::default(),
+            len: 0,
+        }
     }
 }
 
@@ -53,24 +61,25 @@ impl Subjects {
     /// Binds the users that a policy set declares to its program.
     pub fn bind<'u>(program: &Program, declared: impl IntoIterator<Item = &'u Arc<User>>) -> Self {
         let mut binder = Binder::new(program);
-        Self::of(declared.into_iter().map(|user| binder.bind(user)), [])
+        Self::of(declared.into_iter().map(|user| Arc::new(binder.bind(user))), [])
     }
 
     /// Of bound users: those that the policy set declares, and others. Where both have an id, the declared user counts.
-    pub fn of(declared: impl IntoIterator<Item = BoundUser>, others: impl IntoIterator<Item = BoundUser>) -> Self {
+    pub fn of(
+        declared: impl IntoIterator<Item = Arc<BoundUser>>,
+        others: impl IntoIterator<Item = Arc<BoundUser>>,
+    ) -> Self {
         let hasher = RandomState::new();
-        let entry = |declared| {
-            let hasher = &hasher;
-            move |user: BoundUser| Entry { hash: hasher.hash_one(user.id()), user: Arc::new(user), declared }
-        };
-        let mut users: Vec<Entry> = declared.into_iter().map(entry(true)).collect();
-        users.extend(others.into_iter().map(entry(false)));
+        let entry = |user: Arc<BoundUser>| Entry { hash: hasher.hash_one(user.id()), user };
+        let mut users: Vec<Entry> = declared.into_iter().map(entry).collect();
+        let declared = users.iter().map(|entry| entry.user.id().into()).collect();
+        users.extend(others.into_iter().map(entry));
         // Stable: a declared user comes before another of the same id.
         users.sort_by(|one, other| one.user.id().cmp(other.user.id()));
         users.dedup_by(|later, earlier| later.user.id() == earlier.user.id());
         let ordered: Vec<_> = users.iter().map(|entry| Arc::clone(&entry.user)).collect();
         let chunks: Vec<_> = ordered.chunks(CHUNK).map(|chunk| Arc::new(chunk.to_vec())).collect();
-        let mut subjects = Self { hasher, chunks, len: users.len(), ..Self::default() };
+        let mut subjects = Self { hasher, chunks, declared: Arc::new(declared), len: users.len(), ..Self::default() };
         for entry in users {
             if let Some(shard) = subjects.shards.get_mut(shard_of(entry.hash)) {
                 Arc::make_mut(shard).insert_unique(entry.hash, entry, |entry| entry.hash);
@@ -88,7 +97,7 @@ impl Subjects {
     /// Whether the policy set declares this user.
     #[must_use]
     pub fn is_declared(&self, id: &str) -> bool {
-        self.entry(id).is_some_and(|entry| entry.declared)
+        self.declared.contains(id)
     }
 
     /// All users, in order of their ids.
@@ -143,7 +152,7 @@ impl Subjects {
             let user = Arc::clone(&user);
             match shard.find_mut(hash, |entry| entry.is(hash, user.id())) {
                 Some(entry) => entry.user = user,
-                None => drop(shard.insert_unique(hash, Entry { hash, user, declared: false }, |entry| entry.hash)),
+                None => drop(shard.insert_unique(hash, Entry { hash, user }, |entry| entry.hash)),
             }
         }
         let place = self.chunk_of(id);
@@ -168,7 +177,7 @@ impl Subjects {
 
     /// Removes a user. One that the policy set declares stays.
     pub(super) fn remove(&mut self, id: &str) {
-        if self.entry(id).is_none_or(|entry| entry.declared) {
+        if self.is_declared(id) || self.entry(id).is_none() {
             return;
         }
         let hash = self.hasher.hash_one(id);

@@ -201,8 +201,8 @@ impl Scene<'_> {
     pub(super) fn find(&self, id: &str) -> Result<(Found, User), Refusal> {
         let declared = self.subjects.find(id).filter(|_| self.subjects.is_declared(id));
         if let Some(bound) = declared {
-            let user = bound.shared();
-            return Ok((Found::Declared(Arc::clone(&user), self.book.logins(id)), User::clone(&user)));
+            let user = bound.user().clone();
+            return Ok((Found::Declared(Arc::new(user.clone()), self.book.logins(id)), user));
         }
         let account = self.book.user(id).ok_or_else(|| Refusal::no_user(id))?;
         let user = account.to_user(self.lens()?);

@@ -163,7 +163,7 @@ impl<'a> Declared<'a> {
         if standing.expired {
             return Err(ReasonCode::UserExpired.into());
         }
-        if self.user.is_asserted {
+        if self.user.is_asserted() {
             conform("the user", attributes, &self.vocabulary.user_attributes)?;
         }
         let principal = Party {
@@ -187,7 +187,7 @@ impl<'a> Declared<'a> {
             Status::Suspended => return Err(ReasonCode::UserSuspended.into()),
             Status::Active => {}
         }
-        match self.user.until {
+        match self.user.until() {
             Some(until) if request.time >= until => return Err(ReasonCode::UserExpired.into()),
             _ => {}
         }
@@ -202,7 +202,7 @@ impl<'a> Declared<'a> {
         if self.vocabulary.tenancy == Tenancy::None {
             return Ok(None);
         }
-        let place = self.user.place.as_deref();
+        let place = self.user.place();
         let tenant = match (request.tenant.or(place), &*self.user.memberships) {
             (Some(tenant), _) if !self.program.names().knows_tenant(tenant) => {
                 return Err(ReasonCode::TenantUnknown.into());

@@ -1,5 +1,7 @@
 //! What a policy set declares: tenants, modules, resource types, actions and the attributes that requests may carry.
 
+use std::sync::Arc;
+
 /// How requests are to be read.
 #[derive(Debug, Clone)]
 pub enum Dialect {
@@ -9,7 +11,7 @@ pub enum Dialect {
         principal_type: String,
     },
     /// A policy set with modules, roles and users; what it does not declare is denied with a reason.
-    Declared(Vocabulary),
+    Declared(Arc<Vocabulary>),
 }
 
 /// The declared names of a policy set.

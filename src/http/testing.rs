@@ -94,7 +94,7 @@ pub(super) fn call() -> Call<'static> {
 
 /// One module with one resource type, no tenants.
 pub(super) fn declared() -> Dialect {
-    Dialect::Declared(Vocabulary {
+    Dialect::Declared(Arc::new(Vocabulary {
         tenancy: Tenancy::None,
         modules: vec![Module { id: "orders".to_owned(), areas: Vec::new() }],
         resource_types: vec![ResourceType {
@@ -108,7 +108,7 @@ pub(super) fn declared() -> Dialect {
             AttributeType::Record(vec![("soft".to_owned(), AttributeType::Bool)]),
         )],
         ..Vocabulary::default()
-    })
+    }))
 }
 
 fn sam() -> User {

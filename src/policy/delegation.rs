@@ -18,7 +18,7 @@ mod looks;
 mod rules;
 mod section;
 
-pub use administrators::{is_administrator, is_administrator_until, last_administrator};
+pub use administrators::{is_administrator, is_administrator_until, last_administrator, makes_administrator};
 pub use judge::{Judge, judge};
 pub use looks::is_seen_by_standing;
 pub use rules::Rule;

@@ -1,31 +1,33 @@
-//! A user as it is filed: beside the account stands what lists look for, so that a list over all users goes to one place for each.
+//! A user as it is filed: beside the account stands what lists look for, in one text.
 
 use crate::{
     directory::{Account, GivenKind},
-    model::{Status, Timestamp},
+    model::Status,
 };
 use memchr::memmem;
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// Ends the text that is searched, and each of the facts behind it. No text that a search can name holds it.
 const END: char = '\0';
 /// Stands between the tenant and the name of a role.
 const OF: char = '\u{1}';
+/// Stands between the texts that are searched.
+const LINE: char = '\n';
 /// The last of the facts where some role is given until a time.
 const ENDS: &str = "\0u\0";
 
 /// A user of the directory, and what it can be found by.
-#[derive(Debug, Clone)]
-pub(in crate::directory) struct Filed {
-    pub(in crate::directory) account: Arc<Account>,
-    /// Id, name, mail address, telephone and job, folded, a line each; behind them status, family, tenants and roles.
-    facts: Arc<str>,
+#[derive(Debug, Clone, Copy)]
+pub(in crate::directory) struct Filed<'b> {
+    pub(in crate::directory) account: &'b Arc<Account>,
+    /// Name, id, mail address, telephone and job, folded, a line each; behind them status, family, tenants and roles.
+    pub(super) facts: &'b str,
 }
 
-impl Filed {
-    pub(in crate::directory) fn new(account: Arc<Account>) -> Self {
-        let facts = facts_of(&account).into();
-        Self { account, facts }
+impl<'b> Filed<'b> {
+    /// The name that is shown, folded.
+    pub(in crate::directory) fn name(&self) -> &'b str {
+        self.facts.split_once(LINE).map_or(self.facts, |(name, _)| name)
     }
 
     /// Whether a word of [`search_of`] occurs in what is searched.
@@ -36,7 +38,7 @@ impl Filed {
     }
 
     /// Status, family, tenants and roles: equal for users who have these in common.
-    pub(in crate::directory) fn standing(&self) -> &str {
+    pub(in crate::directory) fn standing(&self) -> &'b str {
         self.facts.split_once(END).map_or("", |(_, standing)| standing)
     }
 
@@ -83,16 +85,15 @@ pub(in crate::directory) fn role_fact(tenant: Option<&str>, role: &str) -> memme
     })
 }
 
-fn facts_of(account: &Account) -> String {
-    let searched = [
-        Some(account.id.as_str()),
-        Some(&account.display_name()),
-        Some(&account.email),
-        account.phone.as_deref(),
-        account.job.as_deref(),
-    ]
-    .map(|text| text.map(fold).unwrap_or_default());
-    let mut facts = searched.join("\n").replace([END, OF], " ");
+/// What a user can be found by.
+pub(super) fn facts_of(account: &Account) -> String {
+    let name = account.display_name();
+    let searched = [Some(&name), Some(&account.id), Some(&account.email), account.phone.as_ref(), account.job.as_ref()];
+    let line = |text: Option<&String>| {
+        let line = text.map(|text| fold(text)).unwrap_or_default();
+        if line.contains([END, OF, LINE]) { line.replace([END, OF, LINE], " ") } else { line }
+    };
+    let mut facts = searched.map(line).join("\n");
     facts.extend([format!("{END}s={}{END}", account.status.as_str())]);
     facts.extend(account.family.iter().map(|family| format!("f={family}{END}")));
     for place in &account.places {
@@ -113,57 +114,6 @@ pub(in crate::directory) fn fold(text: &str) -> String {
     text.to_lowercase()
 }
 
-/// Who never logged in comes first.
-fn login_key(account: &Account) -> Timestamp {
-    account.last_login.unwrap_or(Timestamp::from_micros(i64::MIN))
-}
-
-/// An order: by a key, and by the id among equal ones, so that no key occurs twice.
-pub(in crate::directory) type Order<K> = BTreeMap<(K, Arc<str>), Filed>;
-
-/// Users in the orders in which they can be listed.
-#[derive(Debug, Default)]
-pub(in crate::directory) struct Orders {
-    pub(in crate::directory) name: Order<Box<str>>,
-    pub(in crate::directory) created: Order<Timestamp>,
-    pub(in crate::directory) updated: Order<Timestamp>,
-    pub(in crate::directory) last_login: Order<Timestamp>,
-}
-
-impl Orders {
-    /// The orders of many users at once.
-    pub(super) fn of(users: &BTreeMap<Arc<str>, Filed>) -> Self {
-        fn order<K: Ord>(users: &BTreeMap<Arc<str>, Filed>, key: impl Fn(&Account) -> K) -> Order<K> {
-            users.iter().map(|(id, filed)| ((key(&filed.account), Arc::clone(id)), filed.clone())).collect()
-        }
-        Self {
-            name: order(users, name_key),
-            created: order(users, |account| account.created),
-            updated: order(users, |account| account.updated),
-            last_login: order(users, login_key),
-        }
-    }
-
-    pub(super) fn insert(&mut self, filed: &Filed, id: &Arc<str>) {
-        let account = &filed.account;
-        self.name.insert((name_key(account), Arc::clone(id)), filed.clone());
-        self.created.insert((account.created, Arc::clone(id)), filed.clone());
-        self.updated.insert((account.updated, Arc::clone(id)), filed.clone());
-        self.last_login.insert((login_key(account), Arc::clone(id)), filed.clone());
-    }
-
-    pub(super) fn remove(&mut self, account: &Account, id: &Arc<str>) {
-        self.name.remove(&(name_key(account), Arc::clone(id)));
-        self.created.remove(&(account.created, Arc::clone(id)));
-        self.updated.remove(&(account.updated, Arc::clone(id)));
-        self.last_login.remove(&(login_key(account), Arc::clone(id)));
-    }
-}
-
-fn name_key(account: &Account) -> Box<str> {
-    fold(&account.display_name()).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,7 +129,10 @@ mod tests {
 
     #[test]
     fn what_is_searched_is_told_from_the_facts_behind_it() {
-        let filed = Filed::new(Arc::new(account("lena-1", "north", "sales-rep")));
+        let account = Arc::new(account("lena-1", "north", "sales-rep"));
+        let facts = facts_of(&account);
+        let filed = Filed { account: &account, facts: &facts };
+        assert_eq!(filed.name(), "lena");
         let mentions = |text: &str| search_of(text).iter().all(|word| filed.mentions(word));
         assert!(mentions("LENA") && mentions("lena-1 x.example"));
         assert!(!mentions("sales-rep") && !mentions("north") && !mentions("active"), "facts are not searched");

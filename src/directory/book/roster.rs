@@ -1,10 +1,10 @@
 //! The book, shared by those who change it and those who bind what is in it.
 
-use super::{Book, Lens};
+use super::{Book, KeptLens};
 use crate::{
-    directory::Subjects,
+    directory::{Subjects, member},
     engine::{Binder, BoundUser},
-    model::{Timestamp, User},
+    model::Timestamp,
     policy::Snapshot,
 };
 use std::{
@@ -41,23 +41,22 @@ impl Roster {
     /// Binds all users to a policy set: those that it declares and those of the directory.
     #[must_use]
     pub fn bind(&self, snapshot: &Snapshot) -> Bound {
-        let (accounts, roles, sessions, version) = {
+        let (accounts, lens, sessions, version) = {
             let book = self.lock();
             let sessions: HashMap<String, Timestamp> =
                 book.sessions_of.keys().filter_map(|user| Some((user.clone(), book.in_session_until(user)?))).collect();
-            (book.users().cloned().collect::<Vec<_>>(), book.roles.clone(), sessions, book.version)
-        };
-        let accounts: Vec<Arc<User>> = match Lens::new(snapshot, &roles) {
-            Some(lens) => accounts.iter().map(|account| Arc::new(account.to_user(lens))).collect(),
-            None => Vec::new(),
+            let lens = KeptLens::new(snapshot, &book.roles).map(Arc::new);
+            (book.users().cloned().collect::<Vec<_>>(), lens, sessions, book.version)
         };
         let mut binder = Binder::new(&snapshot.program);
-        let mut bound: Vec<BoundUser> = Vec::with_capacity(snapshot.users.len() + accounts.len());
-        for user in snapshot.users.iter().chain(&accounts) {
-            bound.push(binder.bind(user).with_session(sessions.get(user.id.as_str()).copied()));
-        }
-        let others = bound.split_off(snapshot.users.len());
-        Bound { subjects: Subjects::of(bound, others), version }
+        let in_session = |user: BoundUser| {
+            let until = sessions.get(user.id()).copied();
+            Arc::new(user.with_session(until))
+        };
+        let declared: Vec<_> = snapshot.users.iter().map(|user| in_session(binder.bind(user))).collect();
+        let others = lens.iter().flat_map(|lens| accounts.iter().map(move |account| (account, lens)));
+        let others = others.map(|(account, lens)| in_session(member::bind(&mut binder, account, lens)));
+        Bound { subjects: Subjects::of(declared, others), version }
     }
 
     /// Brings bound users up to date and publishes them, while no change can come between.

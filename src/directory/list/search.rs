@@ -2,19 +2,15 @@
 
 use super::{
     Cursor, Listed, UserPage, UserQuery,
+    marks::{Marks, Wanted},
     merge::{self, Own},
 };
 use crate::{
-    directory::{
-        Account, Found, GivenKind, Refusal,
-        book::{Filed, family_fact, role_fact, search_of, status_fact, tenant_fact},
-        scene::Scene,
-    },
+    directory::{Account, Found, GivenKind, Refusal, book::Filed, scene::Scene},
     engine::{BoundUser, Likeness, Subject, decide},
     model::{AssignmentKind, ReasonCode, Request, Resource, User},
     policy,
 };
-use memchr::memmem::Finder;
 use rustc_hash::FxHashMap;
 use std::{
     cmp::Ordering,
@@ -24,7 +20,7 @@ use std::{
 };
 
 /// What one stretch may cost, in users that are passed by.
-const STRETCH: usize = if cfg!(test) { 64 } else { 8192 };
+const STRETCH: usize = if cfg!(test) { 16 } else { 4096 };
 /// What a user costs that policies are asked about.
 const JUDGED: usize = 16;
 
@@ -32,8 +28,9 @@ const JUDGED: usize = 16;
 #[derive(Debug)]
 pub(super) struct Search<'q> {
     query: &'q UserQuery,
-    words: Vec<Finder<'static>>,
-    facts: Vec<Finder<'static>>,
+    wanted: Wanted,
+    /// Who may be in it: found once a stretch in order has not given the page, so that few fit.
+    marks: Option<Marks>,
     /// Declared users that are still to come; `None` before the first stretch.
     declared: Option<VecDeque<Listed>>,
     /// Where the next stretch begins among the users of the directory.
@@ -46,17 +43,10 @@ pub(super) struct Search<'q> {
 
 impl<'q> Search<'q> {
     pub(super) fn new(query: &'q UserQuery) -> Self {
-        let tenant = query.tenant.as_deref();
-        let facts = [
-            query.status.map(status_fact),
-            query.family.as_deref().map(family_fact),
-            tenant.map(tenant_fact),
-            query.role.as_deref().map(|role| role_fact(tenant, role)),
-        ];
         Self {
             query,
-            words: query.search.as_deref().map(search_of).unwrap_or_default(),
-            facts: facts.into_iter().flatten().collect(),
+            wanted: Wanted::of(query),
+            marks: None,
             declared: None,
             after: query.after.clone(),
             page: UserPage::default(),
@@ -77,13 +67,21 @@ impl<'q> Search<'q> {
         if query.module.as_ref().is_some_and(|module| !knows(module)) {
             return Ok(ControlFlow::Break(()));
         }
+        if self.declared.is_some() && self.mark(scene).is_continue() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let marks = self.marks.take();
         let mut declared = match self.declared.take() {
             Some(declared) => declared,
             None if query.declared == Some(false) => VecDeque::new(),
             None => merge::declared(scene, query).into(),
         };
         let after = self.after.take();
-        let own = if query.declared == Some(true) { None } else { Some(merge::own(scene.book, query, after.as_ref())) };
+        let own = if query.declared == Some(true) {
+            None
+        } else {
+            Some(merge::own(scene.book, query, after.as_ref(), marks.as_ref()))
+        };
         let mut own = own.into_iter().flatten().peekable();
         let mut reached = query.module.as_deref().map(|module| Reached { module, known: Vec::new() });
         let mut cost = 0;
@@ -99,32 +97,41 @@ impl<'q> Search<'q> {
             if cost >= STRETCH {
                 self.after = last.map(|own| own.cursor()).or(after);
                 self.declared = Some(declared);
+                drop(own);
+                self.marks = marks;
                 return Ok(ControlFlow::Continue(()));
             }
             cost += 1;
-            let listed = if is_declared {
+            let (found, cursor) = if is_declared {
                 let listed = declared.pop_front().filter(|listed| self.fits_declared(scene, listed));
-                listed.filter(|listed| {
+                let listed = listed.filter(|listed| {
                     cost += JUDGED;
                     sees_declared(scene, &listed.found)
-                })
+                });
+                listed.map(|Listed { found, cursor }| (found, cursor)).unzip()
             } else {
                 last = own.next();
-                match last.filter(|own| self.fits_filed(scene, own.filed)) {
+                let fits = |own: &Own<'_>| {
+                    self.fits_filed(scene, own.filed)
+                        && reached.as_mut().is_none_or(|reached| reached.anywhere(scene, &own.filed.account.id))
+                        // What git declares counts.
+                        && !scene.subjects.is_declared(&own.filed.account.id)
+                };
+                match last.filter(fits) {
                     Some(own) if self.sees(scene, own.filed, &mut cost)? => {
-                        Some(Listed { found: Found::Account(Arc::clone(&own.filed.account)), cursor: own.cursor() })
+                        (Some(Found::Account(Arc::clone(own.filed.account))), None)
                     }
-                    _ => None,
+                    _ => (None, None),
                 }
             };
             let tenant = query.tenant.as_deref();
             // What is not shown is not told by the match either.
-            let listed = listed.map(|listed| Listed { found: scene.shown(listed.found), ..listed });
-            let is_within = |listed: &Listed| {
-                self.fits_shown(scene, &listed.found)
-                    && reached.as_mut().is_none_or(|reached| reached.by(scene, &listed.found, tenant))
-            };
-            let Some(listed) = listed.filter(is_within) else { continue };
+            let found = found.map(|found| scene.shown(found)).filter(|found| {
+                self.fits_shown(scene, found) && reached.as_mut().is_none_or(|reached| reached.by(scene, found, tenant))
+            });
+            let Some(found) = found else { continue };
+            let Some(cursor) = cursor.or_else(|| Some(last?.cursor())) else { continue };
+            let listed = Listed { found, cursor };
             if self.page.users.len() == query.limit {
                 self.page.next = self.page.users.last().map(|last| last.cursor.clone());
                 return Ok(ControlFlow::Break(()));
@@ -134,13 +141,19 @@ impl<'q> Search<'q> {
         }
     }
 
+    /// Marks some users more; says whether any are left.
+    fn mark(&mut self, scene: &Scene<'_>) -> ControlFlow<()> {
+        if !self.wanted.is_any() {
+            return ControlFlow::Break(());
+        }
+        let known = self.marks.take().filter(|marks| marks.count_in(scene.book));
+        let marks = self.marks.insert(known.unwrap_or_else(|| Marks::new(scene.book)));
+        marks.add(scene.book, &self.wanted, STRETCH)
+    }
+
     /// What can be told of a user of the directory before policies come into it.
-    fn fits_filed(&self, scene: &Scene<'_>, filed: &Filed) -> bool {
-        self.facts.iter().all(|fact| filed.says(fact))
-            && self.words.iter().all(|word| filed.mentions(word))
-            && (!filed.has_ends() || self.has_role(scene, &filed.account))
-            // What git declares counts.
-            && !scene.subjects.is_declared(&filed.account.id)
+    fn fits_filed(&self, scene: &Scene<'_>, filed: Filed<'_>) -> bool {
+        self.wanted.fits(filed) && (!filed.has_ends() || self.has_role(scene, filed.account))
     }
 
     /// Whether the role that is asked for still counts.
@@ -172,7 +185,7 @@ impl<'q> Search<'q> {
         let searched =
             [Some(&user.id), user.name.as_ref(), user.email.as_ref()].map(|text| text.map_or("", String::as_str));
         let searched = crate::directory::book::fold(&searched.join("\n"));
-        self.words.iter().all(|word| word.find(searched.as_bytes()).is_some())
+        self.wanted.words.iter().all(|word| word.find(searched.as_bytes()).is_some())
             && query.status.is_none_or(|status| status == user.status)
             && query.family.as_ref().is_none_or(|family| user.family.as_ref() == Some(family))
             && self.has_declared_role(scene, user)
@@ -194,7 +207,7 @@ impl<'q> Search<'q> {
     }
 
     /// Whether the actor may look at a user of the directory. Operators see everybody.
-    fn sees(&mut self, scene: &Scene<'_>, filed: &Filed, cost: &mut usize) -> Result<bool, Refusal> {
+    fn sees(&mut self, scene: &Scene<'_>, filed: Filed<'_>, cost: &mut usize) -> Result<bool, Refusal> {
         if scene.is_operator() {
             return Ok(true);
         }
@@ -225,16 +238,23 @@ struct Reached<'q> {
 impl Reached<'_> {
     fn by(&mut self, scene: &Scene<'_>, found: &Found, tenant: Option<&str>) -> bool {
         // A user reaches a module where the actor is shown that it belongs.
-        let (id, places): (_, Vec<_>) = match found {
-            Found::Declared(user, _) => {
-                (&user.id, user.memberships.iter().map(|place| place.tenant.as_deref()).collect())
-            }
-            Found::Account(account) => {
-                (&account.id, account.places.iter().map(|place| place.tenant.as_deref()).collect())
-            }
+        let id = match found {
+            Found::Declared(user, _) => &user.id,
+            Found::Account(account) => &account.id,
         };
         let Some(bound) = scene.subjects.find(id) else { return false };
-        places.into_iter().any(|place| (tenant.is_none() || place == tenant) && self.in_tenant(scene, bound, place))
+        let mut is_in =
+            |place: Option<&str>| (tenant.is_none() || place == tenant) && self.in_tenant(scene, bound, place);
+        match found {
+            Found::Declared(user, _) => user.memberships.iter().any(|place| is_in(place.tenant.as_deref())),
+            Found::Account(account) => account.places.iter().any(|place| is_in(place.tenant.as_deref())),
+        }
+    }
+
+    /// Whether a user reaches the module in any tenant at all: before more of it is looked at, since most do not.
+    fn anywhere(&mut self, scene: &Scene<'_>, id: &str) -> bool {
+        let bound = scene.subjects.find(id);
+        bound.is_some_and(|bound| bound.tenants().any(|tenant| self.in_tenant(scene, bound, tenant)))
     }
 
     fn in_tenant(&mut self, scene: &Scene<'_>, user: &BoundUser, tenant: Option<&str>) -> bool {

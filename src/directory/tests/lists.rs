@@ -55,8 +55,8 @@ fn users_are_found_filtered_and_sorted_page_by_page() {
 fn pages_hold_what_the_accounts_say_whatever_is_asked_for() {
     let world = World::of("8move");
     let mut random = fastrand::Rng::with_seed(11);
-    for n in 0..60 {
-        let id = format!("u{n:02}");
+    for n in 0..150 {
+        let id = format!("u{n:03}");
         let first = ["Ada", "adele", "Bo", "ZOE"][random.usize(..4)];
         let now = at(i64::from(random.u8(..9)) * 1_000_000);
         let job = ["Clerk", "Driver"][random.usize(..2)];
@@ -77,12 +77,12 @@ fn pages_hold_what_the_accounts_say_whatever_is_asked_for() {
     let (snapshot, subjects) = world.deciders.current();
     let text = |text: &str| Some(text.to_owned());
     let mut asked = 0;
-    for round in 0..400 {
+    for round in 0..300 {
         let mut one_of = |all: &[&'static str]| -> Option<&'static str> {
             Some(all[random.usize(..all.len())]).filter(|one| !one.is_empty())
         };
         let query = UserQuery {
-            search: one_of(&["", "ad", "ADA test", "clerk", "u1 8move", "active"]).and_then(text),
+            search: one_of(&["", "ad", "ADA test", "clerk", "u12 8move", "active", "nobody"]).and_then(text),
             role: one_of(&["", "warehouse", "finance", "ware"]).and_then(text),
             tenant: one_of(&["", "north", "south"]).and_then(text),
             module: one_of(&["", "", "invoicing", "catalog"]).and_then(text),

@@ -22,6 +22,16 @@ pub(super) fn somebody(world: &World, id: &str) {
     world.directory.create_user(&operator(), &fields).unwrap();
 }
 
+/// That who asks for more than decisions is told of a user what its account says.
+#[track_caller]
+fn is_seen_whole(world: &World, id: &str) {
+    let (snapshot, subjects) = world.deciders.current();
+    let book = world.directory.0.roster.lock();
+    let user = book.user(id).unwrap().to_user(Lens::new(&snapshot, book.roles()).unwrap());
+    assert!(!user.memberships.is_empty());
+    assert_eq!(*subjects.find(id).unwrap().user(), user);
+}
+
 fn code<T: std::fmt::Debug>(done: Result<T, Refusal>) -> String {
     done.unwrap_err().code().to_owned()
 }
@@ -41,6 +51,7 @@ fn a_role_that_was_put_together_is_given_like_any_other_and_its_change_reaches_a
     let changed = world.directory.put_role(&olga(), "price-desk", &more).unwrap();
     assert!(!changed.created);
     assert_eq!(edits(&world), "granted", "the very next decision knows");
+    is_seen_whole(&world, "pat");
     let event = world.last_event();
     assert_eq!((event.action.as_str(), event.resource_type.as_str()), ("put_role", "role"));
     assert_eq!(event.before.unwrap()["grants"]["pricing"], "viewer");
@@ -50,6 +61,7 @@ fn a_role_that_was_put_together_is_given_like_any_other_and_its_change_reaches_a
     assert_eq!(code(world.directory.put_role(&stale, "price-desk", &body)), "version_mismatch");
     let world = world.again();
     assert_eq!(edits(&world), "granted", "roles outlive a restart");
+    is_seen_whole(&world, "pat");
     world.directory.assign(&olga(), "pat", Manner::Take, &json!({ "roles": ["price-desk"] })).unwrap();
     assert_ne!(views(&world), "granted");
     world.directory.delete_role(&olga(), "price-desk").unwrap();

@@ -14,7 +14,6 @@ use crate::{
 use serde_json::{Value, json};
 use std::{
     io::{self, Write},
-    ops::Bound,
     sync::Arc,
 };
 
@@ -54,9 +53,9 @@ impl Directory {
     /// Fails where it cannot be written.
     pub fn export(&self, call: &Call<'_>, form: Form, out: &mut dyn Write) -> Result<u64, ExportError> {
         let mut writer = UserWriter::new(form, out)?;
-        let (mut written, mut after): (u64, Option<Arc<str>>) = (0, None);
+        let (mut written, mut after): (u64, Option<String>) = (0, None);
         loop {
-            let (users, next) = self.look(call, |scene| stretch(scene, after.as_ref()))?;
+            let (users, next) = self.look(call, |scene| stretch(scene, after.as_deref()))?;
             for user in users {
                 writer.write(&user)?;
                 written += 1;
@@ -72,18 +71,16 @@ impl Directory {
 }
 
 /// The next users behind an id, and where to go on.
-fn stretch(scene: &Scene<'_>, after: Option<&Arc<str>>) -> Result<(Vec<Value>, Option<Arc<str>>), Refusal> {
+fn stretch(scene: &Scene<'_>, after: Option<&str>) -> Result<(Vec<Value>, Option<String>), Refusal> {
     let tenant = scene.shown_tenant()?;
     let lens = scene.lens()?;
-    let start = after.map_or(Bound::Unbounded, |after| Bound::Excluded(Arc::clone(after)));
-    let mut accounts = scene.book.by_id().range::<Arc<str>, _>((start, Bound::Unbounded));
+    let mut accounts = scene.book.users_behind(after);
     let (mut users, mut last) = (Vec::new(), None);
-    for (id, filed) in accounts.by_ref().take(STRETCH) {
-        let account = &filed.account;
-        last = Some(Arc::clone(id));
+    for account in accounts.by_ref().take(STRETCH) {
+        last = Some(account.id.clone());
         let hidden = tenant.is_some() && account.place(tenant).is_none();
         // What git declares counts, and is in git.
-        if hidden || scene.subjects.is_declared(id) {
+        if hidden || scene.subjects.is_declared(&account.id) {
             continue;
         }
         if scene.permit_users(Operation::Export, Some(&account.to_user(lens)), None).is_ok() {

@@ -2,7 +2,7 @@
 
 use super::{Ask, Deed, Delegation, Rule, Verdict, difference::is_later, judge::Others};
 use crate::{
-    model::{Status, Timestamp, User},
+    model::{AssignmentKind, Status, Timestamp, User},
     policy::Snapshot,
 };
 
@@ -27,6 +27,12 @@ pub fn is_administrator_until(
     is_active(term, time) && term.is_some_and(|Term(own)| !is_later(end, own))
 }
 
+/// Whether whoever is given this is an administrator.
+#[must_use]
+pub fn makes_administrator(snapshot: &Snapshot, kind: AssignmentKind, name: &str) -> bool {
+    snapshot.catalog.delegation.as_ref().is_some_and(|delegation| delegation.makes_administrator(kind, name))
+}
+
 /// The refusal of a deed that would leave a tenant without an administrator. It holds for operators too, who are bound by nothing else.
 #[must_use]
 pub fn last_administrator(snapshot: &Snapshot, deed: &Deed<'_>, others: &Others<'_>) -> Option<Verdict> {
@@ -48,7 +54,9 @@ fn administers(delegation: &Delegation, user: &User, tenant: Option<&str>) -> Op
         return None;
     }
     let memberships = user.memberships.iter().filter(|one| one.tenant.as_deref() == tenant);
-    let making = memberships.flat_map(|one| &one.assignments).filter(|given| delegation.makes_administrator(given));
+    let making = memberships
+        .flat_map(|one| &one.assignments)
+        .filter(|given| delegation.makes_administrator(given.kind, &given.name));
     let end = making.map(|given| given.until).reduce(|one, other| if is_later(other, one) { other } else { one })?;
     Some(Term(if is_later(end, user.until) { user.until } else { end }))
 }

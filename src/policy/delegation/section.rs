@@ -1,10 +1,7 @@
 //! The section `delegation`, with every name looked up.
 
 use super::{Operation, Rule};
-use crate::{
-    model::{Assignment, AssignmentKind},
-    policy::catalog::Module,
-};
+use crate::{model::AssignmentKind, policy::catalog::Module};
 
 /// Who may administer whom.
 #[derive(Debug, Clone)]
@@ -172,8 +169,8 @@ impl Delegation {
     }
 
     /// Whether what was given makes its holder an administrator.
-    pub(super) fn makes_administrator(&self, given: &Assignment) -> bool {
-        self.administrators.iter().any(|one| one.kind == given.kind && one.name == given.name)
+    pub(super) fn makes_administrator(&self, kind: AssignmentKind, name: &str) -> bool {
+        self.administrators.iter().any(|one| one.kind == kind && one.name == name)
     }
 
     /// What is asked about users of a family.
