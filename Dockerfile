@@ -1,7 +1,11 @@
 # The image: one binary without shared libraries in an otherwise empty root, run by a user that owns nothing but its data directory.
 #
 #   docker build --tag sidegate .
-#   docker run --read-only --cap-drop ALL --volume ./policies/demo:/etc/sidegate/policies:ro sidegate
+#   docker run --read-only --cap-drop ALL --network host \
+#     --volume ./policies/demo:/etc/sidegate/policies:ro --volume sidegate-data:/var/lib/sidegate sidegate
+#
+# Decisions and administration are on the loopback address until a configuration of your own opens them to callers, which is why an
+# application shares the network with it: that of the machine here, that of its own container or pod otherwise (docs/packages.md).
 #
 # tests/it/packaging/image.rs runs what stands here, as far as that goes without an engine.
 
@@ -32,8 +36,8 @@ COPY --from=build /image/rootfs /
 COPY --from=build --chown=65532:65532 /image/data /var/lib/sidegate
 # A number, so that Kubernetes sees that it is not root.
 USER 65532:65532
-# Decisions, administration, metrics and probes.
-EXPOSE 8480 8481 8482
+# Metrics and probes: the one port that others reach. Publishing the loopback ones would lead nowhere.
+EXPOSE 8482
 # The audit log and the directory of users. Writable although the root is not.
 VOLUME /var/lib/sidegate
 STOPSIGNAL SIGTERM

@@ -7,6 +7,7 @@ SHELL := /bin/bash
 POLICIES ?= policies/demo
 CONFIG ?= config/sidegate.yaml
 DATA ?= ./data
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
 # What `sidegate_build_info` tells of the commit. The tests do without, so that a commit compiles nothing anew.
 build static deb image: export SIDEGATE_COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
@@ -24,8 +25,8 @@ static: ## Build the release binary without shared libraries, as the image has i
 	cargo rustc --release --locked --bin sidegate -- -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
 
 .PHONY: image
-image: ## Build the image with Docker
-	docker build --tag sidegate --build-arg SIDEGATE_COMMIT="$$SIDEGATE_COMMIT" \
+image: ## Build the image with Docker, with its version as a tag
+	docker build --tag sidegate --tag sidegate:$(VERSION) --build-arg SIDEGATE_COMMIT="$$SIDEGATE_COMMIT" \
 		--build-arg SOURCE_DATE_EPOCH="$$(git log -1 --format=%ct)" .
 
 .PHONY: deb

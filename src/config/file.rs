@@ -73,7 +73,11 @@ impl Reading<'_> {
                 return self.problem("invalid-value", &node.span, message, None);
             }
         };
-        if !(key.set)(self.settings, &written) {
+        let is_number = matches!(node.value, Value::Int(_) | Value::Float(_));
+        if is_number && key.mistrusts(&written) {
+            let help = format!("without quotes, `{written}` may be what another program made of an octal number");
+            self.problem("invalid-value", &node.span, key.refusal(&written), Some(help));
+        } else if !(key.set)(self.settings, &written) {
             let message = key.refusal(&written);
             self.problem("invalid-value", &node.span, message, None);
         }

@@ -7,6 +7,9 @@ use super::{
 };
 use crate::document::Node;
 
+/// The word that YAML 1.1, and so Helm, takes for `false` where it is not in quotes.
+pub(super) const OFF: &str = "off";
+
 /// One setting.
 pub(super) struct Key {
     /// Its place in the file, `server.authorize.listen`.
@@ -19,6 +22,8 @@ pub(super) struct Key {
     pub(super) has_parts: bool,
     /// Whether what was given is kept out of messages.
     pub(super) secret: bool,
+    /// The pattern of a value whose digits want quotes.
+    pub(super) digits: Option<&'static str>,
     /// What it does, in a sentence or two.
     pub(super) meaning: &'static str,
     /// The flag of `serve` that sets it.
@@ -44,6 +49,7 @@ macro_rules! keys {
             words: <kinds::$kind as Kind>::WORDS,
             has_parts: <kinds::$kind as Kind>::NODE.is_some(),
             secret: <kinds::$kind as Kind>::SECRET,
+            digits: <kinds::$kind as Kind>::DIGITS,
             meaning: $meaning,
             flag: keys!(@flag $($flag)?),
             set: |settings, text| kinds::$kind::read(text).map(|value| settings.$($place).+ = value).is_some(),
@@ -347,6 +353,17 @@ impl Key {
             return format!("what is given does not fit `{}`: it is {}", self.path, self.wanted);
         }
         format!("`{given}` does not fit `{}`: it is {}", self.path, self.wanted)
+    }
+
+    /// Whether a number that stands without quotes may be another than was meant: whoever reads YAML 1.1 takes `0660` for octal and
+    /// writes 432.
+    pub(super) fn mistrusts(&self, number: &str) -> bool {
+        self.digits.is_some() && !number.starts_with('0')
+    }
+
+    /// A value as a file writes it, so that YAML 1.1 reads the same: in quotes where that makes a number or a switch of it.
+    pub(super) fn in_file(&self, shown: String) -> String {
+        if self.digits.is_some() || shown == OFF { format!("\"{shown}\"") } else { shown }
     }
 
     /// The name in the environment: `SIDEGATE_SERVER__AUTHORIZE__LISTEN`.

@@ -43,6 +43,10 @@ pub(super) trait Kind {
     /// Whether what was given may be a secret, and is not repeated where it does not fit.
     const SECRET: bool = false;
 
+    /// What a text has to look like for the chart's schema, where its digits without quotes are another number to YAML 1.1: Helm makes
+    /// 432 of `0660`. A file writes such a value in quotes, or with the leading zero that Helm would not have left.
+    const DIGITS: Option<&'static str> = None;
+
     /// Reads the value.
     fn read(text: &str) -> Option<Self::Value>;
 
@@ -155,10 +159,6 @@ kinds! {
     /// A file or a directory, or none.
     FileOrNone: Option<PathBuf>, "a path, or an empty text", |text| Some((!text.is_empty()).then(|| PathBuf::from(text))),
         |path| path.as_ref().map_or_else(|| "\"\"".to_owned(), |path| path.display().to_string());
-    /// Who may do what with a file.
-    FileMode: u32, "a file's mode of three or four octal digits, such as `0660`",
-        |text| u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777 && (3..=4).contains(&text.len())),
-        |mode| format!("{mode:04o}");
     /// A user or a group, or none.
     Account: Option<String>, "a name or a number, or an empty text",
         |text| or(text, "", |text| is_account(text).then(|| text.to_owned())),
@@ -220,6 +220,23 @@ choices! {
         { "required" => SmtpTls::Required, "starttls" => SmtpTls::StartTls, "none" => SmtpTls::None };
     /// `telemetry.log.format`
     Format: LogFormat, "`json` or `pretty`", { "json" => LogFormat::Json, "pretty" => LogFormat::Pretty };
+}
+
+/// Who may do what with a file.
+pub(super) struct FileMode;
+
+impl Kind for FileMode {
+    type Value = u32;
+    const WANTED: &'static str = "a file's mode of three or four octal digits in quotes, such as `\"0660\"`";
+    const DIGITS: Option<&'static str> = Some("^0?[0-7]{3}$");
+
+    fn read(text: &str) -> Option<u32> {
+        u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777 && (3..=4).contains(&text.len()))
+    }
+
+    fn show(mode: &u32) -> String {
+        format!("{mode:04o}")
+    }
 }
 
 /// Reads a value, or the word that stands for none.

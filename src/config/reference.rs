@@ -28,7 +28,7 @@ pub fn reference() -> String {
             line(&mut text, depth, &format!("{section}:"));
         }
         comment(&mut text, sections.len(), key);
-        line(&mut text, sections.len(), &format!("{name}: {}", (key.show)(&defaults)));
+        line(&mut text, sections.len(), &format!("{name}: {}", key.in_file((key.show)(&defaults))));
         open = sections;
     }
     text

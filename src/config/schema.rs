@@ -1,7 +1,7 @@
 //! A JSON Schema of the configuration, made from the table of keys: for the chart, which is to refuse what would keep a pod from its start.
 
 use super::{
-    keys::{KEYS, Key},
+    keys::{KEYS, Key, OFF},
     kinds::{Kind, Switch},
 };
 use serde_json::{Map, Value, json};
@@ -43,9 +43,14 @@ fn value(key: &Key) -> Value {
             let texts: Vec<Value> = texts.chain([Value::Null]).collect();
             schema.insert("anyOf".to_owned(), json!([{ "enum": texts }, { "enum": plain }]));
         } else {
-            let all: Vec<Value> = texts.chain(plain).chain([Value::Null]).collect();
+            // The chart writes the word in its place.
+            let off = words.contains(&OFF).then_some(Value::Bool(false));
+            let all: Vec<Value> = texts.chain(plain).chain(off).chain([Value::Null]).collect();
             schema.insert("enum".to_owned(), all.into());
         }
+    } else if let Some(pattern) = key.digits {
+        schema.insert("type".to_owned(), json!(["string", "null"]));
+        schema.insert("pattern".to_owned(), json!(pattern));
     } else if key.has_parts {
         schema.insert("type".to_owned(), json!(["array", "object", "string", "null"]));
     } else {

@@ -429,7 +429,10 @@ fn the_mode_of_a_socket_is_octal() {
     for (written, mode) in [
         ("0600", Some(0o600)),
         ("\"0666\"", Some(0o666)),
-        ("660", Some(0o660)),
+        ("\"660\"", Some(0o660)),
+        // What Helm makes of `0660`, and what may be such.
+        ("432", None),
+        ("660", None),
         ("0o600", None),
         ("0888", None),
         ("17777", None),
@@ -438,4 +441,15 @@ fn the_mode_of_a_socket_is_octal() {
         let found = read(&Given { file: Some(&file), ..NOTHING }).ok();
         assert_eq!(found.map(|settings| settings.server.authorize.unix_socket.mode), mode, "{written}");
     }
+}
+
+#[test]
+fn a_mode_without_quotes_may_have_been_another_number() {
+    let written = "server: { authorize: { unix_socket_mode: 432 } }";
+    let found = problems(&Given { file: Some(written), ..NOTHING });
+    assert!(found.len() == 1 && found[0].contains("in quotes, such as `\"0660\"`"), "{found:?}");
+    // The environment knows texts alone.
+    let environment: &[(&str, &str)] = &[("SIDEGATE_SERVER__AUTHORIZE__UNIX_SOCKET_MODE", "660")];
+    let settings = read(&Given { environment, ..NOTHING }).unwrap();
+    assert_eq!(settings.server.authorize.unix_socket.mode, 0o660);
 }

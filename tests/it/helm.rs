@@ -2,12 +2,16 @@
 //!
 //! There is no cluster here. What a cluster would look at is looked at by the same schemas, and what it would run is run.
 
+/// Whom failures are told.
+mod alerts;
 /// Helm, and what it renders.
 mod chart;
 /// What a release must not do to the cluster around it.
 mod limits;
 /// Every container, volume and claim.
 mod pods;
+/// How pods are replaced and moved.
+mod replaced;
 /// The objects at work: configuration, sidecar, `helm test`.
 mod runs;
 /// Values that are refused.
@@ -122,18 +126,41 @@ fn a_release_can_be_named_as_anybody_likes() {
 fn the_notes_say_what_has_to_be_known() {
     let says = [
         ("values-demo.yaml", "a token or a certificate of `config.server.authorize.callers`"),
-        ("values-demo.yaml", "of the Secret `gate-helm-test`"),
+        (
+            "values-demo.yaml",
+            "with the token of the Secret `gate-helm-test`:\n\n  helm test demo --namespace gates --logs",
+        ),
+        ("values-production.yaml", "Upgrade with `test.tokenSecret: demo-sidegate-test`"),
         ("values-tls.yaml", "https://demo-sidegate.gates.svc:8480/v1/authorize"),
         ("values-demo.yaml", "never by `subPath`"),
         ("values-single.yaml", "There is no NetworkPolicy as a second fence"),
         ("values-image-volume.yaml", "an audit log and a directory of users of its own"),
-        ("values-image-volume.yaml", "it is gone with its pod"),
+        ("values-image-volume.yaml", "of the sort `emptyDir`: they are gone with their pod"),
+        ("values-sidecar.yaml", "of the sort `ephemeral`: they are gone with their pod"),
+        ("values-daemonset.yaml", "While pods are replaced each node is without answers for some seconds"),
         ("values-sidecar.yaml", "`.Subcharts.sidegate` of a parent"),
         ("values-sidecar-git.yaml", "never by `subPath`"),
     ];
     for (scenario, text) in says {
         let notes = chart::notes(scenario);
         assert!(notes.contains(text), "{scenario} does not say `{text}`: {notes}");
+    }
+    // A test that could not pass is not recommended.
+    assert!(!chart::notes("values-production.yaml").contains("helm test"));
+    let invites = "config.directory.invitations.link=https://app.example/{token}";
+    for (values, warns) in [
+        (&["--set-string", invites][..], false),
+        (&["--set-string", invites, "--set", "replicaCount=2"], true),
+        (&["--set-string", invites, "--set", "autoscaling.enabled=true"], true),
+        (&["--set", "config.mail.transport=smtp,mode=daemonset"], true),
+        (&["--set", "replicaCount=2"], false),
+    ] {
+        let notes = Chart::notes_of(&[&["--values", "helm/sidegate/ci/values-demo.yaml"], values].concat());
+        assert_eq!(
+            notes.contains("whoever was invited through one pod is unknown to the"),
+            warns,
+            "{values:?}: {notes}"
+        );
     }
     let without_policies = Chart::notes_of(&["--set", "extraEnv[0].name=SIDEGATE_SERVER__AUTHORIZE__CALLERS"]);
     assert!(without_policies.contains("everything is denied"), "{without_policies}");

@@ -114,6 +114,18 @@ fn systemd_finds_no_fault_with_the_unit() {
     assert_eq!(secured.code, Some(0), "{}", secured.stdout);
 }
 
+/// The chart asks for the version of the application.
+#[test]
+fn the_image_that_make_builds_has_the_tag_that_the_chart_asks_for() {
+    let mut make = Command::new("make");
+    make.args(["--dry-run", "image"]).current_dir(repo("."));
+    let said = run(make);
+    let image = concat!("sidegate:", env!("CARGO_PKG_VERSION"));
+    assert!(said.stdout.contains(&format!(" --tag {image} ")), "{said:?}");
+    let readme = fs::read_to_string(repo("helm/sidegate/README.md")).expect("a README");
+    assert!(readme.contains(&format!("docker push registry.example.com/{image}\n")), "{readme}");
+}
+
 /// `sidegate_build_info` tells it.
 #[test]
 fn what_make_builds_names_its_commit() {

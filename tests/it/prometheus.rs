@@ -234,6 +234,35 @@ fn every_panel_of_the_dashboard_says_what_it_shows_and_has_a_place_of_its_own() 
     assert!(panels.len() > 30);
 }
 
+/// Whoever looks at one number is not to miss what somebody is woken for.
+#[test]
+fn what_needs_a_look_is_every_condition_of_a_critical_alert() {
+    let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let board = dashboard();
+    let panels = board["panels"].as_array().expect("panels");
+    let look = panels.iter().find(|panel| panel["title"] == "Needs a look").expect("the panel");
+    let shown = look["targets"][0]["expr"].as_str().expect("an expression");
+    let chosen = r#"namespace=~"$namespace", job=~"$job", instance=~"$instance""#;
+    let shown = squeezed(&shown.replace(&format!("{{{chosen}}}"), "").replace(&format!("{chosen}, "), ""));
+    for alert in alerts().iter().filter(|alert| alert["labels"]["severity"] == "critical") {
+        let condition = squeezed(alert["expr"].as_str().expect("an expression"));
+        assert!(shown.contains(&format!("({condition})")), "{}: no `{condition}` in {shown}", alert["alert"]);
+    }
+}
+
+/// Every metric of whose value an alert speaks can be seen.
+#[test]
+fn what_alerts_speak_of_is_on_the_dashboard() {
+    let own = |place: &str| place.starts_with("panel ") && place != "panel \"Needs a look\"";
+    let metrics = |wanted: bool| -> BTreeSet<String> {
+        let expressions = expressions().into_iter().filter(|(place, _)| own(place) == wanted);
+        let found = expressions.flat_map(|(_, expression)| selectors(&expression)).map(|selector| selector.metric);
+        found.filter(|metric| metric.starts_with("sidegate_")).collect()
+    };
+    let unseen: Vec<_> = metrics(false).difference(&metrics(true)).cloned().collect();
+    assert!(unseen.is_empty(), "{unseen:?}");
+}
+
 fn promtool(args: &[&str]) -> Exited {
     let mut command = tool("prometheus/usr/bin/promtool");
     command.args(args).current_dir(repo(""));

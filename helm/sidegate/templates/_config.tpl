@@ -16,7 +16,15 @@ audit:
   {{- if has .Values.data.volume (list "emptyDir" "ephemeral") }}
   # The volume goes with its pod, and a pod whose `emptyDir` outgrows its limit is evicted: the oldest records go before that.
   retention:
-    bytes: {{ include "sidegate.half" .Values.data.size }}
+    bytes: {{ include "sidegate.share" (dict "size" .Values.data.size "parts" 2) }}MiB
+  {{- end }}
+  {{- if include "sidegate.data.isSized" . }}
+  {{- $segment := include "sidegate.share" (dict "size" .Values.data.size "parts" 8) | int64 }}
+  {{- if lt $segment 128 }}
+  # Only whole segments go: of the usual size one alone would be more than may be kept.
+  segment:
+    bytes: {{ $segment }}MiB
+  {{- end }}
   {{- end }}
 shutdown:
   {{- if and (eq .Values.mode "sidecar") .Values.sidecar.native }}
@@ -30,11 +38,26 @@ shutdown:
   {{- end }}
 {{- end -}}
 
-{{/* Half of a quantity of Kubernetes, as Sidegate writes sizes. */}}
-{{- define "sidegate.half" -}}
-{{- $number := regexFind "^[0-9.]+" . -}}
-{{- $factors := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
-{{- printf "%dMiB" (max 1 (divf (mulf (float64 $number) (get $factors (trimPrefix $number .))) 2097152 | int64)) -}}
+{{/* Not empty where the chart says how large the data volume is. */}}
+{{- define "sidegate.data.isSized" -}}
+{{- $volume := .Values.data.volume -}}
+{{- if or (has $volume (list "emptyDir" "ephemeral")) (and (eq $volume "claim") (empty .Values.data.existingClaim)) -}}yes{{- end -}}
+{{- end -}}
+
+{{/* One of so many `parts` of a `size`, in whole MiB, at least one. */}}
+{{- define "sidegate.share" -}}
+{{- max 1 (div (include "sidegate.bytes" .size | int64) (mul .parts 1048576)) -}}
+{{- end -}}
+
+{{/* A quantity of Kubernetes or a size of the configuration in bytes; empty where it is neither, such as `never`. */}}
+{{- define "sidegate.bytes" -}}
+{{- $text := toString . -}}
+{{- $number := regexFind "^[0-9]+([.][0-9]+)?" $text -}}
+{{- $unit := trimPrefix $number $text | trim | trimSuffix "B" -}}
+{{- $factors := dict "" 1 "k" 1000 "K" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- if and $number (hasKey $factors $unit) -}}
+{{- mulf (float64 $number) (get $factors $unit) | int64 -}}
+{{- end -}}
 {{- end -}}
 
 {{/* A duration of the configuration, such as `90s` or `2m`, in whole seconds, rounded down. */}}
@@ -45,8 +68,19 @@ shutdown:
 {{- end -}}
 
 {{- define "sidegate.config" -}}
-{{- $own := include "sidegate.config.own" . | fromYaml -}}
-{{- toYaml (mergeOverwrite $own (deepCopy .Values.config)) -}}
+{{- $config := mergeOverwrite (include "sidegate.config.own" . | fromYaml) (deepCopy .Values.config) -}}
+{{- /* Helm reads the word `off` without quotes as `false`. */ -}}
+{{- range list "policies.activation_tests" "server.authorize.tls.client_certificates" "server.admin.tls.client_certificates" "server.ops.tls.client_certificates" -}}
+  {{- $names := splitList "." . -}}
+  {{- $within := $config -}}
+  {{- range initial $names -}}
+    {{- $within = get $within . | default dict -}}
+  {{- end -}}
+  {{- if kindIs "bool" (get $within (last $names)) -}}
+    {{- $_ := set $within (last $names) "off" -}}
+  {{- end -}}
+{{- end -}}
+{{- toYaml $config -}}
 {{- end -}}
 
 {{/* The address of a listener: `context`, `listener`. */}}

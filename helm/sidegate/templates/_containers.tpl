@@ -40,8 +40,10 @@
     {{- include "sidegate.probe" (dict "context" $context "probe" .readinessProbe) | nindent 4 }}
   livenessProbe:
     {{- include "sidegate.probe" (dict "context" $context "probe" .livenessProbe) | nindent 4 }}
+  {{- with .resources }}
   resources:
-    {{- toYaml .resources | nindent 4 }}
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   securityContext:
     {{- toYaml .securityContext | nindent 4 }}
   # The reason of a start that failed is in `kubectl describe pod`.
@@ -78,6 +80,31 @@
 {{- toYaml $probe -}}
 {{- end -}}
 
+{{/* What the data volume is: with `existing` what `extraVolumes` says of it, if it is there. */}}
+{{- define "sidegate.data.kind" -}}
+{{- $kind := .Values.data.volume -}}
+{{- if eq $kind "existing" -}}
+  {{- $named := include "sidegate.data.existing" . | fromYaml -}}
+  {{- range $field, $known := dict "persistentVolumeClaim" "claim" "hostPath" "hostPath" "emptyDir" "emptyDir" "ephemeral" "ephemeral" -}}
+    {{- if hasKey $named $field -}}
+      {{- $kind = $known -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- $kind -}}
+{{- end -}}
+
+{{/* The volume of `extraVolumes` that `data.existingVolume` names, as YAML. */}}
+{{- define "sidegate.data.existing" -}}
+{{- $found := dict -}}
+{{- range .Values.extraVolumes -}}
+  {{- if eq .name $.Values.data.existingVolume -}}
+    {{- $found = . -}}
+  {{- end -}}
+{{- end -}}
+{{- toYaml $found -}}
+{{- end -}}
+
 {{- define "sidegate.data.volumeName" -}}
 {{- ternary .Values.data.existingVolume "sidegate-data" (eq .Values.data.volume "existing") -}}
 {{- end -}}
@@ -98,8 +125,10 @@
       value: /{{ trimAll "/" $.Values.policies.directory }}
     - name: TO
       value: /to
+  {{- with .resources }}
   resources:
-    {{- toYaml .resources | nindent 4 }}
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   securityContext:
     {{- toYaml $.Values.securityContext | nindent 4 }}
   volumeMounts:
@@ -107,6 +136,11 @@
       mountPath: /to
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* Not empty where git-sync runs and tells what became of its syncs. */}}
+{{- define "sidegate.gitSync.isRead" -}}
+{{- if and (eq .Values.policies.source "git") .Values.policies.git.metricsPort -}}yes{{- end -}}
 {{- end -}}
 
 {{/* git-sync: `context`, `name`, and `once` or `native`. */}}
@@ -166,8 +200,10 @@
       containerPort: {{ .metricsPort }}
       protocol: TCP
   {{- end }}
+  {{- with .resources }}
   resources:
-    {{- toYaml .resources | nindent 4 }}
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
   securityContext:
     {{- toYaml .securityContext | nindent 4 }}
   terminationMessagePolicy: FallbackToLogsOnError

@@ -75,6 +75,11 @@ imagePullSecrets:
 {{- end -}}
 {{- end -}}
 
+{{/* Not empty where there may be more than one pod. */}}
+{{- define "sidegate.severalPods" -}}
+{{- if or (has .Values.mode (list "daemonset" "sidecar")) .Values.autoscaling.enabled (gt (int .Values.replicaCount) 1) -}}yes{{- end -}}
+{{- end -}}
+
 {{/* How many of the pods there are at least. */}}
 {{- define "sidegate.replicas" -}}
 {{- ternary .Values.autoscaling.minReplicas .Values.replicaCount .Values.autoscaling.enabled -}}

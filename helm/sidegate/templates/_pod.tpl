@@ -1,5 +1,10 @@
 {{/* The pod of a service of its own. */}}
 
+{{/* Not empty where a new pod cannot run beside the old one of the same node. */}}
+{{- define "sidegate.oldPodFirst" -}}
+{{- if or .Values.hostNetwork (has (include "sidegate.data.kind" .) (list "claim" "hostPath")) -}}yes{{- end -}}
+{{- end -}}
+
 {{- define "sidegate.pod" -}}
 metadata:
   labels:

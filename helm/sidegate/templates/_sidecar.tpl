@@ -4,10 +4,11 @@ For charts that put Sidegate beside their own containers. Each takes the context
 
   sidegate.sidecar.initContainers   before the pod's own init containers that ask for decisions
   sidegate.sidecar.containers       before the pod's own containers; empty with `sidecar.native`
-  sidegate.sidecar.volumes
+  sidegate.sidecar.volumes          with those of `extraVolumes`
   sidegate.sidecar.labels           labels of the pod, by which the PodMonitor finds it
   sidegate.sidecar.annotations      annotations of the pod: what configuration it has
   sidegate.sidecar.podSecurityContext  the group that may write the data volume and read Secrets
+  sidegate.sidecar.imagePullSecrets    `imagePullSecrets:` with those of the values; empty where there are none
 */}}
 
 {{- define "sidegate.sidecar.initContainers" -}}
@@ -22,6 +23,13 @@ For charts that put Sidegate beside their own containers. Each takes the context
 
 {{- define "sidegate.sidecar.volumes" -}}
 {{- include "sidegate.volumes" . | trim -}}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end -}}
+{{- end -}}
+
+{{- define "sidegate.sidecar.imagePullSecrets" -}}
+{{- include "sidegate.imagePullSecrets" . -}}
 {{- end -}}
 
 {{- define "sidegate.sidecar.labels" -}}

@@ -23,10 +23,55 @@ fn the_log_keeps_within_a_volume_that_goes_with_its_pod() {
         assert_eq!(bytes(more), expected, "{more:?}");
     }
     let said = |more: &[&str]| Chart::notes_of(&[&["--values", "helm/sidegate/ci/values-demo.yaml"], more].concat());
-    let warns = |more: &[&str]| said(more).contains("the audit log keeps everything");
+    let warns = |more: &[&str]| said(more).contains("nothing keeps the audit log smaller than its volume");
     assert!(warns(&["--set", "replicaCount=1,data.volume=claim"]));
-    assert!(!warns(&["--set", "replicaCount=1,data.volume=claim,config.audit.retention.age=30d"]));
+    assert!(
+        warns(&["--set", "replicaCount=1,data.volume=claim,config.audit.retention.age=30d"]),
+        "nobody knows how much that is"
+    );
+    assert!(!warns(&["--set", "replicaCount=1,data.volume=claim,config.audit.retention.bytes=1GiB"]));
     assert!(!warns(&[]));
+}
+
+/// Retention removes whole segments: of the usual size, one alone would be more than a small volume holds.
+#[test]
+fn a_segment_is_a_part_of_what_the_volume_holds() {
+    for (values, expected) in [
+        ("data.size=2Gi", Value::Null),
+        ("data.size=1Gi", Value::Null),
+        ("data.size=500M", json!({ "bytes": "59MiB" })),
+        ("data.size=200Mi,data.volume=ephemeral", json!({ "bytes": "25MiB" })),
+        ("data.size=49Mi", json!({ "bytes": "6MiB" })),
+        ("data.size=400Mi,data.volume=claim", json!({ "bytes": "50MiB" })),
+        ("data.size=400Mi,data.volume=claim,data.existingClaim=x", Value::Null),
+        ("data.size=200Mi,config.audit.segment.bytes=40MiB", json!({ "bytes": "40MiB" })),
+    ] {
+        let chart = Chart::with("values-demo.yaml", &["--set", values]);
+        let configuration: Value = serde_yaml::from_str(chart.configuration()).expect("YAML");
+        assert_eq!(configuration["audit"]["segment"], expected, "{values}");
+    }
+}
+
+/// What is shown for production keeps what it records.
+#[test]
+fn in_production_each_pod_has_a_log_that_outlives_it() {
+    let chart = Chart::scenario("values-production.yaml");
+    let spec = &chart.one("StatefulSet")["spec"];
+    assert_eq!(
+        spec["persistentVolumeClaimRetentionPolicy"],
+        json!({ "whenDeleted": "Retain", "whenScaled": "Retain" })
+    );
+    assert_eq!(spec["volumeClaimTemplates"][0]["metadata"]["name"], "sidegate-data");
+    let configuration: Value = serde_yaml::from_str(chart.configuration()).expect("YAML");
+    assert!(configuration["audit"]["retention"]["bytes"].is_string(), "{configuration}");
+    assert!(configuration["audit"]["checkpoint"]["webhook"].is_string(), "{configuration}");
+    for (name, _) in
+        all().iter().filter(|(name, _)| name.starts_with("values-production") || name.starts_with("values-s"))
+    {
+        let notes = super::chart::notes(name);
+        assert!(!notes.contains("whoever was invited"), "{name}: {notes}");
+    }
+    assert!(!super::chart::notes("values-production.yaml").contains("WARNING"));
 }
 
 #[test]

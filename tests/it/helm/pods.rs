@@ -200,7 +200,7 @@ fn questions_stay_on_the_node_of_a_daemon_set() {
     assert!(chart.one("DaemonSet")["spec"]["template"]["spec"].get("topologySpreadConstraints").is_none());
     assert!(chart.one("DaemonSet")["spec"].get("replicas").is_none());
     let spread = Chart::scenario("values-production.yaml");
-    let spec = &spread.one("Deployment")["spec"];
+    let spec = &spread.one("StatefulSet")["spec"];
     assert!(spec.get("replicas").is_none(), "the autoscaler says how many");
     let constraints = spec["template"]["spec"]["topologySpreadConstraints"].as_array().expect("constraints");
     assert_eq!(constraints.len(), 2);
@@ -252,9 +252,9 @@ fn a_change_of_the_configuration_makes_new_pods_and_one_of_the_policies_does_not
 #[test]
 fn secrets_are_named_and_never_in_a_config_map() {
     let chart = Chart::scenario("values-production.yaml");
-    let pod = &chart.one("Deployment")["spec"]["template"]["spec"];
+    let pod = &chart.one("StatefulSet")["spec"]["template"]["spec"];
     let volumes = pod["volumes"].as_array().expect("volumes");
-    for (volume, secret) in [("sidegate-secret-mail", "sidegate-mail"), ("sidegate-git-secret", "sidegate-git")] {
+    for (volume, secret) in [("sidegate-secret-audit", "sidegate-audit"), ("sidegate-git-secret", "sidegate-git")] {
         let found = volumes.iter().find(|found| found["name"] == volume).expect("a volume");
         assert_eq!(
             (&found["secret"]["secretName"], &found["secret"]["defaultMode"]),
@@ -263,7 +263,7 @@ fn secrets_are_named_and_never_in_a_config_map() {
         );
     }
     assert_eq!(pod["securityContext"]["fsGroup"], 65532, "who may read them");
-    assert!(chart.configuration().contains("password_file: /etc/sidegate/secrets/mail/password"));
+    assert!(chart.configuration().contains("signing_key: /etc/sidegate/secrets/audit/key.pem"));
     let git = Chart::scenario("values-sidecar-git.yaml");
     assert!(git.pods().is_empty(), "the pods are those of another chart");
 }
@@ -291,25 +291,4 @@ fn the_network_policy_lets_in_who_is_named() {
         production["ingress"].as_array().expect("rules").iter().map(|rule| &rule["ports"][0]["port"]).collect();
     assert_eq!(ports, ["sidegate-ask", "sidegate-admin", "sidegate-ops"]);
     assert!(production["ingress"].as_array().expect("rules").iter().all(|rule| rule["from"].is_array()));
-}
-
-#[test]
-fn alerts_can_be_left_out_changed_and_routed() {
-    let rules = |name: &str| -> BTreeMap<String, Value> {
-        let chart = Chart::scenario(name);
-        let groups = chart.one("PrometheusRule")["spec"]["groups"].as_array().expect("groups").clone();
-        let rules = groups.iter().flat_map(|group| group["rules"].as_array().expect("rules").clone());
-        rules.filter_map(|rule| Some((rule["alert"].as_str()?.to_owned(), rule))).collect()
-    };
-    let (plain, own) = (rules("values-sidecar.yaml"), rules("values-production.yaml"));
-    assert_eq!(plain.len(), own.len() + 1);
-    assert!(!own.contains_key("SidegateMailGivenUp"));
-    let changed = &own["SidegateReloadFailing"];
-    assert_eq!(
-        (&changed["for"], &changed["labels"]),
-        (&json!("15m"), &json!({ "severity": "critical", "team": "platform" }))
-    );
-    assert_eq!(changed["expr"], plain["SidegateReloadFailing"]["expr"]);
-    let runbook = changed["annotations"]["runbook_url"].as_str().expect("a link");
-    assert_eq!(runbook, "https://git.example.com/platform/sidegate/blob/main/docs/runbooks.md#sidegatereloadfailing");
 }

@@ -1,6 +1,7 @@
 //! Values that are refused, each with a message that names the place.
 
 use super::chart::{CHART, helm};
+use std::fs;
 
 /// Arguments over the values of the demo, and what is said.
 const WRONG: &[(&[&str], &str)] = &[
@@ -153,6 +154,143 @@ const WRONG: &[(&[&str], &str)] = &[
     (&["--set", "prometheusRule.disabled={SidegateAuditDrop}"], "there is no alert `SidegateAuditDrop`"),
     (&["--set", "prometheusRule.overrides.SidegateSlow.for=1m"], "there is no alert `SidegateSlow`"),
     (
+        &["--set-json", "config.server.authorize.unix_socket_mode=432"],
+        "at '/config/server/authorize/unix_socket_mode': got number, want",
+    ),
+    (
+        &["--set-string", "config.server.authorize.unix_socket_mode=888"],
+        "at '/config/server/authorize/unix_socket_mode': '888' does not match pattern",
+    ),
+    (
+        &["--set", "config.policies.activation_tests=true"],
+        "at '/config/policies/activation_tests': value must be one of",
+    ),
+    (
+        &["--set", "prometheusRule.scope=everywhere"],
+        "at '/prometheusRule/scope': value must be one of 'namespace', 'cluster'",
+    ),
+    (
+        &[
+            "--set",
+            "replicaCount=2,data.volume=existing,data.existingVolume=x,extraVolumes[0].name=x,extraVolumes[0].persistentVolumeClaim.claimName=y",
+        ],
+        "would share one claim (`data.volume: existing` of a persistentVolumeClaim)",
+    ),
+    (
+        &[
+            "--set",
+            "autoscaling.enabled=true,data.volume=existing,data.existingVolume=x,extraVolumes[0].name=x,extraVolumes[0].hostPath.path=/y",
+        ],
+        "two pods of a deployment may be on one node (`data.volume: existing` of a hostPath)",
+    ),
+    (
+        &[
+            "--set",
+            "updateStrategy.type=RollingUpdate,data.volume=existing,data.existingVolume=x,extraVolumes[0].name=x,extraVolumes[0].persistentVolumeClaim.claimName=y",
+        ],
+        "`updateStrategy.type` is `Recreate`",
+    ),
+    (
+        &[
+            "--set",
+            "mode=daemonset,data.volume=existing,data.existingVolume=x,extraVolumes[0].name=x,extraVolumes[0].persistentVolumeClaim.claimName=y",
+        ],
+        "a daemon set cannot make a claim for each of its pods (`data.volume: existing`",
+    ),
+    (
+        &[
+            "--set",
+            "mode=daemonset,data.volume=existing,data.existingVolume=x,extraVolumes[0].name=x,extraVolumes[0].hostPath.path=/y,updateStrategy.rollingUpdate.maxSurge=1",
+        ],
+        "leave out `updateStrategy.rollingUpdate.maxSurge`",
+    ),
+    (
+        &["--set", "mode=daemonset,hostNetwork=true,updateStrategy.rollingUpdate.maxSurge=1"],
+        "with `hostNetwork` the new pod of a node would wait",
+    ),
+    (
+        &["--set", "mode=sidecar,data.volume=hostPath,data.hostPath=/x"],
+        "two pods of one node would use one directory (`data.volume: hostPath`)",
+    ),
+    (
+        &[
+            "--set",
+            "mode=sidecar,data.volume=existing,data.existingVolume=x,extraVolumes[0].name=x,extraVolumes[0].persistentVolumeClaim.claimName=y",
+        ],
+        "pods that are not the chart's cannot be given a claim each (`data.volume: existing`",
+    ),
+    (
+        &["--set", "data.size=32Mi"],
+        "`data.size: 32Mi` is too small: the queues of the audit log take 18 MiB, two segments of `audit.segment.bytes`, or one beside `audit.retention.bytes`, 20 MiB. As the chart sets these two, the least is 49Mi",
+    ),
+    (&["--set", "data.size=200Mi,config.audit.segment.bytes=128MiB"], "`data.size: 200Mi` is too small"),
+    (&["--set", "config.audit.retention.bytes=2GiB"], "`data.size: 2Gi` is too small"),
+    (
+        &["--set", "replicaCount=1,data.volume=claim,data.size=40Mi,config.audit.ring_bytes=4MiB"],
+        "the queues of the audit log take 36 MiB",
+    ),
+    (
+        &["--set", "mode=sidecar,podLabels.tier=x"],
+        "`podLabels` has no effect with `mode: sidecar`, where the pods are not the chart's: it belongs to the template of your own pods",
+    ),
+    (
+        &["--set", "mode=sidecar,extraInitContainers[0].name=x"],
+        "`extraInitContainers` has no effect with `mode: sidecar`",
+    ),
+    (&["--set", "mode=sidecar,extraContainers[0].name=x"], "`extraContainers` has no effect with `mode: sidecar`"),
+    (
+        &["--set", "mode=sidecar,terminationGracePeriodSeconds=60"],
+        "`terminationGracePeriodSeconds` has no effect with `mode: sidecar`",
+    ),
+    (&["--set", "mode=sidecar,hostNetwork=true"], "`hostNetwork` has no effect with `mode: sidecar`"),
+    (&["--set", "mode=sidecar,dashboard.enabled=true"], "`dashboard.enabled` is wanted once per Grafana"),
+    (
+        &["--set", "service.type=LoadBalancer"],
+        "the NetworkPolicy lets in pods of the same namespace alone: name the others in `networkPolicy.authorizeFrom`",
+    ),
+    (&["--set", "service.type=NodePort"], "`service.type: NodePort` is for callers from outside"),
+    (
+        &["--set", "replicaCount=2,podDisruptionBudget.maxUnavailable=0"],
+        "`podDisruptionBudget` would let none of 2 pods go",
+    ),
+    (
+        &["--set", "replicaCount=3,podDisruptionBudget.maxUnavailable=0%"],
+        "`podDisruptionBudget` would let none of 3 pods go",
+    ),
+    (
+        &["--set", "replicaCount=2,podDisruptionBudget.minAvailable=2,podDisruptionBudget.maxUnavailable="],
+        "`podDisruptionBudget` would let none of 2 pods go",
+    ),
+    (
+        &["--set", "replicaCount=3,podDisruptionBudget.minAvailable=70%,podDisruptionBudget.maxUnavailable="],
+        "`podDisruptionBudget` would let none of 3 pods go",
+    ),
+    (
+        &[
+            "--set",
+            "autoscaling.enabled=true,autoscaling.minReplicas=1,podDisruptionBudget.minAvailable=1,podDisruptionBudget.maxUnavailable=",
+        ],
+        "`podDisruptionBudget` would let none of 1 pods go",
+    ),
+    (&["--set", "replicaCount=2,podDisruptionBudget.maxUnavailable="], "and has neither"),
+    (&["--set", "autoscaling.enabled=true,resources=null"], "`resources` requests none: give `requests.cpu`"),
+    (
+        &["--set", "autoscaling.enabled=true,resources.requests.cpu=null"],
+        "`resources` requests none: give `requests.cpu`",
+    ),
+    (
+        &["--set", "autoscaling.enabled=true,extraContainers[0].name=x"],
+        "`extraContainers: x: resources` requests none: give `requests.cpu`",
+    ),
+    (
+        &["--set", "podLabels.app\\.kubernetes\\.io/name=x"],
+        "`podLabels` has `app.kubernetes.io/name`, which the chart sets itself",
+    ),
+    (
+        &["--set", "commonLabels.app\\.kubernetes\\.io/instance=x"],
+        "`commonLabels` has `app.kubernetes.io/instance`, which the chart sets itself",
+    ),
+    (
         &["--set", "mode=sidecar", "--kube-version", "1.28.0"],
         "`sidecar.native` needs Kubernetes 1.29, this is v1.28.0: set `sidecar.native: false`",
     ),
@@ -171,6 +309,38 @@ fn what_is_wrong_is_refused_with_a_message_that_names_the_place() {
         }
     }
     assert!(unlike.is_empty(), "{}", unlike.join("\n"));
+}
+
+/// Helm reads YAML 1.1, to which `0660` is 432: the socket would let others in.
+#[test]
+fn a_mode_of_the_socket_is_a_text() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let file = folder.path().join("values.yaml");
+    let rendered = |mode: &str| {
+        fs::write(&file, format!("config: {{ server: {{ authorize: {{ unix_socket_mode: {mode} }} }} }}\n"))
+            .expect("written");
+        let (demo, own) = (format!("{CHART}/ci/values-demo.yaml"), file.to_str().expect("UTF-8"));
+        helm(["template", "demo", CHART, "--values", &demo, "--values", own])
+    };
+    let bare = rendered("0660");
+    assert!(bare.stderr.contains("'/config/server/authorize/unix_socket_mode': got number"), "{bare:?}");
+    let quoted = rendered("\"0660\"");
+    assert!(quoted.stdout.contains("unix_socket_mode: \"0660\""), "{quoted:?}");
+}
+
+/// A ConfigMap has an end.
+#[test]
+fn policies_that_no_config_map_can_hold_are_refused() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let file = folder.path().join("large.yaml");
+    let demo = format!("{CHART}/ci/values-demo.yaml");
+    let code = |bytes: usize| {
+        fs::write(&file, "#".repeat(bytes)).expect("written");
+        let set = format!("policies.configMap.files.large\\.yaml={}", file.display());
+        helm(["template", "demo", CHART, "--values", &demo, "--set-file", &set])
+    };
+    assert!(code(1_000_001).stderr.contains("use `policies.source: git` or `image`"));
+    assert_eq!(code(900_000).code, Some(0));
 }
 
 #[test]

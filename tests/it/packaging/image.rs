@@ -235,6 +235,16 @@ fn a_linter_finds_no_fault_with_the_dockerfile() {
     assert_eq!((linted.code, linted.stdout.as_str()), (Some(0), ""), "{linted:?}");
 }
 
+/// A port of the loopback address is no port of the container.
+#[test]
+fn the_image_exposes_the_ports_that_others_reach() {
+    let text = fs::read_to_string(repo("packaging/image/sidegate.yaml")).expect("a configuration");
+    let configuration: Value = serde_yaml::from_str(&text).expect("YAML");
+    let server = configuration["server"].as_object().expect("listeners").values();
+    let open = server.filter_map(|listener| listener["listen"].as_str()?.strip_prefix("0.0.0.0:"));
+    assert_eq!(one_of("EXPOSE").split_whitespace().collect::<Vec<_>>(), open.collect::<Vec<_>>());
+}
+
 #[test]
 fn what_is_linked_for_the_test_is_the_program_and_make_links_as_the_dockerfile_does() {
     let code = |path: &str| {
