@@ -52,6 +52,7 @@ pub use gate::failed_tests;
 pub use matrix::{Matrix, MatrixCell, MatrixRow, Rows};
 pub use menu::{Item, Menu};
 pub(crate) use names::is_visible;
+pub(crate) use routes::split_resource;
 pub use routes::{Headers, HttpRequest, Match, Miss, Route, Routes, Taken, are_twins};
 
 use crate::{

@@ -287,12 +287,12 @@ impl<'de> Deserialize<'de> for ResourceBody<'de> {
             }
 
             fn visit_borrowed_str<E>(self, short: &'de str) -> Result<ResourceBody<'de>, E> {
-                let (ty, id) = short.split_once(':').unwrap_or((short, ""));
+                let (ty, id) = policy::split_resource(short);
                 Ok(ResourceBody { ty: Cow::Borrowed(ty), id: Cow::Borrowed(id), attributes: Members::default() })
             }
 
             fn visit_str<E>(self, short: &str) -> Result<ResourceBody<'de>, E> {
-                let (ty, id) = short.split_once(':').unwrap_or((short, ""));
+                let (ty, id) = policy::split_resource(short);
                 let (ty, id) = (Cow::Owned(ty.to_owned()), Cow::Owned(id.to_owned()));
                 Ok(ResourceBody { ty, id, attributes: Members::default() })
             }

@@ -287,7 +287,7 @@ pub(super) fn host_pattern(text: &str) -> Result<String, &'static str> {
 }
 
 /// Type and id of a resource as it is written. The `::` of a Cedar namespace is no border between them.
-pub(super) fn split_resource(text: &str) -> (&str, &str) {
+pub(crate) fn split_resource(text: &str) -> (&str, &str) {
     let mut from = 0;
     while let Some(at) = text.get(from..).and_then(|rest| rest.find(':')).map(|at| from + at) {
         if text.get(at..).is_some_and(|rest| rest.starts_with("::")) {
