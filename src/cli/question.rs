@@ -137,8 +137,14 @@ impl Question {
             return ExitCode::Usage;
         }
         let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
-        let asserted = body
-            .assertion()
+        let assertion = match body.assertion() {
+            Ok(assertion) => assertion,
+            Err(error) => {
+                output::say(&format!("error: {error}"));
+                return ExitCode::Usage;
+            }
+        };
+        let asserted = assertion
             .and_then(|assertion| BoundUser::asserted(&snapshot.program, subjects.find(body.user()), &assertion));
         let subject = match &asserted {
             Some((user, _)) => Subject::User(user),
