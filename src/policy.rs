@@ -41,7 +41,7 @@ pub use cases::{
 pub use catalog::{
     Access, CUSTOM, Catalog, Cell, Condition, Family, Gate, Label, Level, MenuItem, Module, Preset, Right, Role, Values,
 };
-pub use configuration::{Configuration, How, MOST_WHY, Problem};
+pub use configuration::{Configuration, How, MOST_PROBLEMS, MOST_WHY, Problem};
 pub use delegation::{
     Concern, Deed, Delegation, Judge, Operation, Rule as DelegationRule, Verdict, is_administrator,
     is_administrator_until, is_seen_by_standing, judge, last_administrator,
