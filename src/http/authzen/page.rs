@@ -77,7 +77,10 @@ impl Page {
             if given.is_some() && given != token.limit {
                 return Err(ApiError::malformed("`page.limit` is not that of the first page"));
             }
-            (given, after) = (token.limit, token.after);
+            // Pages of nothing, which AuthZEN allows, lead nowhere. They go on for a client that asks for nothing again; one that sends the
+            // token alone is given what there is.
+            let bound = token.limit.filter(|limit| given.is_some() || *limit > 0);
+            (given, after) = (bound, token.after);
         }
         let limit = given.map_or(MOST, |limit| usize::try_from(limit).unwrap_or(MOST).min(MOST));
         Ok(Self {
