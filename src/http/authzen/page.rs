@@ -6,7 +6,7 @@ use crate::{
         ApiError,
         json::{Object, write},
     },
-    model::Revision,
+    model::{Revision, from_hex, to_hex},
 };
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
@@ -149,21 +149,11 @@ impl Token {
             bytes.push(b'>');
             bytes.extend(after.as_bytes());
         }
-        let mut text = String::with_capacity(2 * bytes.len());
-        for byte in bytes {
-            write::plain(&mut text, format_args!("{byte:02x}"));
-        }
-        text
+        to_hex(&bytes)
     }
 
     fn read(text: &str) -> Option<Self> {
-        let digits = text.as_bytes().chunks(2).map(|pair| match pair {
-            [b'0'..=b'9' | b'a'..=b'f', b'0'..=b'9' | b'a'..=b'f'] => {
-                u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()
-            }
-            _ => None,
-        });
-        let bytes: Vec<u8> = digits.collect::<Option<_>>()?;
+        let bytes = from_hex(text)?;
         let (digest, rest) = bytes.split_first_chunk::<16>()?;
         let (limit, rest) = rest.split_first_chunk::<8>()?;
         let after = match rest.split_first() {
