@@ -45,3 +45,4 @@ mod testing;
 
 pub use authorize::{AuthorizeBody, read_authorize};
 pub use error::{ApiError, ErrorCode};
+pub(crate) use grpc::CHECK_BYTES;

@@ -4,6 +4,7 @@
 
 mod assertion;
 mod decision;
+mod hex;
 mod origin;
 mod request;
 mod revision;
@@ -14,6 +15,7 @@ mod value;
 
 pub use assertion::Assertion;
 pub use decision::{Decision, ReasonCode};
+pub use hex::{from_hex, to_hex};
 pub use origin::Origin;
 pub use request::{Attributes, Request, Resource};
 pub use revision::Revision;

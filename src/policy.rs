@@ -41,7 +41,7 @@ pub use cases::{
 pub use catalog::{
     Access, CUSTOM, Catalog, Cell, Condition, Family, Gate, Label, Level, MenuItem, Module, Preset, Right, Role, Values,
 };
-pub use configuration::{Configuration, How, MOST_WHY, Problem};
+pub use configuration::{Configuration, How, MOST_PROBLEMS, MOST_WHY, Problem};
 pub use delegation::{
     Concern, Deed, Delegation, Judge, Operation, Rule as DelegationRule, Verdict, is_administrator,
     is_administrator_until, is_seen_by_standing, judge, last_administrator, makes_administrator,
@@ -52,6 +52,7 @@ pub use gate::failed_tests;
 pub use matrix::{Matrix, MatrixCell, MatrixRow, Rows};
 pub use menu::{Item, Menu};
 pub(crate) use names::is_visible;
+pub(crate) use routes::split_resource;
 pub use routes::{Headers, HttpRequest, Match, Miss, Route, Routes, Taken, are_twins};
 
 use crate::{

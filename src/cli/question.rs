@@ -11,7 +11,7 @@ use crate::{
     http::{self, AuthorizeBody},
     lifecycle::Clock,
     model::{Request, Timestamp},
-    policy::Snapshot,
+    policy::{Snapshot, split_resource},
 };
 use clap::{ArgGroup, Args};
 use serde_json::{Map, Value};
@@ -97,7 +97,7 @@ impl QuestionArgs {
         let object = |pairs: &[(String, Value)]| Value::Object(pairs.iter().cloned().collect());
         let resource = match self.resource.as_deref() {
             Some(resource) if !self.attribute.is_empty() => {
-                let (ty, id) = resource.split_once(':').unwrap_or((resource, ""));
+                let (ty, id) = split_resource(resource);
                 let id = ("id".to_owned(), Value::from(id));
                 let ty = ("type".to_owned(), Value::from(ty));
                 Value::Object([ty, id, ("attributes".to_owned(), object(&self.attribute))].into_iter().collect())
@@ -137,8 +137,14 @@ impl Question {
             return ExitCode::Usage;
         }
         let subjects = Subjects::bind(&snapshot.program, &snapshot.users);
-        let asserted = body
-            .assertion()
+        let assertion = match body.assertion() {
+            Ok(assertion) => assertion,
+            Err(error) => {
+                output::say(&format!("error: {error}"));
+                return ExitCode::Usage;
+            }
+        };
+        let asserted = assertion
             .and_then(|assertion| BoundUser::asserted(&snapshot.program, subjects.find(body.user()), &assertion));
         let subject = match &asserted {
             Some((user, _)) => Subject::User(user),

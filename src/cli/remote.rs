@@ -108,6 +108,11 @@ impl CredentialArgs {
         Self { token: self.token.clone(), ..Self::default() }
     }
 
+    /// All but the token, for a listener that asks for none: whoever sits there has no business with it.
+    pub(super) fn without_token(&self) -> Self {
+        Self { token: None, ..self.clone() }
+    }
+
     fn connector(&self) -> Result<Connector, TrustError> {
         let identity = self.client_certificate.as_deref().zip(self.client_key.as_deref());
         let identity = identity.map(|(certificate, key)| Identity { certificate, key });

@@ -3,6 +3,7 @@
 use super::{ExitCode, output, question, set::SetArgs};
 use crate::{
     directory::Subjects,
+    document,
     engine::BoundUser,
     lifecycle::Clock,
     model::Timestamp,
@@ -69,7 +70,7 @@ impl SubjectArgs {
 }
 
 fn configuration(snapshot: &Snapshot, given: &[u8]) -> Result<Configuration, ExitCode> {
-    let json = serde_json::from_slice(given).map_err(|error| {
+    let json = document::json_once(given).map_err(|error| {
         output::say(&format!("error: the configuration is not JSON: {error}"));
         ExitCode::Usage
     })?;

@@ -1,7 +1,10 @@
 //! `sidegate token`
 
 use super::{ExitCode, output};
-use crate::config::{AdminToken, Caller, CallerScope, Scope};
+use crate::{
+    config::{AdminToken, Caller, CallerScope, Scope},
+    model::to_hex,
+};
 use clap::{Args, builder::PossibleValuesParser};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -47,7 +50,7 @@ pub(super) fn run(args: &TokenArgs) -> ExitCode {
     if let Err(error) = getrandom::fill(&mut random) {
         return output::fail(ExitCode::Failed, &error);
     }
-    let token = hex(&random);
+    let token = to_hex(&random);
     let (entry, as_json) = match entry(args, Sha256::digest(&token).into()) {
         Ok(entry) => entry,
         Err(error) => return output::fail(ExitCode::Usage, &error),
@@ -74,12 +77,12 @@ fn entry(args: &TokenArgs, sha256: [u8; 32]) -> Result<(String, Value), NoScope>
         let named = if args.scopes.is_empty() { &least[..] } else { &args.scopes };
         let scopes = chosen(named, &CallerScope::ALL, CallerScope::as_str, "a caller")?;
         let words: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
-        let as_json = json!({ "name": name, "sha256": hex(&sha256), "scopes": words });
+        let as_json = json!({ "name": name, "sha256": to_hex(&sha256), "scopes": words });
         return Ok((Caller { scopes, ..Caller::new(name, sha256) }.to_string(), as_json));
     }
     let scopes = chosen(&args.scopes, &Scope::ALL, Scope::as_str, "the admin listener")?;
     let words: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
-    let as_json = json!({ "name": name, "sha256": hex(&sha256), "scopes": words, "operator": args.operator });
+    let as_json = json!({ "name": name, "sha256": to_hex(&sha256), "scopes": words, "operator": args.operator });
     let token = AdminToken { scopes, operator: args.operator, ..AdminToken::new(name, sha256) };
     Ok((token.to_string(), as_json))
 }
@@ -96,9 +99,4 @@ fn chosen<S: Copy>(
     }
     let is_named = |scope: &S| named.is_empty() || named.iter().any(|name| name == word(*scope));
     Ok(all.iter().copied().filter(is_named).collect())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    nibbles.filter_map(|nibble| char::from_digit(u32::from(nibble), 16)).collect()
 }

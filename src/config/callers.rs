@@ -7,7 +7,7 @@ use super::{
     kinds::{Kind, ReadNode},
     tokens,
 };
-use crate::document::Node;
+use crate::{document::Node, model::to_hex};
 use std::{fmt, num::NonZeroU32, sync::Arc};
 
 /// What a caller of the authorize listener may ask.
@@ -163,7 +163,7 @@ impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{ name: {}", self.name)?;
         if let Some(digest) = &self.sha256 {
-            write!(f, ", sha256: {}", tokens::hex(digest))?;
+            write!(f, ", sha256: {}", to_hex(digest))?;
         }
         certificates(f, &self.certificates)?;
         let scopes: Vec<_> = self.scopes.iter().map(|scope| scope.as_str()).collect();

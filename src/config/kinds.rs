@@ -273,7 +273,12 @@ fn is_https(text: &str) -> bool {
 }
 
 fn is_account(text: &str) -> bool {
-    !text.is_empty() && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control() || letter == ':')
+    // To `chown` this number says that all stays as it is.
+    const NOBODY: u32 = u32::MAX;
+    let is_number_of_nobody = text.parse() == Ok(NOBODY);
+    !is_number_of_nobody
+        && !text.is_empty()
+        && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control() || letter == ':')
 }
 
 fn is_link_form(text: &str) -> bool {

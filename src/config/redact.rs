@@ -5,7 +5,7 @@ use super::{
     kinds::{Kind, ReadNode},
     secret,
 };
-use crate::document::Node;
+use crate::{document::Node, model::from_hex};
 use std::{fmt, path::Path};
 
 /// One of `audit.redact.fields`.
@@ -196,7 +196,7 @@ impl RedactKey {
     /// Reads the key's file: hexadecimal digits, and private to whoever runs the process.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let text = secret::read(path, "the key file")?;
-        unhex(text.reveal().trim()).and_then(|bytes| Self::new(&bytes)).ok_or_else(|| {
+        from_hex(text.reveal().trim()).and_then(|bytes| Self::new(&bytes)).ok_or_else(|| {
             format!(
                 "the key file `{}` does not hold 64 or more hexadecimal digits; `openssl rand -hex 32` makes some",
                 path.display()
@@ -209,13 +209,4 @@ impl fmt::Debug for RedactKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RedactKey")
     }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let byte = |&[high, low]: &[u8; 2]| {
-        let (high, low) = (char::from(high).to_digit(16)?, char::from(low).to_digit(16)?);
-        u8::try_from(high * 16 + low).ok()
-    };
-    rest.is_empty().then(|| pairs.iter().map(byte).collect())?
 }

@@ -4,7 +4,10 @@ use super::{
     file::Reading,
     kinds::{Kind, ReadNode},
 };
-use crate::document::{Node, Value};
+use crate::{
+    document::{Node, Value},
+    model::{from_hex, to_hex},
+};
 use std::fmt;
 
 /// What a token opens. A route says which scopes it takes; one of them is enough.
@@ -77,7 +80,7 @@ impl fmt::Display for AdminToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scopes: Vec<_> = self.scopes.iter().map(|scope| scope.as_str()).collect();
         let operator = if self.operator { ", operator: true" } else { "" };
-        let (name, digest) = (&self.name, hex(&self.sha256));
+        let (name, digest) = (&self.name, to_hex(&self.sha256));
         write!(f, "{{ name: {name}, sha256: {digest}, scopes: [{}]{operator} }}", scopes.join(", "))
     }
 }
@@ -247,22 +250,5 @@ pub(super) fn read_name(text: &str) -> Option<String> {
 
 /// Reads a digest.
 pub(super) fn read_digest(text: &str) -> Option<[u8; 32]> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    let bytes: Option<Vec<u8>> = pairs
-        .iter()
-        .map(|&[high, low]| {
-            let (high, low) = (char::from(high).to_digit(16)?, char::from(low).to_digit(16)?);
-            u8::try_from(high * 16 + low).ok()
-        })
-        .collect();
-    bytes?.try_into().ok()
-}
-
-/// Writes a digest.
-pub(super) fn hex(digest: &[u8]) -> String {
-    let nibbles = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    nibbles.filter_map(|nibble| char::from_digit(u32::from(nibble), 16)).collect()
+    from_hex(text)?.try_into().ok()
 }

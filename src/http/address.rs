@@ -39,6 +39,11 @@ pub(super) fn parameters<'q, const N: usize>(
     Ok(found)
 }
 
+/// The value of a parameter that is not one of those that it takes.
+pub(super) fn wrong(name: &str, given: &str, known: &str) -> ApiError {
+    ApiError::malformed(format!("`{given}` is no value of `{name}`: {known}"))
+}
+
 fn undo(text: &str, plus_is_space: bool) -> Result<Cow<'_, str>, ApiError> {
     if !text.contains(['%', '+']) {
         return Ok(text.into());

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     audit::Origin,
-    model::{Assertion, Decision, Request, Resource, Revision, Timestamp},
+    model::{Assertion, Decision, ReasonCode, Request, Resource, Revision, Timestamp},
     policy,
     reload::Current,
 };
@@ -73,8 +73,9 @@ pub(super) async fn answer(desk: &Desk, bytes: &Bytes, call: Call<'_>) -> Result
         let revision = current.snapshot.revision;
         let text =
             write(ruling.decision(), revision, ruling.id, |out| ruling.write_reason(out, &current.snapshot.program));
-        // What could not be recorded was not decided by the policies.
-        let told = ruling.ticket.is_some() && claim.refusal().is_none();
+        // What could not be recorded was not decided by the policies, and neither was what they are too old for.
+        let decided = ruling.ticket.is_some() && ruling.code() != ReasonCode::PoliciesStale;
+        let told = decided && claim.refusal().is_none();
         let explained = (body.explain && told).then(|| (Arc::clone(&current), claim.clone(), asked.time));
         (text, revision, ruling.id, ruling.ticket, explained)
     };
@@ -142,10 +143,14 @@ impl AuthorizeBody<'_> {
     }
 
     /// What the question asserts of the user, as it would count for a caller who is believed.
-    #[must_use]
-    pub fn assertion(&self) -> Option<Assertion> {
-        let roles = self.subject.roles.as_ref()?;
-        Some(claim::vouched(self.user(), roles.iter().map(ToString::to_string).collect(), self.tenant.as_deref()))
+    ///
+    /// # Errors
+    /// Fails where there can be no such user.
+    pub fn assertion(&self) -> Result<Option<Assertion>, ApiError> {
+        let Some(roles) = &self.subject.roles else { return Ok(None) };
+        claim::check_named(self.user())?;
+        let roles = roles.iter().map(ToString::to_string).collect();
+        Ok(Some(claim::vouched(self.user(), roles, self.tenant.as_deref())))
     }
 
     /// The question as the engine takes it, asked at `time`.
@@ -229,7 +234,7 @@ impl SubjectBody<'_> {
             (None, None) => Word::Nothing,
             (Some(token), None) => Word::Token(Cow::Borrowed(token)),
             (None, Some(roles)) if trusts_roles() => {
-                Word::Roles(roles.iter().map(ToString::to_string).collect(), tenant)
+                claim::roles_of(id, roles.iter().map(ToString::to_string).collect(), tenant)?
             }
             (None, Some(_)) => {
                 let message =
@@ -287,12 +292,12 @@ impl<'de> Deserialize<'de> for ResourceBody<'de> {
             }
 
             fn visit_borrowed_str<E>(self, short: &'de str) -> Result<ResourceBody<'de>, E> {
-                let (ty, id) = short.split_once(':').unwrap_or((short, ""));
+                let (ty, id) = policy::split_resource(short);
                 Ok(ResourceBody { ty: Cow::Borrowed(ty), id: Cow::Borrowed(id), attributes: Members::default() })
             }
 
             fn visit_str<E>(self, short: &str) -> Result<ResourceBody<'de>, E> {
-                let (ty, id) = short.split_once(':').unwrap_or((short, ""));
+                let (ty, id) = policy::split_resource(short);
                 let (ty, id) = (Cow::Owned(ty.to_owned()), Cow::Owned(id.to_owned()));
                 Ok(ResourceBody { ty, id, attributes: Members::default() })
             }

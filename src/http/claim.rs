@@ -10,6 +10,7 @@ use crate::{
     engine::{BoundUser, Dialect, Ignored},
     identity::{Cache, Hash, Identity, Verifier},
     model::{Assertion, Attributes, ReasonCode, Timestamp},
+    policy::is_visible,
     reload::Current,
     telemetry::Metrics,
 };
@@ -232,6 +233,23 @@ impl Desk {
 pub(super) fn seats(settings: &Live) -> Cache<Seat> {
     let cached = settings.load().subjects.verification.cached;
     Cache::new(cached, cached.saturating_mul(USUAL_TOKEN * CLAIMS_PER_TOKEN))
+}
+
+/// Roles that a caller vouches for, of somebody who can be a user: an id that no directory takes would be one that no administrator
+/// can suspend, and that nobody can look for.
+pub(super) fn roles_of<'a>(named: &str, roles: Vec<String>, tenant: Option<&'a str>) -> Result<Word<'a>, ApiError> {
+    check_named(named)?;
+    Ok(Word::Roles(roles, tenant))
+}
+
+/// Whether there can be a user of this id, of whom a caller vouches for something.
+pub(super) fn check_named(named: &str) -> Result<(), ApiError> {
+    if is_visible(named) {
+        return Ok(());
+    }
+    let message =
+        "the `id` of a subject with `roles` must be visible text of 1 to 256 bytes, without a space at its ends";
+    Err(ApiError::malformed(message))
 }
 
 /// What is said where a token stands beside roles.

@@ -35,7 +35,7 @@ use std::time::Instant;
 
 /// The longest message of [`Procedure::Check`], where `server.authorize.limits.body_bytes` does not allow for more: it holds the head of
 /// somebody's request, the path twice, and that head is the client's to fill up to the limits of the proxy.
-const CHECK_BYTES: usize = 256 << 10;
+pub(crate) const CHECK_BYTES: usize = 256 << 10;
 /// The longest message of [`Procedure::Health`], which holds the name of a service.
 const HEALTH_BYTES: usize = 1 << 10;
 

@@ -5,9 +5,10 @@
 
 use super::{ApiError, ErrorCode, address, authorize::SubjectBody, claim::Claim, desk::Desk, json, service::Answer};
 use crate::{
+    document,
     engine::BoundUser,
     model::Timestamp,
-    policy::{Configuration, Overview, Problem, Unknown},
+    policy::{Configuration, MOST_PROBLEMS, Overview, Problem, Unknown},
     reload::Current,
 };
 use bytes::Bytes;
@@ -38,7 +39,8 @@ pub(super) async fn of_user(desk: &Desk, about: About, id: &str, query: Option<&
 
 /// Answers about a configuration that is not saved, or about a subject of whom a token or the caller says more than a name.
 pub(super) async fn of_configuration(desk: &Desk, about: About, body: Bytes) -> Result<Answer, ApiError> {
-    let given: serde_json::Value = serde_json::from_str(json::check(&body)?)?;
+    // Of a member that is given twice another reader may take the other one.
+    let given = document::json_once(json::check(&body)?.as_bytes())?;
     if given.get("subject").is_some() {
         return of_subject(desk, about, body).await;
     }
@@ -128,6 +130,7 @@ impl From<Vec<Problem>> for ApiError {
     fn from(problems: Vec<Problem>) -> Self {
         let message = match problems.as_slice() {
             [one] => one.message.clone(),
+            most if most.len() >= MOST_PROBLEMS => format!("at least {MOST_PROBLEMS} problems with the configuration"),
             several => format!("{} problems with the configuration", several.len()),
         };
         Self { problems, ..Self::new(ErrorCode::InvalidConfiguration, message) }

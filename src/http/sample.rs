@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     engine::Subject,
-    model::{Assertion, Attributes, Request, Resource, Timestamp, Value},
+    model::{Assertion, Attributes, ReasonCode, Request, Resource, Timestamp, Value},
     reload::Current,
 };
 use std::{borrow::Cow, sync::Arc};
@@ -47,8 +47,13 @@ impl Sample {
         }
     }
 
-    /// Puts the question, with its subject as a snapshot knows it.
-    pub(super) fn ask<T>(&self, current: &Current, put: impl FnOnce(Subject<'_>, &Request<'_>) -> T) -> T {
+    /// Puts the question, with its subject as a snapshot knows it, and with the reason for which whatever that subject asks is refused
+    /// there: who counts in one set may count for nobody in another.
+    pub(super) fn ask<T>(
+        &self,
+        current: &Current,
+        put: impl FnOnce(Subject<'_>, &Request<'_>, Option<ReasonCode>) -> T,
+    ) -> T {
         let claim = self.assertion.as_ref().map(|assertion| Claim::asserted(current, Arc::clone(assertion), None).0);
         let question = Question {
             subject_type: self.subject_type.as_deref(),
@@ -64,10 +69,44 @@ impl Sample {
             tenant: self.tenant.as_deref(),
             context: &self.context,
         };
-        put(desk::subject(current, &question), &question.request(self.time))
+        put(desk::subject(current, &question), &question.request(self.time), question.claim.refusal())
     }
 }
 
 fn owned(attributes: &Attributes<'_>) -> Owned {
     attributes.iter().map(|(name, value)| (Cow::Owned(name.to_string()), value.clone().into_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::Limits,
+        engine::Dialect,
+        http::{claim::Asserted, testing::services},
+    };
+
+    /// Who is known where it was asked, and not in the set that is asked beside it, is refused there as it would be live.
+    #[test]
+    fn a_claim_that_is_refused_in_another_set_is_refused_when_that_is_asked() {
+        let services = services(Dialect::PlainCedar { principal_type: "User".to_owned() }, Limits::default());
+        let current = services.reader.load();
+        for (known_users_only, wanted) in [(true, Some(ReasonCode::UserUnknown)), (false, None)] {
+            let assertion = Arc::new(Assertion { user: "sam".to_owned(), known_users_only, ..Assertion::default() });
+            let claim = Claim::Asserted(Arc::new(Asserted { assertion, user: None, claims: None }));
+            let resource = Resource { ty: "order", id: "o-1", attributes: &[] };
+            let question = Question {
+                subject_type: None,
+                subject: "sam",
+                subject_attributes: &[],
+                claim: &claim,
+                action: "view",
+                resource,
+                tenant: None,
+                context: &[],
+            };
+            let sample = Sample::new(&question, Timestamp::from_micros(0));
+            assert_eq!(sample.ask(&current, |_, _, refused| refused), wanted);
+        }
+    }
 }

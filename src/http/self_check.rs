@@ -73,7 +73,8 @@ impl SelfCheck {
 /// Asks plain Cedar the same.
 fn compare(Decided { current, sample, .. }: &Decided) -> Result<(), Box<Difference>> {
     let program = &current.snapshot.program;
-    sample.ask(current, |subject, request| engine::verify(program, subject, request))
+    // What is refused before the policies are asked is no sample.
+    sample.ask(current, |subject, request, _refused| engine::verify(program, subject, request))
 }
 
 /// Compares what comes, and counts and tells what differs.

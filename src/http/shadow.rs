@@ -143,8 +143,11 @@ impl Thread {
         while let Ok(answered) = questions.recv() {
             let Some(shadow) = self.shadow.load().clone() else { continue };
             let snapshot = &shadow.snapshot;
-            let said = answered.sample.ask(&shadow, |subject, request| {
-                let outcome = engine::decide(&snapshot.program, subject, request);
+            let said = answered.sample.ask(&shadow, |subject, request, refused| {
+                let outcome = match refused {
+                    Some(code) => engine::refuse(&snapshot.program, subject, request, code),
+                    None => engine::decide(&snapshot.program, subject, request),
+                };
                 Said::new(&outcome, &snapshot.program, snapshot.revision)
             });
             let compared = compare(answered.live.decision, said.decision);

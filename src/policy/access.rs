@@ -28,6 +28,7 @@ pub struct Overview<'s> {
     parts: Parts,
     /// Which cell of which role became a policy.
     cells: FxHashMap<&'s str, (&'s Role, &'s Cell)>,
+    roles: FxHashMap<&'s str, &'s Role>,
 }
 
 /// A question that names what does not exist.
@@ -169,8 +170,14 @@ impl<'s> Overview<'s> {
     #[must_use]
     pub fn new(snapshot: &'s Snapshot) -> Self {
         let roles = snapshot.catalog.roles.iter();
+        let by_id = roles.clone().map(|role| (role.id.as_str(), role)).collect();
         let cells = roles.flat_map(|role| role.cells.iter().map(move |cell| (cell.policy.as_str(), (role, cell))));
-        Self { snapshot, parts: Parts::of(&snapshot.program), cells: cells.collect() }
+        Self { snapshot, parts: Parts::of(&snapshot.program), cells: cells.collect(), roles: by_id }
+    }
+
+    /// The role of an id.
+    pub(super) fn role(&self, id: &str) -> Option<&'s Role> {
+        self.roles.get(id).copied()
     }
 
     /// What a user may do in a tenant, at a time.
@@ -228,7 +235,9 @@ impl<'s> Overview<'s> {
             | ReasonCode::UserSuspended
             | ReasonCode::UserExpired
             | ReasonCode::SessionMissing
-            | ReasonCode::TenantMissing => {
+            | ReasonCode::TenantMissing
+            // Of no resource here: what is asserted of the user is of another tenant.
+            | ReasonCode::TenantMismatch => {
                 let message = outcome.message(&snapshot.program).to_string();
                 Some(Refused { code: outcome.code, message })
             }

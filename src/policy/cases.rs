@@ -13,7 +13,7 @@ use crate::{
     model::{Decision, ReasonCode, Timestamp, Value},
 };
 use serde_json::{Map, Value as Json};
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 /// One expectation about one user. A case of a file that lists several users, actions or resources is a test for each
 /// combination, and so is a table for each action in each of its cells.
@@ -59,10 +59,10 @@ pub struct DecisionTest {
     pub resource_type: String,
     /// The resource's id; may be empty.
     pub resource_id: String,
-    /// The resource's attributes.
-    pub attributes: Vec<(String, Value<'static>)>,
-    /// The request's context.
-    pub context: Vec<(String, Value<'static>)>,
+    /// The resource's attributes, which all tests of a case share.
+    pub attributes: Arc<[(String, Value<'static>)]>,
+    /// The request's context, shared likewise.
+    pub context: Arc<[(String, Value<'static>)]>,
     /// The expected decision.
     pub expect: Decision,
     /// The expected reason, where it matters.

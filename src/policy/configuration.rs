@@ -26,6 +26,10 @@ const HOW: [&str; 4] = ["until", "why", "by", "at"];
 /// Characters of a reason at the most: it stands in records, which are bounded, beside all else that is given.
 pub const MOST_WHY: usize = 500;
 
+/// Problems that are told of a configuration at the most. Whoever sends more of them has another kind of mistake, and a hint takes a
+/// look at every name of the set.
+pub const MOST_PROBLEMS: usize = 20;
+
 /// Until when and why something is given.
 #[derive(Debug, Default)]
 pub struct How {
@@ -45,7 +49,7 @@ impl How {
         let Value::Object(members) = item else { return Ok(Self::default()) };
         let mut problems = Vec::new();
         let known = || std::iter::once(key).chain(HOW);
-        for name in members.keys().filter(|name| known().all(|known| known != *name)) {
+        for name in members.keys().filter(|name| known().all(|known| known != *name)).take(MOST_PROBLEMS) {
             let help = hint(name, known());
             problems.push(Problem::new(&pointer(at, name), format!("there is no member `{name}` here"), help));
         }
@@ -122,7 +126,7 @@ struct Reader<'r> {
 
 impl Reader<'_> {
     fn whole(&mut self, members: &Map<String, Value>) -> Configuration {
-        for name in members.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
+        for name in members.keys().filter(|name| !MEMBERS.contains(&name.as_str())).take(MOST_PROBLEMS) {
             self.report(&pointer("", name), format!("a configuration has no member `{name}`"), hint(name, MEMBERS));
         }
         // A member that is null is absent.
@@ -155,7 +159,14 @@ impl Reader<'_> {
     }
 
     fn report(&mut self, pointer: &str, message: impl Into<String>, help: Option<String>) {
-        self.problems.push(Problem::new(pointer, message, help));
+        if !self.is_full() {
+            self.problems.push(Problem::new(pointer, message, help));
+        }
+    }
+
+    /// Whether no more problems are told, so that there is no use in looking for them.
+    fn is_full(&self) -> bool {
+        self.problems.len() >= MOST_PROBLEMS
     }
 
     fn text(&mut self, at: &str, value: &Value) -> Option<String> {
@@ -184,6 +195,9 @@ impl Reader<'_> {
         value: &Value,
         known: impl IntoIterator<Item = &'k str, IntoIter: Clone>,
     ) -> Option<String> {
+        if self.is_full() {
+            return None;
+        }
         let text = self.text(at, value)?;
         let known = known.into_iter();
         if known.clone().any(|name| name == text) {
@@ -236,6 +250,9 @@ impl Reader<'_> {
         let catalog = self.catalog;
         let modules: Vec<&str> = catalog.modules.iter().map(|module| module.id.as_str()).collect();
         for (module, given) in grants {
+            if self.is_full() {
+                return;
+            }
             let at = pointer("/grants", module);
             let known = self.known(&at, "module", &Value::from(module.as_str()), modules.iter().copied());
             let (at, level) = match given.get("level") {
@@ -263,6 +280,7 @@ impl Reader<'_> {
     fn how(&mut self, at: &str, key: &str, given: &Value) -> How {
         How::read(at, key, given).unwrap_or_else(|problems| {
             self.problems.extend(problems);
+            self.problems.truncate(MOST_PROBLEMS);
             How::default()
         })
     }
@@ -288,6 +306,9 @@ impl Reader<'_> {
         };
         let mut seen: Vec<String> = Vec::new();
         for (index, item) in items.iter().enumerate() {
+            if self.is_full() {
+                return;
+            }
             let at = pointer(&at, &index.to_string());
             let (place, name) = named(&at, key, item);
             let Some(name) = self.known(&place, key, name, names.iter().copied()) else { continue };
@@ -308,6 +329,9 @@ impl Reader<'_> {
         let catalog = self.catalog;
         let mut first: Option<(&str, &str)> = None;
         for (index, item) in roles.and_then(Value::as_array).into_iter().flatten().enumerate() {
+            if self.is_full() {
+                return;
+            }
             let (at, name) = named(&pointer("/roles", &index.to_string()), "role", item);
             let role = catalog.roles.iter().find(|role| Some(role.id.as_str()) == name.as_str());
             let Some((role, family)) = role.and_then(|role| Some((role, role.family.as_deref()?))) else { continue };
@@ -337,6 +361,9 @@ impl Reader<'_> {
         let vocabulary = self.vocabulary;
         let mut attributes = Vec::new();
         for (name, value) in given.iter().filter(|(_, value)| !value.is_null()) {
+            if self.is_full() {
+                break;
+            }
             let at = pointer("/attributes", name);
             let Some((_, ty)) = vocabulary.user_attributes.iter().find(|(known, _)| known == name) else {
                 let known = vocabulary.user_attributes.iter().map(|(known, _)| known.as_str());
@@ -357,6 +384,9 @@ impl Reader<'_> {
     /// Of a type with listed values there are no others.
     fn listed(&mut self, at: &str, value: &crate::model::Value<'_>) {
         use crate::model::Value as Typed;
+        if self.is_full() {
+            return;
+        }
         match value {
             Typed::Entity { ty, id } => {
                 let catalog = self.catalog;

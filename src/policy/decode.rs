@@ -36,7 +36,12 @@ pub(super) fn files<'t>(texts: &'t [Text], declared: &mut Declared, problems: &m
             bytes += text.content().len();
             let is_kept = bytes <= MOST_PARSED;
             let parse = move || if is_kept { yaml::read(text) } else { yaml::parse(text).map(Arc::new) };
-            if yaml::is_known(text) { Parsing::Done(yaml::read(text)) } else { Parsing::Running(scope.spawn(parse)) }
+            if yaml::is_known(text) {
+                return Parsing::Done(yaml::read(text));
+            }
+            // Where there is no thread to be had, this one does it.
+            let thread = thread::Builder::new().name("parse".to_owned()).spawn_scoped(scope, parse);
+            thread.map_or_else(|_| Parsing::Done(parse()), Parsing::Running)
         };
         let mut open: VecDeque<Parsing<'_>> = texts.iter().take(ahead).map(&mut start).collect();
         let mut next = texts.iter().skip(ahead);
@@ -92,6 +97,9 @@ impl Decoder<'_> {
         }
         self.section(root, "levels", "a level", &mut set.levels, Self::level);
         self.section(root, "modules", "a module", &mut set.modules, Self::module);
+        for entry in root.get("modules").and_then(Node::as_map).into_iter().flatten() {
+            names::check_module(&Named::key(self.text, entry), self.problems);
+        }
         self.section(root, "conditions", "a condition", &mut set.conditions, Self::condition);
         self.section(root, "roles", "a role", &mut set.roles, Self::role);
         self.section(root, "rights", "a right", &mut set.rights, Self::right);

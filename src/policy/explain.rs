@@ -1,7 +1,8 @@
 //! Why a decision is what it is: for an allow the grant that it rests on, for a deny the nearest one that is missing.
 //!
 //! What is missing is found by trying: the user or the tenant is changed in one respect, and the engine decides again. So
-//! whatever is proposed here has been seen to lead to an allow.
+//! whatever is proposed here has been seen to lead to an allow, conditions apart: of these it is told which values do not fit, and
+//! nobody tries what would become of others.
 
 mod change;
 mod step;
@@ -34,7 +35,7 @@ pub struct Explanation {
     pub policies: Vec<String>,
     /// What came of it, in plain words, a sentence each.
     pub summary: Vec<String>,
-    /// For a deny: changes of which each one would have allowed it, the smallest first.
+    /// For a deny: changes of which each one would have allowed it, or conditions that do not hold, the smallest first.
     pub nearest: Vec<Change>,
     /// The tenant in which it was decided.
     pub tenant: Option<String>,

@@ -24,7 +24,8 @@ pub struct Item<'s> {
     pub id: &'s str,
     /// Whether the user sees it.
     pub visible: bool,
-    /// What the user lacks: `gate:backoffice`, `module:pricing`, or `user:suspended` where the user may not act at all.
+    /// What the user lacks: `gate:backoffice`, `module:pricing`, or one of `user:invited`, `user:suspended`, `user:expired`,
+    /// `session:missing`, `tenant:missing` and `tenant:mismatch` where the user may not act at all.
     pub missing: Vec<String>,
 }
 
@@ -42,7 +43,12 @@ impl<'s> Overview<'s> {
             return Err(Unknown::Menu(self.snapshot.name.clone()));
         }
         if let Some(refused) = refused {
-            let missing = refused.code.as_str().replacen("user_", "user:", 1).replacen("tenant_", "tenant:", 1);
+            let code = refused.code.as_str();
+            let missing = ["user", "tenant", "session"].iter().find_map(|kind| {
+                let what = code.strip_prefix(kind)?.strip_prefix('_')?;
+                Some(format!("{kind}:{what}"))
+            });
+            let missing = missing.unwrap_or_else(|| code.to_owned());
             let items = catalog.menu.iter();
             let items = items.map(|item| Item { id: &item.id, visible: false, missing: vec![missing.clone()] });
             return Ok(Menu { items: items.collect() });

@@ -1,6 +1,6 @@
 //! What names may look like, and which are taken.
 
-use super::section::Named;
+use super::{routes::split_resource, section::Named};
 use crate::document::Diagnostics;
 
 /// Entity types that every compiled set has, and words that would hide a type of Cedar.
@@ -65,6 +65,14 @@ pub(super) fn check_id(noun: &str, name: &Named, problems: &mut Diagnostics) {
         let message = format!("`{}` cannot be the name of {noun}", name.name);
         let help = "use letters, digits, `-`, `_`, `.` and `:`, beginning with a letter or digit".to_owned();
         problems.push(name.at.error("bad-name", message).with_help(help));
+    }
+}
+
+/// Reports a name of a module that the short form of a resource, `type:id`, would take apart.
+pub(super) fn check_module(name: &Named, problems: &mut Diagnostics) {
+    if split_resource(&name.name).0 != name.name {
+        let message = format!("`{}` cannot be the name of a module: `type:id` is how a resource is written", name.name);
+        problems.push(name.at.error("bad-name", message).with_help("use `-`, `_` or `.` in its place".to_owned()));
     }
 }
 

@@ -22,6 +22,12 @@ use tree::{Clash, Tree};
 /// The most routes of a set.
 pub(super) const MOST_ROUTES: usize = 5000;
 
+/// Conflicts between routes that are told at the most.
+pub(super) const MOST_CONFLICTS: usize = 100;
+
+/// Pairs of routes that are compared at the most. As many routes as there may be make half of that where all are of one host.
+pub(super) const MOST_PAIRS: usize = MOST_ROUTES * MOST_ROUTES;
+
 /// Stands for every method.
 pub(super) const EVERY_METHOD: &str = "*";
 
@@ -171,12 +177,20 @@ impl Routes {
         self.endings.get_mut(place).map_or(&mut self.any, |(_, host)| host)
     }
 
-    /// Pairs of routes that fit some path in common without one of them being the more specific one.
+    fn hosts(&self) -> impl Iterator<Item = &Host> {
+        std::iter::once(&self.any).chain(self.exact.values()).chain(self.endings.iter().map(|(_, host)| host))
+    }
+
+    /// Pairs of routes that a search for [`Routes::ambiguities`] looks at: routes of many hosts are looked at once for each.
+    pub(super) fn pairs(&self) -> usize {
+        self.hosts().fold(0, |pairs, host| pairs.saturating_add(host.tree.pairs()))
+    }
+
+    /// Pairs of routes that fit some path in common without one of them being the more specific one. Each is looked for when it is
+    /// asked for.
     pub(super) fn ambiguities(&self) -> impl Iterator<Item = Conflict> {
-        let hosts =
-            std::iter::once(&self.any).chain(self.exact.values()).chain(self.endings.iter().map(|(_, host)| host));
-        hosts.flat_map(|host| {
-            let clashes = host.tree.ambiguities().into_iter();
+        self.hosts().flat_map(|host| {
+            let clashes = host.tree.ambiguities();
             clashes.filter_map(move |(later, clash)| Some(host.conflict(host.first(later)?, "ambiguous-route", clash)))
         })
     }
@@ -287,7 +301,7 @@ pub(super) fn host_pattern(text: &str) -> Result<String, &'static str> {
 }
 
 /// Type and id of a resource as it is written. The `::` of a Cedar namespace is no border between them.
-pub(super) fn split_resource(text: &str) -> (&str, &str) {
+pub(crate) fn split_resource(text: &str) -> (&str, &str) {
     let mut from = 0;
     while let Some(at) = text.get(from..).and_then(|rest| rest.find(':')).map(|at| from + at) {
         if text.get(at..).is_some_and(|rest| rest.starts_with("::")) {

@@ -8,20 +8,39 @@ use crate::{
 
 /// The names of types that are not entity types, as Cedar has them.
 const PLAIN: [&str; 7] = ["Bool", "Long", "String", "ipaddr", "decimal", "datetime", "duration"];
+/// Sets within each other at the most. Whoever looks at a type goes down it level by level, and must come to its end.
+const DEEPEST: usize = 16;
+
+/// Why a text is no type.
+#[derive(Debug, PartialEq, Eq)]
+enum NoType {
+    Unknown,
+    /// Sets in sets in sets.
+    TooDeep,
+}
 
 /// Reads a type. What cannot be a type is reported and is none.
 pub(super) fn read(text: &Text, node: &Node, problems: &mut Diagnostics) -> Option<(AttributeType, Spot)> {
     let at = Spot::of(text, &node.span);
     let found = match &node.value {
         Value::Text(written) => {
-            let found = parse(written.trim());
-            if found.is_none() {
-                let message = format!("`{written}` is not a type");
-                let help =
-                    hint(written, PLAIN).unwrap_or_else(|| "write `String`, `User`, `Set<String>` ...".to_owned());
-                problems.push(at.error("bad-type", message).with_help(help));
+            let found = parse(written);
+            match found {
+                Ok(_) => {}
+                Err(NoType::Unknown) => {
+                    let message = format!("`{written}` is not a type");
+                    let help =
+                        hint(written, PLAIN).unwrap_or_else(|| "write `String`, `User`, `Set<String>` ...".to_owned());
+                    problems.push(at.error("bad-type", message).with_help(help));
+                }
+                // Not shown: it is as long as it is deep.
+                Err(NoType::TooDeep) => {
+                    let message = format!("a type has {DEEPEST} sets within each other at the most");
+                    problems
+                        .push(at.error("bad-type", message).with_help("write `Set<String>`, or a record".to_owned()));
+                }
             }
-            found
+            found.ok()
         }
         Value::Map(map) => {
             let fields = map.iter().map(|entry| {
@@ -46,10 +65,20 @@ fn field(text: &Text, node: &Node, problems: &mut Diagnostics) -> Option<(Attrib
     read(text, node, problems)
 }
 
-fn parse(written: &str) -> Option<AttributeType> {
-    if let Some(inner) = written.strip_prefix("Set<").and_then(|rest| rest.strip_suffix('>')) {
-        return parse(inner.trim()).map(|ty| AttributeType::Set(Box::new(ty)));
+fn parse(written: &str) -> Result<AttributeType, NoType> {
+    let (mut item, mut sets) = (written.trim(), 0);
+    while let Some(inner) = item.strip_prefix("Set<").and_then(|rest| rest.strip_suffix('>')) {
+        (item, sets) = (inner.trim(), sets + 1);
+        if sets > DEEPEST {
+            return Err(NoType::TooDeep);
+        }
     }
+    let ty = plain(item).ok_or(NoType::Unknown)?;
+    Ok((0..sets).fold(ty, |ty, _| AttributeType::Set(Box::new(ty))))
+}
+
+/// A type that is no set.
+fn plain(written: &str) -> Option<AttributeType> {
     Some(match written {
         "Bool" | "Boolean" => AttributeType::Bool,
         "Long" => AttributeType::Long,
@@ -85,11 +114,21 @@ mod tests {
     #[test]
     fn types_are_read_as_cedar_names_them() {
         let set = |ty| AttributeType::Set(Box::new(ty));
-        assert_eq!(parse("Set<Set<Long>>"), Some(set(set(AttributeType::Long))));
-        assert_eq!(parse("Set< User >"), Some(set(AttributeType::Entity("User".to_owned()))));
-        assert_eq!(parse("ipaddr"), Some(AttributeType::Extension("ipaddr")));
+        assert_eq!(parse("Set<Set<Long>>"), Ok(set(set(AttributeType::Long))));
+        assert_eq!(parse(" Set< User > "), Ok(set(AttributeType::Entity("User".to_owned()))));
+        assert_eq!(parse("ipaddr"), Ok(AttributeType::Extension("ipaddr")));
         for wrong in ["Set<", "Set<>", "a b", "", "Set<String", "9x"] {
-            assert_eq!(parse(wrong), None, "{wrong}");
+            assert_eq!(parse(wrong), Err(NoType::Unknown), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sets_within_each_other_come_to_an_end() {
+        let nested = |levels: usize| format!("{}Long{}", "Set<".repeat(levels), ">".repeat(levels));
+        assert!(parse(&nested(DEEPEST)).is_ok());
+        // As deep as a file of 100 KB has it, which is deeper than any stack.
+        for levels in [DEEPEST + 1, 20_000] {
+            assert_eq!(parse(&nested(levels)), Err(NoType::TooDeep), "{levels}");
         }
     }
 }

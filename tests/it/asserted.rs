@@ -105,6 +105,29 @@ fn malformed_roles_are_told_where_they_would_count() {
     }
 }
 
+/// Nobody could suspend who has no id, and nobody find a record of whoever has one that cannot be seen.
+#[test]
+fn roles_are_vouched_for_of_somebody_who_can_be_a_user() {
+    let trusting = office(TRUSTING);
+    let long = "x".repeat(257);
+    for id in ["", " ", "zo\u{0}e", "zoe\n", " zoe", &long] {
+        let body = evaluation(id, &json!({ "roles": ["manager"] }), Some("north"));
+        let answer = trusting.post("/access/v1/evaluation", &body);
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!("malformed_request")), "{id:?}");
+        let question = json!({ "subject": { "id": id, "roles": ["manager"] }, "action": "edit", "tenant": "north",
+            "resource": "order:o-1" });
+        let (status, answer) = trusting.authorize(&question);
+        assert_eq!((status, &answer["error"]["code"]), (400, &json!("malformed_request")), "{id:?}");
+        let access = json!({ "subject": { "id": id, "roles": ["manager"] }, "tenant": "north" });
+        assert_eq!(trusting.post("/v1/access", &access).status, 400, "{id:?}");
+        // One who is not vouched for is nobody, whatever the name.
+        let plain = evaluation(id, &json!({}), Some("north"));
+        assert_eq!(asked(&trusting, &plain), (false, "user_unknown".to_owned()), "{id:?}");
+    }
+    let longest = evaluation(&"x".repeat(256), &json!({ "roles": ["manager"] }), Some("north"));
+    assert!(asked(&trusting, &longest).0);
+}
+
 #[test]
 fn batches_take_each_items_own_roles() {
     let sidecar = office(TRUSTING);

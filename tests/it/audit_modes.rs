@@ -244,6 +244,15 @@ fn a_failed_store_lets_decisions_pass_and_counts_what_is_lost_where_it_is_to() {
         drop(sidecar.post("/v1/authorize", &large(1)));
         outcome(&sidecar, "failed") > 0
     });
+    // Nobody waits for room behind a store that has failed, so nobody is told of a queue.
+    let text = "x".repeat(10_000);
+    let activity = json!({ "user": "bob", "action": "login", "before": text });
+    wait_for("an activity is not taken", SOON, || {
+        let reported = sidecar.admin_post("/v1/activity", &activity).json();
+        let said = reported["error"]["message"].as_str().unwrap_or_default();
+        assert!(!said.contains("queue is full"), "{reported}");
+        said == "the audit log has failed; 0 of 1 records were taken"
+    });
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `POST /v1/authorize` on a policy set of plain Cedar: forms of a question, reasons, revisions.
 
-use crate::support::{PolicyDir, Sidecar};
+use crate::support::{PolicyDir, Sidecar, sidegate};
 use serde_json::{Value, json};
 
 const POLICIES: &str = r#"
@@ -25,6 +25,38 @@ fn policies() -> PolicyDir {
 
 fn sam() -> Value {
     json!({"__entity": {"type": "User", "id": "sam"}})
+}
+
+/// The short form ends a type at the first single colon, as routes and policy tests do: where it ended in the middle of `::`, a forbid
+/// on the type was not met.
+#[test]
+fn a_type_with_a_namespace_is_one_type_in_the_short_form_too() {
+    const NAMED: &str = r#"
+@id("all") permit (principal, action, resource);
+@id("closed") forbid (principal, action, resource is App::Doc);
+"#;
+    let dir = PolicyDir::with(&[("policies.cedar", NAMED)]);
+    let sidecar = sidecar(&dir);
+    let path = dir.path().to_str().expect("UTF-8");
+    for (resource, decision, code) in [
+        ("App::Doc:1", "deny", 2),
+        ("App::Doc", "deny", 2),
+        ("App::Doc:a::b", "deny", 2),
+        ("App::Note:1", "allow", 0),
+        ("App:Doc:1", "allow", 0),
+    ] {
+        let short = json!({ "user": "sam", "action": "view", "resource": resource });
+        assert_eq!(sidecar.authorize(&short).1["decision"], decision, "{short}");
+        // In escapes it is read by another path, with the same end.
+        let escaped = short.to_string().replace("App", "\\u0041pp");
+        let answer = sidecar.post_text("/v1/authorize", &[("content-type", "application/json")], &escaped).json();
+        assert_eq!(answer["decision"], decision, "{escaped}: {answer}");
+        for more in [&[][..], &["--attribute", "a=1"]] {
+            let base = ["authorize", path, "--user", "sam", "--action", "view", "--resource", resource];
+            let exited = sidegate(base.iter().chain(more));
+            assert_eq!(exited.code, Some(code), "{resource} {more:?}: {exited:?}");
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Each directory of `tests/cases/compile` is a policy set with an `expected.txt`: first the one-line forms, then what people
 //! see. `SIDEGATE_UPDATE=1 cargo test --test it compile` writes the files anew; read the difference before you commit it.
 
+use crate::support::PolicyDir;
 use sidegate::{
     document::{Diagnostic, Diagnostics},
     policy::{self, Options},
@@ -78,6 +79,63 @@ fn problems_have_a_place_and_messages_are_lower_case_phrases() {
             assert!(!message.ends_with('.'), "{}: {message}", case.display());
             assert!(!message.starts_with(char::is_uppercase), "{}: {message}", case.display());
         }
+    }
+}
+
+/// A set of these files, and what is said about it.
+fn said(files: &[(&str, &str)]) -> Vec<(&'static str, String)> {
+    let set = PolicyDir::with(files);
+    problems(set.path()).iter().map(|problem| (problem.code(), problem.message().to_owned())).collect()
+}
+
+fn list(prefix: &str, count: usize) -> String {
+    (0..count).map(|n| format!("{prefix}{n}")).collect::<Vec<_>>().join(", ")
+}
+
+/// The stack of a thread, which ends the process, is not what tells how deep a type may be.
+#[test]
+fn a_type_of_twenty_thousand_sets_is_a_bad_type() {
+    let deep = format!("{}String{}", "Set<".repeat(20_000), ">".repeat(20_000));
+    let set = format!("policy_set: s\nuser_attributes: {{ tags: \"{deep}\" }}\n");
+    let bad: Vec<_> = said(&[("set.yaml", &set)]).into_iter().filter(|(code, _)| *code == "bad-type").collect();
+    assert!(matches!(bad.as_slice(), [(_, message)] if message.contains("16 sets")), "{bad:?}");
+}
+
+#[test]
+fn conflicts_between_routes_are_told_until_they_are_enough() {
+    let route = |path: String| format!("  - {{ path: \"{path}\", method: GET, public: true }}\n");
+    let one = (0..40).map(|n| route(format!("/a{n}/{{x}}")));
+    let other = (0..40).map(|n| route(format!("/{{y}}/b{n}")));
+    let routes = format!("routes:\n{}", one.chain(other).collect::<String>());
+    let said = said(&[("all.cedar", "permit (principal, action, resource);"), ("routes.yaml", &routes)]);
+    assert_eq!(said.len(), 101, "{said:?}");
+    assert!(said.iter().all(|(code, _)| *code == "ambiguous-route"), "{said:?}");
+    assert!(
+        said.iter().any(|(_, message)| message.contains("more conflicts between routes than these 100")),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_case_that_stands_for_more_tests_than_there_may_be_is_told_once() {
+    let case = |users, resources| {
+        let (users, resources) = (list("u", users), list("order:o-", resources));
+        format!("cases:\n  - {{ user: [{users}], action: view, resource: [{resources}], expect: allow }}\n")
+    };
+    let all = ("all.cedar", "permit (principal, action, resource);");
+    let said = said(&[all, ("tests/a.yaml", &case(1000, 101)), ("tests/b.yaml", &case(10, 10))]);
+    assert!(matches!(said.as_slice(), [("too-many-tests", message)] if message.contains("100000 tests")), "{said:?}");
+}
+
+/// `a:b` as a resource is the type `a` and the id `b`, and nothing that is written would mean the module.
+#[test]
+fn a_module_has_a_name_that_can_be_written() {
+    let set = |name: &str| format!("policy_set: s\nlevels: {{ view: [view] }}\nmodules: {{ \"{name}\": {{}} }}\n");
+    for (name, fits) in
+        [("a:b", false), ("a:", false), ("a::b:c", false), ("a:::b", false), ("a-b", true), ("a.b", true)]
+    {
+        let bad = said(&[("set.yaml", &set(name))]).iter().any(|(code, _)| *code == "bad-name");
+        assert_eq!(bad, !fits, "{name}");
     }
 }
 

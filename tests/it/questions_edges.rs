@@ -298,3 +298,84 @@ fn an_explanation_names_the_place_of_a_user_who_may_do_nothing() {
         assert!(ran.stdout.contains(says), "{ran:?}");
     }
 }
+
+/// More than a search may try: what it tells is what it would tell of one role.
+#[test]
+fn an_explanation_of_somebody_with_very_many_roles_is_the_usual_one() {
+    const ROLES: usize = 300;
+    let grants = |level: &str| format!("{{ grants: {{ orders: {level} }} }}");
+    let roles = (0..ROLES).map(|n| format!("  r{n}: {}\n", grants("view")));
+    let others = (0..ROLES).map(|n| format!("  s{n}: {}\n", grants("full")));
+    let held = (0..ROLES).map(|n| format!("r{n}")).collect::<Vec<_>>().join(", ");
+    let set = format!(
+        "policy_set: shop\nlevels: {{ view: [view], full: {{ includes: [view], actions: [edit] }} }}\n\
+         modules: {{ orders: {{ resources: [order], actions: [print] }} }}\nroles:\n{}{}  own: {}\n\
+         conditions: {{ mine: {{ cedar: context has mine && context.mine }} }}\ncontext: {{ mine: Bool }}\n\
+         users: {{ ada: {{ roles: [{held}] }}, bob: {{ roles: [own] }} }}\n",
+        roles.collect::<String>(),
+        others.collect::<String>(),
+        grants("{ level: full, when: mine }"),
+    );
+    let set = PolicyDir::with(&[("set.yaml", &set)]);
+    let explain = |user: &str| {
+        let ran =
+            run(&set, &["explain", "--user", user, "--action", "edit", "--resource", "order", "--output", "json"]);
+        serde_json::from_str::<Value>(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+    };
+    let explained = explain("ada");
+    let steps: Vec<_> = explained["nearest"].as_array().expect("a list").iter().map(|one| &one["steps"][0]).collect();
+    let wanted = |n: usize| json!({ "kind": "role", "role": format!("s{n}"), "tenant": null });
+    assert_eq!(steps, [&wanted(0), &wanted(1), &wanted(2), &wanted(3), &wanted(4)], "{explained:#}");
+
+    // What a condition wants is told as what does not hold: nobody has tried what would become of it.
+    let summary = &explain("bob")["summary"][0];
+    let text = summary.as_str().expect("a text");
+    assert!(text.starts_with("the condition `mine` does not hold") && !text.contains("would be allowed"), "{text}");
+}
+
+#[test]
+fn a_configuration_of_thousands_of_unknown_names_has_twenty_problems() {
+    let set = shop();
+    let sidecar = Sidecar::builder().policies(set.path()).start();
+    let names = |count: usize| (0..count).map(|n| format!("no-{n}")).collect::<Vec<_>>();
+    for (roles, told) in [(3, 3), (5400, 20)] {
+        for door in ["/v1/access", "/v1/menu"] {
+            let answer = sidecar.post(door, &json!({ "roles": names(roles) }));
+            let error = answer.json()["error"].clone();
+            assert_eq!((answer.status, error["problems"].as_array().map(Vec::len)), (422, Some(told)), "{error}");
+            assert_eq!(error["message"].as_str().expect("a text").contains("at least"), told == 20, "{error}");
+        }
+    }
+}
+
+/// One reader takes the first, another the last.
+#[test]
+fn a_configuration_says_everything_once() {
+    let set = shop();
+    let sidecar = Sidecar::builder().policies(set.path()).start();
+    for body in [
+        r#"{ "roles": ["clerk"], "status": "suspended", "status": "active" }"#,
+        r#"{ "roles": ["clerk"], "roles": [] }"#,
+        r#"{ "roles": [{ "role": "clerk", "until": "2020-01-01T00:00:00Z", "until": null }] }"#,
+    ] {
+        let answer = sidecar.post_text("/v1/access", &[("content-type", "application/json")], body);
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!("malformed_request")), "{body}");
+        let beside = PolicyDir::with(&[("configuration.json", body)]);
+        let file = beside.path().join("configuration.json");
+        let ran = run(&set, &["access", "--configuration", file.to_str().expect("UTF-8")]);
+        assert!(ran.code == Some(64) && ran.stderr.contains("given twice"), "{body}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_menu_says_that_a_session_is_missing_as_it_says_everything_else() {
+    let set = PolicyDir::with(&[(
+        "set.yaml",
+        "policy_set: small\nsessions: required\nlevels: { view: [view] }\nmodules: { orders: { resources: [order] } }\n\
+         roles: { clerk: { grants: { orders: view } } }\nusers: { ada: { email: ada@demo.example, roles: [clerk] } }\n\
+         menu:\n  orders: { modules: [orders] }\n",
+    )]);
+    let sidecar = Sidecar::builder().policies(set.path()).start();
+    let menu = sidecar.get("/v1/users/ada/menu").json();
+    assert_eq!(menu["items"], json!([{ "id": "orders", "visible": false, "missing": ["session:missing"] }]));
+}

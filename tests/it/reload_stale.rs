@@ -157,8 +157,12 @@ fn policies_that_are_too_old_have_the_consequence_that_was_chosen() {
         policies.write("set.yaml", BROKEN);
         wait_for("the policies are stale", SOON, || status(&sidecar)["stale"] == true);
         sidecar.wait_event("policies_stale", SOON, |_| true);
-        let answer = sidecar.authorize(&asked).1;
+        let mut explained = asked.clone();
+        explained["explain"] = json!(true);
+        let answer = sidecar.authorize(&explained).1;
         assert_eq!(answer["reason"]["code"], code, "{when_stale}: {answer}");
+        // An explanation is of what the policies decided, and they did not.
+        assert_eq!(answer["explanation"].is_null(), code == "policies_stale", "{when_stale}: {answer}");
         assert_eq!(answer["decision"], if code == "granted" { "allow" } else { "deny" }, "{when_stale}: {answer}");
         let readiness = sidecar.ops_get("/readyz");
         assert_eq!(readiness.status, ready, "{when_stale}: {readiness:?}");

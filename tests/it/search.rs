@@ -257,6 +257,14 @@ fn what_a_request_says_of_pages_is_checked() {
         assert_eq!(said["page"]["count"], results, "{page}");
         assert_eq!(said["page"]["next_token"].as_str().map(str::is_empty), Some(ends), "{page}");
     }
+
+    // Behind a page of nothing the token alone leads to the end, instead of to page after page of nothing.
+    let nothing = ask(json!({ "limit": 0 })).json();
+    let token = &nothing["page"]["next_token"];
+    let rest = ask(json!({ "token": token })).json();
+    assert_eq!(rest["results"].as_array().map(Vec::len), Some(2), "{rest}");
+    assert_eq!(rest["page"]["next_token"], "", "{rest}");
+    assert_eq!(ask(json!({ "token": token, "limit": 0 })).json()["results"], json!([]), "who asks for nothing again");
 }
 
 #[test]

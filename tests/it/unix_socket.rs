@@ -246,6 +246,9 @@ fn what_cannot_be_stops_the_start_with_the_setting_and_the_mend() {
         (at(folder.path().join("x".repeat(110))), "the address of a Unix socket 107 at most"),
         (at(path.clone()) + ", unix_socket_owner: no-such-user", "there is no user `no-such-user`"),
         (at(path.clone()) + ", unix_socket_group: no-such-group", "there is no group `no-such-group`"),
+        // To the system -1, which leaves the owner as it is.
+        (at(path.clone()) + ", unix_socket_owner: 4294967295", "`4294967295` does not fit"),
+        (at(path.clone()) + ", unix_socket_group: '4294967295'", "`4294967295` does not fit"),
         (at(path.clone()) + ", unix_socket_mode: 0888", "`0888` does not fit `server.authorize.unix_socket_mode`"),
         ("unix_socket_owner: root".to_owned(), "has no effect without `server.authorize.unix_socket`"),
     ] {

@@ -60,7 +60,7 @@ impl Scene {
         };
         let Sources { file, .. } = sources;
         let server = &settings.server;
-        let ops = remote(args.ops.as_deref(), server.ops_listen, &server.ops_tls, &args.credentials);
+        let ops = remote(args.ops.as_deref(), server.ops_listen, &server.ops_tls, &args.credentials.without_token());
         let admin = remote(args.admin.as_deref(), server.admin_listen, &server.admin_tls, &args.credentials);
         // What was typed wrong is for the one who typed it.
         for (given, made) in [(&args.ops, &ops), (&args.admin, &admin)] {

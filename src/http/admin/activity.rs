@@ -156,8 +156,8 @@ fn keep(
             trace_id,
             ..Entry::blank(Kind::Activity, now, id.to_bytes())
         };
-        let why = match log.append(&entry) {
-            Ok(Ticket::NONE) | Err(RecordError::Full) => "the audit queue is full",
+        let why = match log.append_kept(&entry) {
+            Err(RecordError::Full) => "the audit queue is full",
             Err(RecordError::Failed) => "the audit log has failed",
             Ok(ticket) => {
                 last = ticket;

@@ -13,7 +13,11 @@ use super::{
 use crate::{
     audit::{Export, ExportError, Format, Log, Query, QueryError, ReadError, Reader},
     directory::{Actor, Call, Directory},
-    http::{ApiError, ErrorCode, address::decode, aside::Aside},
+    http::{
+        ApiError, ErrorCode,
+        address::{decode, wrong},
+        aside::Aside,
+    },
     lifecycle::Clock,
     telemetry::trace::{current, within},
 };
@@ -197,7 +201,7 @@ fn parse(query: Option<&str>, route: Route) -> Result<Asked, ApiError> {
 }
 
 fn once<T>(name: &str, place: &mut Option<T>, read: Option<T>, value: &str, expected: &str) -> Result<(), ApiError> {
-    let read = read.ok_or_else(|| ApiError::malformed(format!("`{value}` is no value of `{name}`: {expected}")))?;
+    let read = read.ok_or_else(|| wrong(name, value, expected))?;
     match place.replace(read) {
         None => Ok(()),
         Some(_) => Err(ApiError::malformed(format!("parameter `{name}` is given more than once"))),

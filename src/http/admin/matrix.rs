@@ -8,7 +8,13 @@ use super::{
 };
 use crate::{
     config::Scope,
-    http::{ApiError, ErrorCode, address, aside::Aside, management::Error, questions},
+    http::{
+        ApiError, ErrorCode,
+        address::{self, wrong},
+        aside::Aside,
+        management::Error,
+        questions,
+    },
     lifecycle::Clock,
     model::Timestamp,
     policy::Matrix,
@@ -98,9 +104,6 @@ impl Asked {
         let [of, tenant, format, limit, cursor] =
             address::parameters(query, ["of", "tenant", "format", "limit", "cursor"])?;
         let owned = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
-        let wrong = |name: &str, given: &str, known: &str| {
-            ApiError::malformed(format!("`{given}` is no value of `{name}`: {known}"))
-        };
         Ok(Self {
             users: match of.as_deref() {
                 None | Some("roles") => false,

@@ -127,7 +127,7 @@ impl<'p> Parts<'p> {
         let word = match (token, roles) {
             (None, None) => Word::Nothing,
             (Some(token), None) => Word::Token(token),
-            (None, Some(roles)) => Word::Roles(roles, self.tenant(dialect)?),
+            (None, Some(roles)) => claim::roles_of(&self.subject.id, roles, self.tenant(dialect)?)?,
             (Some(_), Some(_)) => return Err(claim::both()),
         };
         Ok(Claimed { named: &self.subject.id, word })

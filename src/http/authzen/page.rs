@@ -6,7 +6,7 @@ use crate::{
         ApiError,
         json::{Object, write},
     },
-    model::Revision,
+    model::{Revision, from_hex, to_hex},
 };
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
@@ -77,7 +77,10 @@ impl Page {
             if given.is_some() && given != token.limit {
                 return Err(ApiError::malformed("`page.limit` is not that of the first page"));
             }
-            (given, after) = (token.limit, token.after);
+            // Pages of nothing, which AuthZEN allows, lead nowhere. They go on for a client that asks for nothing again; one that sends the
+            // token alone is given what there is.
+            let bound = token.limit.filter(|limit| given.is_some() || *limit > 0);
+            (given, after) = (bound, token.after);
         }
         let limit = given.map_or(MOST, |limit| usize::try_from(limit).unwrap_or(MOST).min(MOST));
         Ok(Self {
@@ -146,21 +149,11 @@ impl Token {
             bytes.push(b'>');
             bytes.extend(after.as_bytes());
         }
-        let mut text = String::with_capacity(2 * bytes.len());
-        for byte in bytes {
-            write::plain(&mut text, format_args!("{byte:02x}"));
-        }
-        text
+        to_hex(&bytes)
     }
 
     fn read(text: &str) -> Option<Self> {
-        let digits = text.as_bytes().chunks(2).map(|pair| match pair {
-            [b'0'..=b'9' | b'a'..=b'f', b'0'..=b'9' | b'a'..=b'f'] => {
-                u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()
-            }
-            _ => None,
-        });
-        let bytes: Vec<u8> = digits.collect::<Option<_>>()?;
+        let bytes = from_hex(text)?;
         let (digest, rest) = bytes.split_first_chunk::<16>()?;
         let (limit, rest) = rest.split_first_chunk::<8>()?;
         let after = match rest.split_first() {

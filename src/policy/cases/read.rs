@@ -23,6 +23,10 @@ use crate::{
 use names::Known;
 use std::{borrow::Cow, sync::Arc};
 
+/// Tests of a set at the most. A case of a few lines may list as many users, actions and resources as it likes, and is a test for each
+/// combination.
+const MOST_TESTS: usize = 100_000;
+
 /// What the tests of a set stand on.
 pub(in crate::policy) enum Ground<'k> {
     /// The set has errors, so names cannot be looked up.
@@ -74,12 +78,14 @@ pub(in crate::policy) fn read(files: &Files, ground: &Ground<'_>, problems: &mut
         Ground::Declared { routes, .. } | Ground::Plain { routes } => Some(*routes),
         Ground::Unsound => None,
     };
+    let mut is_full = false;
     for (text, root) in &roots {
         if matches!(ground, Ground::Plain { .. }) {
             refuse_what_needs_modules(text, root, problems);
         }
         let at = time(root.get("at")).unwrap_or(Timestamp::from_micros(0));
-        let mut file = File { text, at, known: known.as_ref(), routes, problems, tests: &mut tests.list };
+        let mut file =
+            File { text, at, known: known.as_ref(), routes, problems, tests: &mut tests.list, is_full: &mut is_full };
         let list = |key: &str| root.get(key).and_then(Node::as_list).unwrap_or_default().iter();
         list("cases").for_each(|node| file.case(node));
         list("tables").for_each(|node| file.table(node));
@@ -120,6 +126,8 @@ struct File<'f> {
     routes: Option<&'f Routes>,
     problems: &'f mut Diagnostics,
     tests: &'f mut Vec<PolicyTest>,
+    /// Whether it has been told that there are too many.
+    is_full: &'f mut bool,
 }
 
 /// What all sorts of tests say about their circumstances.
@@ -129,9 +137,24 @@ struct Frame {
     tenant: Option<Named>,
     at: Timestamp,
     logged_in: bool,
+    attributes: Arc<[(String, Value<'static>)]>,
+    context: Arc<[(String, Value<'static>)]>,
 }
 
 impl File<'_> {
+    /// Whether there is room for one more test. Where there is none, that is told once.
+    fn has_room(&mut self, at: &Spot) -> bool {
+        if self.tests.len() < MOST_TESTS {
+            return true;
+        }
+        if !std::mem::replace(self.is_full, true) {
+            let problem = at.error("too-many-tests", format!("a set has at most {MOST_TESTS} tests"));
+            let help = "a case is a test for each combination of its users, actions and resources".to_owned();
+            self.problems.push(problem.with_help(help));
+        }
+        false
+    }
+
     fn frame(&self, node: &Node) -> Frame {
         Frame {
             name: node.get("name").and_then(Node::as_text).map(str::to_owned),
@@ -139,6 +162,8 @@ impl File<'_> {
             tenant: node.get("tenant").and_then(|node| Named::value(self.text, node)),
             at: time(node.get("at")).unwrap_or(self.at),
             logged_in: node.get("session").and_then(Node::as_text) != Some("none"),
+            attributes: values(node, "attributes"),
+            context: values(node, "context"),
         }
     }
 
@@ -163,7 +188,7 @@ impl Frame {
     }
 }
 
-fn values(node: &Node, key: &str) -> Vec<(String, Value<'static>)> {
+fn values(node: &Node, key: &str) -> Arc<[(String, Value<'static>)]> {
     let entries = node.get(key).and_then(Node::as_map).into_iter().flatten();
     entries.filter(|entry| !entry.node.is_null()).map(|entry| (entry.key.clone(), value(&entry.node))).collect()
 }

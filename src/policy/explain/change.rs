@@ -1,9 +1,6 @@
 //! The search for the smallest change that would have allowed a request.
 
-use super::{
-    step::{Change, Step, Want},
-    words::leads_to,
-};
+use super::step::{Change, Step, Want};
 use crate::{
     document::hint,
     engine::{
@@ -13,7 +10,8 @@ use crate::{
     model::{Assignment, AssignmentKind, Membership, ReasonCode, Request, Status, User, Value},
     policy::{Snapshot, access::Overview},
 };
-use std::sync::Arc;
+use rustc_hash::FxHashSet;
+use std::{cell::OnceCell, sync::Arc};
 
 /// Changes that are told at the most.
 const MOST: usize = 5;
@@ -32,13 +30,20 @@ struct Trial {
     steps: Vec<Step>,
 }
 
+/// A step to try. The user who has taken it is made when its turn comes: there may be more steps than are ever tried, and a user with
+/// a thousand roles is not copied for each of them.
+struct Next {
+    step: Step,
+    take: Box<dyn FnOnce(&mut Trial)>,
+}
+
 /// What became of a trial.
 struct Tried {
     code: ReasonCode,
     allowed: bool,
     tenant: Option<String>,
     determining: Vec<PolicyIndex>,
-    unmet: Vec<(PolicyIndex, Vec<Want>)>,
+    unmet: Vec<PolicyIndex>,
 }
 
 pub(super) struct Search<'x> {
@@ -47,6 +52,9 @@ pub(super) struct Search<'x> {
     request: &'x Request<'x>,
     /// Who asks. Whoever is tried in place of it is tied to a tenant as it is.
     asker: &'x BoundUser,
+    /// The roles and the gates that the scopes of permits name for what was asked.
+    roles_named: OnceCell<Vec<String>>,
+    gates_named: OnceCell<Vec<String>>,
     found: Vec<Change>,
     left: usize,
 }
@@ -58,7 +66,8 @@ impl<'x> Search<'x> {
         request: &'x Request<'x>,
         asker: &'x BoundUser,
     ) -> Self {
-        Self { overview, vocabulary, request, asker, found: Vec::new(), left: PATIENCE }
+        let (roles_named, gates_named) = (OnceCell::new(), OnceCell::new());
+        Self { overview, vocabulary, request, asker, roles_named, gates_named, found: Vec::new(), left: PATIENCE }
     }
 
     /// The smallest changes after which the request is allowed.
@@ -72,7 +81,10 @@ impl<'x> Search<'x> {
             logged_out: !self.asker.has_session(self.request.time),
             steps: Vec::new(),
         };
-        self.explore(&trial);
+        let tried = self.attempt(&trial);
+        if !tried.allowed {
+            self.explore(&trial, &tried);
+        }
         self.found.sort_by_key(|change| change.steps.len());
         let shortest = self.found.first().map_or(0, |change| change.steps.len());
         self.found.retain(|change| change.steps.len() <= shortest);
@@ -95,65 +107,66 @@ impl<'x> Search<'x> {
         Some(Change { text, steps: vec![Step::Name { hint }], policy: None, source: None })
     }
 
-    /// Tries what could help, and goes on from there while it is not enough.
-    fn explore(&mut self, trial: &Trial) {
-        let tried = self.attempt(trial);
-        if tried.allowed {
-            return self.keep(trial, &tried);
-        }
+    /// Tries what could help where a trial was denied, and goes on from there while it is not enough.
+    fn explore(&mut self, trial: &Trial, tried: &Tried) {
         let done = self.found.iter().map(|change| change.steps.len()).min().unwrap_or(LONGEST);
         if tried.code == ReasonCode::ConditionNotMet && trial.steps.len() < done {
-            self.conditions(trial, &tried);
+            self.conditions(trial, tried);
         }
         if trial.steps.len() >= done || self.left == 0 {
             return;
         }
         // The nearest first: what one more step allows is told before what needs two.
-        let next = self.next(trial, &tried);
-        let mut open = self.attempt_all(next);
+        let next = self.next(trial, tried);
+        let mut open = self.attempt_all(trial, next);
         if self.found.is_empty() {
-            let last = self.last(trial, &tried);
-            open.extend(self.attempt_all(last));
+            let last = self.last(trial, tried);
+            open.extend(self.attempt_all(trial, last));
         }
         if self.found.is_empty() {
-            for trial in open {
+            for (trial, tried) in open {
                 if self.left == 0 {
                     return;
                 }
-                self.explore(&trial);
+                self.explore(&trial, &tried);
             }
         }
     }
 
     /// Keeps what is allowed, and gives back what is not.
-    fn attempt_all(&mut self, trials: Vec<Trial>) -> Vec<Trial> {
+    fn attempt_all(&mut self, from: &Trial, steps: Vec<Next>) -> Vec<(Trial, Tried)> {
         let mut open = Vec::new();
-        for trial in trials {
+        for next in steps {
             if self.left == 0 {
                 break;
             }
+            let trial = from.after(next);
             let tried = self.attempt(&trial);
-            if tried.allowed { self.keep(&trial, &tried) } else { open.push(trial) }
+            if tried.allowed { self.keep(&trial, &tried) } else { open.push((trial, tried)) }
         }
         open
     }
 
     fn attempt(&mut self, trial: &Trial) -> Tried {
         self.left = self.left.saturating_sub(1);
-        let program = &self.overview.snapshot.program;
-        let user = self.asker.replaced_by(program, &Arc::new(trial.user.clone()));
-        let user = if trial.logged_out { user.with_session(None) } else { user };
-        let request = Request { tenant: trial.tenant.as_deref(), ..*self.request };
-        let outcome = decide(program, Subject::User(&user), &request);
-        let wants =
-            |&policy: &PolicyIndex| (policy, wants(self.overview.snapshot, Subject::User(&user), &request, policy));
+        let (user, request) = (self.bind(trial), self.ask(trial));
+        let outcome = decide(&self.overview.snapshot.program, Subject::User(&user), &request);
         Tried {
             code: outcome.code,
             allowed: outcome.decision.is_allow(),
             tenant: outcome.tenant.map(str::to_owned),
             determining: outcome.determining.to_vec(),
-            unmet: outcome.unmet.iter().map(wants).collect(),
+            unmet: outcome.unmet.to_vec(),
         }
+    }
+
+    fn bind(&self, trial: &Trial) -> BoundUser {
+        let user = self.asker.replaced_by(&self.overview.snapshot.program, &Arc::new(trial.user.clone()));
+        if trial.logged_out { user.with_session(None) } else { user }
+    }
+
+    fn ask<'r>(&'r self, trial: &'r Trial) -> Request<'r> {
+        Request { tenant: trial.tenant.as_deref(), ..*self.request }
     }
 
     fn keep(&mut self, trial: &Trial, tried: &Tried) {
@@ -167,14 +180,19 @@ impl<'x> Search<'x> {
         }
     }
 
-    /// Grants whose condition does not hold: it is the condition that is missing.
+    /// Grants whose condition does not hold: it is the condition that is missing. No more than can be told: they come first of those
+    /// with as many steps.
     fn conditions(&mut self, trial: &Trial, tried: &Tried) {
-        for (policy, wants) in &tried.unmet {
-            let Some(facts) = self.facts(*policy) else { continue };
+        let (user, request) = (self.bind(trial), self.ask(trial));
+        let unmet = tried.unmet.iter().filter_map(|&policy| Some((policy, self.facts(policy)?))).take(MOST);
+        let changes = unmet.map(|(policy, facts)| {
             let conditions = self.overview.conditions_of(facts).into_iter().map(str::to_owned).collect();
-            let steps = trial.steps.iter().cloned().chain([Step::Condition { conditions, wants: wants.clone() }]);
-            self.found.push(Change::new(&trial.user.id, steps.collect(), Some(facts)));
-        }
+            let wants = wants(self.overview.snapshot, Subject::User(&user), &request, policy);
+            let steps = trial.steps.iter().cloned().chain([Step::Condition { conditions, wants }]);
+            Change::new(&trial.user.id, steps.collect(), Some(facts))
+        });
+        let changes: Vec<_> = changes.collect();
+        self.found.extend(changes);
     }
 
     fn facts(&self, policy: PolicyIndex) -> Option<&'x PolicyFacts> {
@@ -182,22 +200,22 @@ impl<'x> Search<'x> {
     }
 
     /// What to try after a deny with this reason.
-    fn next(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
+    fn next(&self, trial: &Trial, tried: &Tried) -> Vec<Next> {
         match tried.code {
             ReasonCode::UserInvited | ReasonCode::UserSuspended => {
                 let step = Step::Status { status: Status::Active.as_str(), source: self.place(&trial.user) };
-                vec![trial.with(step, |trial| trial.user.status = Status::Active)]
+                vec![Next::new(step, |trial| trial.user.status = Status::Active)]
             }
             ReasonCode::UserExpired => self.renewals(trial, tried),
-            ReasonCode::SessionMissing => vec![trial.with(Step::Session, |trial| trial.logged_out = false)],
+            ReasonCode::SessionMissing => vec![Next::new(Step::Session, |trial| trial.logged_out = false)],
             ReasonCode::TenantMissing | ReasonCode::TenantUnknown => Self::tenants(trial, tried),
             ReasonCode::TenantMismatch => {
                 let owner = self.request.resource.attributes.iter().find(|(name, _)| name == "tenant");
                 let owner =
                     owner.and_then(|(_, value)| if let Value::String(owner) = value { Some(owner) } else { None });
-                owner.map(|owner| trial.asking_in(owner)).into_iter().collect()
+                owner.map(|owner| Next::asking_in(owner)).into_iter().collect()
             }
-            ReasonCode::GateClosed => self.gates(trial, tried),
+            ReasonCode::GateClosed => self.gates(tried),
             ReasonCode::NotGranted | ReasonCode::ConditionNotMet => {
                 let mut next = self.renewals(trial, tried);
                 if self.request.tenant.is_some() && tried.code == ReasonCode::NotGranted {
@@ -211,11 +229,9 @@ impl<'x> Search<'x> {
     }
 
     /// What to try where nothing of that is enough: levels, in a set where people are given roles.
-    fn last(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
+    fn last(&self, trial: &Trial, tried: &Tried) -> Vec<Next> {
         match tried.code {
-            ReasonCode::NotGranted | ReasonCode::ConditionNotMet if !self.gives_levels(trial) => {
-                self.levels(trial, tried)
-            }
+            ReasonCode::NotGranted | ReasonCode::ConditionNotMet if !self.gives_levels(trial) => self.levels(tried),
             _ => Vec::new(),
         }
     }
@@ -226,10 +242,10 @@ impl<'x> Search<'x> {
     }
 
     /// The user, or an assignment in the tenant, made to last.
-    fn renewals(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
+    fn renewals(&self, trial: &Trial, tried: &Tried) -> Vec<Next> {
         if let Some(until) = trial.user.until.filter(|until| self.request.time >= *until) {
             let step = Step::Expiry { until: until.to_string(), source: self.place(&trial.user) };
-            return vec![trial.with(step, |trial| trial.user.until = None)];
+            return vec![Next::new(step, |trial| trial.user.until = None)];
         }
         let Some(membership) = trial.user.memberships.iter().find(|one| one.tenant == tried.tenant) else {
             return Vec::new();
@@ -237,31 +253,32 @@ impl<'x> Search<'x> {
         let expired = membership.assignments.iter().enumerate().filter_map(|(place, given)| {
             let until = given.until.filter(|until| self.request.time >= *until)?;
             let step = Step::Assignment { name: given.name.clone(), until: until.to_string() };
-            Some(trial.with(step, |trial| {
-                let memberships = trial.user.memberships.iter_mut().filter(|one| one.tenant == tried.tenant);
+            let tenant = tried.tenant.clone();
+            Some(Next::new(step, move |trial| {
+                let memberships = trial.user.memberships.iter_mut().filter(|one| one.tenant == tenant);
                 memberships.filter_map(|one| one.assignments.get_mut(place)).for_each(|given| given.until = None);
             }))
         });
-        expired.collect()
+        expired.take(self.left).collect()
     }
 
     /// The user's own tenants.
-    fn tenants(trial: &Trial, tried: &Tried) -> Vec<Trial> {
+    fn tenants(trial: &Trial, tried: &Tried) -> Vec<Next> {
         let asked_before = trial.steps.iter().any(|step| matches!(step, Step::Tenant { .. }));
         let tenants = trial.user.memberships.iter().filter_map(|membership| membership.tenant.as_deref());
         let others = tenants.filter(|tenant| tried.tenant.as_deref() != Some(tenant) && !asked_before);
-        others.map(|tenant| trial.asking_in(tenant)).collect()
+        others.map(Next::asking_in).collect()
     }
 
-    fn gates(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
+    fn gates(&self, tried: &Tried) -> Vec<Next> {
         let module = self.module();
         let gates = module.into_iter().flat_map(|module| &module.gates);
-        gates.map(|gate| Self::open(trial, tried, gate)).collect()
+        gates.map(|gate| Self::open(tried, gate)).collect()
     }
 
-    fn open(trial: &Trial, tried: &Tried, gate: &str) -> Trial {
+    fn open(tried: &Tried, gate: &str) -> Next {
         let step = Step::Gate { gate: gate.to_owned(), tenant: tried.tenant.clone() };
-        trial.with(step, |trial| trial.give(tried.tenant.as_ref(), AssignmentKind::Gate, gate))
+        Next::giving(step, tried, AssignmentKind::Gate, gate.to_owned())
     }
 
     /// The module that the request is about.
@@ -272,32 +289,33 @@ impl<'x> Search<'x> {
     }
 
     /// What touches that which was asked for: roles, gates that policies written by hand name, and levels where people are given some.
-    fn grants(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
-        let mut next = if self.gives_levels(trial) { self.levels(trial, tried) } else { Vec::new() };
+    fn grants(&self, trial: &Trial, tried: &Tried) -> Vec<Next> {
+        let mut next = if self.gives_levels(trial) { self.levels(tried) } else { Vec::new() };
         next.extend(self.roles(trial, tried));
-        let gates = self.named(AssignmentKind::Gate).into_iter().map(|gate| Self::open(trial, tried, &gate));
-        next.extend(gates);
+        next.extend(self.named(AssignmentKind::Gate).iter().take(self.left).map(|gate| Self::open(tried, gate)));
         next
     }
 
     /// Roles that would help and that the user could be given: somebody has roles of one family alone.
-    fn roles(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
-        let named = self.named(AssignmentKind::Role);
+    fn roles(&self, trial: &Trial, tried: &Tried) -> Vec<Next> {
+        let (named, held) = (self.named(AssignmentKind::Role), self.held(trial, tried));
         let own = self.family(&trial.user);
         let could_have = |role: &crate::policy::Role| match (own, role.family.as_deref()) {
             (Some(own), Some(family)) => own == family,
             _ => true,
         };
         let roles = self.overview.snapshot.catalog.roles.iter().filter(|role| could_have(role));
-        let touching = roles.filter(|role| named.contains(&role.id) && !self.holds(trial, tried, &role.id));
+        // The names are sorted.
+        let is_named = |role: &crate::policy::Role| named.binary_search(&role.id).is_ok();
+        let touching = roles.filter(|role| is_named(role) && !held.contains(role.id.as_str()));
         let mut roles: Vec<_> = touching.collect();
         // The one that brings the least beside what is wanted.
         roles.sort_by_key(|role| role.cells.iter().map(|cell| cell.actions.len()).sum::<usize>());
         let give = |role: &crate::policy::Role| {
             let step = Step::Role { role: role.id.clone(), tenant: tried.tenant.clone() };
-            trial.with(step, |trial| trial.give(tried.tenant.as_ref(), AssignmentKind::Role, &role.id))
+            Next::giving(step, tried, AssignmentKind::Role, role.id.clone())
         };
-        roles.into_iter().map(give).collect()
+        roles.into_iter().take(self.left).map(give).collect()
     }
 
     /// The family that the user belongs to: its own, or else that of the roles that it has anywhere.
@@ -308,12 +326,13 @@ impl<'x> Search<'x> {
         user.family.as_deref().or_else(|| roles.find_map(of_role))
     }
 
-    /// The roles or gates that the scopes of permits name for what was asked.
-    fn named(&self, kind: AssignmentKind) -> Vec<String> {
-        groups_permitted(&self.overview.snapshot.program, self.request, kind.entity_type())
+    /// The roles or gates that the scopes of permits name for what was asked, sorted.
+    fn named(&self, kind: AssignmentKind) -> &[String] {
+        let known = if kind == AssignmentKind::Gate { &self.gates_named } else { &self.roles_named };
+        known.get_or_init(|| groups_permitted(&self.overview.snapshot.program, self.request, kind.entity_type()))
     }
 
-    fn levels(&self, trial: &Trial, tried: &Tried) -> Vec<Trial> {
+    fn levels(&self, tried: &Tried) -> Vec<Next> {
         let permits = permits_for(&self.overview.snapshot.program, self.request);
         let ids = permits.into_iter().filter_map(|policy| self.facts(policy)).map(|facts| &*facts.id);
         let levels = ids.filter_map(|id| id.strip_prefix("grant/")?.rsplit_once('/'));
@@ -321,9 +340,9 @@ impl<'x> Search<'x> {
             let (module, level) = (module.to_owned(), level.to_owned());
             let name = format!("{module}/{level}");
             let step = Step::Level { module, level, tenant: tried.tenant.clone() };
-            trial.with(step, |trial| trial.give(tried.tenant.as_ref(), AssignmentKind::Grant, &name))
+            Next::giving(step, tried, AssignmentKind::Grant, name)
         };
-        levels.map(give).collect()
+        levels.take(self.left).map(give).collect()
     }
 
     /// Whether levels are given to users directly: this one has some, or there are no roles to give.
@@ -333,26 +352,47 @@ impl<'x> Search<'x> {
             || given.into_iter().any(|given| given.kind == AssignmentKind::Grant)
     }
 
-    fn holds(&self, trial: &Trial, tried: &Tried, role: &str) -> bool {
+    /// The roles that a user has in the tenant, with all that they include.
+    fn held<'t>(&'t self, trial: &'t Trial, tried: &Tried) -> FxHashSet<&'t str> {
         let memberships = trial.user.memberships.iter().filter(|one| one.tenant == tried.tenant);
         let roles = memberships.flat_map(|one| &one.assignments).filter(|given| given.kind == AssignmentKind::Role);
-        roles.into_iter().any(|given| {
-            given.until.is_none_or(|until| self.request.time < until) && leads_to(self.overview, &given.name, role)
-        })
+        let lasting = roles.filter(|given| given.until.is_none_or(|until| self.request.time < until));
+        let mut open: Vec<&str> = lasting.map(|given| given.name.as_str()).collect();
+        let mut held = FxHashSet::default();
+        while let Some(name) = open.pop() {
+            if held.insert(name) {
+                let role = self.overview.role(name);
+                open.extend(role.into_iter().flat_map(|role| &role.includes).map(String::as_str));
+            }
+        }
+        held
+    }
+}
+
+impl Next {
+    fn new(step: Step, take: impl FnOnce(&mut Trial) + 'static) -> Self {
+        Self { step, take: Box::new(take) }
+    }
+
+    fn asking_in(tenant: &str) -> Self {
+        let tenant = tenant.to_owned();
+        Self::new(Step::Tenant { tenant: tenant.clone() }, |trial| trial.tenant = Some(tenant))
+    }
+
+    /// Something that is given in the tenant in which it was tried before.
+    fn giving(step: Step, tried: &Tried, kind: AssignmentKind, name: String) -> Self {
+        let tenant = tried.tenant.clone();
+        Self::new(step, move |trial| trial.give(tenant.as_ref(), kind, &name))
     }
 }
 
 impl Trial {
     /// This, with one more step.
-    fn with(&self, step: Step, change: impl FnOnce(&mut Self)) -> Self {
+    fn after(&self, Next { step, take }: Next) -> Self {
         let mut next = self.clone();
         next.steps.push(step);
-        change(&mut next);
+        take(&mut next);
         next
-    }
-
-    fn asking_in(&self, tenant: &str) -> Self {
-        self.with(Step::Tenant { tenant: tenant.to_owned() }, |trial| trial.tenant = Some(tenant.to_owned()))
     }
 
     fn give(&mut self, tenant: Option<&String>, kind: AssignmentKind, name: &str) {

@@ -3,7 +3,8 @@
 use crate::engine::PolicyFacts;
 use serde::Serialize;
 
-/// A change that would have allowed the request.
+/// A change that would have allowed the request. One that ends in a condition tells what does not hold: nobody tries other values, and
+/// something else may stand against it then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// In plain words.
@@ -106,12 +107,19 @@ pub struct Want {
 impl Change {
     pub(super) fn new(user: &str, steps: Vec<Step>, facts: Option<&PolicyFacts>) -> Self {
         let source = facts.and_then(|facts| facts.location.as_ref()).map(ToString::to_string);
-        let parts: Vec<_> = steps.iter().map(|step| step.words(user)).collect();
+        let parts = |steps: &[Step]| steps.iter().map(|step| step.words(user)).collect::<Vec<_>>().join(" and ");
+        let what = match steps.split_last() {
+            Some((Step::Condition { conditions, wants }, [])) => unmet(conditions, wants, "does"),
+            Some((Step::Condition { conditions, wants }, before)) => {
+                format!("even if {}, {}", parts(before), unmet(conditions, wants, "would"))
+            }
+            _ => format!("would be allowed if {}", parts(&steps)),
+        };
         let by = facts.map(|facts| match &source {
             Some(place) => format!(": {} ({place})", facts.summary),
             None => format!(": {}", facts.summary),
         });
-        let text = format!("would be allowed if {}{}", parts.join(" and "), by.unwrap_or_default());
+        let text = what + &by.unwrap_or_default();
         Self { text, steps, policy: facts.map(|facts| facts.id.to_string()), source }
     }
 }
@@ -134,13 +142,22 @@ impl Step {
                 format!("`{user}` had the level `{level}` on `{module}`{}", within(tenant))
             }
             Self::Gate { gate, tenant } => format!("the gate `{gate}` were open for `{user}`{}", within(tenant)),
-            Self::Condition { conditions, wants } => {
-                let wants: Vec<_> = wants.iter().map(Want::words).collect();
-                let details = if wants.is_empty() { String::new() } else { format!(" ({})", wants.join("; ")) };
-                format!("the condition `{}` held{details}", conditions.join("` and `"))
-            }
+            Self::Condition { conditions, wants } => unmet(conditions, wants, "does"),
             Self::Name { hint } => hint.clone(),
             Self::Policy { policy } => format!("the policy `{policy}` were about `{user}`"),
+        }
+    }
+}
+
+/// That conditions do not hold, or would not, and what they want.
+fn unmet(conditions: &[String], wants: &[Want], verb: &str) -> String {
+    let wants: Vec<_> = wants.iter().map(Want::words).collect();
+    let details = if wants.is_empty() { String::new() } else { format!(" ({})", wants.join("; ")) };
+    match conditions {
+        [one] => format!("the condition `{one}` {verb} not hold{details}"),
+        all => {
+            let verb = if verb == "does" { "do" } else { verb };
+            format!("the conditions `{}` {verb} not all hold{details}", all.join("` and `"))
         }
     }
 }

@@ -59,8 +59,7 @@ fn granted(overview: &Overview<'_>, subject: Subject<'_>, outcome: &Outcome<'_>,
 }
 
 /// Whether a role is another one, or includes it on whatever way.
-pub(super) fn leads_to(overview: &Overview<'_>, from: &str, to: &str) -> bool {
-    let roles = &overview.snapshot.catalog.roles;
+fn leads_to(overview: &Overview<'_>, from: &str, to: &str) -> bool {
     let (mut seen, mut open) = (Vec::new(), vec![from]);
     while let Some(name) = open.pop() {
         if name == to {
@@ -68,8 +67,7 @@ pub(super) fn leads_to(overview: &Overview<'_>, from: &str, to: &str) -> bool {
         }
         if !seen.contains(&name) {
             seen.push(name);
-            let role = roles.iter().find(|role| role.id == name);
-            open.extend(role.into_iter().flat_map(|role| &role.includes).map(String::as_str));
+            open.extend(overview.role(name).into_iter().flat_map(|role| &role.includes).map(String::as_str));
         }
     }
     false

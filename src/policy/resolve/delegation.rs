@@ -10,6 +10,7 @@ use crate::{
         cedar,
         declared::{self, Declared, Needed},
         delegation::{self, Administrator, Ask, DIRECTORY, Delegation, Questions, Rule as Holding, TYPES, Target},
+        routes::split_resource,
         section::{Named, Spot},
     },
 };
@@ -189,7 +190,7 @@ impl Resolver<'_> {
 
     /// A resource type or a module, with an id behind a colon.
     fn target(&mut self, named: &Named) -> Option<Target> {
-        let (ty, id) = named.name.split_once(':').unwrap_or((&named.name, ""));
+        let (ty, id) = split_resource(&named.name);
         let module = self
             .catalog
             .modules

@@ -10,7 +10,8 @@ use crate::{
         declared::{self, Declared},
         names::is_identifier,
         routes::{
-            self, Flaw, Given, MOST_ROUTES, PathTemplate, Question, Route, Routes, Scalar, TextTemplate, host_pattern,
+            self, Flaw, Given, MOST_CONFLICTS, MOST_PAIRS, MOST_ROUTES, PathTemplate, Question, Route, Routes, Scalar,
+            TextTemplate, host_pattern,
         },
         section::{Named, Spot},
     },
@@ -34,7 +35,7 @@ pub(in crate::policy) fn resolve(
         return found;
     }
     let mut names: FxHashMap<String, Spot> = FxHashMap::default();
-    let mut spots = Vec::new();
+    let (mut spots, mut told) = (Vec::new(), 0);
     let mut resolver = Resolver { declared, ground, problems };
     for written in &declared.routes {
         let Some(route) = resolver.route(written) else { continue };
@@ -46,20 +47,34 @@ pub(in crate::policy) fn resolve(
         names.entry(route.name.clone()).or_insert_with(|| at.clone());
         spots.push(written.path.as_ref().map_or(&written.at, |path| &path.at));
         for conflict in found.add(route).err().into_iter().flatten() {
-            tell(conflict, &spots, resolver.problems);
+            told = tell(conflict, told, &spots, resolver.problems);
         }
     }
-    let conflicts: Vec<_> = found.ambiguities().collect();
-    for conflict in conflicts {
-        tell(conflict, &spots, problems);
+    if found.pairs() > MOST_PAIRS {
+        let message = format!("the hosts of these routes make more than {MOST_PAIRS} pairs of them to compare");
+        let problem = spots.last().map(|at| at.error("too-many-routes", message));
+        problems.extend(problem.map(|problem| problem.with_help("name fewer hosts, or use `*.`".to_owned())));
+        return found;
+    }
+    for conflict in found.ambiguities().take((MOST_CONFLICTS + 1).saturating_sub(told)) {
+        told = tell(conflict, told, &spots, problems);
     }
     found
 }
 
-fn tell(conflict: routes::Conflict, spots: &[&Spot], problems: &mut Diagnostics) {
-    let (Some(at), Some(other)) = (spots.get(conflict.route), spots.get(conflict.with)) else { return };
+/// Tells a conflict, unless so many have been told that one more helps nobody. How many there have been.
+fn tell(conflict: routes::Conflict, told: usize, spots: &[&Spot], problems: &mut Diagnostics) -> usize {
+    let (Some(at), Some(other)) = (spots.get(conflict.route), spots.get(conflict.with)) else { return told };
+    if told >= MOST_CONFLICTS {
+        if told == MOST_CONFLICTS {
+            let message = format!("there are more conflicts between routes than these {MOST_CONFLICTS}");
+            problems.push(at.error(conflict.code, message));
+        }
+        return told + 1;
+    }
     let problem = at.error(conflict.code, conflict.message).with_help(conflict.help);
     problems.push(problem.with_related("the other is", &other.text, other.span.clone()));
+    told + 1
 }
 
 struct Resolver<'r> {

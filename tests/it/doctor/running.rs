@@ -11,6 +11,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::TcpListener,
     os::unix::fs::FileExt as _,
+    sync::mpsc,
     thread,
     time::Duration,
 };
@@ -232,6 +233,36 @@ fn on_a_disk(house: &House, config: &str) -> (Shim, Sidecar) {
         variables.iter().fold(builder, |builder, (name, value)| builder.env(name, value.to_str().expect("UTF-8")));
     let sidecar = builder.start();
     (shim, sidecar)
+}
+
+/// Whoever sits at the ops address is given nothing to open the admin listener with.
+#[test]
+fn the_ops_listener_is_not_sent_the_token_of_the_admin_listener() {
+    let house = House::new();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (heard, hearing) = mpsc::channel();
+    let record = move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let reader = BufReader::new(stream.try_clone().expect("a stream"));
+            for line in reader.lines().map(|line| line.expect("a head")).take_while(|line| !line.is_empty()) {
+                drop(heard.send(line));
+            }
+            let answer = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 15\r\n\r\n{\"policies\":{}}";
+            stream.write_all(answer.as_bytes()).expect("an answer");
+        }
+    };
+    // It ends with the process.
+    thread::spawn(record);
+    let url = format!("http://{address}");
+    run(house.command(&["--ops", &url, "--token", "s3cret-of-the-admin", "--output", "json"]));
+    let heard: Vec<String> = hearing.try_iter().collect();
+    for path in ["/status", "/readyz", "/metrics"] {
+        assert!(heard.iter().any(|line| line.contains(path)), "{path} was asked for: {heard:?}");
+    }
+    let told = |line: &String| line.contains("s3cret") || line.to_ascii_lowercase().starts_with("authorization");
+    assert!(!heard.iter().any(told), "{heard:?}");
 }
 
 #[test]

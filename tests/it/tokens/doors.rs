@@ -126,6 +126,11 @@ fn explanations_access_menus_and_searches_take_tokens() {
     );
     let orders = access["modules"].as_array().unwrap().iter().find(|module| module["id"] == "orders").unwrap().clone();
     assert!(orders["summary"].as_str().unwrap().contains("view"), "{orders}");
+    // What the token says is of the north, and counts for nothing in the south: there every decision is a deny.
+    let elsewhere = sidecar.post("/v1/access", &json!({ "subject": { "token": clerk }, "tenant": "south" })).json();
+    assert_eq!(elsewhere["refused"]["code"], "tenant_mismatch", "{elsewhere}");
+    let modules = elsewhere["modules"].as_array().unwrap();
+    assert!(modules.iter().all(|module| module["actions"] == json!([])), "{elsewhere}");
     let refused = sidecar.post("/v1/access", &json!({ "subject": { "token": expired } }));
     assert_eq!((refused.status, &refused.json()["error"]["code"]), (422, &json!("token_expired")));
     let unknown = sidecar.post("/v1/access", &json!({ "subject": { "id": "zoe" }, "tenant": "north" }));

@@ -5,7 +5,8 @@ use crate::{
         finding::{Findings, bytes},
         scene::Scene,
     },
-    config::Settings,
+    config::{Limits, Settings},
+    http::CHECK_BYTES,
     reload,
     tls::Files,
 };
@@ -117,7 +118,10 @@ fn judge_memory(settings: &Settings, limit: u64, found: &mut Findings) {
     let server = &settings.server.authorize;
     let rings = (server.workers as u64 + 1).saturating_mul(settings.audit.ring_bytes as u64);
     let always = rings + STORES_BYTES + BASE_BYTES;
-    let of_requests = (server.limits.in_flight as u64).saturating_mul(server.limits.body_bytes as u64);
+    // Whoever sends the longest kind chooses it: a question, a batch, or a check by gRPC.
+    let Limits { in_flight, body_bytes, batch_bytes, .. } = server.limits;
+    let longest = body_bytes.max(batch_bytes).max(CHECK_BYTES);
+    let of_requests = (in_flight as u64).saturating_mul(longest as u64);
     let allowed = bytes(limit);
     let limit_is = format!("the memory limit of the cgroup is {allowed}");
     if limit < always {
@@ -132,7 +136,7 @@ fn judge_memory(settings: &Settings, limit: u64, found: &mut Findings) {
                 server.limits.in_flight,
                 bytes(of_requests)
             ),
-            "lower `server.authorize.limits.in_flight` or `body_bytes` where clients are not trusted",
+            "lower `in_flight`, `body_bytes` or `batch_bytes` of `server.authorize.limits` where clients are not trusted",
         );
     } else {
         found.ok(limit_is);
@@ -197,11 +201,23 @@ mod tests {
     fn a_memory_limit_is_compared_with_what_the_settings_take() {
         let mut settings = Settings::default();
         settings.server.authorize.workers = 2;
-        for (limit, want) in [(16 << 20, Level::Warning), (80 << 20, Level::Note), (1 << 30, Level::Ok)] {
+        let judge = |settings: &Settings, limit| {
             let mut found = Findings::default();
             found.begin("memory");
-            judge_memory(&settings, limit, &mut found);
-            assert_eq!(found.worst(), want, "{limit}");
+            judge_memory(settings, limit, &mut found);
+            found.worst()
+        };
+        for (limit, want) in [(16 << 20, Level::Warning), (80 << 20, Level::Note), (1 << 30, Level::Ok)] {
+            assert_eq!(judge(&settings, limit), want, "{limit}");
         }
+        // The longest of what a client may send counts, whichever that is.
+        settings.server.authorize.limits.in_flight = 1000;
+        let limits = &settings.server.authorize.limits;
+        assert!(limits.body_bytes < limits.batch_bytes, "{limits:?}");
+        assert_eq!(judge(&settings, 250 << 20), Level::Note);
+        settings.server.authorize.limits.batch_bytes = 1 << 10;
+        assert_eq!(judge(&settings, 250 << 20), Level::Note, "a check by gRPC");
+        settings.server.authorize.limits.in_flight = 100;
+        assert_eq!(judge(&settings, 250 << 20), Level::Ok);
     }
 }

@@ -1,17 +1,13 @@
 //! The parts of an address that lists share: how many, behind what, in which order.
 
 use super::{MOST, USUAL};
+pub(super) use crate::http::address::wrong;
 use crate::{
     directory::{Cursor, Key, Sort},
     http::ApiError,
-    model::Timestamp,
+    model::{Timestamp, from_hex, to_hex},
 };
 use serde_json::{Value, json};
-
-/// The value of a parameter that is not one of those that it takes.
-pub(super) fn wrong(name: &str, given: &str, known: &str) -> ApiError {
-    ApiError::malformed(format!("`{given}` is no value of `{name}`: {known}"))
-}
 
 /// How many items.
 pub(super) fn limit(given: Option<&str>) -> Result<usize, ApiError> {
@@ -63,9 +59,7 @@ pub(super) fn cursor_text(cursor: &Cursor, sort: Sort, descending: bool) -> Stri
         Key::Text(text) => text.as_str().into(),
         Key::Time(time) => time.as_micros().into(),
     };
-    let written = json!([order(sort), descending, key, cursor.id]).to_string();
-    let nibbles = written.bytes().flat_map(|byte| [byte >> 4, byte & 15]);
-    nibbles.filter_map(|nibble| char::from_digit(u32::from(nibble), 16)).collect()
+    to_hex(json!([order(sort), descending, key, cursor.id]).to_string().as_bytes())
 }
 
 /// Reads it back.
@@ -80,13 +74,7 @@ pub(super) fn cursor(given: Option<&str>, sort: Sort, descending: bool) -> Resul
 }
 
 fn decode(given: &str) -> Option<(String, bool, Cursor)> {
-    let (pairs, rest) = given.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let bytes: Option<Vec<u8>> = pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect();
-    let (order, descending, key, id): (String, bool, Value, String) = serde_json::from_slice(&bytes?).ok()?;
+    let (order, descending, key, id): (String, bool, Value, String) = serde_json::from_slice(&from_hex(given)?).ok()?;
     let key = match (order.as_str(), key) {
         ("id", Value::Null) => Key::None,
         ("name", Value::String(text)) => Key::Text(text),

@@ -1,6 +1,6 @@
 //! Questions with their answers: single cases, and tables of users and resources.
 
-use super::{File, Frame, values};
+use super::{File, Frame};
 use crate::{
     document::Node,
     model::{Decision, ReasonCode},
@@ -12,6 +12,7 @@ use crate::{
         section::{Named, Spot},
     },
 };
+use std::sync::Arc;
 
 /// What is asked about: a type with an id.
 struct Resource {
@@ -53,7 +54,9 @@ impl File<'_> {
             for action in &actions {
                 for resource in &resources {
                     let expected = Expected { decision: expect, reason, policies: policies.clone() };
-                    self.decision(node, &frame, &at, (&user.name, &action.name, resource), expected);
+                    if !self.decision(&frame, &at, (&user.name, &action.name, resource), expected) {
+                        return;
+                    }
                 }
             }
         }
@@ -91,7 +94,9 @@ impl File<'_> {
                     } else {
                         Expected { decision: Decision::Deny, reason: denied, policies: None }
                     };
-                    self.decision(node, &frame, &at, (&user.name, action, resource), expected);
+                    if !self.decision(&frame, &at, (&user.name, action, resource), expected) {
+                        return;
+                    }
                 }
             }
         }
@@ -123,14 +128,17 @@ impl File<'_> {
         }
     }
 
+    /// Adds a test; `false` where there is no room for it.
     fn decision(
         &mut self,
-        node: &Node,
         frame: &Frame,
         at: &Spot,
         (user, action, resource): (&str, &str, &Resource),
         expected: Expected,
-    ) {
+    ) -> bool {
+        if !self.has_room(at) {
+            return false;
+        }
         self.tests.push(PolicyTest {
             name: frame.called(&format!("{user} {action} {}", resource.shown())),
             rules: frame.rules.clone(),
@@ -142,14 +150,15 @@ impl File<'_> {
                 action: action.to_owned(),
                 resource_type: resource.ty.name.clone(),
                 resource_id: resource.id.clone(),
-                attributes: values(node, "attributes"),
-                context: values(node, "context"),
+                attributes: Arc::clone(&frame.attributes),
+                context: Arc::clone(&frame.context),
                 expect: expected.decision,
                 reason: expected.reason,
                 policies: expected.policies,
             }),
             location: at.location(),
         });
+        true
     }
 
     fn resources(&self, node: Option<&Node>) -> Vec<Resource> {

@@ -55,6 +55,10 @@ impl File<'_> {
                 continue;
             };
             for user in if ids.is_empty() { &nobody[..] } else { &ids } {
+                let at = Spot::of(self.text, &node.span);
+                if !self.has_room(&at) {
+                    return;
+                }
                 let who = if user.is_empty() { "nobody" } else { user };
                 self.tests.push(PolicyTest {
                     name: frame.called(&format!("{who} {}", request.name)),
@@ -79,7 +83,7 @@ impl File<'_> {
                         resource: resource.as_ref().map(|resource| resource.name.clone()),
                         tenant: frame.tenant.as_ref().map(|tenant| tenant.name.clone()),
                     }),
-                    location: Spot::of(self.text, &node.span).location(),
+                    location: at.location(),
                 });
             }
         }

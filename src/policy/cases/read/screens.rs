@@ -50,7 +50,11 @@ impl File<'_> {
         let frame = self.frame(node);
         let users = self.names(node, "user");
         self.check_who(&users, &frame, None);
+        let at = Spot::of(self.text, &node.span);
         for user in users {
+            if !self.has_room(&at) {
+                return;
+            }
             self.tests.push(PolicyTest {
                 name: frame.called(&format!("{what} {}", user.name)),
                 rules: frame.rules.clone(),
