@@ -233,7 +233,7 @@ fn a_refusal_of_the_listener_is_passed_on() {
     let data = tempfile::tempdir().unwrap();
     with_listener(log_with(data.path(), &["sam"]), |address| {
         let error = run(&["list", "--admin", &format!("{address}nowhere")]).0.unwrap_err();
-        assert_eq!(error, "the admin listener answered 404 Not Found: it gave no reason");
+        assert_eq!(error, "the admin listener answered 404 Not Found: no such path");
     });
 }
 

@@ -17,23 +17,27 @@ use crate::{
         ApiError, ErrorCode,
         address::{decode, wrong},
         aside::Aside,
+        management::{Error, framed},
+        request_id::X_REQUEST_ID,
     },
     lifecycle::Clock,
-    telemetry::trace::{current, within},
+    telemetry::{
+        Metrics,
+        trace::{current, within},
+    },
 };
 use axum::{
     Router,
     body::Body,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request::Parts},
+    http::{HeaderValue, header, request::Parts},
+    response::Response,
 };
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 /// Queries that run or wait at the most.
 const QUERIES: usize = 64;
-
-static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub(super) use table::ROUTES;
 
@@ -52,7 +56,13 @@ pub(super) struct Services {
 
 /// The routes without a door, over a running log.
 pub fn routes(log: Log) -> Router {
-    routes_over(Services::new(log, None, Arc::new(Semaphore::new(stream::FILES))))
+    framed_over(Services::new(log, None, Arc::new(Semaphore::new(stream::FILES))))
+}
+
+/// As the listener has them, with the frame that writes their errors.
+fn framed_over(services: Services) -> Router {
+    const UNMETERED: [(&str, [u16; 0]); 0] = [];
+    framed(routes_over(services), "admin", &Metrics::new(), &UNMETERED)
 }
 
 fn routes_over(services: Services) -> Router {
@@ -115,40 +125,37 @@ impl Services {
     }
 }
 
-async fn list(State(services): State<Services>, head: Parts) -> Response<Body> {
-    let request_id = RequestId::of(&head.headers);
-    let query = parse(head.uri.query(), Route::List).and_then(|asked| Ok(asked.query.for_page()?));
-    let page = async {
-        let query = services.held(query?, &head).await?;
-        services.read(move |reader| reader.page(&query)).await
-    };
-    request_id.answer_json(page.await)
+async fn list(State(services): State<Services>, head: Parts) -> Result<Response, Error> {
+    let query = parse(head.uri.query(), Route::List)?.query.for_page().map_err(ApiError::from)?;
+    let query = services.held(query, &head).await?;
+    let page = services.read(move |reader| reader.page(&query)).await?;
+    Ok(answer("application/json", page.into()))
 }
 
-async fn stats(State(services): State<Services>, head: Parts) -> Response<Body> {
-    let request_id = RequestId::of(&head.headers);
-    let figures = async {
-        let query = services.held(parse(head.uri.query(), Route::Stats)?.query, &head).await?;
-        let figures = services.read(move |reader| reader.figures(&query)).await?;
-        serde_json::to_vec(&figures).map_err(|_| ApiError::new(ErrorCode::Internal, "the figures cannot be written"))
-    };
-    request_id.answer_json(figures.await)
+async fn stats(State(services): State<Services>, head: Parts) -> Result<Response, Error> {
+    let query = services.held(parse(head.uri.query(), Route::Stats)?.query, &head).await?;
+    let figures = services.read(move |reader| reader.figures(&query)).await?;
+    let figures = serde_json::to_vec(&figures)
+        .map_err(|_| ApiError::new(ErrorCode::Internal, "the figures cannot be written"))?;
+    Ok(answer("application/json", figures.into()))
 }
 
-async fn export(State(services): State<Services>, head: Parts) -> Response<Body> {
-    let request_id = RequestId::of(&head.headers);
-    match services.send(&head).await {
-        Ok((export, body)) => {
-            let mut response = request_id.answer(StatusCode::OK, export.format.content_type(), body);
-            let name = match export.format {
-                Format::Csv => "attachment; filename=\"audit.csv\"",
-                Format::Ndjson => "attachment; filename=\"audit.ndjson\"",
-            };
-            response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(name));
-            response
-        }
-        Err(error) => request_id.refuse(&error),
-    }
+async fn export(State(services): State<Services>, head: Parts) -> Result<Response, Error> {
+    let (export, body) = services.send(&head).await?;
+    let mut response = answer(export.format.content_type(), body);
+    let name = match export.format {
+        Format::Csv => "attachment; filename=\"audit.csv\"",
+        Format::Ndjson => "attachment; filename=\"audit.ndjson\"",
+    };
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(name));
+    Ok(response)
+}
+
+/// The frame adds the request's id.
+fn answer(content_type: &'static str, body: Body) -> Response {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
 }
 
 /// Which parameters a path takes.
@@ -235,48 +242,6 @@ fn send(reader: &Reader, query: &Query, export: Export, mut chunks: Chunks) {
     }
 }
 
-/// `X-Request-ID`, returned as it came or made up.
-struct RequestId(HeaderValue);
-
-impl RequestId {
-    fn of(headers: &HeaderMap) -> Self {
-        let made_up = || {
-            let mut buffer = [0; ulid::ULID_LEN];
-            let now = Clock::system().now().as_micros() / 1000;
-            let id = ulid::Ulid::from_parts(u64::try_from(now).unwrap_or_default(), fastrand::u128(..));
-            // A ULID is letters and digits.
-            HeaderValue::from_str(id.array_to_str(&mut buffer)).unwrap_or_else(|_| HeaderValue::from_static(""))
-        };
-        Self(headers.get(&X_REQUEST_ID).cloned().unwrap_or_else(made_up))
-    }
-
-    fn answer(self, status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
-        let mut response = Response::new(body);
-        *response.status_mut() = status;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response.headers_mut().insert(X_REQUEST_ID.clone(), self.0);
-        response
-    }
-
-    fn answer_json(self, body: Result<Vec<u8>, ApiError>) -> Response<Body> {
-        match body {
-            Ok(body) => self.answer(StatusCode::OK, "application/json", body.into()),
-            Err(error) => self.refuse(&error),
-        }
-    }
-
-    fn refuse(self, error: &ApiError) -> Response<Body> {
-        let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = error.body(&String::from_utf8_lossy(self.0.as_bytes()));
-        let mut response = self.answer(status, "application/json", body.into());
-        if let Some(seconds) = error.retry_after() {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{
@@ -284,7 +249,7 @@ mod tests {
         *,
     };
     use crate::audit::{Entry, Kind, Options};
-    use axum::http::Request;
+    use axum::http::{Request, StatusCode};
     use http_body_util::BodyExt as _;
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
@@ -303,7 +268,7 @@ mod tests {
         for (stalled, is_whole) in [(Duration::from_millis(20), false), (STALLED, true)] {
             let files = Arc::new(Semaphore::new(1));
             let services = Services { stalled, ..Services::new(log.clone(), None, Arc::clone(&files)) };
-            let service = TowerToHyperService::new(routes_over(services));
+            let service = TowerToHyperService::new(framed_over(services));
             let answer = service.call(Request::get("/v1/audit/export").body(Body::empty()).unwrap()).await.unwrap();
             assert_eq!(answer.status(), StatusCode::OK);
             if !is_whole {
@@ -321,7 +286,7 @@ mod tests {
         let log = Log::open(Options::new(data.path())).unwrap();
         let files = Arc::new(Semaphore::new(1));
         let services = Services { reads: Aside::new(0, "too many"), ..Services::new(log, None, files) };
-        let service = TowerToHyperService::new(routes_over(services));
+        let service = TowerToHyperService::new(framed_over(services));
         for path in ["/v1/audit", "/v1/audit/stats"] {
             let answer = service.call(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
             assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
