@@ -12,10 +12,13 @@ use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
     task::Poll,
+    time::Duration,
 };
 
 /// How many times the longest body is read and thrown away, so that a client that is still sending sees why it is refused.
 const PATIENCE: usize = 4;
+/// How long a body that nobody reads may go on arriving.
+const PASSING: Duration = Duration::from_millis(500);
 
 /// Refuses a body that is not said to be JSON.
 pub(super) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -34,7 +37,7 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 /// Reads a whole body.
-pub(super) async fn read(headers: &HeaderMap, body: Incoming, limits: &Limits) -> Result<Bytes, ApiError> {
+pub(super) async fn read(headers: &HeaderMap, body: &mut Incoming, limits: &Limits) -> Result<Bytes, ApiError> {
     let longest = limits.body_bytes;
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     // A client that asks first is told before it sends; nothing is read from one that announces more than will be borne.
@@ -52,7 +55,34 @@ pub(super) async fn read(headers: &HeaderMap, body: Incoming, limits: &Limits) -
     })
 }
 
-async fn collect(mut body: Incoming, longest: usize) -> Result<Bytes, ApiError> {
+/// Takes the rest of a body that nobody has read, where it comes soon: hyper would close the connection without a word, and a client that
+/// keeps it would send the next request to nobody. Tells whether nothing more is to come.
+pub(super) async fn pass(headers: &HeaderMap, body: &mut Incoming, limits: &Limits) -> bool {
+    if body.is_end_stream() {
+        return true;
+    }
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    // Who asks first is not told to send.
+    if headers.contains_key(EXPECT) || announced > limits.body_bytes {
+        return false;
+    }
+    let mut left = limits.body_bytes;
+    let passing = async {
+        loop {
+            match body.frame().await {
+                None => return true,
+                Some(Ok(frame)) => match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+                    Some(rest) => left = rest,
+                    None => return false,
+                },
+                Some(Err(_)) => return false,
+            }
+        }
+    };
+    tokio::time::timeout(PASSING, passing).await.unwrap_or(false)
+}
+
+async fn collect(body: &mut Incoming, longest: usize) -> Result<Bytes, ApiError> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     let mut length = 0_usize;

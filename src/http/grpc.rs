@@ -181,7 +181,7 @@ async fn handle(
     desk: &Desk,
     procedure: Procedure,
     head: &request::Parts,
-    body: Incoming,
+    mut body: Incoming,
     call: Call<'_>,
     started: Instant,
 ) -> Result<Bytes, Status> {
@@ -196,7 +196,7 @@ async fn handle(
             let limits = desk.limits();
             // The limit is that of the message.
             let body_bytes = procedure.message_bytes(&limits).saturating_add(message::PREFIX);
-            let body = body::read(&head.headers, body, &Limits { body_bytes, ..limits }).await;
+            let body = body::read(&head.headers, &mut body, &Limits { body_bytes, ..limits }).await;
             match (procedure, body) {
                 (Procedure::Check, Err(ApiError { code: ErrorCode::BodyTooLarge, .. })) => {
                     check::too_long(desk, call).await

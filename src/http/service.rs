@@ -58,7 +58,7 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Outgoing>, Infallible> {
     let started = Instant::now();
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     if grpc::is_call(&head) {
         return Ok(grpc::answer(&desk, &visit, &head, body, started).await);
     }
@@ -72,7 +72,7 @@ pub(super) async fn answer(
                 admitted = visit.admit(&head.headers, route.scope(), started)?;
                 let call =
                     Call { request_id: request_id.text(), peer: &visit.peer, admitted: &admitted, trace: &trace };
-                handle(&desk, route, id, &head, body, call).await
+                handle(&desk, route, id, &head, &mut body, call).await
             };
             let called = fence(called, route.path, request_id.text(), &trace).await;
             let is_door = route.handler.is_door();
@@ -80,6 +80,7 @@ pub(super) async fn answer(
         }
         Err((label, error)) => (label, Err(error)),
     };
+    let is_read = result.is_ok() && head.method != Method::GET;
     let mut response = match result {
         Ok(reply) => reply.into_response(),
         Err(_) if label == NO_ROUTE && grpc::speaks(&head) => grpc::not_here(head.uri.path()),
@@ -103,6 +104,14 @@ pub(super) async fn answer(
     }
     response.headers_mut().insert(&X_REQUEST_ID, request_id.into_header());
     desk.count(label, status, took);
+    // In HTTP/2 the stream ends with the answer.
+    if !is_read
+        && head.version < Version::HTTP_2
+        && !response.headers().contains_key(CONNECTION)
+        && !body::pass(&head.headers, &mut body, &desk.limits()).await
+    {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(response)
 }
 
@@ -111,7 +120,7 @@ async fn handle(
     route: &Route,
     id: &str,
     head: &request::Parts,
-    body: Incoming,
+    body: &mut Incoming,
     call: Call<'_>,
 ) -> Result<Reply, ApiError> {
     let _in_flight = desk.enter()?;

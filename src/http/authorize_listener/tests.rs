@@ -171,13 +171,22 @@ fn requests_beyond_the_limit_are_refused_and_the_connection_goes_on() {
     assert!(interim.starts_with("HTTP/1.1 100"), "{interim}");
 
     let mut other = server.connect();
-    // In one piece: hyper keeps a connection whose refused body it has, and closes one whose body is still to come.
     let answer = other.send(&(head("x-request-id: r-7\r\n") + QUESTION)).answer();
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1\r\n"), "{answer}");
     assert!(answer.contains("x-request-id: r-7\r\n"), "{answer}");
     assert!(
         answer.ends_with(r#"{"error":{"code":"overloaded","message":"too many requests at once","request_id":"r-7"}}"#)
     );
+
+    // In two packets, as many clients send it; only where the second does not come, the connection ends, and says so.
+    for round in 0..20 {
+        let answer = other.send(&head("")).send(QUESTION).answer();
+        assert!(answer.starts_with("HTTP/1.1 503") && !answer.contains("connection: close"), "{round}: {answer}");
+    }
+    let mut silent = server.connect();
+    let answer = silent.send(&head("")).answer();
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("connection: close\r\n"), "{answer}");
+    assert!(silent.is_closed());
 
     assert!(slow.send(QUESTION).answer().starts_with("HTTP/1.1 200"));
     assert!(other.ask().starts_with("HTTP/1.1 200"));
