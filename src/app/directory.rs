@@ -5,6 +5,7 @@ use crate::{
     audit::{Entry, Health, Kind, Log, Order, Origin, Query, RecordError},
     config::Settings,
     directory::{self, Audience, Directory, Event, FOLDER, Witness},
+    engine::BoundUser,
     lifecycle::{Clock, Pace, Stop},
     mail::{self, Post},
     model::Timestamp,
@@ -129,7 +130,7 @@ pub(super) fn attach(directory: &Directory, reader: &Reader, shadow: Option<&Sha
             .collect();
     directory.attach(Arc::new(reader.clone()), audiences);
     let reader = reader.clone();
-    metrics.watch_users(move || reader.load().subjects.iter().map(|user| user.status()).collect());
+    metrics.watch_users(move || reader.load().subjects.iter().map(BoundUser::status).collect());
     let directory = directory.clone();
     metrics.watch_directory(move || directory.failure().is_some());
 }

@@ -358,7 +358,7 @@ impl Book {
     fn remove_email(&mut self, slot: Slot) {
         let hash = hash_of_email(&self.shelf, &self.hasher, slot);
         if let Ok(entry) = self.emails.find_entry(hash, |known| *known == slot) {
-            drop(entry.remove());
+            entry.remove();
         }
     }
 

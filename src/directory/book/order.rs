@@ -29,7 +29,7 @@ pub(in crate::directory) enum By<'b> {
 }
 
 /// Where a user stands.
-pub(in crate::directory) fn spot<'b>(filed: Filed<'b>, sort: Sort) -> Spot<'b> {
+pub(in crate::directory) fn spot(filed: Filed<'_>, sort: Sort) -> Spot<'_> {
     let account = filed.account;
     let key = match sort {
         Sort::Id => By::None,
@@ -85,12 +85,7 @@ impl Order {
     }
 
     fn insert(&mut self, slot: Slot, is_before: &dyn Fn(Slot) -> bool) {
-        let (chunk, at) = self.find(is_before);
-        // Behind the last one there is none.
-        let (number, at) = match (chunk.checked_sub(1), self.chunks.get(chunk), self.chunks.last()) {
-            (Some(last), None, Some(chunk)) => (last, chunk.len()),
-            _ => (chunk, at),
-        };
+        let (number, at) = self.find(is_before);
         self.len += 1;
         let Some(chunk) = self.chunks.get_mut(number) else {
             self.chunks.push(vec![slot]);
@@ -113,10 +108,10 @@ impl Order {
         }
     }
 
-    /// The chunk and the number in it of the first slot that `is_before` does not hold for.
+    /// The chunk and the number in it of the first slot that `is_before` does not hold for; the end of the last chunk where there is none.
     fn find(&self, is_before: &dyn Fn(Slot) -> bool) -> (usize, usize) {
         let ends_before = |chunk: &Vec<Slot>| chunk.last().is_some_and(|last| is_before(*last));
-        let number = self.chunks.partition_point(ends_before);
+        let number = self.chunks.partition_point(ends_before).min(self.chunks.len().saturating_sub(1));
         (number, self.chunks.get(number).map_or(0, |chunk| chunk.partition_point(|slot| is_before(*slot))))
     }
 }
@@ -162,23 +157,23 @@ impl Orders {
     }
 
     /// Takes a user out of the orders in which it stands elsewhere than `new`; out of all of them where it is gone.
-    pub(super) fn remove(&mut self, shelf: &Shelf, slot: Slot, new: Option<Filed<'_>>) {
-        let Some(old) = shelf.get(slot) else { return };
+    pub(super) fn remove(&mut self, on: &Shelf, slot: Slot, new: Option<Filed<'_>>) {
+        let Some(old) = on.get(slot) else { return };
         for (sort, order) in self.each() {
             let known = spot(old, sort);
             if new.is_none_or(|new| spot(new, sort) != known) {
-                order.remove(slot, &|other| is_before(shelf, other, known, sort));
+                order.remove(slot, &|other| is_before(on, other, known, sort));
             }
         }
     }
 
     /// Puts a user into the orders in which it stood elsewhere than now; into all of them where it is new.
-    pub(super) fn insert(&mut self, shelf: &Shelf, slot: Slot, old: Option<Filed<'_>>) {
-        let Some(new) = shelf.get(slot) else { return };
+    pub(super) fn insert(&mut self, on: &Shelf, slot: Slot, old: Option<Filed<'_>>) {
+        let Some(new) = on.get(slot) else { return };
         for (sort, order) in self.each() {
             let wanted = spot(new, sort);
             if old.is_none_or(|old| spot(old, sort) != wanted) {
-                order.insert(slot, &|other| is_before(shelf, other, wanted, sort));
+                order.insert(slot, &|other| is_before(on, other, wanted, sort));
             }
         }
     }

@@ -189,7 +189,7 @@ where
         let is_last = Arc::clone(&is_last);
         async move {
             let mut answer = answer.await?.map(|body| Answering { body, _moving: moving });
-            if !rest.is_taken().await || is_last.load(Ordering::Relaxed) {
+            if !rest.take().await || is_last.load(Ordering::Relaxed) {
                 last_call::close(&mut answer);
             }
             Ok::<_, Infallible>(answer)

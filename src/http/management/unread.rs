@@ -78,7 +78,7 @@ impl Body for Lent {
 
 impl Rest {
     /// Takes what nobody has read. Tells whether nothing more is to come, so that the connection can go on.
-    pub(super) async fn is_taken(self) -> bool {
+    pub(super) async fn take(self) -> bool {
         // Who still has it goes on to read it.
         let Some(shared) = Arc::into_inner(self.body) else { return true };
         let Shared { mut body, begun } = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
