@@ -60,7 +60,7 @@
   {{- $kept := dig "audit" "retention" "bytes" "never" $config | include "sidegate.bytes" | int64 -}}
   {{- $needed := add $queues (max (mul 2 $segment) (add $kept $segment)) -}}
   {{- if gt $needed (include "sidegate.bytes" .Values.data.size | int64) -}}
-    {{- $problems = append $problems (printf "`data.size: %s` is too small: the queues of the audit log take %d MiB, two segments of `audit.segment.bytes`, or one beside `audit.retention.bytes`, %d MiB. As the chart sets these two, the least is %dMi" .Values.data.size (div $queues $mebi) (div (sub $needed $queues) $mebi) (add 1 (div (mul 8 $queues) (mul 3 $mebi)))) -}}
+    {{- $problems = append $problems (printf "`data.size: %s` is too small: the queues of the audit log take %d MiB, two segments of `audit.segment.bytes`, or one beside `audit.retention.bytes`, %d MiB. As the chart sets these two, the least is %dMi" .Values.data.size (max 1 (div $queues $mebi)) (div (sub $needed $queues) $mebi) (add 1 (div (mul 8 $queues) (mul 3 $mebi)))) -}}
   {{- end -}}
 {{- end -}}
 {{- toJson $problems -}}
@@ -128,14 +128,19 @@
 {{- toJson $problems -}}
 {{- end -}}
 
+{{/* One of the two numbers of a budget as a text; empty where it is not set, which zero is. */}}
+{{- define "sidegate.budget" -}}
+{{- if not (kindIs "invalid" .) -}}{{- toString . -}}{{- end -}}
+{{- end -}}
+
 {{/* A budget that lets no pod go keeps a node from being drained for ever. */}}
 {{- define "sidegate.validate.budget" -}}
 {{- $problems := list -}}
 {{- $replicas := int (include "sidegate.replicas" .) -}}
 {{- $several := or .Values.autoscaling.enabled (gt $replicas 1) -}}
 {{- with .Values.podDisruptionBudget -}}
-  {{- $most := toString .maxUnavailable -}}
-  {{- $least := toString .minAvailable -}}
+  {{- $most := include "sidegate.budget" .maxUnavailable -}}
+  {{- $least := include "sidegate.budget" .minAvailable -}}
   {{- if and .enabled (ne $.Values.mode "sidecar") -}}
     {{- if and $most $least -}}
       {{- $problems = append $problems "`podDisruptionBudget` takes one of `minAvailable` and `maxUnavailable`: set the other to `\"\"`" -}}

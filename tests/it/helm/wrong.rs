@@ -273,6 +273,7 @@ const WRONG: &[(&[&str], &str)] = &[
         "`podDisruptionBudget` would let none of 1 pods go",
     ),
     (&["--set", "replicaCount=2,podDisruptionBudget.maxUnavailable="], "and has neither"),
+    (&["--set", "replicaCount=2,podDisruptionBudget.maxUnavailable=null"], "and has neither"),
     (&["--set", "autoscaling.enabled=true,resources=null"], "`resources` requests none: give `requests.cpu`"),
     (
         &["--set", "autoscaling.enabled=true,resources.requests.cpu=null"],
