@@ -66,7 +66,7 @@ mod tests {
         let program = Arguments::command();
         for meaning in ExitCode::ALL.iter().map(|code| code.meaning()) {
             let named = meaning.split('`').skip(1).step_by(2).filter(|word| !word.starts_with('-'));
-            for word in named.flat_map(|words| words.split(' ').next()) {
+            for word in named.filter_map(|words| words.split(' ').next()) {
                 assert!(program.find_subcommand(word).is_some(), "there is no `sidegate {word}`: {meaning}");
             }
         }

@@ -99,17 +99,19 @@ fn detail(record: &Record<'_>) -> String {
     }
     let read = |field: &str| record.get(field).and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
     let after = read("after").unwrap_or_default();
-    let word = |key: &str| after[key].as_str().map(shown);
+    let word = |key: &str| after.get(key).and_then(Value::as_str).map(shown);
     let keys = |key: &str| {
-        let all: Vec<_> = after[key].as_array().into_iter().flatten().filter_map(Value::as_str).map(shown).collect();
+        let all = after.get(key).and_then(Value::as_array).into_iter().flatten();
+        let all: Vec<_> = all.filter_map(Value::as_str).map(shown).collect();
         Some(all.join(", ")).filter(|all| !all.is_empty())
     };
     let revision = word("revision").or_else(|| Some(text(record, "revision")).filter(|text| !text.is_empty()));
     let errors = read("errors").unwrap_or_default();
-    let first = errors[0].as_str().map(shown).map(|first| match errors.as_array().map_or(0, Vec::len) {
-        0 | 1 => first,
-        all => format!("{first} (and {} more)", all - 1),
-    });
+    let first =
+        errors.get(0).and_then(Value::as_str).map(shown).map(|first| match errors.as_array().map_or(0, Vec::len) {
+            0 | 1 => first,
+            all => format!("{first} (and {} more)", all - 1),
+        });
     let parts = [
         word("version").map(|version| format!("version {version}")),
         keys("applied"),

@@ -13,7 +13,7 @@ fn groups(chart: &Chart) -> Value {
 /// Every expression.
 fn expressions(chart: &Chart) -> Vec<String> {
     let groups = groups(chart);
-    let rules = groups["groups"].as_array().expect("groups").iter().flat_map(|group| group["rules"].as_array());
+    let rules = groups["groups"].as_array().expect("groups").iter().filter_map(|group| group["rules"].as_array());
     rules.flatten().map(|rule| rule["expr"].as_str().expect("an expression").to_owned()).collect()
 }
 
