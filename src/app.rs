@@ -23,20 +23,15 @@ use crate::{
         tls::{AUTHORIZE_PROTOCOLS, MANAGEMENT_PROTOCOLS},
     },
     identity::{self, Keeper, Verifier},
-    lifecycle::{Clock, Readiness, Signal, Signals, Stop, Stopper, Tasks, give_back_start_pages},
+    lifecycle::{Clock, Readiness, Signal, Signals, Stop, Stopper, Tasks},
     model::Timestamp,
     reload::{self, CertificatesHandle, ConfigHandle, Guarded, Handle, LastGood, Shadow},
     telemetry::{LogLevel, Metrics, events, trace},
     tls::Acceptor,
 };
 use starting::Threshold;
-use std::{
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
-use tokio::{runtime, sync::Notify, time::sleep};
+use std::{io, net::SocketAddr, sync::Arc, time::Instant};
+use tokio::{runtime, sync::Notify};
 
 /// Threads of the shared runtime: admin, ops, reload. Decisions have threads of their own.
 const SHARED_THREADS: usize = 2;
@@ -44,9 +39,6 @@ const SHARED_THREADS: usize = 2;
 /// Threads for work that blocks: what administrators ask for, and some that they cannot take: for mail, sessions, keys and the end of the
 /// audit log.
 const BLOCKING_THREADS: usize = admin::BLOCKING + 8;
-
-/// The first looks at files and the first rounds of every loop are over then, and with them what they need of the program.
-const FIRST_LOOKS: Duration = Duration::from_secs(10);
 
 /// Why the process did not start.
 #[derive(Debug, thiserror::Error)]
@@ -335,17 +327,9 @@ impl App {
 
     /// Waits for the word to stop, and stops.
     async fn live(mut self) -> Ended {
-        let at_rest = sleep(FIRST_LOOKS);
-        tokio::pin!(at_rest);
-        let mut was_at_rest = false;
         loop {
             let signal = tokio::select! {
                 signal = self.signals.next() => signal,
-                () = &mut at_rest, if !was_at_rest => {
-                    was_at_rest = true;
-                    give_back_start_pages();
-                    continue;
-                }
                 () = self.parts.broken.notified() => {
                     return stop::stop(self, "a part has failed").await.max(Ended::Broken);
                 }

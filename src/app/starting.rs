@@ -3,7 +3,7 @@
 use super::{App, Ended, StartError};
 use crate::{
     config::{Settings, Sources},
-    lifecycle::{Signal, Signals},
+    lifecycle::{Signal, Signals, give_back_start_pages},
     telemetry::{LogLevel, events},
 };
 use std::{
@@ -11,9 +11,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
-use tokio::task;
+use tokio::{task, time::sleep};
+
+/// The first looks at files and the first rounds of every loop are over then, and with them what they need of the program.
+const FIRST_LOOKS: Duration = Duration::from_secs(10);
 
 /// Who comes first: the start, which then goes on to its end, or the stop, which then leaves it where it is.
 #[derive(Debug, Default)]
@@ -55,8 +58,12 @@ pub(super) async fn start(settings: &Settings, sources: Sources, level: LogLevel
 
 /// Runs until the word to stop.
 pub(super) async fn run(settings: &Settings, sources: Sources, level: LogLevel) -> Result<Ended, StartError> {
-    match start(settings, sources, level).await? {
-        Some(app) => Ok(app.live().await),
-        None => Ok(Ended::InOrder),
-    }
+    let Some(app) = start(settings, sources, level).await? else { return Ok(Ended::InOrder) };
+    let rest = task::spawn(async {
+        sleep(FIRST_LOOKS).await;
+        give_back_start_pages();
+    });
+    let ended = app.live().await;
+    rest.abort();
+    Ok(ended)
 }

@@ -200,9 +200,9 @@ impl ConfigWorker {
             events::config_unchanged(&self.config.metrics, recovered);
             return;
         }
-        // Said first, since the level of the log may be among what changes.
-        events::config_changed(&self.config.metrics, cause.as_str(), &applied, &waiting);
         self.config.live.publish(next.clone());
+        // Said once it counts, and before the level of the log changes, which may be among it.
+        events::config_changed(&self.config.metrics, cause.as_str(), &applied, &waiting);
         for key in &applied {
             (self.config.apply)(key, &next);
         }

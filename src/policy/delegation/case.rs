@@ -3,7 +3,7 @@
 use super::{
     Ask, Deed, Delegation, Questions, Rule, Target, Verdict,
     administrators::{is_last, last_words},
-    difference::{Step, Thing, invites},
+    difference::{Step, Thing, invites, is_later},
     facts::{self, Facts},
     held::Place,
     judge::{Judge, NOT_DELEGATED, Others},
@@ -98,15 +98,19 @@ impl Case<'_, '_> {
             // Attributes count for whoever belongs nowhere too.
             tenants.insert(self.home);
         }
-        let is_same = before.is_some_and(|before| before.attributes == after.attributes);
+        // What was promised lasts as long as the user then.
+        let lasts_longer = before.is_some_and(|before| is_later(after.until, before.until));
+        let is_same = before.is_some_and(|before| before.attributes == after.attributes) && !lasts_longer;
         let refused = tenants.into_iter().find_map(|tenant| {
             let of = |user: &User| user.memberships.iter().find(|one| one.tenant.as_deref() == tenant).cloned();
             if is_same && before.and_then(of) == of(after) {
                 return None;
             }
             let place = Place { tenant, time: self.deed.time };
-            let before = before.map(|before| self.kept(before));
-            if self.judge.scales().has_growth(self.actor, before.as_deref(), &self.kept(after), place) {
+            let (scales, before, after) =
+                (self.judge.scales(), before.map(|before| self.kept(before)), self.kept(after));
+            let outlasts = lasts_longer && !scales.has_all(self.actor, &after, place);
+            if !outlasts && scales.has_growth(self.actor, before.as_deref(), &after, place) {
                 return None;
             }
             let inquiry =
@@ -350,12 +354,11 @@ impl Case<'_, '_> {
         if inquiry.grows {
             return false;
         }
+        let given = self.deed.after.or(self.deed.before);
         match (inquiry.action, inquiry.thing) {
             (GIVE, Some(thing)) => scales().has(self.actor, thing, place),
-            ("reactivate" | "invite", _) => {
-                let given = self.deed.after.or(self.deed.before);
-                given.is_none_or(|user| scales().has_all(self.actor, user, place))
-            }
+            ("reactivate", _) => given.is_none_or(|user| scales().has_all(self.actor, &self.kept(user), place)),
+            ("invite", _) => given.is_none_or(|user| scales().has_all(self.actor, user, place)),
             _ => true,
         }
     }

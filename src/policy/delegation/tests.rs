@@ -210,6 +210,35 @@ fn ranks_and_families_bound_who_administers_whom() {
     );
 }
 
+/// Found by random steps: who has nothing yet but a promise could be let stay by somebody who could not have made it.
+#[test]
+fn an_account_lasts_longer_only_where_all_that_was_promised_could_be_given_for_so_long() {
+    let world = World::of("omc");
+    let hugo = BoundUser::new(&world.snapshot.program, &Arc::new(world.user("hugo")));
+    let end = |days: i64| Some(Timestamp::from_micros(NOW.as_micros() + days * 86_400_000_000));
+    for (until, role, code) in [
+        (end(20), "client_viewer", "granted"),
+        (None, "client_viewer", "granted"),
+        (end(5), "client_admin", "granted"),
+        (end(20), "client_admin", "not_held"),
+        (None, "client_admin", "not_held"),
+    ] {
+        let family = Some("backoffice".to_owned());
+        let before = User { family, until: end(10), memberships: Vec::new(), ..User::new("new") };
+        let after = User { until, ..before.clone() };
+        let promised = [Membership { tenant: None, assignments: vec![given(Role, role, None)], values: Vec::new() }];
+        let deed = Deed {
+            operation: Alter,
+            tenant: None,
+            before: Some(&before),
+            after: Some(&after),
+            promised: &promised,
+            time: NOW,
+        };
+        assert_eq!(judge(&world.snapshot, &hugo, &deed, &|_, _| 1).code, code, "{role} until {until:?}");
+    }
+}
+
 #[test]
 fn administrators_of_an_organization_have_nothing_to_say_in_another() {
     let acme = Some("acme");
