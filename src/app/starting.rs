@@ -59,11 +59,11 @@ pub(super) async fn start(settings: &Settings, sources: Sources, level: LogLevel
 /// Runs until the word to stop.
 pub(super) async fn run(settings: &Settings, sources: Sources, level: LogLevel) -> Result<Ended, StartError> {
     let Some(app) = start(settings, sources, level).await? else { return Ok(Ended::InOrder) };
-    let rest = task::spawn(async {
-        sleep(FIRST_LOOKS).await;
-        give_back_start_pages();
-    });
-    let ended = app.live().await;
-    rest.abort();
-    Ok(ended)
+    let live = app.live();
+    tokio::pin!(live);
+    tokio::select! {
+        ended = &mut live => return Ok(ended),
+        () = sleep(FIRST_LOOKS) => give_back_start_pages(),
+    };
+    Ok(live.await)
 }

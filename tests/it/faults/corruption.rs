@@ -176,11 +176,24 @@ impl Template {
 
     /// One whose last segment was damaged before: a start has put it aside, and the log has a record of what is missing.
     fn with_gap(reader: &mut Helper) -> Self {
-        let Self { place, scratch, .. } = Self::new(reader, "closed", false, None, None);
+        let Self { place, scratch, logged, .. } = Self::new(reader, "closed", false, None, None);
         let audit = place.data.join("audit");
-        let segments = fs::read_dir(&audit).unwrap().map(|entry| entry.unwrap().path());
-        let is_segment = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("seg-");
-        for entry in fs::read_dir(segments.filter(is_segment).max().unwrap()).unwrap() {
+        let newest = || {
+            let names = fs::read_dir(&audit).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            let first = |name: String| name.strip_prefix("seg-").map(|first| (first.parse().unwrap(), name.clone()));
+            let (first, name): (u64, String) = names.filter_map(first).max().unwrap();
+            (first, audit.join(name))
+        };
+        // One that was begun as the log was closed has nothing yet that could be missing.
+        if logged.records.last().is_none_or(|last| last.seq < newest().0) {
+            let acks = scratch.path().join("acks");
+            let (round, threads, records, padding) = (3, 1, 5, 100);
+            let place = place.clone();
+            let work = Work { place, acks, round, threads, records, padding, dies: false, patience_ms: 0 };
+            assert!(Helper::start(None).must(&Request::Write(work)).finished);
+            fs::remove_file(scratch.path().join("acks")).unwrap();
+        }
+        for entry in fs::read_dir(newest().1).unwrap() {
             let path = entry.unwrap().path();
             match kind(&path).as_str() {
                 "snap" => fs::remove_file(&path).unwrap(),
