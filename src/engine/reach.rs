@@ -61,6 +61,8 @@ pub struct Touched {
     pub policy: PolicyIndex,
     /// Whether it applies whatever the resource and the context are. If not, its condition decides.
     pub certain: bool,
+    /// Whether its scope names one resource or the module as such, so that it is about less than the part.
+    pub named: bool,
 }
 
 /// One user's standing in one tenant, ready to be asked.
@@ -205,7 +207,7 @@ impl<'a> Reach<'a> {
                 Some(Condition::Quick(node)) => partial.truth(node, forbids),
                 Some(Condition::Cedar) | None => None,
             };
-            let touched = |certain| Touched { policy: entry.policy, certain };
+            let touched = |certain| Touched { policy: entry.policy, certain, named: false };
             let list = if forbids { &mut touching.forbids } else { &mut touching.permits };
             match truth {
                 Some(false) => {}
@@ -224,7 +226,7 @@ impl<'a> Reach<'a> {
         for (policy, forbids) in hidden.fitting(self.program, part.module, action, standing) {
             let list = if forbids { &mut touching.forbids } else { &mut touching.permits };
             if list.iter().all(|touched| touched.policy != policy) {
-                list.push(Touched { policy, certain: false });
+                list.push(Touched { policy, certain: false, named: true });
             }
         }
         touching

@@ -13,7 +13,7 @@ pub use given::{Gate as GateState, Given, GivenRole};
 
 use super::{Cell, Role, Snapshot, catalog};
 use crate::{
-    engine::{BoundUser, Location, Part, Parts, PolicyFacts, PolicyIndex, Reach, Subject, Touched, Touching, decide},
+    engine::{BoundUser, Location, Part, Parts, PolicyFacts, PolicyIndex, Reach, Subject, Touching, decide},
     model::{ReasonCode, Request, Resource, Timestamp},
 };
 use limits::Limits;
@@ -376,7 +376,7 @@ impl<'s> Overview<'s> {
                 && parts.iter().zip(touching).any(|(part, touching)| {
                     part.resource.is_none()
                         && way.includes(module, part)
-                        && !touching.permits.contains(&Touched { policy, certain })
+                        && !touching.permits.iter().any(|touched| touched.policy == policy && touched.certain)
                 });
             if says_more {
                 way.conditions = self.conditions_of(facts);

@@ -143,7 +143,7 @@ impl World {
         if !verdict.allowed {
             return false;
         }
-        let told = || format!("{}: {} {draft:#?}", self.snapshot.name, actor.id);
+        let told = || format!("{}: {actor:?} {draft:#?}", self.snapshot.name);
         if actor.id == id {
             self.nothing_was_gained(actor, draft, &told);
         } else if let Some(after) = &draft.after {

@@ -107,10 +107,15 @@ impl Case<'_, '_> {
                 return None;
             }
             let place = Place { tenant, time: self.deed.time };
-            let (scales, before, after) =
-                (self.judge.scales(), before.map(|before| self.kept(before)), self.kept(after));
-            let outlasts = lasts_longer && !scales.has_all(self.actor, &after, place);
-            if !outlasts && scales.has_growth(self.actor, before.as_deref(), &after, place) {
+            let (scales, kept) = (self.judge.scales(), self.kept(after));
+            let outlasts = lasts_longer && !scales.has_all(self.actor, &kept, place);
+            // What was promised may be taken up, and may not.
+            let as_it_is = || scales.has_growth(self.actor, before, after, place);
+            let once_kept = || {
+                let before = before.map(|before| self.kept(before));
+                self.deed.promised.is_empty() || scales.has_growth(self.actor, before.as_deref(), &kept, place)
+            };
+            if !outlasts && as_it_is() && once_kept() {
                 return None;
             }
             let inquiry =

@@ -121,18 +121,27 @@ impl<'s> Scales<'s> {
 
     /// Whether what a user would reach, beyond what the user reaches as it is, stays within what somebody else does. Several things
     /// together may open what none of them does alone, and so may one that is taken away or runs out.
+    ///
+    /// That holds with the values of attributes that the user has, and with any: what a role kept from the user is open too to whom
+    /// values are given later, or a token brings them.
     pub(super) fn has_growth(&self, actor: &BoundUser, before: Option<&User>, after: &User, place: Place<'_>) -> bool {
         let users: Vec<&User> = before.into_iter().chain([after, actor.user()]).collect();
         let places = place.until(after.until, &users);
         let before = before.map(|before| self.with_open_gates(before, place.tenant));
         let after = self.with_open_gates(after, place.tenant);
-        let program = &self.snapshot.program;
-        places.into_iter().all(|place| {
-            let reach = |user| Reach::of(program, user, place.tenant, place.time);
+        let within = |Place { tenant, time }: Place<'_>, with_any_values: bool| {
+            let program = &self.snapshot.program;
+            let is_there = |user: &&BoundUser| is_there(user.user(), time);
+            let as_it_is = |user| Reach::of(program, user, tenant, time);
+            let reach = |user| {
+                if with_any_values { Reach::of_anybody_like(program, user, tenant, time) } else { as_it_is(user) }
+            };
             let Some(wanted) = reach(&after) else { return false };
-            let own = before.iter().chain([actor]).filter(|user| is_there(user.user(), place.time)).filter_map(reach);
+            let before = before.iter().filter(is_there).filter_map(reach);
+            let own = before.chain([actor].into_iter().filter(is_there).filter_map(as_it_is));
             self.within(&wanted, &own.collect::<Vec<_>>())
-        })
+        };
+        places.into_iter().all(|place| within(place, false) && within(place, true))
     }
 
     /// The user as if every gate were open: gates are given and taken by themselves.
@@ -188,8 +197,10 @@ fn allows(
     };
     let limited = |forbid: &Touched| forbid.certain || !limits_too(forbid.policy);
     let wide = |own: &Touched| {
+        // A permit for one resource covers none for others, whatever the conditions say.
+        let fits = !own.named || own.policy == permit.policy;
         let implied =
-            || implies(program, permit.policy, own.policy) && own_reach.meets_what_is_met_by(reach, own.policy);
+            || fits && implies(program, permit.policy, own.policy) && own_reach.meets_what_is_met_by(reach, own.policy);
         own.certain || !permit.certain && implied()
     };
     !own.forbids.iter().any(limited) && own.permits.iter().any(wide)

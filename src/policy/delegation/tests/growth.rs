@@ -1,10 +1,10 @@
 //! What the judge lets somebody bring about opens nothing that neither the user nor whoever does it could do before.
 
-use super::super::{held::Place, judge::Judge};
+use super::super::{difference::Thing, held::Place, judge::Judge};
 use crate::{
     engine::{BoundUser, Subject, decide},
     model::{Assignment, AssignmentKind, GivenValue, Membership, Request, Resource, Timestamp, User, Value},
-    policy::{Files, Options, Snapshot, compile},
+    policy::{Deed, Files, Operation, Options, Snapshot, compile},
 };
 use std::{borrow::Cow, sync::Arc};
 
@@ -53,8 +53,18 @@ fn set(random: &mut fastrand::Rng) -> Snapshot {
     if random.bool() {
         files.push(("more.cedar".to_owned(), cedar));
     }
+    compiled(files)
+}
+
+fn compiled(files: Vec<(String, String)>) -> Snapshot {
     let files = Files::from_parts("set", files).unwrap();
     compile(&files, &Options::default()).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+fn roles(names: &[&str]) -> Vec<Assignment> {
+    let role =
+        |name: &&str| Assignment { kind: AssignmentKind::Role, name: (*name).to_owned(), until: None, why: None };
+    names.iter().map(role).collect()
 }
 
 fn some_of<'v>(random: &mut fastrand::Rng, all: &[&'v str]) -> Vec<&'v str> {
@@ -75,12 +85,7 @@ fn user(random: &mut fastrand::Rng, id: &str) -> User {
     if random.bool() {
         attributes.push(("desk".to_owned(), Value::String(VALUES[random.usize(..VALUES.len())].into())));
     }
-    let assignments = some_of(random, &ROLES).into_iter().map(|role| Assignment {
-        kind: AssignmentKind::Role,
-        name: role.to_owned(),
-        until: None,
-        why: None,
-    });
+    let assignments = roles(&some_of(random, &ROLES));
     let given = some_of(random, &VALUES).into_iter().filter(|_| random.u8(..4) == 0).map(|value| GivenValue {
         attribute: "hates".to_owned(),
         value: Value::String(value.into()),
@@ -88,7 +93,7 @@ fn user(random: &mut fastrand::Rng, id: &str) -> User {
         why: None,
     });
     let given = given.collect();
-    let memberships = vec![Membership { tenant: None, assignments: assignments.collect(), values: given }];
+    let memberships = vec![Membership { tenant: None, assignments, values: given }];
     User { attributes, memberships, ..User::new(id) }
 }
 
@@ -166,4 +171,90 @@ fn nothing_opens_that_neither_the_user_nor_the_giver_could_do() {
     }
     println!("{let_through} let through, {opened} of them opened something; {refused} refused");
     assert!(opened > 20 && refused > 100, "{let_through} {opened} {refused}");
+}
+
+/// Whoever takes a role that forbids opens what it kept closed: also to values that the user has not been given yet, or that a token brings.
+#[test]
+fn a_role_that_forbids_is_taken_only_by_whom_all_is_open_that_it_kept_closed() {
+    let set = "
+policy_set: s
+tenancy: none
+levels: { view: [view] }
+user_attributes: { likes: Set<String> }
+modules: { m: { resources: { thing: { kind: String, owner: User } } } }
+conditions:
+  liked: { cedar: resource has kind && principal has likes && principal.likes.contains(resource.kind) }
+  own: { cedar: resource has owner && resource.owner == principal }
+roles:
+  both: { grants: { m: { level: view, when: [liked, own] } } }
+  liked: { grants: { m: { level: view, when: liked } } }
+  own: { grants: { m: { level: view, when: own } } }
+  all: { grants: { m: view } }
+  one: { grants: {} }
+  closed: { grants: {} }
+";
+    let cedar = r#"
+        forbid (principal in Role::"closed", action, resource in Module::"m");
+        permit (principal in Role::"one", action, resource == thing::"x-1");
+    "#;
+    let snapshot = compiled(vec![("set.yaml".to_owned(), set.to_owned()), ("more.cedar".to_owned(), cedar.to_owned())]);
+    let holder = |id: &str, names: &[&str]| User::new(id).given(None, roles(names));
+    let judge = Judge::new(&snapshot);
+    for (own, fine) in
+        [("all", true), ("both", true), ("liked", true), ("own", true), ("one", false), ("closed", false)]
+    {
+        let giver = User { attributes: vec![("likes".to_owned(), values(&["a"]))], ..holder("giver", &[own]) };
+        let actor = BoundUser::new(&snapshot.program, &Arc::new(giver));
+        let place = Place { tenant: None, time: NOW };
+        let (before, after) = (holder("user", &["both", "closed"]), holder("user", &["both"]));
+        assert_eq!(judge.scales().has_growth(&actor, Some(&before), &after, place), fine, "{own} takes");
+        assert_eq!(judge.scales().has(&actor, Thing::Assignment(&roles(&["both"])[0]), place), fine, "{own} gives");
+    }
+}
+
+/// A promise that is never taken up closes nothing.
+#[test]
+fn a_role_that_forbids_is_not_taken_because_it_is_promised_again() {
+    let set = "
+policy_set: s
+tenancy: none
+levels: { view: [view], full: { includes: [view], actions: [create, edit, delete] } }
+modules:
+  m: { resources: { thing: {} } }
+  people: { resources: { person: { family: String, rank: Long, status: String } } }
+roles:
+  chief: { grants: { '*': full } }
+  viewer: { grants: { m: view } }
+  closed: { grants: {} }
+delegation: { administrators: [chief], user: person, actions: { view: view, create: create, change: edit, delete: delete } }
+";
+    let cedar = r#"forbid (principal in Role::"closed", action, resource in Module::"m");"#;
+    let snapshot = compiled(vec![("set.yaml".to_owned(), set.to_owned()), ("more.cedar".to_owned(), cedar.to_owned())]);
+    let (before, after) = (
+        User::new("user").given(None, roles(&["viewer", "closed"])),
+        User::new("user").given(None, roles(&["viewer"])),
+    );
+    for (own, promised, code) in [
+        (&["chief"][..], &[][..], "granted"),
+        (&["chief"], &["closed"], "granted"),
+        (&["chief", "closed"], &[], "not_held"),
+        (&["chief", "closed"], &["closed"], "not_held"),
+    ] {
+        let giver = User::new("giver").given(None, roles(own));
+        let promised: Vec<_> = promised
+            .iter()
+            .map(|name| Membership { tenant: None, assignments: roles(&[name]), values: Vec::new() })
+            .collect();
+        let deed = Deed {
+            operation: Operation::Assign,
+            tenant: None,
+            before: Some(&before),
+            after: Some(&after),
+            promised: &promised,
+            time: NOW,
+        };
+        let actor = BoundUser::new(&snapshot.program, &Arc::new(giver));
+        let verdict = Judge::new(&snapshot).judge(&actor, &deed, &|_, _| 1);
+        assert_eq!(verdict.code, code, "{own:?} {promised:?}: {}", verdict.message);
+    }
 }
