@@ -81,6 +81,8 @@ pub(crate) struct Writer<S, M> {
     hot: Vec<u64>,
     replaced: Vec<u64>,
     unflushed: bool,
+    // This process has handed `HEAD` to the disk.
+    anchored: bool,
     scratch: Vec<u8>,
 }
 
@@ -115,6 +117,7 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
             hot,
             replaced: Vec::new(),
             unflushed: false,
+            anchored: false,
             scratch: Vec::new(),
         }
     }
@@ -252,8 +255,10 @@ impl<S: Storage, M: AsRef<[AtomicU64]>> Writer<S, M> {
         // Only now: until it was flushed, the block might have been lost, and these not.
         self.storage.remove_hot(&self.replaced)?;
         self.replaced.clear();
-        // The first note reaches the disk before anybody is told of a record: from then on a `HEAD` that says nothing is a lost one.
-        self.storage.anchor(self.stored_end, sync && self.committed_end.seq == 0)?;
+        // The first note reaches the disk before anybody is told of a record: from then on a `HEAD` that says nothing is a lost one. The
+        // first of each process: the one before may have died before its own was there.
+        self.storage.anchor(self.stored_end, sync && !self.anchored)?;
+        self.anchored |= sync;
         self.unflushed = false;
         self.committed.clone_from(&self.stored);
         self.committed_end = self.stored_end;

@@ -137,6 +137,8 @@ fn remove_damaged_settings(conf: &Path) -> io::Result<()> {
 /// may take the new name and leave the removal: then the whole snapshot under its old name is the only one, and without it sled
 /// reads files that it has since cleaned up as if nothing were in them. It may take both names of the new one: then the one before is
 /// still there under the name that [`keep_snapshots`] has given it.
+///
+/// One that is whole for this process need not be on the disk yet: it gets its name once it is, as sled would have done.
 fn settle_snapshots(path: &Path) -> io::Result<()> {
     let (mut is_there, mut unnamed, mut kept) = (false, Vec::new(), Vec::new());
     for entry in std::fs::read_dir(path)? {
@@ -156,6 +158,7 @@ fn settle_snapshots(path: &Path) -> io::Result<()> {
     kept.sort_unstable_by(|one, other| other.cmp(one));
     for (name, file) in unnamed.into_iter().chain(kept) {
         if !is_there && is_whole_snapshot(&std::fs::read(&file)?) {
+            File::open(&file)?.sync_all()?;
             std::fs::rename(&file, name)?;
             is_there = true;
         } else {

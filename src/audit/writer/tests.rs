@@ -35,12 +35,14 @@ struct Faulty {
     mended: AtomicBool,
     // Which operation fails; all, where it is empty.
     only: &'static str,
+    // Notes of the end of the log that were handed to the disk.
+    handed: AtomicUsize,
 }
 
 impl Faulty {
     fn new(store: Arc<Store>, good: usize) -> Self {
-        let (calls, mended) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Self { store, calls, good, panics: false, mended, only: "" }
+        let (calls, mended, handed) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicUsize::new(0));
+        Self { store, calls, good, panics: false, mended, only: "", handed }
     }
 
     fn call(&self, operation: &'static str) -> Result<(), StoreError> {
@@ -76,6 +78,7 @@ impl Storage for Faulty {
     }
     fn anchor(&self, end: End, sync: bool) -> Result<(), StoreError> {
         self.call("anchor")?;
+        self.handed.fetch_add(usize::from(sync), Ordering::SeqCst);
         self.store.anchor(end, sync)
     }
     fn is_segment_due(&self) -> bool {
@@ -318,6 +321,24 @@ fn what_was_denied_for_want_of_a_record_is_in_the_log_as_denied() {
             .map(|(_, user, decision, reason)| (user.as_str(), decision.unwrap(), reason.as_str()))
             .collect();
         assert_eq!(found, expected, "{only} {restart}");
+    }
+}
+
+/// A process may die between its first record and the note of it: the next one does not know whether the disk has any note.
+#[test]
+fn the_first_note_of_each_process_is_handed_to_the_disk_before_anybody_is_answered() {
+    let data = tempfile::tempdir().unwrap();
+    for first in [1, 3] {
+        let shared = shared(data.path(), u64::MAX, Mode::Synced, WhenFailed::Deny);
+        let storage = Arc::new(Faulty::new(Arc::clone(&shared.store), usize::MAX));
+        let mut writer: Writer<Faulty, Mapping> = Writer::new(Arc::clone(&storage), shared.store.tail().unwrap());
+        assert_eq!(writer.end().seq + 1, first);
+        for _ in 0..2 {
+            writer.add(&entry("sam")).unwrap();
+            writer.store_rest().unwrap();
+            assert!(writer.commit(true).unwrap());
+            assert_eq!(storage.handed.load(Ordering::SeqCst), 1, "the first, and others now and then");
+        }
     }
 }
 

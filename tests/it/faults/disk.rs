@@ -8,10 +8,10 @@
 
 use super::trace::{Event, Trace};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     fs,
     ops::Range,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 const SECTOR: u64 = 512;
@@ -124,18 +124,32 @@ impl<'t> Disk<'t> {
 
     /// Writes into an empty directory what the disk holds after a loss of power.
     pub fn write_to(&self, target: &Path, keep: Keep, random: &mut fastrand::Rng) {
-        self.write_directory(0, target, keep, random);
+        self.write_directory(0, target, keep, random, &mut HashMap::new());
     }
 
-    fn write_directory(&self, node: usize, target: &Path, keep: Keep, random: &mut fastrand::Rng) {
+    /// `written` says where each file is that has a name already: under another name it is the same.
+    fn write_directory(
+        &self,
+        node: usize,
+        target: &Path,
+        keep: Keep,
+        random: &mut fastrand::Rng,
+        written: &mut HashMap<usize, PathBuf>,
+    ) {
         for (name, node) in self.directory(node).kept(keep, random) {
             let path = target.join(name);
             match &self.nodes[node] {
                 Node::Directory(_) => {
                     fs::create_dir(&path).expect("a fresh directory");
-                    self.write_directory(node, &path, keep, random);
+                    self.write_directory(node, &path, keep, random, written);
                 }
-                Node::File(file) => fs::write(&path, file.kept(self.trace, keep, random)).expect("a fresh file"),
+                Node::File(file) => match written.entry(node) {
+                    Entry::Occupied(first) => fs::hard_link(first.get(), &path).expect("a fresh name"),
+                    Entry::Vacant(first) => {
+                        fs::write(&path, file.kept(self.trace, keep, random)).expect("a fresh file");
+                        first.insert(path);
+                    }
+                },
             }
         }
     }

@@ -190,9 +190,10 @@ impl Helper {
             Ok(text) => Outcome::Answered(serde_json::from_str(&text).expect("the helper's own JSON")),
             Err(RecvTimeoutError::Timeout) => Outcome::Hung,
             Err(RecvTimeoutError::Disconnected) => {
-                self.kill();
+                // Its output has ended, so that it is ending.
+                let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
                 let words = self.errors.take().and_then(|errors| errors.join().ok()).unwrap_or_default();
-                Outcome::Died(words)
+                Outcome::Died(format!("{status}: {words}"))
             }
         }
     }
@@ -351,7 +352,8 @@ fn read(place: &Place) -> Answer {
         let done = log.reader().for_each(&Query::all(Order::Ascending), |record| {
             // Every field of it.
             let checksum = crc32fast::hash(format!("{record:?}").as_bytes());
-            records.push(Line { seq: record.seq, user: record.user.to_owned(), checksum });
+            let user = if record.user.is_empty() { record.reason } else { record.user };
+            records.push(Line { seq: record.seq, user: user.to_owned(), checksum });
             ControlFlow::Continue(())
         });
         done.map(|()| records)

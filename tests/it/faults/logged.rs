@@ -22,7 +22,7 @@ pub struct Logged {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     pub seq: u64,
-    /// `<round>.<thread> <n>` of a helper's record.
+    /// `<round>.<thread> <n>` of a helper's record; of one of the log's own, what it tells.
     pub user: String,
     /// Of every field.
     pub checksum: u32,
@@ -83,15 +83,19 @@ impl Promised {
             }
         }
         let nothing_removed = first == 1;
+        // Each removal is a record, and where every record is a segment of its own, these push out all others.
+        let only_removals =
+            !logged.records.is_empty() && logged.records.iter().all(|line| line.user == "audit_retention");
         let oldest_round = found.keys().next().map(|(round, _)| *round);
         for (thread, numbers) in &self.threads {
             let found = found.get(thread).map_or(&[][..], Vec::as_slice);
             // Of the round that the log begins with, retention may have removed a part; of those before, all.
             let begins = match (nothing_removed, oldest_round) {
-                (true, _) | (false, None) => 0,
+                (true, _) => 0,
+                (false, None) if !only_removals => 0,
                 (false, Some(oldest)) if thread.0 > oldest => 0,
                 (false, Some(oldest)) if thread.0 == oldest => found.first().copied().unwrap_or(u64::MAX),
-                (false, Some(_)) => u64::MAX,
+                (false, _) => u64::MAX,
             };
             numbers.check(found, begins).map_err(|what| format!("thread {}.{}: {what}", thread.0, thread.1))?;
         }

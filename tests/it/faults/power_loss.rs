@@ -73,7 +73,7 @@ impl Traced {
             };
             match helper.ask(&Request::Write(work)) {
                 Outcome::Answered(answer) => assert_eq!((answer.refused, answer.failed), (None, None)),
-                Outcome::Died(words) => assert_eq!(shim.failed(), 1, "the process has ended by itself: {words}"),
+                Outcome::Died(words) => assert_eq!(shim.failed(), 1, "the process has ended by itself, {words}"),
                 Outcome::Hung => panic!("the process hangs"),
             }
         }
@@ -93,8 +93,11 @@ impl Traced {
         }
         let (left, mut again) = (scratch(), random.clone());
         disk.write_to(left.path(), keep, random);
-        let case =
-            format!("{replay}: power lost after {moment} of {} calls, keeping {keep:?}", self.trace.events.len());
+        let case = format!(
+            "{replay}: power lost after {moment} of {} calls, keeping {keep:?}, of {:?}",
+            self.trace.events.len(),
+            self.place
+        );
         if !left.path().join("data").exists() {
             assert_eq!(promised.count(), 0, "{case}: the directory is gone");
         }
@@ -103,7 +106,8 @@ impl Traced {
         // Not always, since it takes longer than all else.
         let done = opened.and_then(|()| if random.u8(..10) == 0 { reader.verify(&place) } else { Ok(()) });
         if let Err(what) = done {
-            let kept = keep_for_inspection(|to| disk.write_to(to, keep, &mut again), &self.trace.events[..moment]);
+            let kept =
+                keep_for_inspection(|to| disk.write_to(to, keep, &mut again), &self.trace.events[..moment], replay);
             panic!("{case}: {what}\nwhat the disk has kept, and the calls before, are in {}", kept.display());
         }
     }
@@ -120,7 +124,8 @@ fn open_and_check(reader: &mut Helper, place: &Place, promised: &Promised) -> Re
         if let Some(why) = refused.or(failed) {
             return Err(why);
         }
-        promised.check(&logged)?;
+        let held = || logged.records.first().zip(logged.records.last());
+        promised.check(&logged).map_err(|what| format!("{what}; held are {:?}", held()))?;
         // Where nothing was promised yet, the files may be there in part.
         let is_reported = logged.missing > 0 || logged.head_differs || logged.head_lost;
         if promised.count() > 0 && is_reported {
@@ -136,8 +141,8 @@ fn open_and_check(reader: &mut Helper, place: &Place, promised: &Promised) -> Re
 }
 
 /// What a failed case has left stays for whoever looks for the cause.
-fn keep_for_inspection(write: impl FnOnce(&Path), events: &[Event]) -> PathBuf {
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults-failed");
+fn keep_for_inspection(write: impl FnOnce(&Path), events: &[Event], replay: &str) -> PathBuf {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults-failed").join(replay);
     drop(fs::remove_dir_all(&place));
     fs::create_dir_all(place.join("disk")).expect("a directory for the failed case");
     write(&place.join("disk"));

@@ -454,7 +454,12 @@ static void *map_by(void *(*real)(void *, size_t, int, int, int, off64_t), void 
     if (offset) give_up("a mapping that does not begin with its file");
     pthread_mutex_lock(&order);
     struct stat stat;
-    if (fstat(fd, &stat) == 0) note(ALLOCATE, handle, stat.st_size, NULL, NULL, 0);
+    /* Who maps an empty file looks at none of it, and neither can we. */
+    if (fstat(fd, &stat) != 0 || stat.st_size < (off_t)bytes) {
+        pthread_mutex_unlock(&order);
+        return at;
+    }
+    note(ALLOCATE, handle, stat.st_size, NULL, NULL, 0);
     for (int i = 0; i < MAPPINGS; i++) {
         if (mappings[i].at) continue;
         /* Zeros: whatever the file holds is noted with the next call. */
