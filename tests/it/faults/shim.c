@@ -454,11 +454,13 @@ static void *map_by(void *(*real)(void *, size_t, int, int, int, off64_t), void 
     if (offset) give_up("a mapping that does not begin with its file");
     pthread_mutex_lock(&order);
     struct stat stat;
+    if (fstat(fd, &stat) != 0) give_up("a mapping of no file");
     /* Who maps an empty file looks at none of it, and neither can we. */
-    if (fstat(fd, &stat) != 0 || stat.st_size < (off_t)bytes) {
+    if (stat.st_size == 0) {
         pthread_mutex_unlock(&order);
         return at;
     }
+    if (stat.st_size < (off_t)bytes) give_up("a mapping that is longer than its file");
     note(ALLOCATE, handle, stat.st_size, NULL, NULL, 0);
     for (int i = 0; i < MAPPINGS; i++) {
         if (mappings[i].at) continue;
