@@ -129,7 +129,7 @@ impl<'s> Scales<'s> {
         let places = place.until(after.until, &users);
         let before = before.map(|before| self.with_open_gates(before, place.tenant));
         let after = self.with_open_gates(after, place.tenant);
-        let within = |Place { tenant, time }: Place<'_>, with_any_values: bool| {
+        let stays_within = |Place { tenant, time }: Place<'_>, with_any_values: bool| {
             let program = &self.snapshot.program;
             let is_there = |user: &&BoundUser| is_there(user.user(), time);
             let as_it_is = |user| Reach::of(program, user, tenant, time);
@@ -141,7 +141,7 @@ impl<'s> Scales<'s> {
             let own = before.chain([actor].into_iter().filter(is_there).filter_map(as_it_is));
             self.within(&wanted, &own.collect::<Vec<_>>())
         };
-        places.into_iter().all(|place| within(place, false) && within(place, true))
+        places.into_iter().all(|place| stays_within(place, false) && stays_within(place, true))
     }
 
     /// The user as if every gate were open: gates are given and taken by themselves.
